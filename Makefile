@@ -1,0 +1,45 @@
+# make app | make test | make check | make bench
+#
+# TORCH=cpu installs PyTorch's own CPU wheels, for a Linux machine without a GPU. Without it pip's default is taken:
+# on Linux the one with CUDA, elsewhere the one for the CPU (and Apple's GPU).
+
+PYTHON ?= python3
+TORCH ?=
+BIN := .venv/bin
+
+ifeq ($(TORCH),cpu)
+TORCH_FIRST := $(BIN)/pip install -q --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 torchvision==0.28.0
+else
+TORCH_FIRST := true
+endif
+
+.PHONY: app test check bench clean
+
+app: .venv/installed
+	$(BIN)/streamlit run dashboard/app.py
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed-dev
+	$(BIN)/python -m benchmarks
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'DeiT Lab needs Python 3.11 or newer; name one with: make app PYTHON=python3.11')"
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(TORCH_FIRST)
+	$(BIN)/pip install -q -r requirements.txt
+	$(BIN)/pip install -q --no-deps -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/pip install -q -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,1 @@
+"""Components that Streamlit does not ship: so far, the live chart."""

@@ -1,0 +1,170 @@
+// Draws a Plotly figure into a node that outlives its data, so that a zoomed range survives every update.
+// Knows figures and Streamlit's theme; does not know runs, metrics, or when data arrives.
+
+const charts = new WeakMap(); // node -> Chart
+
+let library; // one download a page, shared by all its charts
+
+function loadPlotly(url) {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    // Every page of an app lies directly under the app's base, so a relative address is right on each of them,
+    // behind a proxy that adds a path too.
+    script.src = new URL(url, document.baseURI).href;
+    const fail = () => {
+      library = undefined; // the next chart that mounts tries again
+      script.remove();
+      reject(new Error(`Plotly did not load from ${script.src}`));
+    };
+    script.onerror = fail;
+    // With static serving off, the server answers with the page itself: a load, but no Plotly.
+    script.onload = () => (window.Plotly ? resolve(window.Plotly) : fail());
+    document.head.append(script);
+  });
+  return library;
+}
+
+function themeOf(node) {
+  const style = getComputedStyle(node);
+  const value = (name) => style.getPropertyValue(`--st-${name}`).trim();
+  return {
+    text: value("text-color"),
+    background: value("background-color"),
+    surface: value("secondary-background-color"),
+    line: value("border-color"),
+    grid: value("border-color-light"),
+    faded: value("gray-text-color"),
+    font: value("font"),
+    colorway: value("chart-categorical-colors").split(","),
+  };
+}
+
+// A template yields to whatever the figure sets itself, and reaches every axis without naming it.
+function templateOf(theme) {
+  const font = { family: theme.font, color: theme.text, size: 12 };
+  const axis = {
+    automargin: true,
+    gridcolor: theme.grid,
+    linecolor: theme.line,
+    tickfont: { color: theme.faded },
+    zerolinecolor: theme.grid,
+    ticklabelstandoff: 4,
+    title: { standoff: 8, font: { color: theme.faded, size: 14 } },
+  };
+  return {
+    layout: {
+      colorway: theme.colorway,
+      font,
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: theme.background, // what Plotly contrasts its hover labels with; it takes transparent for white
+      margin: { l: 56, r: 16, t: 36, b: 44 },
+      xaxis: { ...axis, showgrid: false },
+      yaxis: axis,
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+      // A whole name: cutting an escaped one could cut an entity in two.
+      hoverlabel: { bgcolor: theme.surface, bordercolor: theme.line, font, namelength: -1 },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: theme.faded, activecolor: theme.text },
+    },
+  };
+}
+
+class Chart {
+  constructor(node) {
+    this.node = node;
+  }
+
+  mount(Plotly) {
+    this.Plotly = Plotly;
+    // Made once: Plotly compares configurations and starts afresh, zoom lost, when a function in one differs.
+    this.config = {
+      displaylogo: false,
+      modeBarButtons: [
+        ["zoomIn2d", "zoomOut2d", "resetScale2d"],
+        [{ name: "png", title: "Download as PNG", icon: Plotly.Icons.camera, click: () => this.download() }],
+      ],
+    };
+    this.observer = new ResizeObserver(() => this.resize());
+    this.holdWhileDragging();
+    this.draw();
+    this.observer.observe(this.node);
+  }
+
+  update(data) {
+    this.data = data;
+    if (this.Plotly && !this.dragging) this.draw();
+  }
+
+  // A new point would slide the axis away beneath the box that the reader is drawing.
+  holdWhileDragging() {
+    this.listeners = new AbortController();
+    const options = { capture: true, signal: this.listeners.signal };
+    this.node.addEventListener("pointerdown", () => (this.dragging = true), options);
+    const release = () => {
+      if (!this.dragging) return;
+      this.dragging = false;
+      setTimeout(() => this.draw()); // once Plotly has seen the release too, and zoomed
+    };
+    window.addEventListener("pointerup", release, options);
+    window.addEventListener("pointercancel", release, options);
+  }
+
+  draw() {
+    const { data, layout } = this.data.figure;
+    // Plotly writes zoom and hidden traces into what it is given; the copies keep those out of Streamlit's data.
+    this.Plotly.react(
+      this.node,
+      data.map((trace) => ({ ...trace })),
+      { uirevision: "constant", ...structuredClone(layout), autosize: true, template: templateOf(themeOf(this.node)) },
+      this.config,
+    );
+  }
+
+  // A chart in a closed tab has no width to take.
+  resize() {
+    if (this.node.clientWidth > 0) this.Plotly.Plots.resize(this.node);
+  }
+
+  // Opaque, since a document need not have the dashboard's background; and in a font that every system has, since a
+  // picture cannot use the page's.
+  download() {
+    const { data, layout, clientWidth: width, clientHeight: height } = this.node;
+    const font = { ...layout.font, family: "Arial, sans-serif" };
+    const figure = { data, layout: { ...layout, font, paper_bgcolor: themeOf(this.node).background } };
+    this.Plotly.downloadImage(figure, { format: "png", filename: this.data.filename, width, height, scale: 2 });
+  }
+
+  dispose() {
+    this.observer?.disconnect();
+    this.listeners?.abort();
+    this.Plotly?.purge(this.node);
+    charts.delete(this.node);
+  }
+}
+
+function chartOf(node, note, script) {
+  if (!charts.has(node)) {
+    const chart = new Chart(node);
+    charts.set(node, chart);
+    loadPlotly(script).then(
+      (Plotly) => charts.has(node) && chart.mount(Plotly),
+      () => {
+        node.hidden = true;
+        note.hidden = false;
+      },
+    );
+  }
+  return charts.get(node);
+}
+
+export default function ({ data, parentElement }) {
+  const node = parentElement.querySelector(".live-chart");
+  const note = parentElement.querySelector(".live-chart-note");
+  node.setAttribute("aria-label", data.alt);
+  node.style.height = `${data.height}px`;
+  const chart = chartOf(node, note, data.script);
+  chart.update(data);
+  // Streamlit also runs the cleanup of a call that a newer call overtook; then the chart is still on the page.
+  return () => {
+    if (!node.isConnected) chart.dispose();
+  };
+}

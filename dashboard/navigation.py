@@ -1,0 +1,33 @@
+"""The pages of the dashboard, and links between them."""
+
+from importlib import import_module
+
+import streamlit as st
+
+_PAGES = {
+    "train": ("Train", ":material/play_circle:"),
+    "runs": ("Runs", ":material/monitoring:"),
+    "compare": ("Compare", ":material/compare_arrows:"),
+    "attention": ("Attention", ":material/visibility:"),
+    "data": ("Data", ":material/photo_library:"),
+    "learn": ("Learn", ":material/school:"),
+}
+
+
+def page(url_path: str) -> st.Page:
+    """The page at this path; its module is imported only when it is shown."""
+    title, icon = _PAGES[url_path]
+
+    def render() -> None:
+        import_module(f"dashboard.views.{url_path}").render()
+
+    return st.Page(render, title=title, icon=icon, url_path=url_path, default=url_path == "train")
+
+
+def pages() -> list[st.Page]:
+    return [page(url_path) for url_path in _PAGES]
+
+
+def link(url_path: str, label: str) -> None:
+    """A link to a page of the dashboard."""
+    st.page_link(page(url_path), label=label, icon=_PAGES[url_path][1])

@@ -1,0 +1,3 @@
+from deit_core.cli import main
+
+main()

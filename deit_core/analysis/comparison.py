@@ -1,0 +1,105 @@
+"""Comparing runs: where their settings differ, and whether they differ only in what is being compared.
+
+Plain data: knows specs, not runs, curves or pages; loads no torch.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from deit_core.spec import RunSpec
+
+_FAIR = ("name", "tags", "notes", "distillation", "model.distilled")
+
+# What a difference does to a comparison, by the longest path that leads to it.
+_REASONS = {
+    "seed": "they start from different weights and see the images in another order, which alone moves accuracy",
+    "data": "they learn from, or are judged on, different images",
+    "data.img_size": "one sees the images in more detail",
+    "data.normalization": "their pixels are normalised differently",
+    "model": "the models differ in more than the distillation, so its effect cannot be told apart",
+    "optim": "the training recipes differ, so the effect of distillation cannot be told apart",
+    "optim.epochs": "one trains longer",
+    "optim.batch_size": "one takes more steps in an epoch, each from fewer images",
+    "augment": "they see different views of the training images",
+    "compute": "their training times and images per second cannot be compared",
+    "compute.precision": "they round differently, and their times cannot be compared",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field on which specs disagree: a value for each of them, None where the field is empty or absent."""
+
+    path: str
+    description: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A difference that makes a comparison unfair, and `reason`, the end of a sentence on why."""
+
+    path: str
+    values: tuple[Any, Any]
+    reason: str
+
+
+def differences(specs: Sequence[RunSpec]) -> list[Difference]:
+    """The fields whose values are not the same in all specs, in the order of the spec."""
+    tables = [dict(_leaves(spec)) for spec in specs]
+    descriptions = {path: description for spec in specs for path, description in _descriptions(spec)}
+    rows = [(path, tuple(table.get(path) for table in tables)) for path in descriptions]
+    return [Difference(path, descriptions[path], values) for path, values in rows if any(v != values[0] for v in values)]
+
+
+def mismatches(first: RunSpec, second: RunSpec) -> list[Mismatch]:
+    """What keeps two runs from being a fair pair: all differences but the distillation and the words about a run.
+
+    Models of two families differ in all of their fields; only the family is then named.
+    """
+    found = [
+        Mismatch(difference.path, (difference.values[0], difference.values[1]), _reason(difference.path))
+        for difference in differences([first, second])
+        if not _is_under(difference.path, _FAIR)
+    ]
+    if first.model.family != second.model.family:
+        found = [one for one in found if one.path == "model.family" or not _is_under(one.path, ("model",))]
+    return found
+
+
+def chance_margin(accuracies: tuple[float, float], num_images: int) -> float:
+    """The difference of two accuracies that chance alone exceeds once in twenty times.
+
+    Takes the two as measured on independent samples of `num_images`, which for one shared test set is cautious.
+    """
+    variance = sum(accuracy * (1 - accuracy) for accuracy in accuracies) / num_images
+    return 1.96 * math.sqrt(variance)
+
+
+def _fields(part: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    for name, field in type(part).model_fields.items():
+        value = getattr(part, name)
+        if isinstance(value, BaseModel):
+            yield from _fields(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value, field.description or ""
+
+
+def _leaves(spec: RunSpec) -> Iterator[tuple[str, Any]]:
+    return ((path, value) for path, value, _ in _fields(spec))
+
+
+def _descriptions(spec: RunSpec) -> Iterator[tuple[str, str]]:
+    return ((path, description) for path, _, description in _fields(spec))
+
+
+def _reason(path: str) -> str:
+    return _REASONS[max((known for known in _REASONS if _is_under(path, (known,))), key=len)]
+
+
+def _is_under(path: str, parents: tuple[str, ...]) -> bool:
+    return any(path == parent or path.startswith(f"{parent}.") for parent in parents)

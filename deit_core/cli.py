@@ -1,0 +1,273 @@
+"""The command line, `python -m deit_core`: everything the pages do, without a browser.
+
+A mistake ends with one sentence on stderr and exit code 2; with `--json`, stdout holds one JSON document and nothing
+else.
+"""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import typer
+
+from deit_core import presets, terminal
+from deit_core.catalog import SOURCES
+from deit_core.errors import DeitError, SpecError
+from deit_core.runs import LocalLauncher, Run, Status, log_file, open_store, run_folder
+from deit_core.runs.estimates import Estimate, save_estimate
+from deit_core.settings import Settings
+from deit_core.spec import AnySpec, load_spec, replace
+
+app = typer.Typer(
+    name="deit_core",
+    help="Train a CNN teacher, a ViT and a distilled DeiT, and see what they look at.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SpecArgument = Annotated[str, typer.Argument(metavar="PRESET", help="A preset's name, or a JSON file with a spec.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, e.g. optim.lr=1e-3 or vit.seed=7. Repeatable."),
+]
+DataDirOption = Annotated[Path | None, typer.Option(help="Where data sets lie (default: DEIT_DATA_DIR, or data).")]
+RunsDirOption = Annotated[Path | None, typer.Option(help="Where runs land (default: DEIT_RUNS_DIR, or checkpoints).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+RunArgument = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or the beginning of it.")]
+
+
+def main() -> None:
+    """The entry point: turns what a person can mend into a sentence and exit code 2."""
+    try:
+        app()
+    except DeitError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command("presets")
+def list_presets(as_json: JsonOption = False) -> None:
+    """The presets: what each trains, what to expect, and how long it takes."""
+    specs = {name: presets.get(name) for name in presets.names()}
+    if as_json:
+        _print_json({name: spec.model_dump(mode="json") for name, spec in specs.items()})
+    else:
+        terminal.print_presets(specs)
+
+
+@app.command()
+def train(
+    preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
+) -> None:
+    """Train in the foreground with a progress bar. Ctrl-C stops after the step, and `resume` goes on from there."""
+    from deit_core.runs.foreground import train_here
+
+    settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
+    store = open_store(settings.store_url)
+    with terminal.Progress() as progress:
+        runs = train_here(store, settings, _spec(preset, changes), progress.show)
+    terminal.print_runs(runs)
+    if any(run.status == Status.STOPPED for run in runs):
+        raise typer.Exit(130)
+    if any(run.status != Status.COMPLETED for run in runs):
+        raise typer.Exit(1)
+
+
+@app.command()
+def submit(
+    preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
+) -> None:
+    """Train in the background; prints the ids of the runs, one a line."""
+    launcher = _launcher(runs_dir, data_dir)
+    for run_id in launcher.submit(_spec(preset, changes)):
+        print(run_id)
+
+
+@app.command("runs")
+def list_runs(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
+    """All runs, the newest first."""
+    launcher = _launcher(runs_dir)
+    launcher.tend()
+    runs = launcher.store.runs()
+    if as_json:
+        _print_json([_run_document(run) for run in runs])
+    else:
+        terminal.print_runs(runs)
+
+
+@app.command()
+def show(run_id: RunArgument, as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
+    """Everything known of a run: its spec, its results, what became of it."""
+    launcher = _launcher(runs_dir)
+    launcher.tend()
+    run = launcher.store.run(run_id)
+    document = _run_document(run) | {
+        "spec": run.spec.model_dump(mode="json"),
+        "folder": str(run_folder(launcher.settings.runs_dir, run.id)),
+        "log": str(log_file(launcher.settings.runs_dir, run.id)),
+        "lifecycle": [asdict(entry) for entry in launcher.store.lifecycle(run.id)],
+    }
+    if as_json:
+        _print_json(document)
+    else:
+        terminal.print_run(document)
+
+
+@app.command()
+def stop(run_id: RunArgument, runs_dir: RunsDirOption = None) -> None:
+    """Stop a run after its step; its checkpoint is kept."""
+    launcher = _launcher(runs_dir)
+    run = launcher.store.run(run_id)
+    launcher.store.stop(run.id)
+    print(f"{run.id} {run.name} is stopping; `resume {run.id}` goes on from there.")
+
+
+@app.command()
+def resume(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None) -> None:
+    """Queue a stopped, interrupted or failed run again, in the background, from its last saved state."""
+    launcher = _launcher(runs_dir, data_dir)
+    run = launcher.store.run(run_id)
+    launcher.resume(run.id)
+    print(f"{run.id} {run.name} is queued again.")
+
+
+@app.command()
+def delete(
+    run_id: RunArgument,
+    runs_dir: RunsDirOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a run with its checkpoints and curves, after asking."""
+    launcher = _launcher(runs_dir)
+    run = launcher.store.run(run_id)
+    if not yes:
+        typer.confirm(f"Delete {run.id} {run.name}, its checkpoints and its curves?", abort=True, err=True)
+    launcher.delete(run.id)
+    print(f"{run.id} {run.name} is deleted.")
+
+
+class ExportFormat(StrEnum):
+    PT = "pt"
+    SAFETENSORS = "safetensors"
+    ONNX = "onnx"
+
+
+@app.command()
+def export(
+    run_id: RunArgument,
+    file_format: Annotated[ExportFormat, typer.Option("--format", help="A plain state dict, safetensors, or ONNX.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write (default: NAME-ID.FORMAT here).")] = None,
+    runs_dir: RunsDirOption = None,
+) -> None:
+    """Write the weights of a run's best epoch for use elsewhere."""
+    from deit_core.models.export import export_checkpoint
+
+    launcher = _launcher(runs_dir)
+    run = launcher.store.run(run_id)
+    path = out or Path(f"{_file_name(run.name)}-{run.id}.{file_format}")
+    export_checkpoint(run_folder(launcher.settings.runs_dir, run.id), path, file_format.value)
+    print(path)
+
+
+@app.command()
+def estimate(
+    preset: SpecArgument,
+    changes: SetOption = None,
+    runs_dir: RunsDirOption = None,
+    out: Annotated[Path | None, typer.Option(help="Write the estimate to this file instead.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how long a spec takes on this machine: about two seconds for each of its runs."""
+    settings = Settings.from_env(runs_dir=runs_dir)
+    try:
+        from deit_core.training.estimate import estimate_durations
+
+        start_s = time.time() - psutil.Process().create_time()
+        run_s = estimate_durations(_spec(preset, changes), settings.runs_dir)
+        found = Estimate(start_s + sum(run_s.values()), run_s)
+    except DeitError as error:
+        if out is None:
+            raise
+        found = Estimate(0.0, {}, str(error))
+    if out is not None:
+        save_estimate(out, found)
+    elif as_json:
+        _print_json(asdict(found))
+    else:
+        terminal.print_estimate(found)
+
+
+@app.command()
+def data(
+    source: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")], data_dir: DataDirOption = None
+) -> None:
+    """Fetch a data set if it is not on this machine, and say what is in it."""
+    from deit_core.data import load_source
+
+    if source not in SOURCES:
+        raise SpecError(f"There is no data set {source!r}; choose {' or '.join(SOURCES)}.")
+    loaded = load_source(source, Settings.from_env(data_dir=data_dir).data_dir)
+    print(
+        f"{SOURCES[loaded.name].title}: {len(loaded.train_labels)} training and {len(loaded.test_labels)} test images "
+        f"of {loaded.train_images.shape[2]}x{loaded.train_images.shape[3]} pixels, {len(loaded.classes)} classes, "
+        f"SHA-256 {loaded.content_hash[:16]}"
+    )
+
+
+def _spec(preset: str, changes: list[str] | None) -> AnySpec:
+    """A preset or a JSON file, with the changes of --set."""
+    if preset in presets.names():
+        spec = presets.get(preset)
+    elif Path(preset).is_file():
+        spec = load_spec(Path(preset).read_bytes())
+    else:
+        raise SpecError(f"{preset!r} is neither a preset ({', '.join(presets.names())}) nor a JSON file; choose one.")
+    return replace(spec, dict(_change(text) for text in changes or []))
+
+
+def _change(text: str) -> tuple[str, Any]:
+    field, separator, value = text.partition("=")
+    if not separator:
+        raise SpecError(f"--set takes FIELD=VALUE, such as optim.lr=1e-3, not {text!r}.")
+    try:
+        return field, json.loads(value)
+    except ValueError:
+        return field, value  # a plain word, such as soft
+
+
+def _launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalLauncher:
+    settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
+    return LocalLauncher(open_store(settings.store_url), settings)
+
+
+def _run_document(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "number": run.number,
+        "name": run.name,
+        "experiment": run.experiment_name,
+        "status": run.status,
+        "message": run.message,
+        "step": run.step,
+        "total_steps": run.total_steps,
+        "epoch": run.epoch,
+        "time_left_s": run.time_left_s,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "results": run.results,
+    }
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2))

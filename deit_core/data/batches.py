@@ -1,0 +1,49 @@
+"""Batches out of memory: one uint8 tensor on the training device, augmented a batch at a time.
+
+Order and views are a pure function of (data, augmentation, seed, epoch), so a resumed run sees what it would have
+seen. Pixels leave here as floats in [0, 1]; each model normalises for itself.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from deit_core.data.augment import counter_seed, crop, draw_views, pad
+from deit_core.data.splits import Split
+from deit_core.spec import AugmentSpec
+
+
+class TrainBatches:
+    """Shuffled, augmented batches of a split; the images left over after the last whole batch sit out an epoch."""
+
+    def __init__(self, split: Split, batch_size: int, augment: AugmentSpec, seed: int, device: torch.device) -> None:
+        self.num_images, self.img_size = len(split), int(split.images.shape[-1])
+        self.batch_size = min(batch_size, self.num_images)
+        self.augment, self.seed, self.device = augment, seed, device
+        self.padded = pad(split.images.to(device), augment.crop_padding)
+        self.labels = split.labels.to(device)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.num_images // self.batch_size
+
+    def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """(pixels (B, C, S, S) in [0, 1], labels (B,)) of the epoch's steps from `first_step` on."""
+        generator = torch.Generator().manual_seed(counter_seed(self.seed, epoch, 0))
+        order = torch.randperm(self.num_images, generator=generator).to(self.device)
+        views = draw_views(self.num_images, self.augment, self.seed, epoch).to(self.device)
+        for step in range(first_step, self.steps_per_epoch):
+            indices = order[step * self.batch_size : (step + 1) * self.batch_size]
+            yield to_pixels(crop(self.padded, indices, views[indices], self.img_size)), self.labels[indices]
+
+
+def eval_batches(split: Split, device: torch.device, batch_size: int = 512) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every image of a split once, in order and as it is: (pixels in [0, 1], labels), the last batch shorter."""
+    for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+        yield to_pixels(images.to(device)), labels.to(device)
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """uint8 -> float in [0, 1]."""
+    return images.float().div_(255)

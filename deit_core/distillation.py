@@ -1,0 +1,177 @@
+"""What a student learns from a teacher: the soft and hard distillation losses, and the teacher itself.
+
+Knows logits and pixels; nothing of data sets, optimisers or files.
+
+    B batch, K classes
+
+Sources: Hinton, Vinyals & Dean 2015 (arXiv:1503.02531) for the soft loss; Touvron et al. 2021 (arXiv:2012.12877),
+section 4, for the hard loss and the distillation token.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Kind = Literal["none", "soft", "hard"]
+Reduction = Literal["batchmean", "numel"]
+
+
+class DistillationTeacher(nn.Module):
+    """A frozen classifier that reads plain pixels: it normalises, resizes and repeats channels for itself.
+
+    It is always in eval mode, also inside a module that is set to train, and gives logits without gradients.
+
+    Args:
+        model: (B, C, height, width) -> logits (B, K).
+        mean, std: per channel, of pixels in [0, 1], as the model was trained with.
+        img_size: the side in pixels that the model expects.
+        precision: "bfloat16" runs the model under autocast; its logits are float32 all the same.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        img_size: int,
+        precision: Literal["float32", "bfloat16"] = "float32",
+    ) -> None:
+        super().__init__()
+        self.model = model.requires_grad_(False)
+        self.precision = precision
+        self.img_size = img_size
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+        self.train(False)
+
+    def train(self, mode: bool = True) -> Self:
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Logits (B, K) of pixels (B, C, height, width) in [0, 1]."""
+        if pixels.shape[-2:] != (self.img_size, self.img_size):
+            pixels = F.interpolate(pixels, (self.img_size, self.img_size), mode="bilinear", antialias=True)
+        if pixels.shape[1] != len(self.mean):
+            pixels = pixels.mean(dim=1, keepdim=True).expand(-1, len(self.mean), -1, -1)
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            logits: Tensor = self.model((pixels - self.mean) / self.std)
+        return logits.float()
+
+
+def soft_distillation(student: Tensor, teacher: Tensor, tau: float, reduction: Reduction = "batchmean") -> Tensor:
+    """Kullback-Leibler divergence from the teacher's softened distribution to the student's, times tau squared.
+
+    Args:
+        student, teacher: logits (B, K).
+        tau: temperature; the factor tau^2 keeps the gradient's size independent of it.
+        reduction: "batchmean" sums over classes and averages over images, as Hinton et al. write it; "numel" divides
+            by B * K, as the original DeiT code does, so it is smaller by the number of classes.
+    """
+    divergence = F.kl_div(
+        F.log_softmax(student / tau, dim=-1), F.log_softmax(teacher / tau, dim=-1), reduction="sum", log_target=True
+    )
+    count = student.numel() if reduction == "numel" else len(student)
+    return divergence * tau**2 / count
+
+
+def hard_distillation(student: Tensor, teacher: Tensor) -> Tensor:
+    """Cross-entropy of the student's logits (B, K) with the teacher's decisions as labels."""
+    return F.cross_entropy(student, teacher.argmax(dim=-1))
+
+
+class DistillationLoss(nn.Module):
+    """(1 - alpha) * base criterion on the class head + alpha * the teacher's term on the distillation head.
+
+    Args:
+        base_criterion: (class logits, labels) -> loss.
+        teacher: inputs -> logits (B, K); put in eval mode here and kept out of this module's parameters.
+        kind: "none" uses the base criterion alone; "soft" and "hard" add the teacher's term.
+    Raises: ValueError for an unknown kind or reduction, a missing teacher, or alpha and tau out of bounds.
+    """
+
+    def __init__(
+        self,
+        base_criterion: nn.Module,
+        teacher: nn.Module | None,
+        kind: Kind = "hard",
+        alpha: float = 0.5,
+        tau: float = 1.0,
+        *,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        if kind not in ("none", "soft", "hard"):
+            raise ValueError(f"kind {kind!r} is unknown; choose none, soft or hard.")
+        if reduction not in ("batchmean", "numel"):
+            raise ValueError(f"reduction {reduction!r} is unknown; choose batchmean or numel.")
+        if kind != "none" and teacher is None:
+            raise ValueError(f"{kind} distillation needs a teacher; give one, or choose kind none.")
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha is a share between 0 and 1, not {alpha}.")
+        if tau <= 0:
+            raise ValueError(f"tau is a temperature above 0, not {tau}.")
+        self.base_criterion = base_criterion
+        self.kind, self.alpha, self.tau, self.reduction = kind, alpha, tau, reduction
+        # In a plain tuple nn.Module does not see it: no .train(), no .parameters(), no state dict reaches the teacher.
+        self._teacher: tuple[nn.Module, ...] = (teacher.eval(),) if teacher is not None else ()
+
+    def forward(self, inputs: Tensor, outputs: Tensor | tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
+        """The loss of one batch.
+
+        Args:
+            inputs: what the teacher sees: the very views that gave `outputs`.
+            outputs: the student's (class logits, distillation logits), each (B, K), as it returns them in training.
+            labels: (B,), or whatever the base criterion takes.
+        Raises: ValueError when a teacher's term is asked of a model with a single output.
+        """
+        teacher_logits = None if self.kind == "none" else self.teacher_logits(inputs)
+        return self.combine(*self.terms(outputs, labels, teacher_logits))
+
+    def terms(
+        self, outputs: Tensor | tuple[Tensor, Tensor], labels: Tensor, teacher_logits: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The base loss and the teacher's term, unweighted; the second is None for kind "none"."""
+        class_logits = outputs if isinstance(outputs, Tensor) else outputs[0]
+        base: Tensor = self.base_criterion(class_logits, labels)
+        if teacher_logits is None:
+            return base, None
+        if isinstance(outputs, Tensor):
+            raise ValueError(
+                "Distillation needs the pair (class logits, distillation logits) that a distilled model returns in "
+                "training; this model gave one tensor. Set distilled=True and call model.train()."
+            )
+        if self.kind == "hard":
+            return base, hard_distillation(outputs[1], teacher_logits)
+        return base, soft_distillation(outputs[1], teacher_logits, self.tau, self.reduction)
+
+    def combine(self, base: Tensor, distillation: Tensor | None) -> Tensor:
+        """The weighted sum of the two terms."""
+        return base if distillation is None else (1 - self.alpha) * base + self.alpha * distillation
+
+    @torch.no_grad()
+    def teacher_logits(self, inputs: Tensor) -> Tensor:
+        """What the teacher says of `inputs`, (B, K), without gradients."""
+        teacher = self._teacher[0]
+        logits: Tensor = teacher(inputs)
+        return logits
+
+
+class HardDistillationLoss(DistillationLoss):
+    """Half true labels, half the teacher's decisions: the loss that trained the published DeiT models."""
+
+    def __init__(self, teacher: nn.Module, **options: Any) -> None:
+        super().__init__(nn.CrossEntropyLoss(), teacher, "hard", **options)
+
+
+class SoftDistillationLoss(DistillationLoss):
+    """True labels and the teacher's softened distribution."""
+
+    def __init__(self, teacher: nn.Module, alpha: float = 0.5, tau: float = 3.0, **options: Any) -> None:
+        super().__init__(nn.CrossEntropyLoss(), teacher, "soft", alpha, tau, **options)

@@ -1,0 +1,54 @@
+"""What a person can get wrong, each a sentence that says what is wrong and what to do.
+
+DeitError (ValueError)
+  SpecError          a preset, a field or a combination of fields that cannot be trained
+  DataError          a data set that is missing or damaged, an upload that is no image
+  CheckpointError    a checkpoint that is missing, damaged or made for something else
+  RunError           a run that is asked for something that its status does not allow
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+class DeitError(ValueError):
+    """The root: everything a person can mend. Its text is shown to people as it is."""
+
+
+class SpecError(DeitError):
+    pass
+
+
+class DataError(DeitError):
+    pass
+
+
+class CheckpointError(DeitError):
+    pass
+
+
+class RunError(DeitError):
+    pass
+
+
+def spec_error(error: "ValidationError") -> SpecError:
+    """Turn what pydantic found into one SpecError, a sentence a field."""
+    return SpecError(" ".join(_sentences(error)))
+
+
+def _sentences(error: "ValidationError") -> Iterable[str]:
+    for detail in error.errors():
+        where = ".".join(str(part) for part in detail["loc"])
+        match detail["type"]:
+            case "extra_forbidden":
+                yield f"There is no field {where}; remove it or check its spelling."
+            case "missing":
+                yield f"{where} is missing; give it a value."
+            case "value_error":  # our own validators, already sentences
+                yield detail["msg"].removeprefix("Value error, ")
+            case _:
+                what = detail["msg"].removeprefix("Input should be ")
+                yield f"{where} should be {what}, not {detail['input']!r}."

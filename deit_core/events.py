@@ -1,0 +1,73 @@
+"""What happens during a training, as plain data: the loop yields these, and whoever reads them decides what to do.
+
+Losses are in nats, accuracies are shares in [0, 1], `_s` counts seconds of this session of the run (a resumed run
+starts its clock where it stopped).
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """Sent once everything is built and loaded, before the first step."""
+
+    num_params: int
+    num_train: int
+    num_val: int
+    num_test: int
+    steps_per_epoch: int
+    total_steps: int
+    first_step: int
+    device: str
+    num_threads: int
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A group of steps that ended with `step` (counted from 1). `metrics` are means over the group."""
+
+    step: int
+    epoch: int
+    elapsed_s: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """`epoch` counts from 1. `metrics` has train_* means over the epoch's steps and val_* over the validation split."""
+
+    step: int
+    epoch: int
+    elapsed_s: float
+    metrics: dict[str, float]
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    """The state on disk now resumes from `step`."""
+
+    step: int
+    epoch: int
+    folder: str
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """`metrics` has test_* of the best epoch's weights, scored once."""
+
+    step: int
+    best_epoch: int
+    elapsed_s: float
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """The run ended by itself for a reason a person can act on; `reason` is a sentence."""
+
+    step: int
+    reason: str
+
+
+Event = RunStarted | StepDone | EpochDone | CheckpointSaved | RunFinished | RunFailed

@@ -1,0 +1,22 @@
+"""The models: CNN teacher, Vision Transformer, DeiT student; building them, and reading them from disk."""
+
+from deit_core.models.build import build_model, build_student, build_teacher
+from deit_core.models.cnn import ResNet9
+from deit_core.models.teachers import find_teacher, load_teacher
+from deit_core.models.vit import VisionTransformer
+from deit_core.models.weights import ModelCard, load_checkpoint, read_card, save_weights, weights_file
+
+__all__ = [
+    "ModelCard",
+    "ResNet9",
+    "VisionTransformer",
+    "build_model",
+    "build_student",
+    "build_teacher",
+    "find_teacher",
+    "load_checkpoint",
+    "load_teacher",
+    "read_card",
+    "save_weights",
+    "weights_file",
+]

@@ -1,0 +1,49 @@
+"""From a spec to an untrained model."""
+
+from torch import nn
+
+from deit_core.catalog import SOURCES
+from deit_core.errors import SpecError
+from deit_core.models.cnn import ResNet9
+from deit_core.models.vit import VisionTransformer
+from deit_core.spec import ResNet9Spec, RunSpec, VisionTransformerSpec
+
+
+def build_model(spec: RunSpec, *, in_chans: int | None = None, num_classes: int | None = None) -> nn.Module:
+    """The model a run trains; channels and classes are those of its data set unless given."""
+    match spec.model:
+        case VisionTransformerSpec():
+            return build_student(spec, in_chans=in_chans, num_classes=num_classes)
+        case ResNet9Spec():
+            return build_teacher(spec, in_chans=in_chans, num_classes=num_classes)
+
+
+def build_student(spec: RunSpec, *, in_chans: int | None = None, num_classes: int | None = None) -> VisionTransformer:
+    """A ViT, or a DeiT when the spec says `distilled`.
+
+    Raises: SpecError when the spec describes another family.
+    """
+    model = spec.model
+    if not isinstance(model, VisionTransformerSpec):
+        raise SpecError(f"A student is a Vision Transformer, not {model.family}; set model.family to vit.")
+    facts = SOURCES[spec.data.source]
+    return VisionTransformer(
+        img_size=spec.data.img_size,
+        in_chans=in_chans or facts.in_chans,
+        num_classes=num_classes or len(facts.classes),
+        **model.model_dump(exclude={"family"}),
+    )
+
+
+def build_teacher(spec: RunSpec, *, in_chans: int | None = None, num_classes: int | None = None) -> ResNet9:
+    """The CNN that a teacher's run trains.
+
+    Raises: SpecError when the spec describes another family.
+    """
+    model = spec.model
+    if not isinstance(model, ResNet9Spec):
+        raise SpecError(f"{model.family} is no CNN; set model.family to resnet9.")
+    facts = SOURCES[spec.data.source]
+    return ResNet9(
+        in_chans=in_chans or facts.in_chans, num_classes=num_classes or len(facts.classes), width=model.width
+    )

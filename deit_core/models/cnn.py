@@ -1,0 +1,50 @@
+"""ResNet-9, the CNN teacher: nine layers for small images, tensors in, logits out.
+
+Source of the shape: Coleman et al.'s DAWNBench entries as refined by D. Page ("How to train your ResNet", 2018).
+"""
+
+from torch import Tensor, nn
+
+
+class _ConvBlock(nn.Sequential):
+    """3x3 convolution, batch norm, ReLU; keeps height and width."""
+
+    def __init__(self, in_chans: int, out_chans: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_chans, out_chans, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(out_chans),
+            nn.ReLU(inplace=True),
+        )
+
+
+class _Residual(nn.Module):
+    def __init__(self, chans: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(_ConvBlock(chans, chans), _ConvBlock(chans, chans))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.body(x)
+        return out
+
+
+class ResNet9(nn.Module):
+    """(B, C, height, width) -> logits (B, classes). Under 0.8M parameters at the default width.
+
+    Args:
+        width: channels of the first layer; the later ones have 2 and 4 times as many.
+    """
+
+    def __init__(self, in_chans: int = 3, num_classes: int = 1000, width: int = 32) -> None:
+        super().__init__()
+        self.in_chans, self.num_classes = in_chans, num_classes
+        self.stem = _ConvBlock(in_chans, width)
+        self.layer1 = nn.Sequential(_ConvBlock(width, 2 * width), nn.MaxPool2d(2), _Residual(2 * width))
+        self.layer2 = nn.Sequential(_ConvBlock(2 * width, 4 * width), nn.MaxPool2d(2))
+        self.layer3 = nn.Sequential(_ConvBlock(4 * width, 4 * width), nn.MaxPool2d(2), _Residual(4 * width))
+        self.pool = nn.AdaptiveMaxPool2d(1)
+        self.head = nn.Linear(4 * width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer3(self.layer2(self.layer1(self.stem(x))))
+        logits: Tensor = self.head(self.pool(x).flatten(1))
+        return logits

@@ -1,0 +1,238 @@
+"""Vision Transformer, and DeiT with its distillation token, under the names timm and the original DeiT use.
+
+Knows tensors only: nothing of data sets, losses or files. A timm or Facebook DeiT state dict loads unchanged.
+
+    B batch, N tokens = prefix + patches, H heads, L layers (blocks), D embed_dim, C channels
+
+The sequence is [class, distillation, patches]. Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), Touvron et al.
+2021 (arXiv:2012.12877); departs from both in the initialisation, which scales with the width.
+"""
+
+from collections.abc import Collection
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+Size = int | tuple[int, int]
+Output = Tensor | tuple[Tensor, Tensor]
+
+
+class PatchEmbed(nn.Module):
+    """(B, C, height, width) -> (B, patches, D): one linear map of each patch, row by row."""
+
+    def __init__(self, patch_size: tuple[int, int], in_chans: int, embed_dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(in_chans, embed_dim, kernel_size=patch_size, stride=patch_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches: Tensor = rearrange(self.proj(x), "B D gh gw -> B (gh gw) D")
+        return patches
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention; returns its weights (B, H, N, N) only when asked, else runs fused."""
+
+    def __init__(self, dim: int, num_heads: int, qkv_bias: bool, attn_drop: float, proj_drop: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.attn_drop = nn.Dropout(attn_drop)
+        self.proj = nn.Linear(dim, dim)
+        self.proj_drop = nn.Dropout(proj_drop)
+
+    def forward(self, x: Tensor, return_attention: bool = False) -> tuple[Tensor, Tensor | None]:
+        q, k, v = rearrange(self.qkv(x), "B N (qkv H d) -> qkv B H N d", qkv=3, H=self.num_heads)
+        weights = None
+        if return_attention:
+            weights = ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).softmax(dim=-1)  # B H N N
+            x = self.attn_drop(weights) @ v
+        else:
+            x = F.scaled_dot_product_attention(q, k, v, dropout_p=self.attn_drop.p if self.training else 0.0)
+        x = rearrange(x, "B H N d -> B N (H d)")
+        return self.proj_drop(self.proj(x)), weights
+
+
+class Mlp(nn.Module):
+    def __init__(self, dim: int, hidden_dim: int, drop: float) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden_dim)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(hidden_dim, dim)
+        self.drop = nn.Dropout(drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.drop(self.act(self.fc1(x)))
+        out: Tensor = self.drop(self.fc2(hidden))
+        return out
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: leaves a residual branch out for some images and scales the others up to match."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.rate == 0.0 or not self.training:
+            return x
+        keep = 1.0 - self.rate
+        return x * x.new_empty((x.shape[0], 1, 1)).bernoulli_(keep).div_(keep)
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block: (B, N, D) -> (B, N, D), and its attention weights when asked."""
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        mlp_ratio: float,
+        qkv_bias: bool,
+        drop: float,
+        attn_drop: float,
+        drop_path: float,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attn = Attention(dim, num_heads, qkv_bias, attn_drop, drop)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio), drop)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor, return_attention: bool = False) -> tuple[Tensor, Tensor | None]:
+        update, weights = self.attn(self.norm1(x), return_attention)
+        x = x + self.drop_path(update)
+        x = x + self.drop_path(self.mlp(self.norm2(x)))
+        return x, weights
+
+
+class VisionTransformer(nn.Module):
+    """ViT; with `distilled` a DeiT, with a distillation token and a second head.
+
+    In training a distilled model returns (class_logits, distillation_logits); in eval their mean, a plain tensor.
+
+    Args:
+        img_size: height and width in pixels, or one number for both; a multiple of `patch_size`.
+        drop_rate: dropout on positions, attention output and MLP.
+        attn_drop_rate: dropout on the attention weights.
+        drop_path_rate: stochastic depth of the last block; it grows linearly from 0 at the first.
+    Attributes:
+        num_prefix_tokens: tokens before the first patch: 1, or 2 when distilled.
+        grid_size: patches down and across, (gh, gw).
+    """
+
+    def __init__(
+        self,
+        img_size: Size = 224,
+        patch_size: Size = 16,
+        in_chans: int = 3,
+        num_classes: int = 1000,
+        embed_dim: int = 768,
+        depth: int = 12,
+        num_heads: int = 12,
+        mlp_ratio: float = 4.0,
+        drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        distilled: bool = False,
+        *,
+        attn_drop_rate: float = 0.0,
+        qkv_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        image, patch = _pair(img_size), _pair(patch_size)
+        if image[0] % patch[0] or image[1] % patch[1]:
+            raise ValueError(f"Patches of {patch} px do not divide images of {image} px; choose sizes that do.")
+        if embed_dim % num_heads:
+            raise ValueError(f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}; choose numbers that are.")
+        self.img_size, self.patch_size = image, patch
+        self.in_chans, self.num_classes, self.embed_dim = in_chans, num_classes, embed_dim
+        self.distilled = distilled
+        self.num_prefix_tokens = 2 if distilled else 1
+        self.grid_size = (image[0] // patch[0], image[1] // patch[1])
+        num_tokens = self.num_prefix_tokens + self.grid_size[0] * self.grid_size[1]
+
+        self.patch_embed = PatchEmbed(patch, in_chans, embed_dim)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
+        self.dist_token = nn.Parameter(torch.zeros(1, 1, embed_dim)) if distilled else None
+        self.pos_embed = nn.Parameter(torch.zeros(1, num_tokens, embed_dim))
+        self.pos_drop = nn.Dropout(drop_rate)
+        drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
+        self.blocks = nn.ModuleList(
+            Block(embed_dim, num_heads, mlp_ratio, qkv_bias, drop_rate, attn_drop_rate, rate) for rate in drop_paths
+        )
+        self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
+        self.head = nn.Linear(embed_dim, num_classes)
+        self.head_dist = nn.Linear(embed_dim, num_classes) if distilled else None
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Xavier for every linear map, so that the spread follows the width; tokens and positions start small.
+
+        Queries, keys and values are three square maps in one matrix and are initialised as three.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                for part in (
+                    module.weight.chunk(3) if module.out_features == 3 * module.in_features else [module.weight]
+                ):
+                    nn.init.xavier_uniform_(part)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.xavier_uniform_(self.patch_embed.proj.weight.flatten(1))
+        assert self.patch_embed.proj.bias is not None
+        nn.init.zeros_(self.patch_embed.proj.bias)
+        for token in (self.cls_token, self.dist_token, self.pos_embed):
+            if token is not None:
+                nn.init.trunc_normal_(token, std=0.02)
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of the parameters, beside biases and norms, that weight decay must spare."""
+        return {"cls_token", "dist_token", "pos_embed"}
+
+    def forward_features(
+        self, x: Tensor, return_attention: bool | Collection[int] = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(B, C, height, width) -> normalised tokens (B, N, D), and (B, H, N, N) of each layer asked for."""
+        x = self.patch_embed(x)
+        prefix = [token.expand(x.shape[0], -1, -1) for token in (self.cls_token, self.dist_token) if token is not None]
+        x = self.pos_drop(torch.cat([*prefix, x], dim=1) + self.pos_embed)  # B N D
+        kept = []
+        for index, block in enumerate(self.blocks):
+            wanted = return_attention if isinstance(return_attention, bool) else index in return_attention
+            x, weights = block(x, wanted)
+            if weights is not None:
+                kept.append(weights)
+        return self.norm(x), kept
+
+    def forward_heads(self, tokens: Tensor) -> dict[str, Tensor]:
+        """Logits (B, classes) of each output head by name: "class", and "distillation" when distilled."""
+        heads = {"class": self.head(tokens[:, 0])}
+        if self.head_dist is not None:
+            heads["distillation"] = self.head_dist(tokens[:, 1])
+        return heads
+
+    def forward(self, x: Tensor, return_attention: bool | Collection[int] = False) -> Output | tuple[Output, Tensor]:
+        """Class logits of images.
+
+        Args:
+            x: (B, C, height, width), normalised as in training.
+            return_attention: True, or the indices of layers, to get their weights as well.
+        Returns:
+            Logits (B, classes), or in training of a distilled model a pair of them; with `return_attention` a pair of
+            that and the attention (L, B, H, N, N), after the softmax and before dropout, in the autograd graph.
+        """
+        tokens, attention = self.forward_features(x, return_attention)
+        heads = tuple(self.forward_heads(tokens).values())
+        output: Output
+        if len(heads) == 1:
+            output = heads[0]
+        else:
+            output = (heads[0], heads[1]) if self.training else (heads[0] + heads[1]) / 2
+        return (output, torch.stack(attention)) if return_attention is not False else output
+
+
+def _pair(size: Size) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size

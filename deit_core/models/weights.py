@@ -1,0 +1,96 @@
+"""Models on disk: a safetensors file whose header says how to rebuild the model around its weights.
+
+Knows files and specs; nothing of optimisers or of runs in progress.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import nn
+
+from deit_core.errors import CheckpointError
+from deit_core.files import write_atomically
+from deit_core.models.build import build_model
+from deit_core.spec import RunSpec
+
+_HEADER = "deit_lab"
+
+
+class ModelCard(BaseModel):
+    """All that a file of weights needs to be used: how it was trained, what it tells apart, how it reads pixels.
+
+    `mean` and `std` are per channel, of pixels in [0, 1]; `metrics` are those of the epoch the weights are from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    spec: RunSpec
+    classes: tuple[str, ...]
+    in_chans: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    data_hash: str
+    epoch: int
+    step: int
+    metrics: dict[str, float] = {}
+
+
+def save_weights(path: Path, model: nn.Module, card: ModelCard) -> None:
+    """Write a model's weights and its card as one safetensors file, whole or not at all."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(path, save(tensors, metadata={"format": "pt", _HEADER: card.model_dump_json()}))
+
+
+def read_card(path: Path | str) -> ModelCard:
+    """What a checkpoint says of itself, without loading its weights.
+
+    Args: path: a .safetensors file, or a run's folder (then its best epoch).
+    Raises: CheckpointError where there is none, or it is damaged or not ours.
+    """
+    file = weights_file(path)
+    try:
+        with safe_open(file, framework="pt") as content:
+            header: dict[str, Any] = json.loads((content.metadata() or {})[_HEADER])
+        return ModelCard.model_validate(header)
+    except KeyError:
+        raise CheckpointError(f"{file} was not written by DeiT Lab; choose a checkpoint of a run made here.") from None
+    except (OSError, ValueError, SafetensorError, ValidationError) as error:
+        raise _damaged(file, error) from error
+
+
+def load_checkpoint(path: Path | str) -> nn.Module:
+    """Rebuild the model of a checkpoint with its weights, in eval mode, on the CPU.
+
+    Args: path: a .safetensors file, or a run's folder (then its best epoch).
+    Raises: CheckpointError where there is none, or it is damaged or not ours.
+    """
+    file, card = weights_file(path), read_card(path)
+    model = build_model(card.spec, in_chans=card.in_chans, num_classes=len(card.classes))
+    try:
+        model.load_state_dict(load_file(file))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise _damaged(file, error) from error
+    return model.eval()
+
+
+def weights_file(path: Path | str) -> Path:
+    """The .safetensors file that `path` means.
+
+    Raises: CheckpointError where there is none.
+    """
+    path = Path(path)
+    file = path / "best.safetensors" if path.is_dir() else path
+    if not file.is_file():
+        raise CheckpointError(f"There is no checkpoint at {path}; it appears when a run's first epoch ends.")
+    return file
+
+
+def _damaged(file: Path, error: Exception) -> CheckpointError:
+    reason = str(error).splitlines()[0]
+    return CheckpointError(
+        f"{file} is damaged or no checkpoint ({reason}); choose another epoch or train the run again."
+    )

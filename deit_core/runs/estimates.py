@@ -1,0 +1,79 @@
+"""Measured estimates of how long a spec takes on this machine, made by a process of their own and kept in files.
+
+The page asks and reads; it never waits. Knows no torch.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deit_core.files import write_atomically
+from deit_core.settings import Settings
+from deit_core.spec import AnySpec, ExperimentSpec
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds for the whole spec and for each of its runs, by name; `error` is a sentence when it cannot be told."""
+
+    duration_s: float
+    run_s: dict[str, float]
+    error: str = ""
+
+
+class Estimates:
+    """One file a spec; specs that take equally long share it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._measuring: dict[str, subprocess.Popen[bytes]] = {}
+
+    def get(self, spec: AnySpec) -> Estimate | None:
+        """The estimate, once it has been measured."""
+        try:
+            return Estimate(**json.loads(self._file(spec).read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    def is_measuring(self, spec: AnySpec) -> bool:
+        child = self._measuring.get(_key(spec))
+        return child is not None and child.poll() is None
+
+    def request(self, spec: AnySpec) -> None:
+        """Have a process measure this spec, unless it is known, under way, or another is being measured."""
+        if self.get(spec) is not None or any(child.poll() is None for child in self._measuring.values()):
+            return
+        file = self._file(spec)
+        asked = file.with_suffix(".spec.json")
+        write_atomically(asked, spec.model_dump_json().encode())
+        with file.with_suffix(".log").open("wb") as log:
+            self._measuring = {
+                _key(spec): subprocess.Popen(
+                    [sys.executable, "-m", "deit_core", "estimate", str(asked), "--out", str(file)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=os.environ | {"DEIT_RUNS_DIR": str(self.settings.runs_dir)},
+                )
+            }
+
+    def _file(self, spec: AnySpec) -> Path:
+        return self.settings.runs_dir / "estimates" / f"{_key(spec)}.json"
+
+
+def save_estimate(path: Path, estimate: Estimate) -> None:
+    write_atomically(path, json.dumps(asdict(estimate)).encode())
+
+
+def _key(spec: AnySpec) -> str:
+    """What the time depends on: the runs without their words and seeds, and this machine's cores."""
+    runs = spec.runs if isinstance(spec, ExperimentSpec) else (spec,)
+    parts = [
+        run.model_dump_json(include={"name", "data", "model", "distillation", "optim", "augment", "compute"})
+        for run in runs
+    ]
+    return hashlib.sha256("\n".join([*parts, f"{os.cpu_count()} cores"]).encode()).hexdigest()[:16]

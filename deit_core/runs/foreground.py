@@ -1,0 +1,42 @@
+"""Training in this process, as a command does: the same worker, store and folders as in the background."""
+
+import signal
+import sys
+from types import FrameType
+
+from deit_core.runs import queue
+from deit_core.runs.launcher import enqueue
+from deit_core.runs.records import Run
+from deit_core.runs.store import Store
+from deit_core.runs.worker import Watcher, Worker
+from deit_core.settings import Settings
+from deit_core.spec import AnySpec
+
+
+def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) -> list[Run]:
+    """Train a run or an experiment to its end, or until Ctrl-C, which stops it after the step and saves it.
+
+    Returns: its runs as they ended, in the order of the experiment.
+    """
+    queue.reap(store)
+    entry = queue.register(store, num_slots=None)
+    assert entry is not None, "a foreground worker needs no slot"
+    worker = Worker(store, settings, *entry, watch=watch)
+    try:
+        run_ids = enqueue(store, spec, settings.runs_dir, reserved_for=worker.worker_id)
+    except BaseException:
+        queue.leave(store, worker.worker_id)
+        raise
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        print("Stopping after this step; once more to abort at once.", file=sys.stderr)
+        worker.end()
+        signal.signal(number, signal.default_int_handler)
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        worker.work()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return store.runs(run_ids)[::-1]

@@ -1,0 +1,158 @@
+"""The queue: who trains what. No daemon: workers register here, claim runs, and say that they are alive.
+
+Every decision is one transaction, so it does not matter who makes it, or that several try at once. Knows processes by
+pid and start time, and nothing of how one is started (see launcher.py).
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+
+import psutil
+from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
+from sqlalchemy.orm import aliased
+
+from deit_core.runs import schema
+from deit_core.runs.records import Run, Status
+from deit_core.runs.store import Store, new_id
+
+HEARTBEAT_S = 2.0
+GONE_AFTER_S = 60.0  # of silence, for a worker on another machine, whose process cannot be looked at
+
+_runs, _workers = schema.runs, schema.workers
+
+
+def register(store: Store, num_slots: int | None) -> tuple[str, int | None] | None:
+    """Enter this process as a worker of this machine: (worker id, slot), or None when all slots are taken.
+
+    Args: num_slots: how many workers this machine may have; None enters one beside them, as a foreground command is.
+    """
+    host, worker_id = socket.gethostname(), new_id()
+    with store.writing() as connection:
+        taken = set(connection.scalars(select(_workers.c.slot).where(_workers.c.host == host)))
+        slot = None
+        if num_slots is not None:
+            free = [number for number in range(num_slots) if number not in taken]
+            if not free:
+                return None
+            slot = free[0]
+        connection.execute(
+            insert(_workers).values(
+                id=worker_id,
+                host=host,
+                pid=os.getpid(),
+                process_started_at=psutil.Process().create_time(),
+                slot=slot,
+                heartbeat_at=store.clock(),
+            )
+        )
+    return worker_id, slot
+
+
+def heartbeat(store: Store, worker_id: str) -> bool:
+    """Say that this worker is alive. False when the store has given it up meanwhile."""
+    with store.writing() as connection:
+        beat = update(_workers).where(_workers.c.id == worker_id).values(heartbeat_at=store.clock())
+        return connection.execute(beat).rowcount == 1
+
+
+def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run | None:
+    """Take the next ready run: the oldest queued one whose teacher is completed. None when there is none.
+
+    Args: reserved_only: take only runs that were reserved for this worker.
+    """
+    with store.writing() as connection:
+        run_id = connection.scalar(_ready(worker_id, reserved_only).limit(1).with_for_update(skip_locked=True))
+        if run_id is None:
+            return None
+        store.move(connection, run_id, Status.RUNNING, "", worker_id=worker_id)
+    return store.run(run_id)
+
+
+def retire(store: Store, worker_id: str) -> bool:
+    """Leave the queue, unless a run has become ready meanwhile: then False, and the worker should claim again."""
+    with store.writing() as connection:
+        if connection.scalar(_ready(worker_id, reserved_only=False).limit(1)) is not None:
+            return False
+        connection.execute(delete(_workers).where(_workers.c.id == worker_id))
+    return True
+
+
+def leave(store: Store, worker_id: str) -> None:
+    """Leave the queue whatever is ready; runs that were reserved for this worker stop."""
+    with store.writing() as connection:
+        _release(connection, store, worker_id, Status.STOPPED, "Stopped before it began; resume to queue it again.")
+        connection.execute(delete(_workers).where(_workers.c.id == worker_id))
+
+
+def reap(store: Store) -> list[str]:
+    """Find workers that are gone; their runs become interrupted. Returns the ids of these runs."""
+    with store.reading() as connection:
+        gone = [worker for worker in connection.execute(select(_workers)) if _is_gone(worker, store.clock())]
+    interrupted: list[str] = []
+    for worker in gone:
+        with store.writing() as connection:
+            if not connection.execute(delete(_workers).where(_workers.c.id == worker.id)).rowcount:
+                continue  # somebody else found it first
+            lost = select(_runs.c.id).where(_runs.c.worker_id == worker.id, _runs.c.status == Status.RUNNING)
+            for run_id in connection.scalars(lost).all():
+                message = (
+                    f"Its worker (process {worker.pid} on {worker.host}) is gone: killed, out of memory, or the "
+                    "machine was shut down. Resume goes on from the last saved state."
+                )
+                store.move(connection, run_id, Status.INTERRUPTED, message)
+                interrupted.append(run_id)
+            message = "The command that was to train it ended; resume to queue it."
+            _release(connection, store, worker.id, Status.INTERRUPTED, message)
+    return interrupted
+
+
+def workers_here(store: Store) -> dict[int, int | None]:
+    """The workers of this machine: pid -> slot, None for a foreground command."""
+    with store.reading() as connection:
+        here = select(_workers.c.pid, _workers.c.slot).where(_workers.c.host == socket.gethostname())
+        return dict(connection.execute(here).tuples().all())
+
+
+def has_ready(store: Store) -> bool:
+    """Whether a run waits for nothing but a worker."""
+    with store.reading() as connection:
+        return connection.scalar(_ready(None, reserved_only=False).limit(1)) is not None
+
+
+def waiting_for(run: Run, runs: Sequence[Run]) -> list[Run]:
+    """The runs that must be completed before `run` can start."""
+    return [other for other in runs if other.id in run.needs and other.status != Status.COMPLETED]
+
+
+def _ready(worker_id: str | None, reserved_only: bool) -> Select[str]:
+    """The runs that a worker may take, the oldest first: queued, their teachers completed, not another's."""
+    needed = aliased(_runs)
+    unfinished = exists(
+        select(1)
+        .select_from(schema.dependencies.join(needed, needed.c.id == schema.dependencies.c.needs_id))
+        .where(schema.dependencies.c.run_id == _runs.c.id, needed.c.status != Status.COMPLETED)
+    )
+    mine = _runs.c.reserved_for == worker_id
+    return (
+        select(_runs.c.id)
+        .where(_runs.c.status == Status.QUEUED, ~unfinished)
+        .where(mine if reserved_only else mine | _runs.c.reserved_for.is_(None))
+        .order_by(_runs.c.number)
+    )
+
+
+def _release(connection: Connection, store: Store, worker_id: str, status: Status, message: str) -> None:
+    reserved = select(_runs.c.id).where(_runs.c.reserved_for == worker_id, _runs.c.status == Status.QUEUED)
+    for run_id in connection.scalars(reserved).all():
+        store.move(connection, run_id, status, message, reserved_for=None)
+
+
+def _is_gone(worker: Row[tuple[object, ...]], now: float) -> bool:
+    if worker.host != socket.gethostname():
+        return bool(now - worker.heartbeat_at > GONE_AFTER_S)
+    try:
+        process = psutil.Process(worker.pid)
+        return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - worker.process_started_at) > 1
+    except psutil.NoSuchProcess:
+        return True

@@ -1,0 +1,77 @@
+"""The tables of the store. Times are seconds since the epoch (UTC), so that they mean the same in every database."""
+
+from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process_started_at", Float, nullable=False),  # with the pid, names a process beyond doubt
+    Column("slot", Integer),  # which of the machine's places it fills; none for a foreground command
+    Column("heartbeat_at", Float, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),  # order of submission, which is the order of the queue
+    Column("experiment_id", ForeignKey("experiments.id", ondelete="SET NULL"), index=True),
+    Column("spec", Text, nullable=False),
+    Column("status", String(12), nullable=False, index=True),
+    Column("message", Text, nullable=False, default=""),
+    Column("stop_requested", Integer, nullable=False, default=0),
+    Column("reserved_for", String(12)),  # the one worker that may claim it: a foreground command's
+    Column("worker_id", String(12)),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("step", Integer, nullable=False, default=0),
+    Column("total_steps", Integer, nullable=False, default=0),
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("time_left_s", Float),
+    Column("results", JSON, nullable=False, default=dict),  # newest val_*, best_epoch, then test_*, num_params, device
+)
+
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("needs_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+metrics = Table(
+    "metrics",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(6), nullable=False),  # step, epoch, or start: a session began after `step`
+    Column("step", Integer, nullable=False),
+    Column("epoch", Float, nullable=False),
+    Column("elapsed_s", Float, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Index("metrics_of_run", "run_id", "seq"),
+)
+
+lifecycle = Table(
+    "lifecycle",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("message", Text, nullable=False, default=""),
+)

@@ -1,0 +1,281 @@
+"""The store: runs, their measured points and what became of them, in SQLite (WAL) or another SQL database.
+
+A run's status lives here and nowhere else. Knows nothing of processes (see queue.py), torch, or pages.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, create_engine, delete, event, func, insert, make_url, select, update
+
+from deit_core.errors import RunError
+from deit_core.runs import schema
+from deit_core.runs.records import LifecycleEvent, Point, Run, Status
+from deit_core.settings import Settings
+from deit_core.spec import RunSpec
+
+BUSY_TIMEOUT_S = 30  # how long a writer waits for another before it gives up
+
+
+def open_store(url: str | None = None) -> "Store":
+    """Open the store, creating it where there is none.
+
+    Args: url: a database URL ("sqlite:///runs.sqlite"); by default that of DEIT_STORE, or a file beside the runs.
+    """
+    return Store(url or Settings.from_env().store_url)
+
+
+def new_id() -> str:
+    return secrets.token_hex(4)
+
+
+class Store:
+    """Runs and their points. Safe to share between threads; processes each open their own."""
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self.url = url
+        parsed = make_url(url)
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        if is_sqlite and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S} if is_sqlite else {})
+        if is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        with self.writing() as connection:
+            schema.metadata.create_all(connection)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction; in SQLite it holds the write lock from its first moment, so what it reads stays true."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+
+    # Submitting
+
+    def add(
+        self,
+        specs: dict[str, RunSpec],
+        needs: dict[str, Sequence[str]],
+        *,
+        experiment: tuple[str, str] | None = None,
+        reserved_for: str | None = None,
+    ) -> None:
+        """Queue runs, all or none.
+
+        Args:
+            specs: run id -> spec, in the order they should be trained.
+            needs: run id -> ids of the runs that must be completed first.
+            experiment: name and description of what binds them together.
+            reserved_for: the only worker that may train them.
+        """
+        now = self.clock()
+        with self.writing() as connection:
+            experiment_id = None
+            if experiment is not None:
+                experiment_id = new_id()
+                name, description = experiment
+                connection.execute(
+                    insert(schema.experiments).values(
+                        id=experiment_id, name=name, description=description, created_at=now
+                    )
+                )
+            number = connection.scalar(select(func.coalesce(func.max(schema.runs.c.number), 0)))
+            for offset, (run_id, spec) in enumerate(specs.items(), start=1):
+                connection.execute(
+                    insert(schema.runs).values(
+                        id=run_id,
+                        number=(number or 0) + offset,
+                        experiment_id=experiment_id,
+                        spec=spec.model_dump_json(),
+                        status=Status.QUEUED,
+                        reserved_for=reserved_for,
+                        created_at=now,
+                        results={},
+                    )
+                )
+                self.note(connection, run_id, Status.QUEUED, "submitted")
+            rows = [{"run_id": run_id, "needs_id": other} for run_id, others in needs.items() for other in others]
+            if rows:
+                connection.execute(insert(schema.dependencies), rows)
+
+    # Reading
+
+    def runs(self, ids: Iterable[str] | None = None) -> list[Run]:
+        """Runs with their newest state, the newest submitted first; all, or those with the given ids."""
+        query = _RUNS.order_by(schema.runs.c.number.desc())
+        if ids is not None:
+            query = query.where(schema.runs.c.id.in_(list(ids)))
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+            needs: dict[str, list[str]] = {}
+            for run_id, needs_id in connection.execute(select(schema.dependencies)):
+                needs.setdefault(run_id, []).append(needs_id)
+        return [_run(row, tuple(needs.get(row.id, ()))) for row in rows]
+
+    def run(self, run_id: str) -> Run:
+        """One run, by its id or the beginning of it.
+
+        Raises: RunError when there is none, or several begin so.
+        """
+        with self.reading() as connection:
+            ids = connection.scalars(
+                select(schema.runs.c.id).where(schema.runs.c.id.startswith(run_id, autoescape=True))
+            )
+            found = ids.all()
+        if run_id in found:
+            found = [run_id]
+        if len(found) != 1 or not run_id:
+            count = "Several runs begin" if found and run_id else "There is no run whose id begins"
+            raise RunError(f"{count} with {run_id!r}; `python -m deit_core runs` lists them.")
+        return self.runs(found)[0]
+
+    def points(self, run_id: str, *, after_seq: int = 0, kind: str | None = None) -> list[Point]:
+        """What was measured, in the order of writing, from after `after_seq` on.
+
+        A point of kind "start" marks a session that began after its step: what earlier sessions measured beyond that
+        step was lost with them and is measured anew.
+        """
+        table = schema.metrics
+        query = select(table).where(table.c.run_id == run_id, table.c.seq > after_seq).order_by(table.c.seq)
+        if kind is not None:
+            query = query.where(table.c.kind == kind)
+        with self.reading() as connection:
+            return [Point(**row._mapping) for row in connection.execute(query)]
+
+    def lifecycle(self, run_id: str) -> list[LifecycleEvent]:
+        """Every status the run has had, oldest first."""
+        table = schema.lifecycle
+        query = select(table).where(table.c.run_id == run_id).order_by(table.c.seq)
+        with self.reading() as connection:
+            return [LifecycleEvent(row.at, Status(row.status), row.message) for row in connection.execute(query)]
+
+    # What a worker writes
+
+    def add_points(self, run_id: str, points: Sequence[dict[str, Any]], **state: Any) -> None:
+        """Append points ({kind, step, epoch, elapsed_s, metrics}) and update the run's own columns, in one go."""
+        with self.writing() as connection:
+            if points:
+                connection.execute(insert(schema.metrics), [{"run_id": run_id, **point} for point in points])
+            if state:
+                self._update(connection, run_id, **state)
+
+    def set_status(self, run_id: str, status: Status, message: str = "", **state: Any) -> None:
+        """Move a run to another status, with a sentence on why."""
+        with self.writing() as connection:
+            self.move(connection, run_id, status, message, **state)
+
+    def move(self, connection: Connection, run_id: str, status: Status, message: str = "", **state: Any) -> None:
+        """`set_status` inside a transaction that is already open."""
+        if status == Status.RUNNING:
+            state = {"started_at": self.clock(), "finished_at": None} | state
+        elif status != Status.QUEUED:
+            state = {"finished_at": self.clock(), "worker_id": None, "time_left_s": None, "stop_requested": 0} | state
+        self._update(connection, run_id, status=status, message=message, **state)
+        self.note(connection, run_id, status, message)
+
+    def note(self, connection: Connection, run_id: str, status: Status, message: str) -> None:
+        connection.execute(
+            insert(schema.lifecycle).values(run_id=run_id, at=self.clock(), status=status, message=message)
+        )
+
+    def _update(self, connection: Connection, run_id: str, **values: Any) -> None:
+        connection.execute(update(schema.runs).where(schema.runs.c.id == run_id).values(**values))
+
+    # What a person asks for
+
+    def stop(self, run_id: str) -> None:
+        """Ask a running run to stop after its step; a queued one stops at once.
+
+        Raises: RunError when it is neither.
+        """
+        with self.writing() as connection:
+            run = self._row(connection, run_id)
+            if run.status == Status.QUEUED:
+                self.move(connection, run_id, Status.STOPPED, "Stopped before it began; resume to queue it again.")
+            elif run.status == Status.RUNNING:
+                self._update(connection, run_id, stop_requested=1)
+            else:
+                raise RunError(f"Run {run_id} is {run.status} already; only queued and running runs can be stopped.")
+
+    def resume(self, run_id: str, *, reserved_for: str | None = None) -> None:
+        """Queue a stopped, interrupted or failed run again; it goes on from its last saved state.
+
+        Raises: RunError when it is none of these.
+        """
+        with self.writing() as connection:
+            run = self._row(connection, run_id)
+            if not Status(run.status).can_resume:
+                raise RunError(
+                    f"Run {run_id} is {run.status}; only stopped, interrupted and failed runs can be resumed."
+                )
+            self.move(connection, run_id, Status.QUEUED, "resumed", reserved_for=reserved_for, stop_requested=0)
+
+    def delete(self, run_id: str) -> None:
+        """Forget a run and all its points (its folder is the launcher's).
+
+        Raises: RunError while it runs, or while another run still needs it as a teacher.
+        """
+        with self.writing() as connection:
+            run = self._row(connection, run_id)
+            if run.status == Status.RUNNING:
+                raise RunError(f"Run {run_id} is running; stop it first, then delete it.")
+            waiting = connection.execute(
+                select(schema.runs.c.id)
+                .join(schema.dependencies, schema.dependencies.c.run_id == schema.runs.c.id)
+                .where(schema.dependencies.c.needs_id == run_id, schema.runs.c.status != Status.COMPLETED)
+            ).first()
+            if waiting is not None:
+                raise RunError(f"Run {waiting.id} still needs {run_id} as its teacher; delete {waiting.id} first.")
+            connection.execute(delete(schema.runs).where(schema.runs.c.id == run_id))
+
+    def _row(self, connection: Connection, run_id: str) -> Row[Any]:
+        row = connection.execute(select(schema.runs).where(schema.runs.c.id == run_id)).first()
+        if row is None:
+            raise RunError(f"There is no run {run_id}; `python -m deit_core runs` lists them.")
+        return row
+
+
+_RUNS = select(schema.runs, schema.experiments.c.name.label("experiment_name")).outerjoin(schema.experiments)
+
+
+def _run(row: Row[Any], needs: tuple[str, ...]) -> Run:
+    return Run(
+        id=row.id,
+        number=row.number,
+        spec_json=row.spec,
+        status=Status(row.status),
+        message=row.message,
+        stop_requested=bool(row.stop_requested),
+        experiment_id=row.experiment_id,
+        experiment_name=row.experiment_name,
+        worker_id=row.worker_id,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        step=row.step,
+        total_steps=row.total_steps,
+        epoch=row.epoch,
+        time_left_s=row.time_left_s,
+        results=row.results,
+        needs=needs,
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own transactions would begin too late; ours begin at once
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,237 @@
+"""The worker: claims runs, trains them, and writes what happens into the store. `python -m deit_core.runs.worker`
+
+It enters the queue before torch is loaded, so that nobody starts a second one meanwhile.
+"""
+
+import contextlib
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from deit_core.errors import DeitError
+from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.runs import queue
+from deit_core.runs.launcher import log_file, run_folder
+from deit_core.runs.records import Run, Status
+from deit_core.runs.store import Store, open_store
+from deit_core.settings import Settings
+
+log = logging.getLogger("deit_core.worker")
+
+Watcher = Callable[[Run, Event], None]
+
+
+class Worker:
+    """Trains runs one after the other, as this process.
+
+    Args:
+        watch: called with each event of each run, for a progress bar.
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, worker_id: str, slot: int | None, watch: Watcher | None = None
+    ) -> None:
+        self.store, self.settings = store, settings
+        self.worker_id, self.slot = worker_id, slot
+        self.watch = watch
+        self.is_background = slot is not None
+        self._ending = threading.Event()  # the process is to end
+        self._stopping = threading.Event()  # the run is to stop
+        self._run: Run | None = None
+
+    def work(self) -> None:
+        """Claim and train until nothing is ready, or until told to end."""
+        done = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(done,), daemon=True)
+        beat.start()
+        try:
+            while not self._ending.is_set():
+                run = queue.claim(self.store, self.worker_id, reserved_only=not self.is_background)
+                if run is not None:
+                    self.train(run)
+                elif not self.is_background or queue.retire(self.store, self.worker_id):
+                    return
+        finally:
+            done.set()
+            beat.join()
+            queue.leave(self.store, self.worker_id)
+
+    def end(self) -> None:
+        """Stop the run after its step, save it, and take no other. Safe to call from a signal handler."""
+        self._ending.set()
+
+    def train(self, run: Run) -> None:
+        """Train one claimed run to whatever end it comes to; that end is in the store afterwards."""
+        self._stopping.clear()
+        self._run = run
+        with self._logging_to_file(run):
+            log.info("run %s %r", run.id, run.name)
+            try:
+                status, message, state = self._follow(run)
+            except DeitError as error:
+                status, message, state = Status.FAILED, str(error), {}
+            except Exception as error:
+                log.exception("unexpected failure")
+                message = (
+                    f"It ended with an error that is not yours ({type(error).__name__}: {error}); the log has more."
+                )
+                status, state = Status.FAILED, {}
+            log.info("%s %s", status, message)
+            self._run = None
+            if queue.heartbeat(self.store, self.worker_id):  # else it was taken for dead, and the run is not its own
+                self.store.set_status(run.id, status, message, **state)
+
+    def _follow(self, run: Run) -> tuple[Status, str, dict[str, Any]]:
+        """Train and write down what happens, up to the run's end: its status, why, and its last columns."""
+        # OpenMP's threads spin while they wait. Where anything else needs a core, a browser say, that makes training
+        # several times slower, so they spin briefly. Read when torch is loaded. Measured in docs/performance.md.
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+        from deit_core.training import train
+
+        recorder = Recorder(self.store, run)
+        events = train(
+            run.spec,
+            run_dir=run_folder(self.settings.runs_dir, run.id),
+            data_dir=self.settings.data_dir,
+            resume=True,
+            device=self._device(),
+            num_threads=self._num_threads(),
+        )
+        with contextlib.closing(events):
+            for event in events:
+                recorder.record(event)
+                if self.watch is not None:
+                    self.watch(run, event)
+                if isinstance(event, RunFailed):
+                    return Status.FAILED, event.reason, {}
+                if isinstance(event, RunFinished):
+                    return Status.COMPLETED, "", recorder.final_state()
+                if self._stopping.is_set():
+                    return Status.STOPPED, "Stopped; resume goes on from here.", {}
+                if self._ending.is_set():
+                    status = Status.INTERRUPTED if self.is_background else Status.STOPPED
+                    return status, "Its worker was told to end; resume goes on from here.", {}
+        raise AssertionError("a training ends with RunFinished or RunFailed")
+
+    def _device(self) -> str | None:
+        """With several GPUs each slot has its own; None leaves the choice to the run."""
+        import torch
+
+        count = torch.cuda.device_count()
+        return f"cuda:{(self.slot or 0) % count}" if count else None
+
+    def _num_threads(self) -> int:
+        """This worker's share of the cores."""
+        sharing = max(len(queue.workers_here(self.store)), self.settings.num_workers if self.is_background else 1)
+        return max(1, num_cores() // sharing)
+
+    def _beat(self, done: threading.Event) -> None:
+        """In a thread of its own: say that the process is alive, and hear whether its run should stop."""
+        while not done.wait(queue.HEARTBEAT_S / 4):
+            run = self._run
+            if not queue.heartbeat(self.store, self.worker_id):
+                self._ending.set()  # taken for dead, perhaps after a long sleep: another worker may have the run
+            elif run is not None and any(found.stop_requested for found in self.store.runs([run.id])):
+                self._stopping.set()
+
+    @contextlib.contextmanager
+    def _logging_to_file(self, run: Run) -> Iterator[None]:
+        """Send log records to the run's file, and in the background all output of the process, crashes included."""
+        path = log_file(self.settings.runs_dir, run.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", buffering=1) as file:
+            if self.is_background:
+                os.dup2(file.fileno(), sys.stdout.fileno())
+                os.dup2(file.fileno(), sys.stderr.fileno())
+            handler = logging.StreamHandler(file)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+            log.addHandler(handler)
+            try:
+                yield
+            finally:
+                log.removeHandler(handler)
+
+
+class Recorder:
+    """Writes the events of one run into the store."""
+
+    def __init__(self, store: Store, run: Run) -> None:
+        self.store, self.run = store, run
+        self.results: dict[str, float] = dict(run.results)
+        self._started: RunStarted | None = None
+        self._began_at = time.monotonic()
+
+    def record(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self._started, self._began_at = event, time.monotonic()
+                self.results |= {"num_params": event.num_params, "num_train": event.num_train}
+                log.info("started %s", asdict(event))
+                self._append("start", event.first_step, 0.0, {}, total_steps=event.total_steps)
+            case StepDone():
+                self._append(
+                    "step", event.step, event.elapsed_s, event.metrics, time_left_s=self._time_left_s(event.step)
+                )
+            case EpochDone():
+                log.info("epoch %d %s", event.epoch, {name: round(value, 4) for name, value in event.metrics.items()})
+                self.results |= event.metrics | ({"best_epoch": event.epoch} if event.is_best else {})
+                if event.is_best:
+                    self.results["best_val_accuracy"] = event.metrics["val_accuracy"]
+                self._append(
+                    "epoch", event.step, event.elapsed_s, event.metrics, epoch=event.epoch, results=self.results
+                )
+            case CheckpointSaved():
+                log.info("saved step %d", event.step)
+            case RunFinished():
+                self.results |= event.metrics | {"best_epoch": event.best_epoch, "train_time_s": event.elapsed_s}
+            case RunFailed():
+                pass
+
+    def final_state(self) -> dict[str, Any]:
+        return {"results": self.results}
+
+    def _append(self, kind: str, step: int, elapsed_s: float, metrics: dict[str, float], **state: Any) -> None:
+        assert self._started is not None
+        point = {
+            "kind": kind,
+            "step": step,
+            "epoch": step / self._started.steps_per_epoch,
+            "elapsed_s": elapsed_s,
+            "metrics": metrics,
+        }
+        self.store.add_points(self.run.id, [point], step=step, **state)
+
+    def _time_left_s(self, step: int) -> float:
+        """From the pace of this session, validation and saving included."""
+        assert self._started is not None
+        done = step - self._started.first_step
+        return (time.monotonic() - self._began_at) / done * (self._started.total_steps - step)
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def main() -> None:
+    faulthandler.enable()
+    logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])
+    settings = Settings.from_env()
+    store = open_store(settings.store_url)
+    entry = queue.register(store, settings.num_workers)
+    if entry is None:
+        return
+    worker = Worker(store, settings, *entry)
+    signal.signal(signal.SIGTERM, lambda *_: worker.end())
+    worker.work()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,321 @@
+"""The whole of a run as plain data: what is trained, on what, how, and with which seed.
+
+Each field is defined once, with its description, unit and bounds; the form, its tooltips, the command line and the
+docs are generated from here. A spec knows nothing of tensors, files on this machine, or the state of a run.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from deit_core.catalog import SOURCES, SourceName
+from deit_core.errors import SpecError, spec_error
+
+
+def _field(default: Any, description: str, *, unit: str = "", advanced: bool = False, **bounds: Any) -> Any:
+    """A field with all that a form needs: `advanced` fields are folded away, `unit` stands behind the number."""
+    return Field(default, description=description, json_schema_extra={"unit": unit, "advanced": advanced}, **bounds)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+class DataSpec(_Part):
+    """Which images, cut how into train, validation and test."""
+
+    source: SourceName = _field("fashion-mnist", "The data set.")
+    img_size: int = _field(28, "Images are resized to this width and height.", unit="px", ge=8, le=512)
+    fraction: float = _field(
+        1.0, "Share of the training images that is used, the same share of each class.", gt=0, le=1
+    )
+    val_fraction: float = _field(
+        0.1, "Share of the training images set aside for choosing the best epoch.", ge=0.01, le=0.5, advanced=True
+    )
+    split_seed: int = _field(
+        0,
+        "Seed of the validation split and of the fraction. A teacher and its students share it, so that neither "
+        "learns from images the other is judged on.",
+        ge=0,
+        lt=2**31,
+        advanced=True,
+    )
+    normalization: Literal["computed", "half"] = _field(
+        "computed",
+        "Mean and standard deviation that pixels are normalised with: computed from the training images, or .5 and .5.",
+        advanced=True,
+    )
+
+
+class VisionTransformerSpec(_Part):
+    """A ViT; with `distilled` a DeiT, which has a distillation token and a second head."""
+
+    family: Literal["vit"] = _field("vit", "Vision Transformer.")
+    distilled: bool = _field(False, "Adds the distillation token and its head: the DeiT student.")
+    patch_size: int = _field(4, "Side of the square patches an image is cut into.", unit="px", ge=1, le=64)
+    embed_dim: int = _field(64, "Width of every token.", ge=8, le=2048)
+    depth: int = _field(6, "Number of transformer blocks.", ge=1, le=48)
+    num_heads: int = _field(4, "Attention heads per block; divides the width.", ge=1, le=32)
+    mlp_ratio: float = _field(2.0, "Hidden width of a block's MLP, in multiples of the width.", gt=0, le=8)
+    drop_rate: float = _field(0.0, "Dropout on positions, attention output and MLP.", ge=0, lt=1, advanced=True)
+    attn_drop_rate: float = _field(0.0, "Dropout on the attention weights.", ge=0, lt=1, advanced=True)
+    drop_path_rate: float = _field(
+        0.0, "Stochastic depth: chance that the last block is skipped; earlier ones less.", ge=0, lt=1, advanced=True
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.embed_dim % self.num_heads:
+            raise ValueError(
+                f"embed_dim {self.embed_dim} cannot be shared by {self.num_heads} heads; "
+                f"choose num_heads among {_divisors(self.embed_dim, 32)} or another embed_dim."
+            )
+        return self
+
+
+class ResNet9Spec(_Part):
+    """The CNN teacher: a ResNet of nine layers for small images."""
+
+    family: Literal["resnet9"] = _field("resnet9", "Convolutional network.")
+    width: int = _field(32, "Channels of the first layer; later layers have 2 and 4 times as many.", ge=4, le=256)
+
+
+ModelSpec = Annotated[VisionTransformerSpec | ResNet9Spec, Field(discriminator="family")]
+
+
+class DistillationSpec(_Part):
+    """What a DeiT learns from its teacher."""
+
+    teacher: str = _field(
+        "teacher",
+        "The teacher: the name of a run of the same experiment, the id of a finished run, or a checkpoint's path.",
+        min_length=1,
+    )
+    kind: Literal["hard", "soft"] = _field(
+        "hard", "hard: the teacher's decision is a second label. soft: its whole distribution is matched."
+    )
+    alpha: float = _field(0.5, "Weight of the teacher's term; the true labels get the rest.", ge=0, le=1)
+    tau: float = _field(
+        3.0, "Temperature of soft distillation: higher shows more of what the teacher finds similar.", gt=0, le=100
+    )
+    reduction: Literal["batchmean", "numel"] = _field(
+        "batchmean",
+        "How the soft term is averaged: over images (Hinton et al. 2015), or over images and classes as the original "
+        "DeiT code does, which makes it smaller by the number of classes.",
+        advanced=True,
+    )
+
+
+class OptimSpec(_Part):
+    """Optimiser and schedule: linear warm-up, then cosine decay, a pure function of the step."""
+
+    optimizer: Literal["adamw", "sgd"] = _field("adamw", "AdamW, or SGD with Nesterov momentum .9.")
+    epochs: int = _field(10, "Passes over the training images.", ge=1, le=10_000)
+    batch_size: int = _field(128, "Images per step.", ge=1, le=8192)
+    lr: float = _field(1e-3, "Peak learning rate.", gt=0, le=10)
+    min_lr: float = _field(1e-5, "Learning rate at the end.", ge=0, le=1, advanced=True)
+    warmup_epochs: float = _field(1.0, "Epochs until the peak is reached.", ge=0, advanced=True)
+    weight_decay: float = _field(
+        0.05, "Decoupled weight decay; spares tokens, positions, biases and norms.", ge=0, le=1, advanced=True
+    )
+    label_smoothing: float = _field(0.1, "Softens the true labels (not the teacher's).", ge=0, lt=1, advanced=True)
+
+    @model_validator(mode="after")
+    def _schedule_is_sound(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"A warm-up of {self.warmup_epochs:g} epochs never ends in a run of {self.epochs}; "
+                "make warmup_epochs smaller than epochs."
+            )
+        if self.min_lr > self.lr:
+            raise ValueError(f"min_lr {self.min_lr:g} lies above lr {self.lr:g}; make it smaller.")
+        return self
+
+
+class AugmentSpec(_Part):
+    """Random views of the training images, the same for every run with the same seed."""
+
+    crop_padding: int = _field(
+        2, "Pads by this much and crops back at random: shifts by up to it.", unit="px", ge=0, le=32
+    )
+    horizontal_flip: bool = _field(False, "Mirrors half of the images. Never for digits.")
+
+
+class ComputeSpec(_Part):
+    """Where and how a run is computed. Changes the speed, not what is learned (beyond rounding)."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = _field(
+        "auto", "auto takes a GPU where there is one.", advanced=True
+    )
+    precision: Literal["float32", "bfloat16"] = _field(
+        "float32", "bfloat16 autocast is faster for CNNs and on GPUs, slower for a small ViT on a CPU.", advanced=True
+    )
+    num_threads: int | None = _field(
+        None, "CPU threads; empty shares the cores among the workers.", ge=1, le=256, advanced=True
+    )
+    checkpoint_interval_s: float = _field(
+        60.0,
+        "Longest time between two saved states, beside the one at each epoch's end.",
+        unit="s",
+        gt=0,
+        advanced=True,
+    )
+
+
+class RunSpec(_Part):
+    """One training, completely. Equal specs on the same CPU give equal weights."""
+
+    version: Literal[1] = 1
+    name: str = _field("run", "What the run is called on the pages.", min_length=1, max_length=80)
+    data: DataSpec = DataSpec()
+    model: ModelSpec = VisionTransformerSpec()
+    distillation: DistillationSpec | None = None
+    optim: OptimSpec = OptimSpec()
+    augment: AugmentSpec = AugmentSpec()
+    compute: ComputeSpec = ComputeSpec()
+    seed: int = _field(42, "Seed of initialisation, order, views and dropout.", ge=0, lt=2**31)
+    tags: tuple[str, ...] = _field((), "Words to find the run by.", advanced=True)
+    notes: str = _field("", "Anything worth remembering.", max_length=10_000, advanced=True)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        facts, size = SOURCES[self.data.source], self.data.img_size
+        if self.model.family == "vit":
+            if size % self.model.patch_size:
+                raise ValueError(
+                    f"Patches of {self.model.patch_size} px do not divide images of {size} px; "
+                    f"choose patch_size among {_divisors(size, 64)} or another img_size."
+                )
+            if self.model.distilled and self.distillation is None:
+                raise ValueError(
+                    "A distilled model without distillation would leave its second head untrained; "
+                    "add a distillation section with a teacher, or set model.distilled to false."
+                )
+        if self.distillation and not (self.model.family == "vit" and self.model.distilled):
+            raise ValueError(
+                "Distillation needs a model with a distillation token; set model.distilled to true "
+                "on a ViT, or remove the distillation section."
+            )
+        if self.augment.horizontal_flip and not facts.flips_keep_class:
+            raise ValueError(
+                f"A mirrored image of {facts.title} no longer shows its class; set augment.horizontal_flip to false."
+            )
+        if self.augment.crop_padding >= size:
+            raise ValueError(
+                f"A crop_padding of {self.augment.crop_padding} px can push an image of {size} px out of sight; "
+                "make it smaller."
+            )
+        return self
+
+
+class Expectation(_Part):
+    """What a preset gave when it was last measured: test accuracy by run name, and the time for all of it."""
+
+    accuracy: dict[str, float]
+    duration_s: float
+    measured_on: str
+
+
+class ExperimentSpec(_Part):
+    """A named set of runs, a teacher before its students: the unit a lesson launches."""
+
+    version: Literal[1] = 1
+    name: str = Field(min_length=1, max_length=80)
+    description: str = ""
+    runs: tuple[RunSpec, ...] = Field(min_length=1)
+    expectation: Expectation | None = None
+
+    @model_validator(mode="after")
+    def _runs_fit(self) -> Self:
+        names = [run.name for run in self.runs]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"Two runs are called {min(twice)!r}; give each run of an experiment its own name.")
+        for index, run in enumerate(self.runs):
+            if (teacher := self.teacher_of(run)) is None:
+                continue
+            if names.index(teacher.name) >= index:
+                raise ValueError(f"{run.name!r} learns from {teacher.name!r}; list the teacher before its students.")
+            if _split(teacher.data) != _split(run.data):
+                raise ValueError(
+                    f"{teacher.name!r} and {run.name!r} split their data differently, so the "
+                    "teacher would have learned images its student is judged on; give both the same source, "
+                    "fraction, val_fraction and split_seed."
+                )
+        return self
+
+    def teacher_of(self, run: RunSpec) -> RunSpec | None:
+        """The run of this experiment that teaches `run`, if one does."""
+        if run.distillation is None:
+            return None
+        return next((other for other in self.runs if other.name == run.distillation.teacher), None)
+
+
+AnySpec = RunSpec | ExperimentSpec
+
+
+def load_spec(text: str | bytes) -> AnySpec:
+    """Read a run or an experiment from its JSON.
+
+    Raises: SpecError, a sentence a mistake.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise SpecError(f"This is not JSON ({error}); copy a spec from the Train page or a run's spec.json.") from None
+    kind: type[AnySpec] = ExperimentSpec if isinstance(document, dict) and "runs" in document else RunSpec
+    return _validate(kind, document)
+
+
+def replace(spec: AnySpec, changes: Mapping[str, Any]) -> AnySpec:
+    """A validated variant of a spec: `replace(spec, {"optim.lr": 1e-3})`.
+
+    On an experiment a change reaches every run that has the field; a path that begins with a run's name
+    ("vit.optim.lr") reaches that run alone.
+
+    Raises: SpecError where no such field is, or the outcome cannot be trained.
+    """
+    document = spec.model_dump(mode="json")
+    for path, value in changes.items():
+        keys = path.split(".")
+        if isinstance(spec, RunSpec) or keys[0] in ("name", "description"):
+            reached = [document] if _has(document, keys) else []
+        elif named := [run for run in document["runs"] if run["name"] == keys[0]]:
+            keys = keys[1:]
+            reached = [run for run in named if _has(run, keys)]
+        else:
+            reached = [run for run in document["runs"] if _has(run, keys)]
+        if not reached:
+            raise SpecError(f"There is no field {path}; the Train page and `show` list the fields of a spec.")
+        for target in reached:
+            for key in keys[:-1]:
+                target = target[key]
+            target[keys[-1]] = value
+    if changes and "expectation" in document:
+        document["expectation"] = None  # it was measured on the unchanged spec
+    return _validate(type(spec), document)
+
+
+def _validate(kind: type[AnySpec], document: Any) -> AnySpec:
+    adapter: TypeAdapter[AnySpec] = TypeAdapter(kind)
+    try:
+        return adapter.validate_python(document)
+    except ValidationError as error:
+        raise spec_error(error) from None
+
+
+def _has(document: Any, keys: list[str]) -> bool:
+    for key in keys:
+        if not isinstance(document, dict) or key not in document:
+            return False
+        document = document[key]
+    return bool(keys)
+
+
+def _split(data: DataSpec) -> tuple[str, float, float, int]:
+    return data.source, data.fraction, data.val_fraction, data.split_seed
+
+
+def _divisors(number: int, largest: int) -> list[int]:
+    return [n for n in range(1, min(number, largest) + 1) if number % n == 0]

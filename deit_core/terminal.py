@@ -1,0 +1,150 @@
+"""What the command line shows people: tables, and the progress of a training."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.runs import Run, Status
+from deit_core.runs.estimates import Estimate
+from deit_core.spec import AnySpec, ExperimentSpec
+
+_stdout, _stderr = Console(), Console(stderr=True)
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min 20 s, 2 h 05 min."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+def print_presets(specs: Mapping[str, AnySpec]) -> None:
+    for name, spec in specs.items():
+        _stdout.print(f"[bold]{name}[/bold]", highlight=False)
+        runs = spec.runs if isinstance(spec, ExperimentSpec) else (spec,)
+        _stdout.print(
+            f"  {escape(spec.description if isinstance(spec, ExperimentSpec) else spec.notes)}", highlight=False
+        )
+        for run in runs:
+            _stdout.print(
+                f"  - {run.name}: {run.model.family} on {run.data.source} at {run.data.img_size} px, "
+                f"{run.optim.epochs} epochs",
+                highlight=False,
+            )
+        if isinstance(spec, ExperimentSpec) and spec.expectation:
+            expected = ", ".join(f"{run} {share:.1%}" for run, share in spec.expectation.accuracy.items())
+            _stdout.print(
+                f"  Expect test accuracies of {expected} after {duration(spec.expectation.duration_s)} "
+                f"({spec.expectation.measured_on}).",
+                highlight=False,
+            )
+        _stdout.print()
+
+
+def print_runs(runs: Sequence[Run]) -> None:
+    if not runs:
+        _stdout.print("No runs yet; `python -m deit_core submit digits-quick` starts the first three.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "name", "experiment", "status", "progress", "left", "val", "test"):
+        table.add_column(column, justify="right" if column in ("progress", "left", "val", "test") else "left")
+    for run in runs:
+        table.add_row(
+            run.id,
+            escape(run.name),
+            escape(run.experiment_name or ""),
+            run.status,
+            f"{run.progress:.0%}",
+            duration(run.time_left_s) if run.time_left_s is not None and run.status == Status.RUNNING else "",
+            _percent(run.results.get("best_val_accuracy")),
+            _percent(run.results.get("test_accuracy")),
+        )
+    _stdout.print(table)
+    for run in runs:
+        if run.message and run.status != Status.QUEUED:
+            _stdout.print(f"{run.id} {escape(run.name)}: {escape(run.message)}", highlight=False, soft_wrap=True)
+
+
+def print_run(document: Mapping[str, Any]) -> None:
+    _stdout.print_json(data=document)
+
+
+def print_estimate(estimate: Estimate) -> None:
+    parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in estimate.run_s.items())
+    _stdout.print(f"About {duration(estimate.duration_s)} on this machine ({escape(parts)}).", highlight=False)
+
+
+class Progress:
+    """A bar for each run with loss, accuracy, images/s and time left; in a file or a pipe, a line for each epoch."""
+
+    def __init__(self) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[facts]}"),
+            console=_stderr,
+        )
+        self._is_live = sys.stderr.isatty()
+        self._tasks: dict[str, TaskID] = {}
+        self._totals: dict[str, tuple[RunStarted, float]] = {}
+
+    def __enter__(self) -> Self:
+        if self._is_live:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, run: Run, event: Event) -> None:
+        """Show one event of a run."""
+        match event:
+            case RunStarted():
+                self._totals[run.id] = (event, time.monotonic())
+                self._tasks[run.id] = self._bars.add_task(
+                    escape(run.name), total=event.total_steps, completed=event.first_step, facts="starting"
+                )
+            case StepDone():
+                metrics = event.metrics
+                self._bars.update(
+                    self._tasks[run.id],
+                    completed=event.step,
+                    facts=f"loss {metrics['train_loss']:.3f}  accuracy {metrics['train_accuracy']:.1%}  "
+                    f"{metrics['images_per_s']:.0f} images/s  {duration(self._left_s(run, event.step))} left",
+                )
+            case EpochDone():
+                metrics = event.metrics
+                self._say(
+                    f"{run.name}: epoch {event.epoch}/{run.spec.optim.epochs}  train loss {metrics['train_loss']:.3f}  "
+                    f"val loss {metrics['val_loss']:.3f}  val accuracy {metrics['val_accuracy']:.1%}  "
+                    f"{duration(self._left_s(run, event.step))} left"
+                )
+            case RunFinished():
+                self._bars.update(self._tasks[run.id], facts=f"test accuracy {event.metrics['test_accuracy']:.2%}")
+                self._say(f"{run.name}: test accuracy {event.metrics['test_accuracy']:.2%} (epoch {event.best_epoch})")
+            case RunFailed():
+                self._say(f"{run.name}: {event.reason}")
+
+    def _left_s(self, run: Run, step: int) -> float:
+        started, began_at = self._totals[run.id]
+        return (time.monotonic() - began_at) / (step - started.first_step) * (started.total_steps - step)
+
+    def _say(self, line: str) -> None:
+        if not self._is_live:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}"

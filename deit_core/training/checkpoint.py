@@ -1,0 +1,99 @@
+"""A run's folder: its spec, weights as safetensors, and the state an exact resume needs.
+
+    spec.json                 the whole spec
+    last.safetensors          weights after the newest finished epoch
+    best.safetensors          weights of the epoch with the best validation accuracy
+    epochs/0001.safetensors   weights after each epoch, where they are small
+    state.pt                  weights, optimiser, step, sums and best epoch: resumes bit for bit on a CPU
+
+Every file is written whole or not at all. `state.pt` holds the weights again, so that it is consistent in itself
+whenever the process is killed.
+"""
+
+import io
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deit_core.errors import CheckpointError, RunError
+from deit_core.files import write_atomically
+from deit_core.models import ModelCard, save_weights
+from deit_core.spec import RunSpec, load_spec
+
+_KEPT_PER_EPOCH_BYTES = 8 * 2**20
+
+
+@dataclass
+class Progress:
+    """Where a run stands: all that changes during training beside weights and optimiser.
+
+    `step` and `epoch` count what is finished, over the whole run; `sums` are the metrics of the epoch under way so
+    far; `elapsed_s` is training time over all sessions.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    elapsed_s: float = 0.0
+    best_epoch: int = 0
+    best_accuracy: float = -1.0
+    best_loss: float = float("inf")
+    num_threads: int = 0
+    data_hash: str = ""
+    sums: dict[str, Tensor] = field(default_factory=dict)
+
+
+class RunFolder:
+    """Reads and writes one run's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def state_file(self) -> Path:
+        return self.path / "state.pt"
+
+    def start(self, spec: RunSpec, *, resume: bool) -> None:
+        """Create the folder for a new run, or check that a resumed one is of the same spec.
+
+        Raises: RunError when the folder holds another run, or one that was not asked to be resumed.
+        """
+        file = self.path / "spec.json"
+        if file.exists():
+            if load_spec(file.read_bytes()) != spec:
+                raise RunError(f"{self.path} holds a run with another spec; choose another folder.")
+            if self.state_file.exists() and not resume:
+                raise RunError(f"{self.path} holds this run already; resume it, or choose another folder.")
+        write_atomically(file, spec.model_dump_json(indent=2).encode())
+
+    def save_epoch(self, model: nn.Module, card: ModelCard, *, is_best: bool) -> None:
+        """Write the weights after an epoch as last, as best if they are, and under the epoch's number if small."""
+        save_weights(self.path / "last.safetensors", model, card)
+        if is_best:
+            save_weights(self.path / "best.safetensors", model, card)
+        if sum(t.numel() * t.element_size() for t in model.state_dict().values()) <= _KEPT_PER_EPOCH_BYTES:
+            save_weights(self.path / "epochs" / f"{card.epoch:04d}.safetensors", model, card)
+
+    def save_state(self, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+        buffer = io.BytesIO()
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(progress)}
+        torch.save(state, buffer)
+        write_atomically(self.state_file, buffer.getvalue())
+
+    def load_state(self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> Progress:
+        """Put model and optimiser back to the saved state.
+
+        Raises: CheckpointError when the file is damaged or of another model.
+        """
+        try:
+            state: dict[str, Any] = torch.load(self.state_file, map_location=device, weights_only=True)
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+            return Progress(**state["progress"])
+        except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{self.state_file} is damaged ({str(error).splitlines()[0]}); delete it to train this run from the "
+                "start."
+            ) from error

@@ -1,0 +1,43 @@
+"""Loss and accuracy of a model over a split: of its output, and of each head where it has two."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deit_core.data import Split, eval_batches
+from deit_core.models import VisionTransformer
+
+
+def head_logits(model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+    """Logits (B, K) in eval mode: "mean" is the model's output, "class" and "distillation" its heads if it has two."""
+    if not isinstance(model, VisionTransformer) or not model.distilled:
+        return {"mean": model(inputs)}
+    tokens, _ = model.forward_features(inputs)
+    heads = model.forward_heads(tokens)
+    return {"mean": (heads["class"] + heads["distillation"]) / 2, **heads}
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, split: Split, normalize: Callable[[Tensor], Tensor], device: torch.device, prefix: str
+) -> dict[str, float]:
+    """Mean loss (nats, without label smoothing) and accuracy over every image of `split`.
+
+    Returns: {prefix}_loss and {prefix}_accuracy of the output; with two heads the same again with _class and
+    _distillation appended.
+    """
+    was_training = model.training
+    model.eval()
+    sums: dict[str, Tensor] = {}
+    for pixels, labels in eval_batches(split, device):
+        for head, logits in head_logits(model, normalize(pixels)).items():
+            suffix = "" if head == "mean" else f"_{head}"
+            for name, value in (
+                (f"{prefix}_loss{suffix}", F.cross_entropy(logits.float(), labels, reduction="sum")),
+                (f"{prefix}_accuracy{suffix}", (logits.argmax(-1) == labels).sum()),
+            ):
+                sums[name] = sums.get(name, torch.zeros((), device=device)) + value
+    model.train(was_training)
+    return {name: total.item() / len(split) for name, total in sums.items()}

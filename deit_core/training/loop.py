@@ -1,0 +1,218 @@
+"""The training loop: a spec in, events out. It neither prints nor stores metrics, and knows no queue and no page.
+
+All randomness is counter-based, from (seed, epoch) for order and views and (seed, step) for dropout, so the step
+alone says where a run is, and a resumed run is the run that was never stopped.
+"""
+
+import math
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from deit_core.data import TrainBatches, load_data
+from deit_core.data.augment import counter_seed
+from deit_core.distillation import DistillationTeacher
+from deit_core.errors import RunError
+from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.models import ModelCard, build_model, find_teacher, load_checkpoint, load_teacher
+from deit_core.spec import RunSpec
+from deit_core.training.checkpoint import Progress, RunFolder
+from deit_core.training.device import choose_device, place
+from deit_core.training.evaluation import evaluate
+from deit_core.training.measures import Group
+from deit_core.training.step import TrainStep
+
+_INIT = 2  # purpose of a counter; order and views of the data have 0 and 1, dropout has 3
+
+
+def train(
+    spec: RunSpec,
+    *,
+    run_dir: Path | str,
+    data_dir: Path | str = "data",
+    resume: bool = False,
+    device: str | None = None,
+    num_threads: int | None = None,
+    group_s: float = 0.5,
+) -> Generator[Event, None, None]:
+    """Train one run and yield what happens.
+
+    Closing the iterator stops the run between two steps: its state is saved first, and `resume=True` goes on from
+    there. A loss that is not finite ends the run with RunFailed; the last good checkpoint stays.
+
+    Args:
+        run_dir: where spec, weights and state go. A teacher named by id is looked for beside this folder.
+        data_dir: where data sets are looked for and downloaded to.
+        device: overrides "auto" in the spec ("cuda:1").
+        num_threads: CPU threads where the spec does not say, else torch's own choice; a resumed run keeps those it
+            began with.
+        group_s: steps are reported in groups of about this many seconds; 0 reports each.
+    Raises: DeitError where data, teacher or folder do not fit the spec.
+    """
+    session = _Session(spec, Path(run_dir), Path(data_dir), resume, device, num_threads)
+    try:
+        yield from session.events(group_s)
+    except GeneratorExit:
+        if session.has_unsaved_steps:
+            session.save_state()
+        raise
+
+
+class _NotFiniteError(Exception):
+    """The loss of `step` is not a number any more."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+class _Session:
+    """One session of a run: from its start or a saved state to its end or the next stop."""
+
+    def __init__(
+        self, spec: RunSpec, run_dir: Path, data_dir: Path, resume: bool, device: str | None, num_threads: int | None
+    ) -> None:
+        self.spec, self.folder = spec, RunFolder(run_dir)
+        self.folder.start(spec, resume=resume)
+        self.device = choose_device(spec.compute, device)
+        if threads := spec.compute.num_threads or num_threads:
+            torch.set_num_threads(threads)
+        self.data = load_data(spec.data, data_dir)
+        self.mean, self.std = (
+            torch.tensor(value, device=self.device).view(-1, 1, 1) for value in (self.data.mean, self.data.std)
+        )
+        self.batches = TrainBatches(self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device)
+        torch.manual_seed(counter_seed(spec.seed, 0, _INIT))
+        model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
+        self.model = place(model, self.device)
+        self.step = TrainStep(spec, self.model, self._load_teacher(), self._normalize, self.batches.steps_per_epoch)
+        self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
+        if resume and self.folder.state_file.exists():
+            self._load_state()
+        self.has_unsaved_steps = False
+        self._started_at = time.monotonic() - self.progress.elapsed_s
+
+    def _load_teacher(self) -> DistillationTeacher | None:
+        asked = self.spec.distillation
+        if asked is None:
+            return None
+        teacher = load_teacher(find_teacher(asked.teacher, self.folder.path.parent), self.data.classes)
+        return place(teacher, self.device)
+
+    def _load_state(self) -> None:
+        self.progress = self.folder.load_state(self.model, self.step.optimizer, self.device)
+        if self.progress.data_hash != self.data.content_hash:
+            raise RunError(
+                f"{self.spec.data.source} is not the data this run began with; restore the files, or start a new run."
+            )
+        torch.set_num_threads(self.progress.num_threads)  # another number would round differently
+
+    def events(self, group_s: float) -> Iterator[Event]:
+        yield RunStarted(
+            num_params=sum(p.numel() for p in self.model.parameters()),
+            num_train=len(self.data.train),
+            num_val=len(self.data.val),
+            num_test=len(self.data.test),
+            steps_per_epoch=self.batches.steps_per_epoch,
+            total_steps=self.spec.optim.epochs * self.batches.steps_per_epoch,
+            first_step=self.progress.step,
+            device=str(self.device),
+            num_threads=torch.get_num_threads(),
+        )
+        try:
+            while self.progress.epoch < self.spec.optim.epochs:
+                yield from self._train_epoch(group_s)
+                yield from self._end_epoch()
+        except _NotFiniteError as error:
+            self.has_unsaved_steps = False  # they are spoilt
+            yield RunFailed(self.progress.step, self._not_finite_sentence(error.step))
+        else:
+            yield self._finish()
+
+    def _train_epoch(self, group_s: float) -> Iterator[Event]:
+        """The steps that are left of the epoch."""
+        steps, progress = self.batches.steps_per_epoch, self.progress
+        group, saved_at = Group(progress.step), time.monotonic()
+        self.model.train()
+        for pixels, labels in self.batches.epoch(progress.epoch, first_step=progress.step - progress.epoch * steps):
+            group.add(self.step(pixels, labels, progress.step))
+            progress.step += 1
+            if group.age_s < group_s and progress.step % steps:
+                continue
+            if (bad := group.first_bad_step()) is not None:
+                raise _NotFiniteError(bad)
+            group.add_to(progress.sums)
+            self.has_unsaved_steps = True
+            metrics = group.means() | {
+                "lr": self.step.learning_rate(progress.step - 1),
+                "images_per_s": group.num_steps * self.batches.batch_size / group.age_s,
+            }
+            yield StepDone(progress.step, progress.epoch + 1, self._elapsed_s(), metrics)
+            if time.monotonic() - saved_at > self.spec.compute.checkpoint_interval_s:
+                yield self.save_state()
+                saved_at = time.monotonic()
+            group = Group(progress.step)
+
+    def _end_epoch(self) -> Iterator[Event]:
+        """Validate, keep the weights if they are the best so far, save."""
+        progress = self.progress
+        metrics = {name: total.item() / self.batches.steps_per_epoch for name, total in progress.sums.items()}
+        metrics |= evaluate(self.model, self.data.val, self._normalize, self.device, "val")
+        if not math.isfinite(metrics["val_loss"]):
+            raise _NotFiniteError(progress.step)
+        progress.epoch, progress.sums = progress.epoch + 1, {}
+        is_best = (metrics["val_accuracy"], -metrics["val_loss"]) > (progress.best_accuracy, -progress.best_loss)
+        if is_best:
+            progress.best_epoch = progress.epoch
+            progress.best_accuracy, progress.best_loss = metrics["val_accuracy"], metrics["val_loss"]
+        card = ModelCard(
+            spec=self.spec,
+            classes=self.data.classes,
+            in_chans=self.data.in_chans,
+            mean=self.data.mean,
+            std=self.data.std,
+            data_hash=self.data.content_hash,
+            epoch=progress.epoch,
+            step=progress.step,
+            metrics=metrics,
+        )
+        self.folder.save_epoch(self.model, card, is_best=is_best)
+        saved = self.save_state()
+        yield EpochDone(progress.step, progress.epoch, self._elapsed_s(), metrics, is_best)
+        yield saved
+
+    def _finish(self) -> RunFinished:
+        """Score the best epoch's weights on test: the only time that test is looked at."""
+        best = place(load_checkpoint(self.folder.path), self.device)
+        metrics = evaluate(best, self.data.test, self._normalize, self.device, "test")
+        return RunFinished(self.progress.step, self.progress.best_epoch, self._elapsed_s(), metrics)
+
+    def save_state(self) -> CheckpointSaved:
+        """Write the state that the next session resumes from."""
+        self.progress.elapsed_s = self._elapsed_s()
+        self.folder.save_state(self.model, self.step.optimizer, self.progress)
+        self.has_unsaved_steps = False
+        return CheckpointSaved(self.progress.step, self.progress.epoch, str(self.folder.path))
+
+    def _normalize(self, pixels: Tensor) -> Tensor:
+        return (pixels - self.mean) / self.std
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._started_at
+
+    def _not_finite_sentence(self, step: int) -> str:
+        steps = self.batches.steps_per_epoch
+        epoch = (step - 1) // steps + 1
+        kept = (
+            f"The last good checkpoint, after epoch {self.progress.epoch}, is kept."
+            if self.progress.epoch
+            else "No epoch had ended, so there is no checkpoint."
+        )
+        return (
+            f"The loss was no longer a finite number at step {step} (epoch {epoch}, learning rate "
+            f"{self.step.learning_rate(step - 1):.3g}). {kept} "
+            "Start again with a smaller optim.lr or a longer optim.warmup_epochs."
+        )

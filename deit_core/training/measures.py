@@ -1,0 +1,72 @@
+"""What the steps of a training measured, summed on the device and read once a group."""
+
+import time
+
+import torch
+from torch import Tensor
+
+
+def measure(
+    loss: Tensor,
+    base: Tensor,
+    distillation: Tensor | None,
+    outputs: Tensor | tuple[Tensor, Tensor],
+    labels: Tensor,
+    teacher_logits: Tensor | None,
+) -> dict[str, Tensor]:
+    """Loss and accuracy of one step as scalars on the device.
+
+    With two heads: the two terms of the loss, the accuracy of each head and of their mean, and `train_agreement`,
+    the share of images where the distillation head decides as the teacher does.
+    """
+
+    def share(logits: Tensor, decisions: Tensor) -> Tensor:
+        return (logits.detach().argmax(-1) == decisions).float().mean()
+
+    if isinstance(outputs, Tensor):
+        return {"train_loss": loss.detach(), "train_accuracy": share(outputs, labels)}
+    class_logits, distillation_logits = outputs
+    measured = {
+        "train_loss": loss.detach(),
+        "train_loss_class": base.detach(),
+        "train_accuracy": share(class_logits + distillation_logits, labels),
+        "train_accuracy_class": share(class_logits, labels),
+        "train_accuracy_distillation": share(distillation_logits, labels),
+    }
+    if distillation is not None and teacher_logits is not None:
+        measured["train_loss_distillation"] = distillation.detach()
+        measured["train_agreement"] = share(distillation_logits, teacher_logits.argmax(-1))
+    return measured
+
+
+class Group:
+    """The steps after `first_step`, as sums; `age_s` is the time since the group began."""
+
+    def __init__(self, first_step: int) -> None:
+        self.first_step, self.num_steps = first_step, 0
+        self._sums: dict[str, Tensor] = {}
+        self._bad_steps = torch.zeros(0)
+        self._began_at = time.monotonic()
+
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self._began_at
+
+    def add(self, measured: dict[str, Tensor]) -> None:
+        self.num_steps += 1
+        bad = torch.where(measured["train_loss"].isfinite(), torch.inf, self.first_step + self.num_steps)
+        self._bad_steps = bad if self.num_steps == 1 else torch.minimum(self._bad_steps, bad)
+        for name, value in measured.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def first_bad_step(self) -> int | None:
+        """The first step, counted from 1, whose loss is not finite."""
+        step = self._bad_steps.item()
+        return None if step == torch.inf else int(step)
+
+    def means(self) -> dict[str, float]:
+        return {name: total.item() / self.num_steps for name, total in self._sums.items()}
+
+    def add_to(self, sums: dict[str, Tensor]) -> None:
+        for name, total in self._sums.items():
+            sums[name] = sums[name] + total if name in sums else total

@@ -1,0 +1,62 @@
+"""One step of training: forward, loss, backward, update. What it measures stays on the device."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from deit_core.data.augment import counter_seed
+from deit_core.distillation import DistillationLoss, DistillationTeacher
+from deit_core.spec import RunSpec
+from deit_core.training.measures import measure
+from deit_core.training.optim import build_optimizer, learning_rate
+
+_DROPOUT = 3  # purpose of a counter; order and views of the data have 0 and 1, initialisation has 2
+
+
+class TrainStep:
+    """A model, its loss and its optimiser; called with the number of the step, it makes that step.
+
+    Dropout and learning rate are functions of the step alone, so a step can be made again and comes out the same.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        model: nn.Module,
+        teacher: DistillationTeacher | None,
+        normalize: Callable[[Tensor], Tensor],
+        steps_per_epoch: int,
+    ) -> None:
+        self.spec, self.model, self.normalize = spec, model, normalize
+        self.steps_per_epoch = steps_per_epoch
+        self.optimizer = build_optimizer(model, spec.optim)
+        self.criterion = build_criterion(spec, teacher)
+
+    def __call__(self, pixels: Tensor, labels: Tensor, step: int) -> dict[str, Tensor]:
+        """Make step `step`, counted from 0, on pixels (B, C, S, S) in [0, 1] and labels (B,)."""
+        torch.manual_seed(counter_seed(self.spec.seed, step, _DROPOUT))
+        lr = self.learning_rate(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        teacher_logits = self.criterion.teacher_logits(pixels) if self.spec.distillation else None
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.spec.compute.precision == "bfloat16"):
+            outputs = self.model(self.normalize(pixels))
+            base, distillation = self.criterion.terms(outputs, labels, teacher_logits)
+        loss = self.criterion.combine(base, distillation)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return measure(loss, base, distillation, outputs, labels, teacher_logits)
+
+    def learning_rate(self, step: int) -> float:
+        return learning_rate(step, self.spec.optim, self.steps_per_epoch)
+
+
+def build_criterion(spec: RunSpec, teacher: DistillationTeacher | None) -> DistillationLoss:
+    """The loss of a run: smoothed cross-entropy with the true labels, and the teacher's term where there is one."""
+    base = nn.CrossEntropyLoss(label_smoothing=spec.optim.label_smoothing)
+    asked = spec.distillation
+    if asked is None:
+        return DistillationLoss(base, None, "none")
+    return DistillationLoss(base, teacher, asked.kind, asked.alpha, asked.tau, reduction=asked.reduction)
