@@ -6,7 +6,7 @@ Plain data: knows specs, not runs, curves or pages; loads no torch.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -32,7 +32,10 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Difference:
-    """A field on which specs disagree: a value for each of them, None where the field is empty or absent."""
+    """A field on which specs disagree: a value for each of them, None where the field is empty or absent.
+
+    `description` is empty where the field means another thing in each of them.
+    """
 
     path: str
     description: str
@@ -50,10 +53,16 @@ class Mismatch:
 
 def differences(specs: Sequence[RunSpec]) -> list[Difference]:
     """The fields whose values are not the same in all specs, in the order of the spec."""
-    tables = [dict(_leaves(spec)) for spec in specs]
-    descriptions = {path: description for spec in specs for path, description in _descriptions(spec)}
-    rows = [(path, tuple(table.get(path) for table in tables)) for path in descriptions]
-    return [Difference(path, descriptions[path], values) for path, values in rows if any(v != values[0] for v in values)]
+    tables = [dict(_fields(spec)) for spec in specs]
+    paths = sorted({path: None for table in tables for path in table}, key=_section)
+    rows = [(path, [table[path] for table in tables if path in table]) for path in paths]
+    found = []
+    for path, fields in rows:
+        values = tuple(table[path].value if path in table else None for table in tables)
+        if any(value != values[0] for value in values):
+            descriptions = {field.description for field in fields}
+            found.append(Difference(path, descriptions.pop() if len(descriptions) == 1 else "", values))
+    return found
 
 
 def mismatches(first: RunSpec, second: RunSpec) -> list[Mismatch]:
@@ -80,21 +89,23 @@ def chance_margin(accuracies: tuple[float, float], num_images: int) -> float:
     return 1.96 * math.sqrt(variance)
 
 
-def _fields(part: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+class _Field(NamedTuple):
+    value: Any
+    description: str
+
+
+def _fields(part: BaseModel, prefix: str = "") -> Iterator[tuple[str, _Field]]:
+    """Path and field of all that has a value of its own, in the order of the spec."""
     for name, field in type(part).model_fields.items():
         value = getattr(part, name)
         if isinstance(value, BaseModel):
             yield from _fields(value, f"{prefix}{name}.")
         else:
-            yield prefix + name, value, field.description or ""
+            yield prefix + name, _Field(value, field.description or "")
 
 
-def _leaves(spec: RunSpec) -> Iterator[tuple[str, Any]]:
-    return ((path, value) for path, value, _ in _fields(spec))
-
-
-def _descriptions(spec: RunSpec) -> Iterator[tuple[str, str]]:
-    return ((path, description) for path, _, description in _fields(spec))
+def _section(path: str) -> int:
+    return list(RunSpec.model_fields).index(path.split(".")[0])
 
 
 def _reason(path: str) -> str:

@@ -1,10 +1,11 @@
-"""What a transformer looks at: rollout of attention weights, and pictures of it.
+"""What a transformer looks at: its attention, rollout of it, and pictures of that.
 
 Works on tensors; knows nothing of runs, pages or training.
 """
 
 from deit_core.attention.discard import RATIOS, SCOPES, discard_links, thresholds
 from deit_core.attention.fusion import HEAD_FUSIONS, fuse_heads
+from deit_core.attention.look import Look, look
 from deit_core.attention.overlay import (
     COLOUR_MAPS,
     INTERPOLATIONS,
@@ -14,6 +15,7 @@ from deit_core.attention.overlay import (
     shared_vmax,
     times_uniform,
 )
+from deit_core.attention.prepared import PatchMap, PreparedRollout
 from deit_core.attention.query import QUERIES, query_weights
 from deit_core.attention.rollout import ROW_NORMS, Rollout, rollout, rollout_matrix, rollout_sweep
 
@@ -25,11 +27,15 @@ __all__ = [
     "RATIOS",
     "ROW_NORMS",
     "SCOPES",
+    "Look",
+    "PatchMap",
+    "PreparedRollout",
     "Rollout",
     "colour_table",
     "colourise",
     "discard_links",
     "fuse_heads",
+    "look",
     "overlay",
     "query_weights",
     "rollout",

@@ -111,7 +111,7 @@ def _download_fashion_mnist(data_dir: Path) -> Path:
             torchvision.datasets.FashionMNIST(str(data_dir), download=True)
     except (OSError, RuntimeError) as error:
         raise DataError(
-            f"Fashion-MNIST is not on this machine and could not be downloaded ({error}). "
+            f"Fashion-MNIST is not on this machine and could not be downloaded ({' '.join(str(error).split())}). "
             "On Debian or Ubuntu `sudo apt install dataset-fashion-mnist` installs it; elsewhere put its four files "
             f"into {_download_folder(data_dir)}. The preset digits-quick needs no download."
         ) from error

@@ -111,7 +111,7 @@ def workers_here(store: Store) -> dict[int, int | None]:
     """The workers of this machine: pid -> slot, None for a foreground command."""
     with store.reading() as connection:
         here = select(_workers.c.pid, _workers.c.slot).where(_workers.c.host == socket.gethostname())
-        return dict(connection.execute(here).tuples().all())
+        return {row.pid: row.slot for row in connection.execute(here)}
 
 
 def has_ready(store: Store) -> bool:

@@ -92,8 +92,8 @@ class RunFolder:
             model.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
             return Progress(**state["progress"])
-        except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # a damaged pickle can raise anything
             raise CheckpointError(
-                f"{self.state_file} is damaged ({str(error).splitlines()[0]}); delete it to train this run from the "
+                f"{self.state_file} is damaged ({type(error).__name__}); delete it to train this run from the "
                 "start."
             ) from error

@@ -1,0 +1,76 @@
+"""Attention made ready for a slider: heads fused and links ranked once, so that each further map is nearly free.
+
+Gives the numbers of `rollout`, as plain arrays. Knows nothing of models or pages.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deit_core.attention.discard import RATIOS, discard_links, thresholds
+from deit_core.attention.fusion import HeadFusion, fuse_heads
+from deit_core.attention.look import Look
+from deit_core.attention.query import Query
+from deit_core.attention.rollout import rollout
+
+
+@dataclass(frozen=True, eq=False)
+class PatchMap:
+    """One image's rollout without tensors: `Rollout.map` (gh, gw), `.prefix_mass` and `.degenerate`."""
+
+    values: NDArray[np.float32]
+    prefix_mass: tuple[float, ...]
+    degenerate: bool
+
+
+class PreparedRollout:
+    """The first image of a look, with one way of fusing heads and one of ranking links.
+
+    Safe to share between threads. Memory: L * N * N floats.
+
+    Args:
+        head_fusion, scope: as in `rollout`; what else it takes may change from map to map.
+    Raises: ValueError, as `rollout`.
+    """
+
+    def __init__(self, look: Look, *, head_fusion: HeadFusion = "mean", scope: str = "matrix") -> None:
+        self.num_prefix_tokens, self.grid_size, self.scope = look.num_prefix_tokens, look.grid_size, scope
+        self._fused = fuse_heads(look.attention[:, :1], head_fusion)
+        self._cuts = thresholds(self._fused, num_prefix_tokens=self.num_prefix_tokens, scope=scope)
+
+    def map(
+        self,
+        *,
+        discard_ratio: float = 0.0,
+        layers: Sequence[int] | None = None,
+        query: Query = "head",
+        residual: float = 0.5,
+        row_norm: str = "mixed",
+    ) -> PatchMap:
+        """What `rollout` finds for this image. The positions of a slider (whole percents) need no ranking any more.
+
+        Raises: ValueError, as `rollout`.
+        """
+        links, position = self._fused, round(100 * discard_ratio)
+        if 0 <= position < len(RATIOS) and math.isclose(discard_ratio, RATIOS[position], abs_tol=1e-9):
+            links = discard_links(links, self._cuts[position], num_prefix_tokens=self.num_prefix_tokens)
+            discard_ratio = 0.0
+        found = rollout(
+            links,
+            num_prefix_tokens=self.num_prefix_tokens,
+            grid_size=self.grid_size,
+            query=query,
+            discard_ratio=discard_ratio,
+            scope=self.scope,
+            layers=layers,
+            residual=residual,
+            row_norm=row_norm,
+        )
+        return PatchMap(
+            values=found.map[0].numpy(),
+            prefix_mass=tuple(found.prefix_mass[0].tolist()),
+            degenerate=bool(found.degenerate[0]),
+        )

@@ -1,0 +1,59 @@
+"""What a person looks at before training: how many images of each class, some of them, and their random views.
+
+Plain arrays in and out. Knows no page; cuts and augments with the very functions that a run uses.
+
+    K classes, C channels, S img_size
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deit_core.data.augment import crop, draw_views, pad
+from deit_core.data.sources import Source
+from deit_core.data.splits import resize, split_indices
+from deit_core.spec import AugmentSpec, DataSpec
+
+_GAP = 4  # pixels between two images of a mosaic
+
+
+def class_counts(source: Source, spec: DataSpec) -> dict[str, NDArray[np.int64]]:
+    """How many images of each class (K,) are in train, validation and test.
+
+    Raises: SpecError where the subset is too small to cut.
+    """
+    train, val = _split(source, spec)
+    labels = {"train": source.train_labels[train], "validation": source.train_labels[val], "test": source.test_labels}
+    return {name: np.bincount(found, minlength=len(source.classes)) for name, found in labels.items()}
+
+
+def class_images(source: Source, spec: DataSpec, label: int, first: int, count: int) -> NDArray[np.uint8]:
+    """`count` training images of a class (count, C, S, S) from the `first` on, as a run sees them before augmentation.
+
+    They begin anew after the last, so there are always `count`.
+    """
+    train, _ = _split(source, spec)
+    members = train[source.train_labels[train] == label]
+    chosen = members[np.arange(first, first + count) % len(members)]
+    return resize(torch.tensor(source.train_images[chosen]), spec.img_size).numpy()
+
+
+def sample_views(image: NDArray[np.uint8], spec: AugmentSpec, seed: int, count: int) -> NDArray[np.uint8]:
+    """`count` random views (count, C, S, S) of one image (C, S, S), drawn as a run draws them."""
+    padded = pad(torch.tensor(image)[None], spec.crop_padding)
+    views = draw_views(count, spec, seed, epoch=0)
+    return crop(padded, torch.zeros(count, dtype=torch.int64), views, image.shape[-1]).numpy()
+
+
+def mosaic(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Images (N, C, S, S) in a row, each enlarged in whole steps to about `side` pixels: RGBA, the gaps transparent."""
+    scale = max(1, side // images.shape[-1])
+    large = images.repeat(scale, axis=2).repeat(scale, axis=3).transpose(0, 2, 3, 1)
+    rgb = large if large.shape[-1] == 3 else large.repeat(3, axis=3)
+    rgba = np.concatenate([rgb, np.full_like(rgb[..., :1], 255)], axis=3)
+    spaced = np.pad(rgba, ((0, 0), (0, 0), (0, _GAP), (0, 0)))
+    return np.concatenate(spaced, axis=1)[:, :-_GAP]
+
+
+def _split(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return split_indices(source.train_labels, spec.fraction, spec.val_fraction, spec.split_seed)

@@ -1,0 +1,46 @@
+"""What every test needs: few threads, and small specs that train in seconds."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch loads, as the worker does
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+from deit_core import presets  # noqa: E402
+from deit_core.settings import Settings  # noqa: E402
+from deit_core.spec import ExperimentSpec, RunSpec, replace  # noqa: E402
+
+
+@pytest.fixture
+def tiny() -> RunSpec:
+    """A plain ViT on digits: 17 steps an epoch, about .2 s each epoch."""
+    spec = replace(presets.smoke(), {"name": "tiny", "model.drop_rate": 0.1, "model.attn_drop_rate": 0.1})
+    assert isinstance(spec, RunSpec)
+    return spec
+
+
+@pytest.fixture
+def tiny_trio() -> ExperimentSpec:
+    """Teacher, ViT and DeiT on digits, seconds in all."""
+    spec = replace(
+        presets.digits_quick(),
+        {
+            "optim.epochs": 2,
+            "optim.warmup_epochs": 0.5,
+            "model.patch_size": 4,
+            "model.depth": 2,
+            "model.embed_dim": 32,
+            "model.width": 8,
+        },
+    )
+    assert isinstance(spec, ExperimentSpec)
+    return spec
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    runs_dir = tmp_path / "runs"
+    return Settings(f"sqlite:///{runs_dir / 'runs.sqlite'}", runs_dir, tmp_path / "data", num_workers=1)

@@ -1,0 +1,78 @@
+"""Views and order are a pure function of (data, augmentation, seed, epoch)."""
+
+import pytest
+import torch
+
+from deit_core.data import Split, TrainBatches, eval_batches
+from deit_core.data.augment import counter_seed, crop, draw_views, pad
+from deit_core.spec import AugmentSpec
+
+CPU = torch.device("cpu")
+AUGMENT = AugmentSpec(crop_padding=2, horizontal_flip=True)
+
+
+def split(count: int = 50, chans: int = 3) -> Split:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (count, chans, 8, 8), dtype=torch.uint8, generator=generator)
+    return Split(images, torch.arange(count))
+
+
+def test_a_crop_is_what_a_loop_over_images_cuts_out() -> None:
+    images, size = split().images, 8
+    views = draw_views(len(images), AUGMENT, seed=1, epoch=2)
+    padded = pad(images, AUGMENT.crop_padding)
+    indices = torch.tensor([4, 0, 31, 4])
+    for row, index in zip(crop(padded, indices, views[indices], size), indices.tolist(), strict=True):
+        down, across = int(views.down[index]), int(views.across[index])
+        expected = padded[index, :, down : down + size, across : across + size]
+        assert torch.equal(row, expected.flip(-1) if views.mirrored[index] else expected)
+
+
+def test_every_view_occurs_and_none_beyond() -> None:
+    views = draw_views(5000, AUGMENT, seed=0, epoch=0)
+    seen = set(zip(views.down.tolist(), views.across.tolist(), views.mirrored.tolist(), strict=True))
+    assert len(seen) == 5 * 5 * 2
+    assert not draw_views(100, AugmentSpec(crop_padding=2), 0, 0).mirrored.any()
+
+
+def test_equal_counters_give_equal_epochs_and_others_do_not() -> None:
+    def epoch(seed: int, number: int) -> list[torch.Tensor]:
+        return [pixels for pixels, _ in TrainBatches(split(), 16, AUGMENT, seed, CPU).epoch(number)]
+
+    first = epoch(0, 3)
+    torch.rand(7)  # whatever else draws random numbers
+    assert all(torch.equal(a, b) for a, b in zip(first, epoch(0, 3), strict=True))
+    assert not torch.equal(first[0], epoch(0, 4)[0])
+    assert not torch.equal(first[0], epoch(1, 3)[0])
+
+
+def test_an_epoch_entered_late_goes_on_as_if_from_the_start() -> None:
+    batches = TrainBatches(split(), 16, AUGMENT, 0, CPU)
+    whole, rest = list(batches.epoch(5)), list(batches.epoch(5, first_step=2))
+    assert len(whole) == batches.steps_per_epoch == 3
+    assert torch.equal(whole[2][0], rest[0][0])
+
+
+def test_each_image_comes_at_most_once_and_with_its_label() -> None:
+    data = split(chans=1)
+    labels = torch.cat([labels for _, labels in TrainBatches(data, 16, AugmentSpec(crop_padding=0), 0, CPU).epoch(0)])
+    assert len(set(labels.tolist())) == len(labels) == 48
+    for pixels, found in TrainBatches(data, 16, AugmentSpec(crop_padding=0), 0, CPU).epoch(0):
+        torch.testing.assert_close(pixels, data.images[found].float() / 255)
+
+
+def test_a_batch_larger_than_the_data_is_the_data() -> None:
+    batches = TrainBatches(split(10), 128, AUGMENT, 0, CPU)
+    assert batches.steps_per_epoch == 1
+    assert len(next(iter(batches.epoch(0)))[1]) == 10
+
+
+def test_evaluation_sees_every_image_once_unchanged() -> None:
+    data = split()
+    pixels = torch.cat([pixels for pixels, _ in eval_batches(data, CPU, batch_size=16)])
+    torch.testing.assert_close(pixels, data.images.float() / 255)
+
+
+@pytest.mark.parametrize("counter", [(0, 1), (1, 0), (0, 1, 0)])
+def test_counters_do_not_collide(counter: tuple[int, ...]) -> None:
+    assert counter_seed(*counter) != counter_seed(0, 0)

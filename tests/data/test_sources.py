@@ -1,0 +1,123 @@
+"""Data sets are found where the documentation says, and what is missing or damaged is one sentence."""
+
+import gzip
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deit_core.data import is_here, load_data, load_source, sources
+from deit_core.data.splits import split_indices
+from deit_core.errors import DataError, SpecError
+from deit_core.spec import DataSpec
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    content = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def write_fashion_mnist(folder: Path, suffix: str) -> np.ndarray:
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28))
+    for name in ("train", "t10k"):
+        write_idx(folder / f"{name}-images-idx3-ubyte{suffix}", images)
+        write_idx(folder / f"{name}-labels-idx1-ubyte{suffix}", np.arange(20) % 10)
+    return images
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No system copy, and a mirror that refuses connections."""
+    from deit_core.torchvision_ops import torchvision
+
+    monkeypatch.setattr(sources, "SYSTEM_FASHION_MNIST", tmp_path / "no-system-copy")
+    monkeypatch.setattr(torchvision.datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_the_data_folder_comes_first(tmp_path: Path, suffix: str) -> None:
+    images = write_fashion_mnist(tmp_path / "FashionMNIST" / "raw", suffix)
+    source = load_source("fashion-mnist", tmp_path)
+    np.testing.assert_array_equal(source.train_images[:, 0], images)
+    assert source.train_images.shape == (20, 1, 28, 28)
+    assert source.test_labels.tolist() == [*range(10), *range(10)]
+
+
+def test_the_system_copy_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fashion_mnist(tmp_path / "system", ".gz")
+    monkeypatch.setattr(sources, "SYSTEM_FASHION_MNIST", tmp_path / "system")
+    assert is_here("fashion-mnist", tmp_path / "data")
+    assert len(load_source("fashion-mnist", tmp_path / "data").train_labels) == 20
+
+
+@pytest.mark.usefixtures("offline")
+def test_without_any_copy_the_message_says_what_to_do(tmp_path: Path) -> None:
+    assert not is_here("fashion-mnist", tmp_path)
+    with pytest.raises(DataError) as caught:
+        load_source("fashion-mnist", tmp_path)
+    message = str(caught.value)
+    assert "apt install dataset-fashion-mnist" in message
+    assert "digits-quick" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "other type"])
+def test_damaged_files_are_named(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "FashionMNIST" / "raw"
+    write_fashion_mnist(folder, "")
+    file = folder / "train-images-idx3-ubyte"
+    whole = file.read_bytes()
+    damages = {"cut": whole[:500], "empty": b"", "text": b"<html>not found</html>", "other type": b"\0\0\x0d" + whole[3:]}
+    file.write_bytes(damages[damage])
+    with pytest.raises(DataError, match="train-images-idx3-ubyte is damaged"):
+        load_source("fashion-mnist", tmp_path)
+
+
+def test_the_real_fashion_mnist(tmp_path: Path) -> None:
+    if not is_here("fashion-mnist", tmp_path):
+        if os.environ.get("CI"):
+            pytest.fail("CI installs dataset-fashion-mnist, and it is not here")
+        pytest.skip("no system copy of Fashion-MNIST; `sudo apt install dataset-fashion-mnist` brings one")
+    source = load_source("fashion-mnist", tmp_path)
+    assert source.train_images.shape == (60_000, 1, 28, 28)
+    assert source.test_images.shape == (10_000, 1, 28, 28)
+    assert np.bincount(source.train_labels).tolist() == [6000] * 10
+    assert source.train_images.mean() / 255 == pytest.approx(0.2860, abs=1e-4)  # the value everybody normalises with
+    assert source.train_images.std() / 255 == pytest.approx(0.3530, abs=1e-4)
+
+
+def test_digits_are_always_here() -> None:
+    source = load_source("digits", Path("nowhere"))
+    assert (len(source.train_labels), len(source.test_labels)) == (1437, 360)
+    assert source.train_images.max() == 255
+    assert load_source("digits", Path("nowhere")).content_hash == source.content_hash
+
+
+def test_splits_are_disjoint_stratified_and_seeded() -> None:
+    labels = np.repeat(np.arange(10), 100)
+    train, val = split_indices(labels, fraction=0.5, val_fraction=0.2, seed=3)
+    assert (len(train), len(val)) == (400, 100)
+    assert not set(train) & set(val)
+    assert np.bincount(labels[train]).tolist() == [40] * 10
+    assert np.bincount(labels[val]).tolist() == [10] * 10
+    again, _ = split_indices(labels, fraction=0.5, val_fraction=0.2, seed=3)
+    other, _ = split_indices(labels, fraction=0.5, val_fraction=0.2, seed=4)
+    assert np.array_equal(train, again)
+    assert not np.array_equal(train, other)
+
+
+def test_too_small_a_share_is_one_sentence() -> None:
+    with pytest.raises(SpecError, match="too few images of a class"):
+        load_data(DataSpec(source="digits", img_size=16, fraction=0.006), Path("nowhere"))
+
+
+def test_statistics_are_those_of_the_training_pixels() -> None:
+    data = load_data(DataSpec(source="digits", img_size=16), Path("nowhere"))
+    pixels = data.train.images.double() / 255
+    assert data.mean == pytest.approx((pixels.mean().item(),))
+    assert data.std == pytest.approx((pixels.std(correction=0).item(),))
+    half = load_data(DataSpec(source="digits", img_size=16, normalization="half"), Path("nowhere"))
+    assert (half.mean, half.std) == ((0.5,), (0.5,))

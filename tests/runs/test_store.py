@@ -1,0 +1,255 @@
+"""The store and the queue: one truth, however many processes ask."""
+
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+
+from deit_core import presets
+from deit_core.errors import RunError, SpecError
+from deit_core.runs import Status, Store, enqueue, open_store, queue, schema, waiting_for
+from deit_core.spec import ExperimentSpec, RunSpec, replace
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(f"sqlite:///{tmp_path / 'runs.sqlite'}")
+
+
+@pytest.fixture
+def worker(store: Store) -> str:
+    entry = queue.register(store, num_slots=1)
+    assert entry is not None
+    return entry[0]
+
+
+def test_sqlite_is_in_wal_mode(store: Store) -> None:
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_an_experiment_queues_in_order_and_waits_for_its_teacher(store: Store, worker: str, tmp_path: Path) -> None:
+    teacher, vit, deit = enqueue(store, presets.digits_quick(), tmp_path)
+    assert store.run(deit).spec.distillation.teacher == teacher  # type: ignore[union-attr]
+    assert [run.name for run in waiting_for(store.run(deit), store.runs())] == ["teacher"]
+    first = queue.claim(store, worker)
+    second = queue.claim(store, worker)
+    assert first is not None
+    assert second is not None
+    assert (first.id, second.id) == (teacher, vit)
+    assert queue.claim(store, worker) is None  # the student waits
+    store.set_status(teacher, Status.COMPLETED)
+    third = queue.claim(store, worker)
+    assert third is not None
+    assert third.id == deit
+    assert third.status == Status.RUNNING
+
+
+def test_a_student_of_a_failed_teacher_waits_until_it_is_resumed(store: Store, worker: str, tmp_path: Path) -> None:
+    teacher, vit, deit = enqueue(store, presets.digits_quick(), tmp_path)
+    queue.claim(store, worker)
+    store.set_status(teacher, Status.FAILED, "no luck")
+    assert queue.claim(store, worker).id == vit  # type: ignore[union-attr]
+    assert queue.claim(store, worker) is None
+    assert store.run(deit).status == Status.QUEUED
+    with pytest.raises(RunError, match=f"Run {deit} still needs"):
+        store.delete(teacher)
+    store.resume(teacher)
+    assert queue.claim(store, worker).id == teacher  # type: ignore[union-attr]
+
+
+def test_ids_may_be_shortened(store: Store, tmp_path: Path) -> None:
+    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    assert store.run(run_id[:4]).id == run_id
+    for wrong in ("zzz", "", "%"):
+        with pytest.raises(RunError, match="no run whose id begins"):
+            store.run(wrong)
+
+
+def test_what_a_status_does_not_allow_is_one_sentence(store: Store, worker: str, tmp_path: Path) -> None:
+    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    with pytest.raises(RunError, match="only stopped, interrupted and failed"):
+        store.resume(run_id)
+    queue.claim(store, worker)
+    with pytest.raises(RunError, match="stop it first"):
+        store.delete(run_id)
+    store.stop(run_id)
+    assert store.run(run_id).stop_requested
+    store.set_status(run_id, Status.STOPPED, "Stopped.")
+    assert not store.run(run_id).stop_requested
+    with pytest.raises(RunError, match="is stopped already"):
+        store.stop(run_id)
+    store.delete(run_id)
+    assert store.runs() == []
+
+
+def test_a_queued_run_stops_at_once(store: Store, worker: str, tmp_path: Path) -> None:
+    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    store.stop(run_id)
+    assert store.run(run_id).status == Status.STOPPED
+    assert queue.claim(store, worker) is None
+
+
+def test_a_teacher_that_is_nowhere_is_one_sentence(store: Store, tmp_path: Path) -> None:
+    deit = replace(presets.digits_quick().runs[2], {"distillation.teacher": "nobody"})
+    with pytest.raises(SpecError, match="'nobody' of 'deit' is neither a run nor"):
+        enqueue(store, deit, tmp_path)
+    assert store.runs() == []
+
+
+def test_a_finished_run_can_teach_a_single_student(store: Store, worker: str, tmp_path: Path) -> None:
+    experiment = presets.digits_quick()
+    (teacher,) = enqueue(store, experiment.runs[0], tmp_path)
+    deit = replace(experiment.runs[2], {"distillation.teacher": teacher})
+    (student,) = enqueue(store, deit, tmp_path)
+    assert store.run(student).needs == (teacher,)
+
+
+def test_points_are_read_from_where_the_reader_left_off(store: Store, tmp_path: Path) -> None:
+    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+
+    def point(step: int) -> dict[str, object]:
+        return {"kind": "step", "step": step, "epoch": step / 10, "elapsed_s": 1.0, "metrics": {"train_loss": 1 / step}}
+
+    store.add_points(run_id, [point(1), point(2)], step=2, total_steps=10)
+    first = store.points(run_id)
+    store.add_points(run_id, [point(3)], step=3)
+    assert [p.step for p in store.points(run_id, after_seq=first[-1].seq)] == [3]
+    assert store.run(run_id).progress == pytest.approx(0.3)
+    assert first[1].metrics == {"train_loss": 0.5}
+    store.delete(run_id)
+    assert store.points(run_id) == []
+
+
+def claim_all(url: str, results: "multiprocessing.Queue[list[str]]") -> None:
+    store = open_store(url)
+    entry = queue.register(store, num_slots=99)
+    assert entry is not None
+    mine = []
+    while (run := queue.claim(store, entry[0])) is not None:
+        mine.append(run.id)
+    results.put(mine)
+
+
+def test_no_run_is_claimed_twice(store: Store, tmp_path: Path) -> None:
+    ids = [enqueue(store, presets.smoke(), tmp_path)[0] for _ in range(40)]
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[list[str]] = context.Queue()
+    processes = [context.Process(target=claim_all, args=(store.url, results)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    claimed = [run_id for _ in processes for run_id in results.get(timeout=60)]
+    for process in processes:
+        process.join()
+    assert sorted(claimed) == sorted(ids)
+
+
+def test_slots_limit_the_workers_of_a_machine(store: Store) -> None:
+    first, second = queue.register(store, 2), queue.register(store, 2)
+    assert first is not None
+    assert second is not None
+    assert {first[1], second[1]} == {0, 1}
+    assert queue.register(store, 2) is None
+    foreground = queue.register(store, None)
+    assert foreground is not None
+    assert foreground[1] is None
+    assert queue.retire(store, first[0])
+    assert queue.register(store, 2) is not None
+
+
+def test_a_worker_does_not_retire_from_a_ready_run(store: Store, worker: str, tmp_path: Path) -> None:
+    enqueue(store, presets.smoke(), tmp_path)
+    assert not queue.retire(store, worker)
+    assert queue.claim(store, worker) is not None
+    assert queue.retire(store, worker)
+
+
+def test_the_run_of_a_dead_process_becomes_interrupted(store: Store, worker: str, tmp_path: Path) -> None:
+    ids = enqueue(store, presets.digits_quick(), tmp_path)
+    queue.claim(store, worker)
+    assert queue.reap(store) == []  # this process lives
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        pid = child.pid
+    with store.writing() as connection:
+        connection.execute(schema.workers.update().values(pid=pid))
+    assert queue.reap(store) == [ids[0]]
+    run = store.run(ids[0])
+    assert run.status == Status.INTERRUPTED
+    assert f"process {pid}" in run.message
+    assert queue.reap(store) == []
+    assert queue.register(store, 1) is not None  # its place is free again
+
+
+def test_a_reused_pid_is_not_mistaken_for_the_worker(store: Store, worker: str, tmp_path: Path) -> None:
+    enqueue(store, presets.smoke(), tmp_path)
+    queue.claim(store, worker)
+    with store.writing() as connection:  # our own pid, but a process that started at another time
+        connection.execute(schema.workers.update().values(process_started_at=1000.0))
+    assert len(queue.reap(store)) == 1
+
+
+def test_a_worker_elsewhere_is_gone_after_a_long_silence(tmp_path: Path) -> None:
+    now = [1000.0]
+    store = Store(f"sqlite:///{tmp_path / 'runs.sqlite'}", clock=lambda: now[0])
+    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    with store.writing() as connection:
+        row = {"id": "far", "host": "elsewhere", "pid": 1, "process_started_at": 0.0, "slot": 0, "heartbeat_at": now[0]}
+        connection.execute(insert(schema.workers).values(row))
+    queue.claim(store, "far")
+    now[0] += queue.GONE_AFTER_S - 1
+    assert queue.reap(store) == []
+    now[0] += 2
+    assert queue.reap(store) == [run_id]
+    assert socket.gethostname() != "elsewhere"
+
+
+def test_reserved_runs_are_for_their_worker_alone(store: Store, worker: str, tmp_path: Path) -> None:
+    foreground = queue.register(store, None)
+    assert foreground is not None
+    (mine,) = enqueue(store, presets.smoke(), tmp_path, reserved_for=foreground[0])
+    (anybodys,) = enqueue(store, presets.smoke(), tmp_path)
+    assert queue.claim(store, worker).id == anybodys  # type: ignore[union-attr]
+    assert queue.claim(store, worker) is None
+    assert queue.claim(store, foreground[0], reserved_only=True).id == mine  # type: ignore[union-attr]
+
+
+def test_what_a_vanished_command_had_reserved_can_be_resumed(store: Store, tmp_path: Path) -> None:
+    entry = queue.register(store, None)
+    assert entry is not None
+    ids = enqueue(store, presets.digits_quick(), tmp_path, reserved_for=entry[0])
+    with store.writing() as connection:
+        connection.execute(schema.workers.update().values(process_started_at=1000.0))
+    queue.reap(store)
+    assert {store.run(run_id).status for run_id in ids} == {Status.INTERRUPTED}
+    store.resume(ids[0])
+    assert queue.has_ready(store)
+
+
+def test_lifecycle_tells_the_whole_story(store: Store, worker: str, tmp_path: Path) -> None:
+    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    queue.claim(store, worker)
+    store.set_status(run_id, Status.FAILED, "why")
+    store.resume(run_id)
+    story = [(event.status, event.message) for event in store.lifecycle(run_id)]
+    assert story == [
+        (Status.QUEUED, "submitted"),
+        (Status.RUNNING, ""),
+        (Status.FAILED, "why"),
+        (Status.QUEUED, "resumed"),
+    ]
+
+
+def test_specs_survive_the_store(store: Store, tmp_path: Path) -> None:
+    spec = presets.fashion_classroom()
+    assert isinstance(spec, ExperimentSpec)
+    ids = enqueue(store, spec, tmp_path)
+    stored = [store.run(run_id).spec for run_id in ids]
+    assert stored[:2] == list(spec.runs[:2])
+    assert all(isinstance(run, RunSpec) for run in stored)
+    assert store.run(ids[0]).experiment_name == "fashion-classroom"
+    assert os.path.exists(store.url.removeprefix("sqlite:///"))  # noqa: PTH110

@@ -1,0 +1,206 @@
+"""Real workers in real processes: they train, stop, die, and their runs go on."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+from sqlalchemy import select
+
+from deit_core import presets
+from deit_core.events import Event, RunFinished, StepDone
+from deit_core.runs import LocalLauncher, Run, Status, Store, enqueue, log_tail, open_store, queue, schema, submit
+from deit_core.runs.foreground import train_here
+from deit_core.settings import Settings
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace
+from deit_core.training import train
+
+
+@pytest.fixture
+def launcher(settings: Settings) -> Iterator[LocalLauncher]:
+    store = open_store(settings.store_url)
+    yield LocalLauncher(store, settings)
+    for pid in queue.workers_here(store):  # whatever a failing test has left
+        if pid != os.getpid():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
+
+
+def wait_for(launcher: LocalLauncher, condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, [(r.name, r.status, r.message) for r in launcher.store.runs()]
+        time.sleep(0.1)
+        launcher.tend()
+
+
+def worker_pid(store: Store, run: Run) -> int:
+    with store.reading() as connection:
+        pid = connection.scalar(select(schema.workers.c.pid).where(schema.workers.c.id == run.worker_id))
+    assert pid is not None
+    return pid
+
+
+def long(tiny: RunSpec, epochs: int = 12) -> RunSpec:
+    spec = replace(tiny, {"optim.epochs": epochs, "compute.num_threads": 1})
+    assert isinstance(spec, RunSpec)
+    return spec
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    mine, theirs = load_file(one / "last.safetensors"), load_file(other / "last.safetensors")
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+def test_an_experiment_trains_to_its_end(launcher: LocalLauncher, tiny_trio: ExperimentSpec) -> None:
+    ids = launcher.submit(tiny_trio)
+    wait_for(launcher, lambda: not any(run.status.is_active for run in launcher.store.runs(ids)))
+    runs = {run.name: run for run in launcher.store.runs(ids)}
+    assert {run.status for run in runs.values()} == {Status.COMPLETED}, [run.message for run in runs.values()]
+    assert all(0 < run.results["test_accuracy"] <= 1 for run in runs.values())
+    assert runs["teacher"].finished_at < runs["vit"].finished_at < runs["deit"].finished_at  # type: ignore[operator]
+    assert "test_accuracy_distillation" in runs["deit"].results
+    kinds = [point.kind for point in launcher.store.points(ids[2])]
+    assert kinds[0] == "start"
+    assert kinds.count("epoch") == 2
+    assert "epoch 2" in log_tail(launcher.settings.runs_dir, ids[0])
+    wait_for(launcher, lambda: not queue.workers_here(launcher.store))  # and the worker leaves
+
+
+def test_killed_workers_run_reads_interrupted_and_resumes_bit_for_bit(
+    launcher: LocalLauncher, tiny: RunSpec, tmp_path: Path
+) -> None:
+    spec, store = replace(long(tiny), {"optim.batch_size": 4, "optim.epochs": 6}), launcher.store
+    assert isinstance(spec, RunSpec)
+    steps = 1149 // 4  # in an epoch, which lasts some seconds
+    (run_id,) = launcher.submit(spec)
+    wait_for(launcher, lambda: store.run(run_id).epoch >= 1 and store.run(run_id).step % steps != 0)
+    os.kill(worker_pid(store, store.run(run_id)), signal.SIGKILL)
+    killed_at = time.monotonic()
+    wait_for(launcher, lambda: store.run(run_id).status == Status.INTERRUPTED, timeout_s=15)
+    assert time.monotonic() - killed_at < 15
+    assert "Resume goes on" in store.run(run_id).message
+    launcher.resume(run_id)
+    wait_for(launcher, lambda: not store.run(run_id).status.is_active)
+    assert store.run(run_id).status == Status.COMPLETED
+    for _ in train(spec, run_dir=tmp_path / "never-killed"):
+        pass
+    assert_same_weights(launcher.settings.runs_dir / run_id, tmp_path / "never-killed")
+    starts = [point.step for point in store.points(run_id) if point.kind == "start"]
+    assert starts[0] == 0
+    assert starts[1] % steps == 0
+    assert starts[1] >= steps
+
+
+def test_stop_keeps_a_checkpoint_and_reads_stopped(launcher: LocalLauncher, tiny: RunSpec, tmp_path: Path) -> None:
+    spec, store = long(tiny, epochs=60), launcher.store
+    (run_id,) = launcher.submit(spec)
+    wait_for(launcher, lambda: store.run(run_id).step > 20)
+    store.stop(run_id)
+    wait_for(launcher, lambda: store.run(run_id).status == Status.STOPPED, timeout_s=15)
+    assert (launcher.settings.runs_dir / run_id / "state.pt").exists()
+    step = store.run(run_id).step
+    assert 20 < step < 60 * 17
+    launcher.resume(run_id)
+    wait_for(launcher, lambda: store.run(run_id).step > step)
+    assert [point.step for point in store.points(run_id) if point.kind == "start"][1] == step  # not one step lost
+    store.stop(run_id)
+    wait_for(launcher, lambda: store.run(run_id).status == Status.STOPPED)
+    launcher.delete(run_id)
+    assert not (launcher.settings.runs_dir / run_id).exists()
+
+
+def test_a_terminated_worker_saves_before_it_goes(launcher: LocalLauncher, tiny: RunSpec) -> None:
+    store = launcher.store
+    (run_id,) = launcher.submit(long(tiny, epochs=60))
+    wait_for(launcher, lambda: store.run(run_id).step > 20)
+    os.kill(worker_pid(store, store.run(run_id)), signal.SIGTERM)
+    wait_for(launcher, lambda: store.run(run_id).status == Status.INTERRUPTED, timeout_s=15)
+    assert "told to end" in store.run(run_id).message
+
+
+def test_a_failing_run_tells_why_and_the_queue_goes_on(launcher: LocalLauncher, tiny_trio: ExperimentSpec) -> None:
+    """The teacher cannot be trained: its student waits for it, the ViT does not."""
+    broken = replace(tiny_trio, {"teacher.compute.device": "mps"})
+    ids = launcher.submit(broken)
+    wait_for(launcher, lambda: launcher.store.run(ids[1]).status == Status.COMPLETED)
+    teacher, _, deit = (launcher.store.run(run_id) for run_id in ids)
+    assert teacher.status == Status.FAILED
+    assert "no mps device" in teacher.message
+    assert deit.status == Status.QUEUED
+
+
+def test_an_unforeseen_crash_leaves_its_traceback_in_the_log(launcher: LocalLauncher, tiny: RunSpec) -> None:
+    store, settings = launcher.store, launcher.settings
+    run_id = enqueue(store, tiny, settings.runs_dir)[0]
+    folder = settings.runs_dir / run_id / "epochs"
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where a folder belongs")
+    launcher.tend()
+    wait_for(launcher, lambda: not store.run(run_id).status.is_active)
+    run = store.run(run_id)
+    assert run.status == Status.FAILED
+    assert "the log has more" in run.message
+    assert "Traceback" in log_tail(settings.runs_dir, run_id)
+
+
+def test_submit_starts_a_worker_by_itself(settings: Settings, tiny: RunSpec) -> None:
+    store = open_store(settings.store_url)
+    (run_id,) = submit(store, tiny, settings)
+    deadline = time.monotonic() + 60
+    while store.run(run_id).status.is_active:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert store.run(run_id).status == Status.COMPLETED
+
+
+def test_only_one_worker_trains_at_a_time(launcher: LocalLauncher, tiny: RunSpec) -> None:
+    for seed in range(3):
+        spec = replace(tiny, {"seed": seed})
+        launcher.submit(spec)
+        launcher.tend()
+    most = 0
+    while any(run.status.is_active for run in launcher.store.runs()):
+        most = max(most, sum(run.status == Status.RUNNING for run in launcher.store.runs()))
+        launcher.tend()
+        time.sleep(0.05)
+    assert most == 1
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Event]] = []
+
+    def __call__(self, run: Run, event: Event) -> None:
+        self.events.append((run.name, event))
+
+
+def test_the_foreground_uses_the_same_store_and_folders(settings: Settings, tiny_trio: ExperimentSpec) -> None:
+    store, watch = open_store(settings.store_url), Watch()
+    runs = train_here(store, settings, tiny_trio, watch)
+    assert [(run.name, run.status) for run in runs] == [
+        (name, Status.COMPLETED) for name in ("teacher", "vit", "deit")
+    ]
+    assert sum(isinstance(event, RunFinished) for _, event in watch.events) == 3
+    assert (settings.runs_dir / runs[2].id / "best.safetensors").exists()
+    assert not queue.workers_here(store)
+
+
+def test_ctrl_c_stops_the_foreground_and_nothing_is_lost(settings: Settings, tiny_trio: ExperimentSpec) -> None:
+    store = open_store(settings.store_url)
+
+    def interrupt(run: Run, event: Event) -> None:
+        if isinstance(event, StepDone) and run.name == "vit":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    runs = train_here(store, settings, tiny_trio, interrupt)
+    assert [run.status for run in runs] == [Status.COMPLETED, Status.STOPPED, Status.STOPPED]
+    assert (settings.runs_dir / runs[1].id / "state.pt").exists()
+
+

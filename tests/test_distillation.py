@@ -1,0 +1,138 @@
+"""The losses equal what is computed by hand, and the teacher stays as it is."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from deit_core.distillation import (
+    DistillationLoss,
+    DistillationTeacher,
+    HardDistillationLoss,
+    SoftDistillationLoss,
+    soft_distillation,
+)
+
+
+class Fixed(nn.Module):
+    """A teacher that always says the same, with a weight that would get a gradient if it could."""
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(logits)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.logits.expand(len(inputs), -1)
+
+
+CLASS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 0.0]])
+DISTILLATION = torch.tensor([[1.0, 3.0, 0.0], [0.0, 0.0, 2.0]])
+TEACHER = torch.tensor([[0.0, 4.0, 1.0]])
+LABELS = torch.tensor([0, 2])
+INPUTS = torch.zeros(2, 1, 4, 4)
+
+
+def log_softmax(row: list[float], tau: float = 1.0) -> list[float]:
+    total = math.log(sum(math.exp(value / tau) for value in row))
+    return [value / tau - total for value in row]
+
+
+def cross_entropy(rows: torch.Tensor, labels: list[int]) -> float:
+    return -sum(log_softmax(row)[label] for row, label in zip(rows.tolist(), labels, strict=True)) / len(labels)
+
+
+def test_hard_is_half_labels_and_half_the_teachers_decision() -> None:
+    loss = HardDistillationLoss(Fixed(TEACHER))(INPUTS, (CLASS, DISTILLATION), LABELS)
+    assert loss.item() == pytest.approx(
+        0.5 * cross_entropy(CLASS, [0, 2]) + 0.5 * cross_entropy(DISTILLATION, [1, 1]), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(("reduction", "count"), [("batchmean", 2), ("numel", 6)])
+@pytest.mark.parametrize("tau", [1.0, 3.0])
+def test_soft_by_hand(reduction: str, count: int, tau: float) -> None:
+    teacher = log_softmax(TEACHER[0].tolist(), tau)
+    divergence = 0.0
+    for row in DISTILLATION.tolist():
+        student = log_softmax(row, tau)
+        divergence += sum(math.exp(t) * (t - s) for t, s in zip(teacher, student, strict=True))
+    by_hand = 0.3 * divergence * tau**2 / count + 0.7 * cross_entropy(CLASS, [0, 2])
+    loss = SoftDistillationLoss(Fixed(TEACHER), alpha=0.3, tau=tau, reduction=reduction)
+    assert loss(INPUTS, (CLASS, DISTILLATION), LABELS).item() == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_none_is_the_base_criterion_and_takes_one_output() -> None:
+    loss = DistillationLoss(nn.CrossEntropyLoss(), None, "none")
+    assert loss(INPUTS, CLASS, LABELS).item() == pytest.approx(cross_entropy(CLASS, [0, 2]), abs=1e-6)
+    assert loss(INPUTS, (CLASS, DISTILLATION), LABELS) == loss(INPUTS, CLASS, LABELS)
+
+
+def test_temperature_table() -> None:
+    """The distributions of [30, 5, 2, 2] that the note on the paper prints."""
+    logits = torch.tensor([30.0, 5.0, 2.0, 2.0], dtype=torch.float64)
+    assert (logits / 10).softmax(0).tolist() == pytest.approx([0.8308, 0.0682, 0.0505, 0.0505], abs=5e-5)
+    assert logits.softmax(0).tolist() == pytest.approx([1.0, 1.3888e-11, 6.9144e-13, 6.9144e-13], rel=1e-4)
+
+
+def test_soft_gradient_does_not_shrink_with_temperature() -> None:
+    """Hinton et al., section 2: with tau^2 the gradient tends to (student - teacher) / K for large tau, centred."""
+    student = (DISTILLATION - DISTILLATION.mean(-1, keepdim=True)).requires_grad_()
+    teacher = (TEACHER - TEACHER.mean()).expand(2, -1)
+    soft_distillation(student, teacher, tau=1000.0).backward()
+    torch.testing.assert_close(student.grad, (student.detach() - teacher) / 3 / 2, atol=1e-2, rtol=1e-2)
+
+
+def test_identical_logits_cost_nothing() -> None:
+    assert soft_distillation(DISTILLATION, DISTILLATION, 2.0).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_teacher_gets_no_gradient_and_no_training_mode() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Dropout(0.5), nn.Linear(16, 3))
+    teacher = DistillationTeacher(net, mean=(0.5,), std=(0.25,), img_size=4)
+    loss = HardDistillationLoss(teacher)
+    loss.train()
+    nn.ModuleList([teacher]).train()
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    student = DISTILLATION.clone().requires_grad_()
+    loss(torch.rand(2, 1, 4, 4), (student * 2, student), LABELS).backward()
+    assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
+    assert not net.training
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    assert not list(loss.parameters())
+    assert not loss.state_dict()
+
+
+def test_the_teacher_adapts_what_it_sees() -> None:
+    seen = []
+
+    class Spy(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(x)
+            return x.mean((2, 3))
+
+    teacher = DistillationTeacher(Spy(), mean=(0.5, 0.4, 0.3), std=(0.25, 0.2, 0.1), img_size=8)
+    teacher(torch.full((2, 1, 4, 4), 0.5))
+    assert seen[0].shape == (2, 3, 8, 8)
+    torch.testing.assert_close(seen[0][0, :, 0, 0], torch.tensor([0.0, 0.5, 2.0]))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"kind": "warm"}, "choose none, soft or hard"),
+        ({"reduction": "mean"}, "choose batchmean or numel"),
+        ({"teacher": None}, "needs a teacher"),
+        ({"alpha": 1.5}, "between 0 and 1"),
+        ({"tau": 0.0}, "above 0"),
+    ],
+)
+def test_wrong_options_are_one_sentence(options: dict, words: str) -> None:
+    arguments = {"teacher": Fixed(TEACHER), "kind": "soft", **options}
+    with pytest.raises(ValueError, match=words):
+        DistillationLoss(nn.CrossEntropyLoss(), **arguments)
+
+
+def test_one_output_cannot_be_distilled() -> None:
+    with pytest.raises(ValueError, match="distilled=True"):
+        HardDistillationLoss(Fixed(TEACHER))(INPUTS, CLASS, LABELS)

@@ -1,0 +1,102 @@
+"""Specs: they survive JSON, refuse what cannot be trained in one sentence, and vary by `replace`."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from deit_core import presets
+from deit_core.errors import SpecError
+from deit_core.spec import ExperimentSpec, RunSpec, load_spec, replace
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_presets_survive_json(name: str) -> None:
+    spec = presets.get(name)
+    assert load_spec(spec.model_dump_json()) == spec
+
+
+def test_the_presets_that_were_promised() -> None:
+    assert {"digits-quick", "fashion-classroom", "fashion-miniproject", "fashion-full"} <= set(presets.names())
+
+
+@pytest.mark.parametrize("name", presets.names()[1:])
+def test_students_differ_in_distillation_alone(name: str) -> None:
+    spec = presets.get(name)
+    assert isinstance(spec, ExperimentSpec)
+    _, vit, deit = spec.runs
+    same = {"name": "x", "distillation": None}
+    plain = deit.model.model_copy(update={"distilled": False})
+    assert deit.model_copy(update={**same, "model": plain}) == vit.model_copy(update=same)
+
+
+def test_miniproject_has_its_exact_numbers() -> None:
+    vit = presets.get("fashion-miniproject").runs[1]
+    model = vit.model
+    assert (vit.data.img_size, model.patch_size, model.embed_dim, model.depth, model.num_heads) == (28, 4, 64, 6, 4)
+    assert (model.mlp_ratio, model.drop_rate, vit.optim.batch_size, vit.optim.lr) == (2.0, 0.1, 128, 5e-4)
+    assert vit.optim.epochs == 10 > vit.optim.warmup_epochs
+    assert "warm-up" in presets.get("fashion-miniproject").description
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optim.lr": 50}, "optim.lr should be less than or equal to 10, not 50"),
+        ({"model.patch_size": 5}, "Patches of 5 px do not divide images of 16 px"),
+        ({"model.embed_dim": 30, "model.num_heads": 4}, "cannot be shared by 4 heads"),
+        ({"augment.horizontal_flip": True}, "no longer shows its class"),
+        ({"optim.warmup_epochs": 2}, "never ends"),
+        ({"optim.min_lr": 0.5}, "lies above lr"),
+        ({"model.distilled": True}, "second head untrained"),
+        ({"distillation": {"teacher": "x"}}, "needs a model with a distillation token"),
+        ({"optim.momentum": 1}, "There is no field optim.momentum"),
+        ({"data.source": "cifar"}, "data.source should be 'fashion-mnist' or 'digits'"),
+        ({"augment.crop_padding": 20}, "out of sight"),
+        ({"optim.lr": float("nan")}, "optim.lr"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_sentence(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        replace(presets.smoke(), changes)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_preset_lists_the_known() -> None:
+    with pytest.raises(SpecError, match="digits-quick"):
+        presets.get("digit-quick")
+
+
+def test_specs_are_frozen_and_strict() -> None:
+    with pytest.raises(ValidationError):
+        presets.smoke().seed = 1  # type: ignore[misc]
+    with pytest.raises(SpecError, match="There is no field colour"):
+        load_spec(json.dumps({"name": "x", "colour": "red"}))
+    with pytest.raises(SpecError, match="not JSON"):
+        load_spec("{")
+
+
+def test_replace_reaches_every_run_or_the_named_one() -> None:
+    spec = replace(presets.digits_quick(), {"seed": 7, "vit.optim.epochs": 30, "model.width": 8})
+    assert isinstance(spec, ExperimentSpec)
+    assert [run.seed for run in spec.runs] == [7, 7, 7]
+    assert [run.optim.epochs for run in spec.runs][1] == 30 != spec.runs[2].optim.epochs
+    assert spec.runs[0].model.width == 8  # type: ignore[union-attr]
+    assert spec.expectation is None
+
+
+def experiment_of(*runs: RunSpec) -> dict[str, object]:
+    return {"name": "x", "runs": [run.model_dump() for run in runs]}
+
+
+def test_an_experiment_lists_teachers_first_and_splits_alike() -> None:
+    teacher, vit, deit = presets.digits_quick().runs
+    with pytest.raises(SpecError, match="list the teacher before"):
+        load_spec(json.dumps(experiment_of(deit, teacher)))
+    with pytest.raises(SpecError, match="own name"):
+        load_spec(json.dumps(experiment_of(vit, vit)))
+    other = replace(teacher, {"data.split_seed": 5})
+    assert isinstance(other, RunSpec)
+    with pytest.raises(SpecError, match="split their data differently"):
+        load_spec(json.dumps(experiment_of(other, deit)))

@@ -1,0 +1,210 @@
+"""The loop: what it yields, that it stops and resumes bit for bit, and how it ends when the loss does."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from deit_core import presets
+from deit_core.errors import CheckpointError, RunError, SpecError
+from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.models import load_checkpoint, read_card
+from deit_core.spec import ExperimentSpec, OptimSpec, RunSpec, replace
+from deit_core.training import train
+from deit_core.training.optim import learning_rate
+
+
+def weights(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return load_file(folder / f"{name}.safetensors")
+
+
+def assert_equal_weights(one: Path, other: Path) -> None:
+    for name in ("last", "best"):
+        mine, theirs = weights(one, name), weights(other, name)
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine), f"{name} differs"
+
+
+def run(spec: RunSpec, folder: Path, **options: object) -> list[Event]:
+    return list(train(spec, run_dir=folder, **options))  # type: ignore[arg-type]
+
+
+def stop_after(events: Iterator[Event], step: int) -> None:
+    for event in events:
+        if isinstance(event, StepDone) and event.step >= step:
+            break
+    events.close()  # type: ignore[attr-defined]
+
+
+def test_the_order_of_events(tiny: RunSpec, tmp_path: Path) -> None:
+    events = run(tiny, tmp_path / "r", group_s=0)
+    kinds = [type(event) for event in events]
+    assert kinds == [RunStarted, *([StepDone] * 17 + [EpochDone, CheckpointSaved]) * 2, RunFinished]
+    started, finished = events[0], events[-1]
+    assert isinstance(started, RunStarted)
+    assert (started.total_steps, started.num_train, started.num_val, started.num_test) == (34, 1149, 288, 360)
+    assert isinstance(finished, RunFinished)
+    assert 0 < finished.metrics["test_accuracy"] <= 1
+    steps = [event.step for event in events if isinstance(event, StepDone)]
+    assert steps == list(range(1, 35))
+    for event in events:
+        if isinstance(event, StepDone):
+            assert event.metrics["lr"] == pytest.approx(learning_rate(event.step - 1, tiny.optim, 17))
+        if isinstance(event, EpochDone):
+            group = [e.metrics["train_loss"] for e in events if isinstance(e, StepDone) and e.epoch == event.epoch]
+            assert event.metrics["train_loss"] == pytest.approx(sum(group) / 17, rel=1e-5)
+
+
+def test_grouping_changes_what_is_reported_not_what_is_learned(tiny: RunSpec, tmp_path: Path) -> None:
+    run(tiny, tmp_path / "each", group_s=0)
+    run(tiny, tmp_path / "groups", group_s=0.05)
+    assert_equal_weights(tmp_path / "each", tmp_path / "groups")
+
+
+def test_golden_loss(tmp_path: Path) -> None:
+    """A refactoring that changes what is learned shows here; a new torch may move the last digits."""
+    finished = run(presets.smoke(), tmp_path / "r", num_threads=1)[-1]
+    assert isinstance(finished, RunFinished)
+    assert finished.metrics["test_loss"] == pytest.approx(2.0456, rel=2e-3)
+
+
+@pytest.mark.parametrize("stop", [1, 16, 17, 18, 33])
+def test_stop_and_resume_is_bitwise_the_run_that_was_never_stopped(stop: int, tiny: RunSpec, tmp_path: Path) -> None:
+    """Within an epoch, at its last step, between two, with dropout on."""
+    whole = run(tiny, tmp_path / "whole", group_s=0)
+    stop_after(train(tiny, run_dir=tmp_path / "stopped", group_s=0), stop)
+    rest = run(tiny, tmp_path / "stopped", group_s=0, resume=True)
+    assert isinstance(rest[0], RunStarted)
+    assert rest[0].first_step == stop
+    assert_equal_weights(tmp_path / "whole", tmp_path / "stopped")
+    epochs = {e.epoch: e.metrics for e in whole if isinstance(e, EpochDone)}
+    for event in rest:
+        if isinstance(event, EpochDone):
+            assert event.metrics == pytest.approx(epochs[event.epoch], rel=1e-6)
+    assert rest[-1].metrics == whole[-1].metrics  # type: ignore[union-attr]
+
+
+def test_a_distilled_run_resumes_bitwise_too(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
+    teacher, _, deit = tiny_trio.runs
+    run(teacher, tmp_path / "teacher")
+    whole = run(deit, tmp_path / "whole", group_s=0)
+    stop_after(train(deit, run_dir=tmp_path / "stopped", group_s=0), 20)
+    run(deit, tmp_path / "stopped", resume=True)
+    assert_equal_weights(tmp_path / "whole", tmp_path / "stopped")
+    step = next(event for event in whole if isinstance(event, StepDone))
+    parts = step.metrics
+    assert parts["train_loss"] == pytest.approx((parts["train_loss_class"] + parts["train_loss_distillation"]) / 2)
+    assert {"train_accuracy_class", "train_accuracy_distillation", "train_agreement"} <= parts.keys()
+    epoch = next(event for event in whole if isinstance(event, EpochDone))
+    assert {"val_accuracy", "val_accuracy_class", "val_accuracy_distillation"} <= epoch.metrics.keys()
+    assert {"test_accuracy", "test_accuracy_class"} <= whole[-1].metrics.keys()  # type: ignore[union-attr]
+
+
+def test_the_checkpoint_is_the_best_epoch_and_test_is_its_score(tiny: RunSpec, tmp_path: Path) -> None:
+    spec = replace(tiny, {"optim.epochs": 4})
+    assert isinstance(spec, RunSpec)
+    events = run(spec, tmp_path / "r")
+    epochs = [event for event in events if isinstance(event, EpochDone)]
+    best = max(epochs, key=lambda event: (event.metrics["val_accuracy"], -event.metrics["val_loss"]))
+    card = read_card(tmp_path / "r")
+    assert card.epoch == best.epoch == events[-1].best_epoch  # type: ignore[union-attr]
+    assert card.metrics == pytest.approx(best.metrics)
+    assert [event.is_best for event in epochs][best.epoch - 1]
+    assert sorted(path.name for path in (tmp_path / "r" / "epochs").iterdir()) == [
+        f"{epoch:04d}.safetensors" for epoch in (1, 2, 3, 4)
+    ]
+    load_checkpoint(tmp_path / "r" / "epochs" / "0001.safetensors")
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
+    tiny: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deit_core.training import step as step_module
+
+    honest = step_module.TrainStep.__call__
+
+    def poisoned(self: object, pixels: torch.Tensor, labels: torch.Tensor, step: int) -> dict[str, torch.Tensor]:
+        return honest(self, pixels * (math.nan if step == 19 else 1.0), labels, step)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(step_module.TrainStep, "__call__", poisoned)
+    events = run(tiny, tmp_path / "r")
+    failed = events[-1]
+    assert isinstance(failed, RunFailed)
+    assert "step 20 (epoch 2, learning rate" in failed.reason
+    assert "after epoch 1, is kept" in failed.reason
+    assert all(tensor.isfinite().all() for tensor in weights(tmp_path / "r").values())
+    assert read_card(tmp_path / "r").epoch == 1
+    monkeypatch.undo()
+    assert isinstance(run(tiny, tmp_path / "r", resume=True)[-1], RunFinished)
+
+
+def test_a_real_divergence_is_told_as_one(tiny: RunSpec, tmp_path: Path) -> None:
+    spec = replace(tiny, {"optim.optimizer": "sgd", "optim.lr": 10.0, "optim.epochs": 3, "data.normalization": "half"})
+    assert isinstance(spec, RunSpec)
+    last = run(spec, tmp_path / "r")[-1]
+    assert isinstance(last, RunFailed | RunFinished)
+    if isinstance(last, RunFailed):
+        assert "smaller optim.lr" in last.reason
+
+
+def test_folders_are_not_overwritten(tiny: RunSpec, tmp_path: Path) -> None:
+    run(tiny, tmp_path / "r")
+    with pytest.raises(RunError, match="resume it"):
+        run(tiny, tmp_path / "r")
+    other = replace(tiny, {"seed": 1})
+    assert isinstance(other, RunSpec)
+    with pytest.raises(RunError, match="another spec"):
+        run(other, tmp_path / "r", resume=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half a zip"])
+def test_a_damaged_state_is_one_sentence(content: bytes, tiny: RunSpec, tmp_path: Path) -> None:
+    run(tiny, tmp_path / "r")
+    (tmp_path / "r" / "state.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"state\.pt is damaged"):
+        run(tiny, tmp_path / "r", resume=True)
+
+
+def test_a_missing_teacher_is_one_sentence(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="train a teacher first"):
+        run(tiny_trio.runs[2], tmp_path / "deit")
+
+
+def test_a_missing_device_is_one_sentence(tiny: RunSpec, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    spec = replace(tiny, {"compute.device": "cuda"})
+    assert isinstance(spec, RunSpec)
+    with pytest.raises(SpecError, match="no cuda device"):
+        run(spec, tmp_path / "r")
+
+
+def test_learning_rate_is_the_closed_form() -> None:
+    spec = OptimSpec(epochs=10, lr=1e-3, min_lr=1e-5, warmup_epochs=2)
+    rates = [learning_rate(step, spec, steps_per_epoch=5) for step in range(50)]
+    assert rates[:10] == pytest.approx([1e-4 * (step + 1) for step in range(10)])
+    assert rates[10] == pytest.approx(1e-3)
+    middle = 1e-5 + (1e-3 - 1e-5) / 2
+    assert rates[30] == pytest.approx(middle)
+    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
+    assert learning_rate(50, spec, 5) == pytest.approx(1e-5)
+
+
+def test_the_time_based_checkpoint_resumes_too(tiny: RunSpec, tmp_path: Path) -> None:
+    """What is left when the process is killed: the state of the newest timed checkpoint, and nothing after it."""
+    spec = replace(tiny, {"compute.checkpoint_interval_s": 1e-6})
+    assert isinstance(spec, RunSpec)
+    run(spec, tmp_path / "whole", group_s=0)
+    events = train(spec, run_dir=tmp_path / "killed", group_s=0)
+    saved = next(event for event in events if isinstance(event, CheckpointSaved))
+    state = (tmp_path / "killed" / "state.pt").read_bytes()
+    next(events), next(events)
+    events.close()
+    (tmp_path / "killed" / "state.pt").write_bytes(state)  # as if it had not been closed but killed
+    rest = run(spec, tmp_path / "killed", resume=True)
+    assert rest[0].first_step == saved.step  # type: ignore[union-attr]
+    assert_equal_weights(tmp_path / "whole", tmp_path / "killed")
