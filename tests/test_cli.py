@@ -1,0 +1,141 @@
+"""The command line as a person uses it: real processes, exit codes, sentences on stderr, JSON alone on stdout."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TINY = [
+    *("--set", "optim.epochs=2", "--set", "optim.warmup_epochs=0.5", "--set", "model.depth=2"),
+    *("--set", "model.patch_size=4", "--set", "model.width=8"),
+]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "deit_core", *arguments]
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    return os.environ | {"DEIT_RUNS_DIR": str(tmp_path / "runs"), "DEIT_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "200"}
+
+
+def deit(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=240, env=environment(tmp_path)
+    )
+
+
+def test_the_whole_journey_without_a_page(tmp_path: Path) -> None:
+    trained = deit(tmp_path, "train", "digits-quick", *TINY)
+    assert trained.returncode == 0, trained.stderr
+    assert "vit: epoch 2/2" in trained.stderr
+    assert "test accuracy" in trained.stderr
+    runs = json.loads(deit(tmp_path, "runs", "--json").stdout)
+    assert [run["name"] for run in runs] == ["deit", "vit", "teacher"]
+    assert {run["status"] for run in runs} == {"completed"}
+    assert all(0 < run["results"]["test_accuracy"] <= 1 for run in runs)
+    run_id = runs[0]["id"]
+    shown = json.loads(deit(tmp_path, "show", run_id[:5], "--json").stdout)
+    assert shown["spec"]["distillation"]["teacher"] == runs[2]["id"]
+    assert Path(shown["log"]).exists()
+    assert "completed" in deit(tmp_path, "runs").stdout
+
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)).save(tmp_path / "a.png")
+    pictures = tmp_path / "pictures"
+    drawn = deit(tmp_path, "rollout", shown["folder"], str(tmp_path / "a.png"), "--out", str(pictures))
+    assert drawn.returncode == 0, drawn.stderr
+    with Image.open(pictures / "a.rollout.png") as picture:
+        assert picture.size == (896, 448)
+    teachers = deit(tmp_path, "rollout", f"{tmp_path}/runs/{runs[2]['id']}", str(tmp_path / "a.png"), "--out", "x")
+    assert teachers.returncode == 2
+    assert "choose a ViT or a DeiT" in teachers.stderr
+    (tmp_path / "text.png").write_text("no image")
+    assert_sentence(deit(tmp_path, "rollout", shown["folder"], str(tmp_path / "text.png"), "--out", "x"), "no image")
+
+    exported = deit(tmp_path, "export", run_id, "--format", "pt", "--out", str(tmp_path / "DeiT_model.pt"))
+    assert exported.stdout.strip() == str(tmp_path / "DeiT_model.pt")
+    assert deit(tmp_path, "delete", run_id, "--yes").returncode == 0
+    assert len(json.loads(deit(tmp_path, "runs", "--json").stdout)) == 2
+    assert not Path(shown["folder"]).exists()
+
+
+def assert_sentence(done: subprocess.CompletedProcess[str], words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "digits-quik"), "is neither a preset (smoke, digits-quick"),
+        (("train", "digits-quick", "--set", "optim.lr=99"), "optim.lr should be less than or equal to 10"),
+        (("train", "digits-quick", "--set", "optim.speed=9"), "There is no field optim.speed"),
+        (("train", "digits-quick", "--set", "optim.lr"), "--set takes FIELD=VALUE"),
+        (("train", "digits-quick", "--set", "model.patch_size=3"), "Patches of 3 px do not divide"),
+        (("submit", "digits-quick", "--set", "deit.distillation.teacher=nobody"), "'nobody' of 'deit' is neither"),
+        (("show", "ffff"), "There is no run whose id begins with 'ffff'"),
+        (("stop", "ffff"), "There is no run"),
+        (("data", "imagenet"), "There is no data set 'imagenet'"),
+        (("rollout", "nowhere", "a.png", "--out", "x"), "There is no checkpoint at nowhere"),
+        (("export", "ffff", "--format", "pt"), "There is no run"),
+        (("train",), "Missing argument"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    assert_sentence(deit(tmp_path, *arguments), words)
+
+
+def test_a_broken_spec_file_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "spec.json"
+    file.write_text('{"name": "x", "colour": "red"}')
+    assert_sentence(deit(tmp_path, "submit", str(file)), "There is no field colour")
+    file.write_text("{")
+    assert_sentence(deit(tmp_path, "submit", str(file)), "not JSON")
+
+
+def test_presets_say_what_they_take(tmp_path: Path) -> None:
+    listed = deit(tmp_path, "presets")
+    assert listed.returncode == 0
+    for name in ("digits-quick", "fashion-classroom", "fashion-miniproject", "fashion-full"):
+        assert name in listed.stdout
+    assert json.loads(deit(tmp_path, "presets", "--json").stdout).keys() >= {"digits-quick"}
+
+
+def test_the_estimate_is_measured_for_every_run(tmp_path: Path) -> None:
+    found = json.loads(deit(tmp_path, "estimate", "digits-quick", *TINY, "--json").stdout)
+    assert found["run_s"].keys() == {"teacher", "vit", "deit"}
+    assert 0 < sum(found["run_s"].values()) < found["duration_s"] < 120
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for other processes")
+def test_ctrl_c_stops_and_resume_goes_on_in_the_background(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("train", "smoke", "--set", "optim.epochs=500"),
+        env=environment(tmp_path),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stderr is not None
+        assert any("epoch 1/500" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    (run,) = json.loads(deit(tmp_path, "runs", "--json").stdout)
+    assert run["status"] == "stopped"
+    assert deit(tmp_path, "resume", run["id"]).returncode == 0
+    deadline = time.monotonic() + 60
+    while json.loads(deit(tmp_path, "show", run["id"], "--json").stdout)["step"] <= run["step"]:
+        assert time.monotonic() < deadline
+    assert deit(tmp_path, "stop", run["id"]).returncode == 0
+    while json.loads(deit(tmp_path, "show", run["id"], "--json").stdout)["status"] != "stopped":
+        assert time.monotonic() < deadline + 60
