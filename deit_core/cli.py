@@ -217,10 +217,10 @@ def estimate(
         start_s = time.time() - psutil.Process().create_time()
         run_s = estimate_durations(_spec(preset, changes), settings.runs_dir)
         found = Estimate(start_s + sum(run_s.values()), run_s)
-    except DeitError as error:
+    except Exception as error:
         if out is None:
             raise
-        found = Estimate(0.0, {}, str(error))
+        found = Estimate(0.0, {}, str(error))  # whoever reads the file must not wait for ever
     if out is not None:
         save_estimate(out, found)
     elif as_json:

@@ -8,7 +8,7 @@ DeitError (ValueError)
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -34,14 +34,23 @@ class RunError(DeitError):
     pass
 
 
-def spec_error(error: "ValidationError") -> SpecError:
-    """Turn what pydantic found into one SpecError, a sentence a field."""
-    return SpecError(" ".join(_sentences(error)))
+def spec_error(error: "ValidationError", document: Any) -> SpecError:
+    """Turn what pydantic found in a document into one SpecError, a sentence a field."""
+    return SpecError(" ".join(dict.fromkeys(_sentences(error, document))))
 
 
-def _sentences(error: "ValidationError") -> Iterable[str]:
-    for detail in error.errors():
-        where = ".".join(str(part) for part in detail["loc"])
+def _sentences(error: "ValidationError", document: Any) -> Iterable[str]:
+    details = error.errors()
+    for detail in details:
+        if detail["type"] == "too_short" and len(details) > 1:
+            continue  # pydantic counts only the sound items: the others have their own sentences
+        loc = list(detail["loc"])
+        match loc:
+            case ["runs", int(index), *_] if isinstance(
+                document["runs"][index], dict
+            ):  # vit.optim.lr, not runs.1.optim.lr
+                loc[:2] = [document["runs"][index].get("name", f"runs.{index}")]
+        where = ".".join(str(part) for part in loc)
         match detail["type"]:
             case "extra_forbidden":
                 yield f"There is no field {where}; remove it or check its spelling."
@@ -49,6 +58,8 @@ def _sentences(error: "ValidationError") -> Iterable[str]:
                 yield f"{where} is missing; give it a value."
             case "value_error":  # our own validators, already sentences
                 yield detail["msg"].removeprefix("Value error, ")
+            case "union_tag_invalid":
+                yield f"{where}.family should be one of {detail['ctx']['expected_tags']}."
             case _:
                 what = detail["msg"].removeprefix("Input should be ")
                 yield f"{where} should be {what}, not {detail['input']!r}."

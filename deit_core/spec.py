@@ -262,10 +262,11 @@ def load_spec(text: str | bytes) -> AnySpec:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(f"This is not JSON ({error}); copy a spec from the Train page or a run's spec.json.") from None
-    kind: type[AnySpec] = ExperimentSpec if isinstance(document, dict) and "runs" in document else RunSpec
-    return _validate(kind, document)
+    if not isinstance(document, dict):
+        raise SpecError("A spec is a JSON object; copy one from the Train page or a run's spec.json.")
+    return _validate(ExperimentSpec if "runs" in document else RunSpec, document)
 
 
 def replace(spec: AnySpec, changes: Mapping[str, Any]) -> AnySpec:
@@ -302,7 +303,7 @@ def _validate(kind: type[AnySpec], document: Any) -> AnySpec:
     try:
         return adapter.validate_python(document)
     except ValidationError as error:
-        raise spec_error(error) from None
+        raise spec_error(error, document) from None
 
 
 def _has(document: Any, keys: list[str]) -> bool:

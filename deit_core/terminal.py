@@ -15,18 +15,9 @@ from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarte
 from deit_core.runs import Run, Status
 from deit_core.runs.estimates import Estimate
 from deit_core.spec import AnySpec, ExperimentSpec
+from deit_core.wording import duration
 
 _stdout, _stderr = Console(), Console(stderr=True)
-
-
-def duration(seconds: float) -> str:
-    """12 s, 3 min 20 s, 2 h 05 min."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02d} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
 
 
 def print_presets(specs: Mapping[str, AnySpec]) -> None:

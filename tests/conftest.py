@@ -5,13 +5,13 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch loads, as the worker does
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-import pytest  # noqa: E402
+import pytest
 
-from deit_core import presets  # noqa: E402
-from deit_core.settings import Settings  # noqa: E402
-from deit_core.spec import ExperimentSpec, RunSpec, replace  # noqa: E402
+from deit_core import presets
+from deit_core.settings import Settings
+from deit_core.spec import ExperimentSpec, RunSpec, replace
 
 
 @pytest.fixture

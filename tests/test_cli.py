@@ -23,13 +23,15 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
-    return os.environ | {"DEIT_RUNS_DIR": str(tmp_path / "runs"), "DEIT_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "200"}
+    return os.environ | {
+        "DEIT_RUNS_DIR": str(tmp_path / "runs"),
+        "DEIT_DATA_DIR": str(tmp_path / "data"),
+        "COLUMNS": "200",
+    }
 
 
 def deit(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=240, env=environment(tmp_path)
-    )
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=240, env=environment(tmp_path))
 
 
 def test_the_whole_journey_without_a_page(tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ def test_core_imports_point_down(file: Path) -> None:
 
 @pytest.mark.parametrize("file", sorted((ROOT / "dashboard").rglob("*.py")), ids=lambda f: str(f.relative_to(ROOT)))
 def test_dashboard_knows_no_tensors_and_no_sql(file: Path) -> None:
-    assert not {m for m in imported_modules(file) if m.split(".")[0] in ("torch", "torchvision", "sqlalchemy", "sqlite3")}
+    assert not {
+        m for m in imported_modules(file) if m.split(".")[0] in ("torch", "torchvision", "sqlalchemy", "sqlite3")
+    }
 
 
 @pytest.mark.parametrize(

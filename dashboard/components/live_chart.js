@@ -1,7 +1,12 @@
 // Draws a Plotly figure into a node that outlives its data, so that a zoomed range survives every update.
 // Knows figures and Streamlit's theme; does not know runs, metrics, or when data arrives.
 
-const charts = new WeakMap(); // node -> Chart
+const charts = new WeakMap(); // the place in the page -> the Chart in it
+
+// When a rerun of the whole page meets the tick of a fragment, Streamlit takes the fragment's elements away and brings
+// them back at once. A chart therefore waits a moment before it ends, and its next mount takes it up as it was.
+const waiting = new Map(); // page and key -> Chart
+const WAIT_MS = 3000;
 
 let library; // one download a page, shared by all its charts
 
@@ -69,11 +74,15 @@ function templateOf(theme) {
 }
 
 class Chart {
-  constructor(node) {
-    this.node = node;
+  constructor(identity, script) {
+    this.identity = identity;
+    this.node = document.createElement("div");
+    this.node.setAttribute("role", "img");
+    this.library = loadPlotly(script);
+    this.library.then((Plotly) => this.ended || this.start(Plotly), () => {});
   }
 
-  mount(Plotly) {
+  start(Plotly) {
     this.Plotly = Plotly;
     // Made once: Plotly compares configurations and starts afresh, zoom lost, when a function in one differs.
     this.config = {
@@ -91,6 +100,8 @@ class Chart {
 
   update(data) {
     this.data = data;
+    this.node.setAttribute("aria-label", data.alt);
+    this.node.style.height = `${data.height}px`;
     if (this.Plotly && !this.dragging) this.draw();
   }
 
@@ -133,38 +144,47 @@ class Chart {
     this.Plotly.downloadImage(figure, { format: "png", filename: this.data.filename, width, height, scale: 2 });
   }
 
-  dispose() {
+  wait() {
+    this.resume();
+    waiting.set(this.identity, this);
+    this.timer = setTimeout(() => this.end(), WAIT_MS);
+  }
+
+  resume() {
+    waiting.delete(this.identity);
+    clearTimeout(this.timer);
+  }
+
+  end() {
+    this.resume();
+    this.ended = true;
     this.observer?.disconnect();
     this.listeners?.abort();
     this.Plotly?.purge(this.node);
-    charts.delete(this.node);
   }
 }
 
-function chartOf(node, note, script) {
-  if (!charts.has(node)) {
-    const chart = new Chart(node);
-    charts.set(node, chart);
-    loadPlotly(script).then(
-      (Plotly) => charts.has(node) && chart.mount(Plotly),
-      () => {
-        node.hidden = true;
-        note.hidden = false;
-      },
-    );
+function chartAt(place, data) {
+  if (!charts.has(place)) {
+    const identity = `${location.pathname} ${data.key}`;
+    const chart = waiting.get(identity) ?? new Chart(identity, data.script);
+    chart.resume();
+    charts.set(place, chart);
+    place.append(chart.node);
+    chart.library.catch(() => {
+      place.hidden = true;
+      place.nextElementSibling.hidden = false;
+    });
   }
-  return charts.get(node);
+  return charts.get(place);
 }
 
 export default function ({ data, parentElement }) {
-  const node = parentElement.querySelector(".live-chart");
-  const note = parentElement.querySelector(".live-chart-note");
-  node.setAttribute("aria-label", data.alt);
-  node.style.height = `${data.height}px`;
-  const chart = chartOf(node, note, data.script);
+  const place = parentElement.querySelector(".live-chart");
+  const chart = chartAt(place, data);
   chart.update(data);
   // Streamlit also runs the cleanup of a call that a newer call overtook; then the chart is still on the page.
   return () => {
-    if (!node.isConnected) chart.dispose();
+    if (!chart.node.isConnected) chart.wait();
   };
 }

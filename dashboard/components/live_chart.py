@@ -25,8 +25,8 @@ _SCRIPT_URL = f"app/static/plotly.min.js?v={version('plotly')}"
 _SHOWN = {"name", "text", "hovertext", "x", "y", "labels", "customdata", "legendgrouptitle"}
 
 _HTML = """
-<div class="live-chart" role="img"></div>
-<p class="live-chart-note" role="alert" hidden>
+<div class="live-chart"></div>
+<p role="alert" hidden>
   The chart library did not load: reload this page, and if that does not help, restart the dashboard with
   <code>make app</code>.
 </p>
@@ -60,6 +60,7 @@ def live_chart(figure: Mapping[str, Any], *, key: str, alt: str, height: int = 3
     layout = _for_browser(figure.get("layout", {}), literal=False)
     data = {
         "figure": {"data": [_trace_for_browser(trace) for trace in figure["data"]], "layout": layout},
+        "key": key,
         "alt": alt,
         "height": height,
         "filename": filename,

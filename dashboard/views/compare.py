@@ -1,5 +1,93 @@
-"""."""
+"""The Compare page: runs over one another, what they reached, where their settings differ, and whether that is fair.
+
+Knows how to show a comparison; what is fair, and where settings differ, is decided in deit_core.analysis.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import curves, state
+from dashboard.comparison import chance, fairness, newest_pair, result_table, setting_table
+from dashboard.navigation import link
+from dashboard.run_status import is_live, label
+from dashboard.text import escape
+from deit_core.runs import Run, Status
+
+POLL_S = 1.0
 
 
 def render() -> None:
-    ...
+    st.title("Compare")
+    runs = state.store().runs()
+    begun = [run for run in runs if run.step]
+    if len(begun) < 2:
+        st.info("It takes two runs that have begun. Start a ViT and a DeiT with the same settings on the Train page.")
+        link("train", "Train a teacher, a ViT and a DeiT")
+        return
+    chosen = _choose(begun)
+    if len(chosen) < 2:
+        st.caption("Choose two runs or more; the others are compared with the first.")
+        return
+    is_polling = any(is_live(run, runs) for run in chosen)
+    st.fragment(_comparison, run_every=POLL_S if is_polling else None)([run.id for run in chosen], is_polling)
+
+
+def _choose(runs: Sequence[Run]) -> list[Run]:
+    """The compared runs: in the URL, and at first the newest completed ViT and DeiT of one experiment."""
+    by_id = {run.id: run for run in runs}
+    pair = newest_pair(runs)
+    if pair and not st.session_state.setdefault("compare_began", "compare" in st.query_params):
+        st.session_state["compare"] = [run.id for run in pair]
+        st.session_state["compare_began"] = True
+    ids = st.multiselect(
+        "Compared runs, the first of them with all others",
+        list(by_id),
+        format_func=lambda run_id: label(by_id[run_id]),
+        key="compare",
+        bind="query-params",
+        wrap=True,
+    )
+    return [by_id[run_id] for run_id in ids]
+
+
+def _comparison(ids: Sequence[str], is_polling: bool) -> None:
+    state.launcher().tend()
+    runs = state.store().runs()
+    by_id = {run.id: run for run in runs}
+    chosen = [by_id[run_id] for run_id in ids if run_id in by_id]
+    if len(chosen) < len(ids) or any(is_live(run, runs) for run in chosen) != is_polling:
+        st.rerun()  # the whole page: a run is deleted, or the polling begins or ends
+    _fairness(chosen)
+    st.table(result_table(chosen, state.curves().of), border="horizontal", hide_index=True, alt="What the runs reached")
+    st.caption(f"In brackets: the difference to the first run. {chance(chosen)}")
+    with st.container(horizontal=True):
+        view = curves.controls()
+        curves.download(chosen)
+    curves.draw(chosen, view, key="compare")
+    st.subheader("Settings that differ")
+    settings = setting_table(chosen, by_id)
+    if settings.empty:
+        st.caption("None: the runs have the same settings throughout.")
+    else:
+        st.table(settings, border="horizontal", hide_index=True, alt="The settings that are not the same in all runs")
+
+
+def _fairness(chosen: Sequence[Run]) -> None:
+    """Say what keeps the others from a fair comparison with the first, and which runs are not finished."""
+    first, *others = chosen
+    unfair: dict[str, list[Run]] = {}
+    for other in others:
+        if sentences := fairness(first, other):
+            unfair.setdefault("\n".join(f"- {escape(sentence)}" for sentence in sentences), []).append(other)
+    for lines, runs in unfair.items():
+        names = " and ".join(f"**{escape(label(run))}**" for run in runs)
+        st.warning(f"**{escape(label(first))}** is not fairly compared with {names}:\n\n{lines}")
+    if not unfair:
+        st.caption("A fair comparison: same seed, data, recipe and augmentation. Only the distillation may differ.")
+    unfinished = [run for run in chosen if run.status != Status.COMPLETED]
+    if unfinished:
+        names = ", ".join(
+            f"{label(run)} ({run.status}, epoch {run.epoch} of {run.spec.optim.epochs})" for run in unfinished
+        )
+        st.info(f"Not finished, hence without test results: {escape(names)}.")

@@ -1,5 +1,204 @@
-"""."""
+"""The Runs page: every run with its state, what can be done about it, and live curves of those that are chosen.
+
+Knows the store and the launcher by what they offer; draws no curve itself (see curves.py).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psutil
+import streamlit as st
+
+from dashboard import curves
+from dashboard.navigation import link
+from dashboard.run_status import explain, is_live, label, tone, word
+from dashboard.state import launcher, settings, store
+from dashboard.tables import matching, run_columns, run_table
+from dashboard.text import escape
+from deit_core.errors import DeitError
+from deit_core.runs import Run, Status, log_tail, workers_here
+
+POLL_S = 1.0
 
 
 def render() -> None:
-    ...
+    runs = store().runs()
+    is_polling = any(is_live(run, runs) for run in runs)
+    st.fragment(_page, run_every=POLL_S if is_polling else None)(is_polling)
+
+
+def _page(is_polling: bool) -> None:
+    launcher().tend()
+    runs = store().runs()
+    if any(is_live(run, runs) for run in runs) != is_polling:
+        st.rerun()  # the whole page, so that the polling begins or ends
+    if not runs:
+        st.title("Runs")
+        st.info("No run yet. Choose a preset on the Train page and start it; its curves grow here while it trains.")
+        link("train", "Train a teacher, a ViT and a DeiT")
+        return
+    top = st.container()
+    with st.container(horizontal=True):
+        chosen = _choose(runs)
+        if chosen:
+            view = curves.controls()
+            curves.download(chosen)
+    with top:
+        _table(_filter(runs), runs, chosen)
+    _show_error()
+    if chosen:
+        with st.container(gap="xxsmall"):
+            for run in chosen:
+                _actions(run, runs)
+        curves.draw(chosen, view, key="runs")
+        _logs(chosen)
+    else:
+        st.caption("Tick runs in the table to see their curves, and to stop, resume or delete them.")
+    st.caption(_machine())
+
+
+def _machine() -> str:
+    memory = psutil.virtual_memory()
+    cores = psutil.cpu_count() or 1
+    return (
+        f"{len(workers_here(store()))} of {settings().num_workers} workers at work, "
+        f"{psutil.cpu_percent() / 100 * cores:.1f} of {cores} cores, "
+        f"{(memory.total - memory.available) / 2**30:.1f} of {memory.total / 2**30:.1f} GiB memory in use"
+    )
+
+
+def _choose(runs: Sequence[Run]) -> list[Run]:
+    """The runs that are shown below the table: in the URL, and at first the newest experiment's."""
+    by_id = {run.id: run for run in runs}
+    newest = [run.id for run in runs if run.experiment_id is not None and run.experiment_id == runs[0].experiment_id]
+    if "runs" not in st.session_state and "runs" not in st.query_params:
+        st.session_state["runs"] = sorted(newest or [runs[0].id], key=lambda run_id: by_id[run_id].number)
+    ids = st.multiselect(
+        "Shown runs",
+        list(by_id),
+        format_func=lambda run_id: label(by_id[run_id]),
+        key="runs",
+        bind="query-params",
+        placeholder="Choose runs, or tick them in the table",
+        label_visibility="collapsed",
+        wrap=True,
+    )
+    return [by_id[run_id] for run_id in ids]
+
+
+def _table(listed: Sequence[Run], runs: Sequence[Run], chosen: Sequence[Run]) -> None:
+    if not listed:
+        st.caption("No run matches; widen the filter.")
+        return
+    ids = [run.id for run in listed]
+    ticked = sorted(ids.index(run.id) for run in chosen if run.id in ids)
+    selection: Any = {"selection": {"rows": ticked}}
+    shown = st.session_state.get("run_table")
+    if shown is not None and sorted(shown["selection"]["rows"]) != ticked:
+        st.session_state["run_table"] = selection  # rows moved, or runs were chosen elsewhere
+    table = run_table(listed, runs)
+    st.dataframe(
+        table,
+        column_config=run_columns(table, st.context.timezone),
+        hide_index=True,
+        height=min(35 * len(ids) + 38, 265),
+        key="run_table",
+        on_select=lambda: _tick(ids),
+        selection_mode="multi-row",
+        selection_default=selection,
+        placeholder="",
+        alt="All runs with their status, progress and accuracy",
+    )
+
+
+def _tick(ids: Sequence[str]) -> None:
+    """Take over what was ticked in the table; runs that the filter hides stay chosen."""
+    rows = st.session_state["run_table"]["selection"]["rows"]
+    hidden = [run_id for run_id in st.session_state["runs"] if run_id not in ids]
+    st.session_state["runs"] = hidden + [ids[row] for row in sorted(rows, reverse=True)]
+
+
+def _filter(runs: Sequence[Run]) -> list[Run]:
+    experiments = sorted({run.experiment_name for run in runs if run.experiment_name})
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title("Runs", width="content")
+        text = st.text_input(
+            "Search",
+            key="run_search",
+            bind="query-params",
+            type="search",
+            placeholder="Name, model, tag, note",
+            label_visibility="collapsed",
+        )
+        statuses = st.multiselect(
+            "Status",
+            list(Status),
+            format_func=lambda status: status.value,
+            key="run_status",
+            bind="query-params",
+            placeholder="Any status",
+            label_visibility="collapsed",
+        )
+        experiment = st.selectbox(
+            "Experiment",
+            experiments,
+            index=None,
+            key="run_experiment",
+            bind="query-params",
+            placeholder="Any experiment",
+            label_visibility="collapsed",
+        )
+    return matching(runs, text=text or "", statuses=statuses, experiment=experiment)
+
+
+def _actions(run: Run, runs: Sequence[Run]) -> None:
+    """One line on a run, with the buttons that its status allows."""
+    status = word(run, runs)
+    with st.container(horizontal=True, vertical_alignment="center", key=f"actions-{run.id}"):
+        st.markdown(
+            f"**{escape(label(run))}** :{tone(status)}-badge[{status}] {escape(explain(run, runs))}", width="stretch"
+        )
+        if run.status.is_active and not run.stop_requested:
+            _button("Stop", run, store().stop)
+        if run.status.can_resume:
+            _button("Resume", run, launcher().resume)
+        if run.status != Status.RUNNING and st.button("Delete", key=f"delete-{run.id}", type="tertiary"):
+            _confirm_delete(run)
+
+
+def _button(name: str, run: Run, action: Callable[[str], None]) -> None:
+    st.button(name, key=f"{name}-{run.id}", on_click=_attempt, args=(action, run.id))
+
+
+def _attempt(action: Callable[[str], None], run_id: str) -> None:
+    """Do it, and keep what went wrong until the next attempt: a poll would wipe a message off at once."""
+    st.session_state.pop("run_error", None)
+    try:
+        action(run_id)
+    except DeitError as error:
+        st.session_state["run_error"] = str(error)
+
+
+def _show_error() -> None:
+    if error := st.session_state.get("run_error"):
+        st.error(escape(error))
+
+
+@st.dialog("Delete this run?")
+def _confirm_delete(run: Run) -> None:
+    st.markdown(
+        f"Run **{escape(label(run))}** goes with its curves, its log and its checkpoints. This cannot be undone."
+    )
+    with st.container(horizontal=True):
+        arguments = (launcher().delete, run.id)
+        is_sure = st.button("Delete", key="delete", type="primary", on_click=_attempt, args=arguments)
+        if st.button("Keep", key="keep") or is_sure:
+            st.rerun()
+
+
+def _logs(runs: Sequence[Run]) -> None:
+    for run in runs:
+        title = f"Log of {escape(label(run))}"
+        with st.expander(title, key=f"log-{run.id}", on_change="rerun") as log:
+            if log.open:
+                st.code(log_tail(settings().runs_dir, run.id, 20) or "Empty so far.", language=None)

@@ -1,5 +1,166 @@
-"""."""
+"""Train: choose a preset or a spec of one's own, change anything in it, and start it.
+
+Knows presets, specs and their forms; nothing of how a run is queued or trained, and holds nothing that a run needs.
+"""
+
+import json
+import re
+import shlex
+from typing import Any
+
+import streamlit as st
+
+from dashboard import forms
+from dashboard.changes import Changes, members
+from dashboard.estimate import estimate
+from dashboard.launch import start, teachers
+from dashboard.text import escape
+from deit_core import presets
+from deit_core.catalog import SOURCES
+from deit_core.errors import DeitError
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, load_spec
+from deit_core.wording import duration
+
+_FIRST_PRESET = "digits-quick"
 
 
 def render() -> None:
-    ...
+    st.title("Train")
+    source, spec = _choose()
+    key, changes = _form(source, spec)
+    if isinstance(spec, RunSpec) and spec.distillation:
+        _choose_teacher(spec, changes, key)
+    variant, error = _variant(changes)
+    _describe(variant or spec)
+    start(spec, variant, key=key)
+    if variant is None:
+        st.error(escape(error))
+    else:
+        estimate(variant)
+    st.subheader("Change anything")
+    _list_changes(changes)
+    forms.edit(changes, key=key)
+    if variant is not None:
+        _show_as_text(source, changes, variant)
+
+
+def _choose() -> tuple[str, AnySpec]:
+    """What to train, and what the command line calls it: a preset's name, or a file's."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        preset = st.segmented_control(
+            "Preset", presets.names(), default=_FIRST_PRESET, required=True, key="preset", bind="query-params"
+        )
+        with st.popover("Open a spec"):
+            file = st.file_uploader("The JSON of a run or an experiment", type="json", max_upload_size=1)
+    if file is not None:
+        try:
+            spec = load_spec(file.getvalue())
+        except DeitError as error:
+            st.error(escape(str(error)))
+        else:
+            st.caption(f"From {escape(file.name)}. Remove the file under Open a spec to return to the presets.")
+            return file.name, spec
+    name = preset or _FIRST_PRESET
+    return name, presets.get(name)
+
+
+def _form(source: str, spec: AnySpec) -> tuple[str, Changes]:
+    """The form of this tab, by its key, and the changes made in it; another choice starts a new form."""
+    state = st.session_state
+    if "train_changes" not in state or state["train_source"] != source or state["train_changes"].spec != spec:
+        state["train_source"], state["train_changes"] = source, Changes(spec)
+        state["train_form"] = state.get("train_form", 0) + 1
+    return f"form{state['train_form']}", state["train_changes"]
+
+
+def _variant(changes: Changes) -> tuple[AnySpec | None, str]:
+    try:
+        return changes.variant(), ""
+    except DeitError as error:
+        return None, str(error)
+
+
+def _choose_teacher(run: RunSpec, changes: Changes, key: str) -> None:
+    """A single student's teacher: what its spec says, which may be a checkpoint's path, or another finished run."""
+    assert run.distillation is not None
+    own = run.distillation.teacher
+    labels = {own: own} | teachers(run)
+    chosen = st.selectbox("Teacher", list(labels), format_func=labels.__getitem__, key=f"{key}/teacher", width=400)
+    changes.set([run.name], "distillation.teacher", chosen)
+
+
+def _describe(spec: AnySpec) -> None:
+    if words := spec.description if isinstance(spec, ExperimentSpec) else spec.notes:
+        st.markdown(escape(words))
+    runs = members(spec)
+    expectation = spec.expectation if isinstance(spec, ExperimentSpec) else None
+    with st.grid(min(3, len(runs)), border=True, min_column_width=240):
+        for run in runs:
+            accuracy = expectation and expectation.accuracy.get(run.name)
+            _describe_run(run, f"{accuracy:.1%} of the test images expected right" if accuracy else "")
+    if expectation:
+        took, where = duration(expectation.duration_s), escape(expectation.measured_on)
+        st.caption(f"When last measured, all of it took {took} ({where}).")
+    else:
+        st.caption("The test accuracy to expect of this has not been measured.")
+
+
+def _describe_run(run: RunSpec, expected: str) -> None:
+    share = f"{run.data.fraction:.0%} of " if run.data.fraction < 1 else ""
+    lines = [
+        f"**{escape(run.name)}**",
+        _model_in_words(run),
+        f"{run.optim.epochs} epochs on {share}{SOURCES[run.data.source].title} at {run.data.img_size} px",
+    ]
+    if run.distillation:
+        lines.append(f"Learns from {escape(run.distillation.teacher)}, {run.distillation.kind} distillation")
+    if expected:
+        lines.append(expected)
+    st.markdown("  \n".join(lines))
+
+
+def _model_in_words(run: RunSpec) -> str:
+    model = run.model
+    if model.family == "resnet9":
+        return f"CNN: ResNet-9 from {model.width} channels"
+    kind = "DeiT" if model.distilled else "ViT"
+    return f"{kind}: {model.patch_size} px patches, width {model.embed_dim}, depth {model.depth}"
+
+
+def _list_changes(changes: Changes) -> None:
+    if not changes.by_path:
+        st.caption("Nothing is changed yet. What you change here becomes a variant; the preset stays as it is.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            "Changed: " + ", ".join(f"{escape(path)} = {escape(_text(v))}" for path, v in changes.by_path.items())
+        )
+        st.button("Undo all changes", on_click=st.session_state.pop, args=("train_changes",), key="undo")
+
+
+def _show_as_text(source: str, changes: Changes, variant: AnySpec) -> None:
+    """The same spec for the command line, for Python, and for next time."""
+    document = variant.model_dump_json(indent=2)
+    words = ["python", "-m", "deit_core", "submit", source]
+    words += [word for path, value in changes.by_path.items() for word in ("--set", f"{path}={_text(value)}")]
+    with st.expander("Command and JSON"):
+        st.code(shlex.join(words), language="bash", wrap_lines=True)
+        st.download_button(
+            "Download the JSON",
+            document,
+            file_name=re.sub(r"[^\w-]+", "-", variant.name) + ".json",
+            mime="application/json",
+            on_click="ignore",
+        )
+        st.code(document, language="json", height=320)
+
+
+def _text(value: Any) -> str:
+    """A value as `--set` reads it: JSON, or a plain word."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        json.loads(value)
+    except ValueError:
+        return value
+    return json.dumps(value)  # "7" the word, not the number

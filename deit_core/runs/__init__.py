@@ -1,7 +1,7 @@
 """Runs in the background: the store, the queue, and workers that outlive the page. Loads no torch."""
 
 from deit_core.runs.launcher import LocalLauncher, enqueue, log_file, log_tail, run_folder, submit
-from deit_core.runs.queue import waiting_for
+from deit_core.runs.queue import waiting_for, workers_here
 from deit_core.runs.records import LifecycleEvent, Point, Run, Status
 from deit_core.runs.store import Store, open_store
 
@@ -19,4 +19,5 @@ __all__ = [
     "run_folder",
     "submit",
     "waiting_for",
+    "workers_here",
 ]

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class LocalLauncher:
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store, self.settings = store, settings
         self._children: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.Lock()  # every visitor's poll comes by here
 
     def submit(self, spec: AnySpec) -> list[str]:
         """Queue a run or an experiment and see to it that somebody trains it. Returns the ids of its runs."""
@@ -33,14 +35,15 @@ class LocalLauncher:
 
     def tend(self) -> None:
         """Notice workers that are gone, and start what the queue lacks. Cheap: call it at every poll."""
-        self._children = [child for child in self._children if child.poll() is None]  # collects those that ended
-        queue.reap(self.store)
-        if queue.has_ready(self.store):
-            here = queue.workers_here(self.store)
-            filled = sum(slot is not None for slot in here.values())
-            starting = sum(child.pid not in here for child in self._children)
-            if filled + starting < self.settings.num_workers:
-                self._children.append(start_worker(self.settings))
+        with self._lock:
+            self._children = [child for child in self._children if child.poll() is None]  # collects those that ended
+            queue.reap(self.store)
+            if queue.has_ready(self.store):
+                here = queue.workers_here(self.store)
+                filled = sum(slot is not None for slot in here.values())
+                starting = sum(child.pid not in here for child in self._children)
+                if filled + starting < self.settings.num_workers:
+                    self._children.append(start_worker(self.settings))
 
     def resume(self, run_id: str) -> None:
         self.store.resume(run_id)

@@ -234,12 +234,15 @@ class Store:
             if run.status == Status.RUNNING:
                 raise RunError(f"Run {run_id} is running; stop it first, then delete it.")
             waiting = connection.execute(
-                select(schema.runs.c.id)
+                select(schema.runs.c.id, schema.runs.c.number, schema.runs.c.spec)
                 .join(schema.dependencies, schema.dependencies.c.run_id == schema.runs.c.id)
                 .where(schema.dependencies.c.needs_id == run_id, schema.runs.c.status != Status.COMPLETED)
             ).first()
             if waiting is not None:
-                raise RunError(f"Run {waiting.id} still needs {run_id} as its teacher; delete {waiting.id} first.")
+                name = RunSpec.model_validate_json(waiting.spec).name
+                raise RunError(
+                    f"Run {waiting.number} {name} ({waiting.id}) still needs this one as its teacher; delete it first."
+                )
             connection.execute(delete(schema.runs).where(schema.runs.c.id == run_id))
 
     def _row(self, connection: Connection, run_id: str) -> Row[Any]:

@@ -94,6 +94,5 @@ class RunFolder:
             return Progress(**state["progress"])
         except Exception as error:  # a damaged pickle can raise anything
             raise CheckpointError(
-                f"{self.state_file} is damaged ({type(error).__name__}); delete it to train this run from the "
-                "start."
+                f"{self.state_file} is damaged ({type(error).__name__}); delete it to train this run from the start."
             ) from error

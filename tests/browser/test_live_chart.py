@@ -37,8 +37,10 @@ def live():
 
     @st.fragment(run_every=0.3)
     def curves():
+        blink = st.toggle("Blink")
         num_points = st.session_state["num_points"] = st.session_state.get("num_points", 30) + 1
-        st.text(f"{num_points} points")
+        if blink and num_points % 4 == 0:
+            return
         first = loss(num_points, "<b>bold</b> & <a href='https://example.org'>link</a>")
         if smooth:
             first["layout"]["yaxis"] = {"title": {"text": "smoothed loss"}, "type": "log"}
@@ -174,6 +176,19 @@ def test_changed_layout_keeps_the_node(page: Page, first: Locator, page_errors: 
     assert _x_range(first) == zoomed
     toggle.click()
     expect(first.locator(".ytitle")).to_have_count(0)
+    assert _is_tagged(first)
+    assert _x_range(first) == zoomed
+    assert page_errors == []
+
+
+def test_chart_taken_away_for_a_moment_comes_back_as_it_was(page: Page, first: Locator, page_errors: list[str]) -> None:
+    _tag(first)
+    first.evaluate("node => { node.parentElement.tagged = true }")
+    zoomed = _zoom(first)
+    node = first.element_handle()
+    page.get_by_text("Blink", exact=True).click()
+    page.wait_for_function("node => node.isConnected && !node.parentElement.tagged", arg=node)
+    _wait_for_updates(first, 6)
     assert _is_tagged(first)
     assert _x_range(first) == zoomed
     assert page_errors == []

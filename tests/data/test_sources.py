@@ -70,7 +70,12 @@ def test_damaged_files_are_named(tmp_path: Path, damage: str) -> None:
     write_fashion_mnist(folder, "")
     file = folder / "train-images-idx3-ubyte"
     whole = file.read_bytes()
-    damages = {"cut": whole[:500], "empty": b"", "text": b"<html>not found</html>", "other type": b"\0\0\x0d" + whole[3:]}
+    damages = {
+        "cut": whole[:500],
+        "empty": b"",
+        "text": b"<html>not found</html>",
+        "other type": b"\0\0\x0d" + whole[3:],
+    }
     file.write_bytes(damages[damage])
     with pytest.raises(DataError, match="train-images-idx3-ubyte is damaged"):
         load_source("fashion-mnist", tmp_path)

@@ -133,9 +133,9 @@ def test_the_teacher_is_a_small_cnn() -> None:
 
 def test_builders_refuse_the_other_family() -> None:
     teacher, vit, _ = presets.get("digits-quick").runs
-    with pytest.raises(SpecError, match="set model.family to vit"):
+    with pytest.raises(SpecError, match=r"set model\.family to vit"):
         build_student(teacher)
-    with pytest.raises(SpecError, match="set model.family to resnet9"):
+    with pytest.raises(SpecError, match=r"set model\.family to resnet9"):
         build_teacher(vit)
 
 

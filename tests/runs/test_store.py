@@ -57,7 +57,7 @@ def test_a_student_of_a_failed_teacher_waits_until_it_is_resumed(store: Store, w
     assert queue.claim(store, worker).id == vit  # type: ignore[union-attr]
     assert queue.claim(store, worker) is None
     assert store.run(deit).status == Status.QUEUED
-    with pytest.raises(RunError, match=f"Run {deit} still needs"):
+    with pytest.raises(RunError, match=rf"Run 3 deit \({deit}\) still needs"):
         store.delete(teacher)
     store.resume(teacher)
     assert queue.claim(store, worker).id == teacher  # type: ignore[union-attr]

@@ -13,12 +13,11 @@ import torch
 from safetensors.torch import load_file
 from sqlalchemy import select
 
-from deit_core import presets
 from deit_core.events import Event, RunFinished, StepDone
 from deit_core.runs import LocalLauncher, Run, Status, Store, enqueue, log_tail, open_store, queue, schema, submit
 from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace
+from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import train
 
 
@@ -76,7 +75,7 @@ def test_an_experiment_trains_to_its_end(launcher: LocalLauncher, tiny_trio: Exp
 def test_killed_workers_run_reads_interrupted_and_resumes_bit_for_bit(
     launcher: LocalLauncher, tiny: RunSpec, tmp_path: Path
 ) -> None:
-    spec, store = replace(long(tiny), {"optim.batch_size": 4, "optim.epochs": 6}), launcher.store
+    spec, store = replace(long(tiny), {"optim.batch_size": 4, "optim.epochs": 3}), launcher.store
     assert isinstance(spec, RunSpec)
     steps = 1149 // 4  # in an epoch, which lasts some seconds
     (run_id,) = launcher.submit(spec)
@@ -184,9 +183,7 @@ class Watch:
 def test_the_foreground_uses_the_same_store_and_folders(settings: Settings, tiny_trio: ExperimentSpec) -> None:
     store, watch = open_store(settings.store_url), Watch()
     runs = train_here(store, settings, tiny_trio, watch)
-    assert [(run.name, run.status) for run in runs] == [
-        (name, Status.COMPLETED) for name in ("teacher", "vit", "deit")
-    ]
+    assert [(run.name, run.status) for run in runs] == [(name, Status.COMPLETED) for name in ("teacher", "vit", "deit")]
     assert sum(isinstance(event, RunFinished) for _, event in watch.events) == 3
     assert (settings.runs_dir / runs[2].id / "best.safetensors").exists()
     assert not queue.workers_here(store)
@@ -202,5 +199,3 @@ def test_ctrl_c_stops_the_foreground_and_nothing_is_lost(settings: Settings, tin
     runs = train_here(store, settings, tiny_trio, interrupt)
     assert [run.status for run in runs] == [Status.COMPLETED, Status.STOPPED, Status.STOPPED]
     assert (settings.runs_dir / runs[1].id / "state.pt").exists()
-
-

@@ -1,0 +1,50 @@
+"""What a person has changed in a spec, field by field. Plain data: knows no widgets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace
+
+
+class Changes:
+    """What has been changed in a spec: `by_path` is what `replace` and `--set` take, in an order that works."""
+
+    def __init__(self, spec: AnySpec) -> None:
+        self.spec = spec
+        self.by_path: dict[str, Any] = {}
+        self._documents = {run.name: run.model_dump() for run in members(spec)}
+
+    def variant(self) -> AnySpec:
+        """The spec with the changes.
+
+        Raises: SpecError where it cannot be trained.
+        """
+        return replace(self.spec, self.by_path)
+
+    def value(self, run: str, path: str) -> Any:
+        """What a field of a run stands at now, sound or not."""
+        return self.by_path.get(f"{run}.{path}", self.by_path.get(path, self._original(run, path)))
+
+    def set(self, runs: Sequence[str], path: str, value: Any) -> None:
+        """Change a field of some runs, or of all at once; the last change wins."""
+        for run in runs:
+            self.by_path.pop(f"{run}.{path}", None)
+        if len(runs) < len(self._documents):
+            self.by_path |= {f"{run}.{path}": value for run in runs if self.value(run, path) != value}
+            return
+        self.by_path.pop(path, None)
+        if any(self.value(run, path) != value for run in runs):
+            self.by_path[path] = value
+
+    def _original(self, run: str, path: str) -> Any:
+        if path == "name":
+            return self.spec.name
+        value: Any = self._documents[run]
+        for key in path.split("."):
+            value = value[key]
+        return value
+
+
+def members(spec: AnySpec) -> tuple[RunSpec, ...]:
+    """The runs of an experiment, or the one run."""
+    return spec.runs if isinstance(spec, ExperimentSpec) else (spec,)

@@ -1,0 +1,248 @@
+"""Figures of training curves, as plain Plotly dictionaries.
+
+Knows metrics and points; neither Streamlit nor the store.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from deit_core.runs import Point, Run
+
+Axis = Literal["epoch", "step", "time"]
+AXES: tuple[Axis, ...] = get_args(Axis)
+
+# The first three are Okabe & Ito's. All stand out from a white and from a nearly black page by 3 to 1 and more, and
+# each pair stays apart in the three colour vision deficiencies; the markers tell them apart without any colour.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#7A3FF2", "#CC79A7", "#A84818")
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
+
+MAX_POINTS = 1000
+
+
+class Line(NamedTuple):
+    """One metric of a chart. `label` follows the run's name where a chart has several lines of a run."""
+
+    metric: str
+    kind: Literal["step", "epoch"]
+    label: str = ""
+    dash: str = "solid"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """`lines` are drawn one over the other, the last on top; `note` tells how to read them."""
+
+    lines: tuple[Line, ...]
+    note: str
+    number_format: str
+    can_be_log: bool = False
+    can_be_smoothed: bool = True
+
+
+_TRAIN_AND_VALIDATION = "Faint: training, on augmented images. With markers: validation."
+_LOSSES = (
+    " A training loss holds label smoothing too, and a DeiT's the teacher's term; validation losses are without, so "
+    "compare those."
+)
+
+CHARTS: dict[str, Chart] = {
+    "Loss": Chart(
+        (Line("train_loss", "step"), Line("val_loss", "epoch")), _TRAIN_AND_VALIDATION + _LOSSES, ".4f", can_be_log=True
+    ),
+    "Accuracy": Chart((Line("train_accuracy", "step"), Line("val_accuracy", "epoch")), _TRAIN_AND_VALIDATION, ".1%"),
+    "Accuracy per head": Chart(
+        (
+            Line("val_accuracy_class", "epoch", "class head", "dash"),
+            Line("val_accuracy_distillation", "epoch", "distillation head", "dot"),
+            Line("val_accuracy", "epoch", "mean"),
+        ),
+        "Validation accuracy of each head of a DeiT, and of their mean, which it predicts with.",
+        ".1%",
+    ),
+    "Loss terms": Chart(
+        (
+            Line("train_loss_class", "step", "true labels"),
+            Line("train_loss_distillation", "step", "teacher", "dot"),
+        ),
+        "What a DeiT's training loss is made of, before alpha weighs it: the class head against the true labels, the "
+        "distillation head against the teacher.",
+        ".4f",
+        can_be_log=True,
+    ),
+    "Teacher agreement": Chart(
+        (Line("train_agreement", "step"),),
+        "Share of the training images where a DeiT's distillation head decides as the teacher does.",
+        ".1%",
+    ),
+    "Learning rate": Chart((Line("lr", "step"),), "Warm-up, then cosine decay.", ".2e", can_be_smoothed=False),
+    "Images per second": Chart((Line("images_per_s", "step"),), "Training speed, without validation.", ".0f"),
+}
+
+
+class Curve(NamedTuple):
+    run: Run
+    points: Sequence[Point]
+
+
+class Style(NamedTuple):
+    colour: str
+    symbol: str
+
+
+def figure(
+    chart: Chart, curves: Sequence[Curve], *, axis: Axis, smoothing: float = 0.0, is_log: bool = False
+) -> dict[str, Any]:
+    """The chart of some runs.
+
+    Args:
+        axis: what runs to the right: epochs, steps, or the time spent.
+        smoothing: weight in [0, 1) of the past in what is drawn of training; the measured line stays faintly visible.
+        is_log: a logarithmic axis, where the chart can have one.
+    """
+    in_minutes = any(curve.points and curve.points[-1].elapsed_s >= 600 for curve in curves)
+    title = {"epoch": "Epoch", "step": "Step", "time": "Time (min)" if in_minutes else "Time (s)"}[axis]
+    is_log = is_log and chart.can_be_log
+    styles = style_of([curve.run for curve in curves])
+    traces = chain.from_iterable(
+        _traces(chart, curve, styles[curve.run.id], axis=axis, scale=60 if in_minutes else 1, smoothing=smoothing)
+        for curve in curves
+    )
+    return {
+        "data": list(traces),
+        "layout": {
+            "xaxis": {"title": {"text": title}, "rangemode": "tozero"},
+            "yaxis": {
+                "type": "log" if is_log else "linear",
+                "tickformat": ".0%" if "%" in chart.number_format else None,
+            },
+            "hovermode": "closest",
+            "uirevision": f"{title} {is_log}",
+        },
+    }
+
+
+def style_of(runs: Iterable[Run]) -> dict[str, Style]:
+    """A colour and a marker for each run, by id. A run keeps its own whatever it is shown with, unless two collide."""
+    count = len(COLOURS)
+    taken: set[int] = set()
+    styles: dict[str, Style] = {}
+    for run in sorted(runs, key=lambda run: run.number):
+        wanted = (run.number - 1) % count
+        slots = chain(range(wanted, count), range(wanted), range(count, count * len(_SYMBOLS)))
+        slot = next((slot for slot in slots if slot not in taken), wanted)
+        taken.add(slot)
+        styles[run.id] = Style(COLOURS[slot % count], _SYMBOLS[(slot + slot // count) % len(_SYMBOLS)])
+    return styles
+
+
+def smooth(values: Sequence[float], epochs: Sequence[float], weight: float) -> list[float]:
+    """Exponential moving average without the bias towards its start.
+
+    The past fades with the distance in epochs, by `weight` every fifth of one, and not with the number of points:
+    runs that were measured more or less often are smoothed alike.
+    """
+    averaged = []
+    total = count = 0.0
+    previous = epochs[0] if epochs else 0.0
+    for value, epoch in zip(values, epochs, strict=True):
+        kept = weight ** (5 * (epoch - previous))
+        total, count, previous = total * kept + value, count * kept + 1, epoch
+        averaged.append(total / count)
+    return averaged
+
+
+def thin(values: Sequence[float], max_points: int = MAX_POINTS) -> list[int]:
+    """Indices of the values worth drawing: the lowest and the highest of each bin, the first and the last of all.
+
+    The bins grow by doubling, so what is drawn while more arrive are the same points, only fewer.
+    """
+    count = len(values)
+    if count <= max_points:
+        return list(range(count))
+    size = 4
+    while 2 * count > size * max_points:
+        size *= 2
+    starts = range(0, count, size)
+    bins = [np.asarray(values[start : start + size]) for start in starts]
+    extremes = (
+        start + int(index) for start, one in zip(starts, bins, strict=True) for index in (one.argmin(), one.argmax())
+    )
+    return sorted({0, count - 1, *extremes})
+
+
+def _traces(
+    chart: Chart, curve: Curve, style: Style, *, axis: Axis, scale: float, smoothing: float
+) -> list[dict[str, Any]]:
+    measured = {
+        line: [point for point in curve.points if point.kind == line.kind and line.metric in point.metrics]
+        for line in chart.lines
+    }
+    drawn = [line for line in chart.lines if measured[line]]
+    traces: list[dict[str, Any]] = []
+    for line in drawn:
+        look = _Look(line if len(drawn) > 1 else line._replace(label=""), curve.run, style, chart.number_format)
+        x = [_position(point, axis, scale) for point in measured[line]]
+        y = [point.metrics[line.metric] for point in measured[line]]
+        if line.kind == "epoch":
+            traces.append(look.trace("measured", x, y, opacity=1.0, has_markers=True))
+        elif smoothing and chart.can_be_smoothed:
+            smoothed = smooth(y, [point.epoch for point in measured[line]], smoothing)
+            traces.append(look.trace("measured", x, y, opacity=0.2) | {"hoverinfo": "skip"})
+            traces.append(look.trace("smoothed", x, smoothed, opacity=_train_opacity(chart)))
+        else:
+            traces.append(look.trace("measured", x, y, opacity=_train_opacity(chart)))
+    _name_each_run_once(traces)
+    return traces
+
+
+class _Look(NamedTuple):
+    line: Line
+    run: Run
+    style: Style
+    number_format: str
+
+    def trace(
+        self, what: str, x: Sequence[float], y: Sequence[float], *, opacity: float, has_markers: bool = False
+    ) -> dict[str, Any]:
+        line, style = self.line, self.style
+        kept = thin(y)
+        return {
+            "type": "scatter",
+            "uid": f"{self.run.id} {line.metric} {what}",
+            "name": f"{self.run.number} {self.run.name}" + (f", {line.label}" if line.label else ""),
+            "legendgroup": f"{self.run.id} {line.label}",
+            "x": [x[index] for index in kept],
+            "y": [y[index] for index in kept],
+            "mode": "lines+markers" if has_markers else "lines",
+            "opacity": opacity,
+            "line": {"color": style.colour, "dash": line.dash, "width": 2 if has_markers else 1.5},
+            "marker": {"color": style.colour, "symbol": style.symbol, "size": 6, "maxdisplayed": 40},
+            "hovertemplate": f"%{{y:{self.number_format}}} at %{{x:.5~g}}",
+        }
+
+
+def _name_each_run_once(traces: list[dict[str, Any]]) -> None:
+    """Lines of one run that go by the same name share an entry of the legend: that of the topmost."""
+    named = set()
+    for trace in reversed(traces):
+        trace["showlegend"] = trace["legendgroup"] not in named
+        named.add(trace["legendgroup"])
+
+
+def _train_opacity(chart: Chart) -> float:
+    """Training recedes where validation is drawn over it."""
+    return 0.55 if any(line.kind == "epoch" for line in chart.lines) else 1.0
+
+
+def _position(point: Point, axis: Axis, scale: float) -> float:
+    match axis:
+        case "epoch":
+            return point.epoch
+        case "step":
+            return point.step
+        case "time":
+            return point.elapsed_s / scale

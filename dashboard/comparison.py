@@ -1,0 +1,136 @@
+"""What the Compare page says about runs: tables of results and of settings, and sentences on what to make of them.
+
+Text for markdown is escaped here where it is put together. Knows runs; no widgets.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from dashboard.run_status import label
+from dashboard.tables import family
+from dashboard.text import escape
+from deit_core.analysis import Mismatch, chance_margin, differences, mismatches
+from deit_core.catalog import SOURCES
+from deit_core.runs import Point, Run, Status
+from deit_core.wording import duration
+
+
+def newest_pair(runs: Sequence[Run]) -> list[Run]:
+    """The newest completed ViT and DeiT of one experiment, of runs that are sorted from the newest on."""
+    completed = [run for run in runs if run.status == Status.COMPLETED and run.experiment_id is not None]
+    for deit in (run for run in completed if family(run) == "DeiT"):
+        for vit in (run for run in completed if family(run) == "ViT"):
+            if vit.experiment_id == deit.experiment_id:
+                return [vit, deit]
+    return []
+
+
+def fairness(first: Run, other: Run) -> list[str]:
+    """A sentence for each reason why the two are no fair pair; none when they are."""
+    by_reason: dict[str, list[Mismatch]] = {}
+    for mismatch in mismatches(first.spec, other.spec):
+        by_reason.setdefault(mismatch.reason, []).append(mismatch)
+    return [f"{', '.join(map(_named, found))}: {reason}." for reason, found in by_reason.items()]
+
+
+def chance(runs: Sequence[Run]) -> str:
+    """How far two test accuracies may lie apart by chance; empty without two on the same images."""
+    scored = [run for run in runs if "test_accuracy" in run.results]
+    sources = {run.spec.data.source for run in scored}
+    if len(scored) < 2 or len(sources) > 1:
+        return ""
+    num_images = SOURCES[sources.pop()].num_test
+    first, *others = (run.results["test_accuracy"] for run in scored)
+    margin = max(chance_margin((first, other), num_images) for other in others)
+    return (
+        f"With {num_images:,} test images, a difference of less than {100 * margin:.1f} percentage points in test "
+        "accuracy can be chance."
+    )
+
+
+def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]]) -> pd.DataFrame:
+    """What the runs reached: a row a measure, a column a run, with the difference to the first run in brackets."""
+    results = [run.results | _speed(points_of(run)) for run in runs]
+    measures = [measure for measure in _MEASURES if any(measure.metric in result for result in results)]
+    cells = [_cells(measure, [result.get(measure.metric) for result in results]) for measure in measures]
+    return _table([measure.title for measure in measures], "Result", runs, cells)
+
+
+def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> pd.DataFrame:
+    """The settings that are not the same in all runs: a row a setting, a column a run; teachers by their names."""
+    found = [difference for difference in differences([run.spec for run in runs]) if difference.path != "name"]
+    cells = [[_setting(value, by_id) for value in difference.values] for difference in found]
+    table = _table([f"`{difference.path}`" for difference in found], "Setting", runs, cells)
+    return table.assign(Meaning=[escape(difference.description) for difference in found])
+
+
+def _table(titles: Sequence[str], what: str, runs: Sequence[Run], cells: Sequence[Sequence[str]]) -> pd.DataFrame:
+    columns = {escape(label(run)): [row[index] for row in cells] for index, run in enumerate(runs)}
+    return pd.DataFrame({what: titles} | columns)
+
+
+class _Measure(NamedTuple):
+    metric: str
+    title: str
+    value: Callable[[float], str]
+    difference: Callable[[float, float], str]  # of a run's value from the first run's
+
+
+def _signed(number: float, form: str) -> str:
+    return format(number, f"+{form}").replace("-", "−")
+
+
+def _points(value: float, first: float) -> str:
+    return _signed(100 * (value - first), ".2f") + " points"
+
+
+def _factor(value: float, first: float) -> str:
+    return f"×{value / first:.2f}"
+
+
+_PERCENT, _LOSS = "{:.2%}".format, "{:.4f}".format
+_MEASURES = (
+    _Measure("test_accuracy", "Test accuracy", _PERCENT, _points),
+    _Measure("test_accuracy_class", "Test accuracy, class head", _PERCENT, _points),
+    _Measure("test_accuracy_distillation", "Test accuracy, distillation head", _PERCENT, _points),
+    _Measure("test_loss", "Test loss", _LOSS, lambda value, first: _signed(value - first, ".4f")),
+    _Measure("best_val_accuracy", "Best validation accuracy", _PERCENT, _points),
+    _Measure("best_epoch", "Best epoch", "{:.0f}".format, lambda value, first: _signed(value - first, ".0f")),
+    _Measure("num_params", "Parameters", "{:,.0f}".format, lambda value, first: _signed(value - first, ",.0f")),
+    _Measure("train_time_s", "Training time", duration, _factor),
+    _Measure("images_per_s", "Training images per second", "{:,.0f}".format, _factor),
+)
+
+
+def _cells(measure: _Measure, values: Sequence[float | None]) -> list[str]:
+    first = values[0]
+    cells = []
+    for index, value in enumerate(values):
+        if value is None:
+            cells.append("–")
+        elif index and first is not None and value != first:
+            cells.append(escape(f"{measure.value(value)} ({measure.difference(value, first)})"))
+        else:
+            cells.append(escape(measure.value(value)))
+    return cells
+
+
+def _speed(points: Sequence[Point]) -> dict[str, float]:
+    speeds = [point.metrics["images_per_s"] for point in points if "images_per_s" in point.metrics]
+    return {"images_per_s": median(speeds)} if speeds else {}
+
+
+def _setting(value: Any, by_id: Mapping[str, Run]) -> str:
+    if value is None or value == ():
+        return "–"
+    if isinstance(value, str) and value in by_id:
+        return escape(label(by_id[value]))
+    return escape(", ".join(value) if isinstance(value, tuple) else str(value))
+
+
+def _named(mismatch: Mismatch) -> str:
+    first, second = ("none" if value is None else str(value) for value in mismatch.values)
+    return f"{mismatch.path} ({first} and {second})"

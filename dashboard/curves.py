@@ -1,0 +1,105 @@
+"""The panel of curves that pages share: its controls, its charts, and the points behind them as a file.
+
+Knows runs and widgets; does not know which runs a page shows, or when it draws them again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard import charts, state
+from dashboard.charts import AXES, CHARTS, Axis, Curve
+from dashboard.components.live_chart import live_chart
+from dashboard.run_status import label
+from dashboard.tables import points_table
+from deit_core.runs import Run
+
+_HEIGHT = 300
+
+
+@dataclass(frozen=True)
+class View:
+    """What a person chose to see."""
+
+    titles: tuple[str, ...]
+    axis: Axis
+    smoothing: float
+    is_log: bool
+
+
+def controls() -> View:
+    """The options of the curves, folded away; they are in the URL, and every page that shows curves has the same."""
+    with st.popover("Chart options", icon=":material/tune:"):
+        titles = st.multiselect(
+            "Charts", list(CHARTS), default=["Loss", "Accuracy"], key="curve_charts", bind="query-params", wrap=True
+        )
+        axis = st.segmented_control(
+            "Horizontal axis",
+            AXES,
+            default="epoch",
+            required=True,
+            format_func=str.capitalize,
+            key="curve_axis",
+            bind="query-params",
+        )
+        smoothing = st.slider(
+            "Smoothing",
+            0.0,
+            0.99,
+            0.0,
+            0.01,
+            key="curve_smoothing",
+            bind="query-params",
+            help="Averages the training curves; what was measured stays faintly visible. Validation is not averaged.",
+        )
+        is_log = st.toggle("Logarithmic loss", key="curve_log", bind="query-params")
+    return View(tuple(titles), axis or "epoch", smoothing, is_log)
+
+
+def draw(runs: Sequence[Run], view: View, *, key: str) -> None:
+    """The chosen charts of the runs, two in a row.
+
+    Args: key: tells the charts of one page from those of another.
+    """
+    curves = [Curve(run, state.curves().of(run)) for run in runs]
+    with st.grid(2, min_column_width=420):
+        for title in view.titles:
+            with st.container():
+                _draw_one(title, curves, view, key)
+
+
+def download(runs: Sequence[Run]) -> None:
+    """A button that saves all points of the runs as CSV; the file is made when it is pressed."""
+    source = state.curves()
+    st.download_button(
+        "Points as CSV",
+        lambda: points_table([(run, source.of(run)) for run in runs]).to_csv(index=False),
+        file_name=f"runs-{'-'.join(str(run.number) for run in runs)}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _draw_one(title: str, curves: Sequence[Curve], view: View, key: str) -> None:
+    chart = CHARTS[title]
+    figure = charts.figure(chart, curves, axis=view.axis, smoothing=view.smoothing, is_log=view.is_log)
+    st.markdown(f"**{title}**", help=chart.note)
+    if not figure["data"]:
+        st.caption(_why_empty(curves))
+        return
+    names = ", ".join(label(curve.run) for curve in curves)
+    live_chart(
+        figure,
+        key=f"{key} {title}",
+        height=_HEIGHT,
+        alt=f"{title} of the runs {names}, by {view.axis}.",
+        filename=title.lower().replace(" ", "-"),
+    )
+
+
+def _why_empty(curves: Sequence[Curve]) -> str:
+    if any(curve.points for curve in curves):
+        return "None of these runs measures this: it takes a DeiT, which learns from a teacher."
+    return "Nothing is measured yet; the curve begins with the first steps."

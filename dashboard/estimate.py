@@ -1,0 +1,55 @@
+"""How long a spec will take on this machine: asked for and looked at, never waited for.
+
+Knows deit_core's estimates, which another process measures; nothing of what is measured, or how.
+"""
+
+import streamlit as st
+
+from dashboard.state import settings
+from dashboard.text import escape
+from deit_core.runs.estimates import Estimate, Estimates
+from deit_core.spec import AnySpec
+from deit_core.wording import duration
+
+
+def estimate(spec: AnySpec) -> None:
+    """How long it takes: measured by another process, and looked for every second until it is known."""
+    is_open = _find(spec) is None
+    st.fragment(_show, run_every=1.0 if is_open else None)(spec, is_open)
+
+
+def _show(spec: AnySpec, was_open: bool) -> None:
+    found = _find(spec)
+    if found is None:
+        st.caption("Measuring how long this takes on this machine…")
+    elif was_open:
+        st.rerun()  # the page knows now, and stops looking
+    elif found.error:
+        st.caption(f"How long this takes is not known: {escape(found.error)}")
+    else:
+        parts = ", ".join(f"{escape(name)} {duration(seconds)}" for name, seconds in found.run_s.items())
+        st.markdown(f"About **{duration(found.duration_s)}** on this machine: {parts}.")
+
+
+def _find(spec: AnySpec) -> Estimate | None:
+    """The estimate; None while it is being measured, which this begins where need be."""
+    estimates, asked, document = (
+        _estimates(),
+        st.session_state.setdefault("train_measured", set()),
+        spec.model_dump_json(),
+    )
+    is_measuring = estimates.is_measuring(spec)
+    found = estimates.get(spec)
+    if found is not None or is_measuring:
+        return found
+    if document in asked:
+        return Estimate(0.0, {}, f"the measuring failed; {settings().runs_dir / 'estimates'} holds its log.")
+    estimates.request(spec)
+    if estimates.is_measuring(spec):
+        asked.add(document)
+    return None
+
+
+@st.cache_resource
+def _estimates() -> Estimates:
+    return Estimates(settings())

@@ -1,0 +1,120 @@
+"""Tables of runs and of their points, as data frames. Knows runs; no widgets beyond how a column is shown."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.run_status import tone, word
+from deit_core.runs import Point, Run, Status
+
+_FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
+
+
+def family(run: Run) -> str:
+    """The kind of model in the field's short name."""
+    model = run.spec.model
+    return "DeiT" if model.family == "vit" and model.distilled else _FAMILIES[model.family]
+
+
+def matching(runs: Iterable[Run], *, text: str, statuses: Sequence[Status], experiment: str | None) -> list[Run]:
+    """The runs that a filter leaves: `text` in their words, one of `statuses`, `experiment`; empty ones keep all."""
+    return [
+        run
+        for run in runs
+        if (not statuses or run.status in statuses)
+        and (experiment is None or run.experiment_name == experiment)
+        and text.strip().casefold() in _words(run)
+    ]
+
+
+def run_table(runs: Sequence[Run], everyone: Sequence[Run]) -> pd.DataFrame:
+    """A row a run, in the given order.
+
+    Args: everyone: all runs of the store, among them those that `runs` wait for.
+    """
+    rows = [
+        {
+            "number": run.number,
+            "name": run.name,
+            "experiment": run.experiment_name or "",
+            "model": family(run),
+            "status": [word(run, everyone)],
+            "progress": run.progress,
+            "time_left": _seconds(run.time_left_s),
+            "epoch": f"{run.epoch} / {run.spec.optim.epochs}",
+            "val_accuracy": run.results.get("val_accuracy"),
+            "best_val_accuracy": run.results.get("best_val_accuracy"),
+            "test_accuracy": run.results.get("test_accuracy"),
+            "submitted": pd.Timestamp(run.created_at, unit="s", tz="UTC"),
+        }
+        for run in runs
+    ]
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_TYPES)
+
+
+def run_columns(table: pd.DataFrame, timezone: str | None) -> dict[str, Any]:
+    """How the columns of `run_table` are shown, with times in the reader's own zone."""
+    words = sorted({one for row in table["status"] for one in row})
+    return _COLUMNS | {
+        "status": st.column_config.MultiselectColumn(
+            "Status", options=words, color=[tone(one) for one in words], width=100
+        ),
+        "submitted": st.column_config.DatetimeColumn("Submitted", format="D MMM, HH:mm", timezone=timezone, width=115),
+    }
+
+
+def points_table(curves: Iterable[tuple[Run, Sequence[Point]]]) -> pd.DataFrame:
+    """A row a point of each run, a column a metric, for a spreadsheet."""
+    return pd.DataFrame(
+        {
+            "run_id": run.id,
+            "number": run.number,
+            "name": run.name,
+            "kind": point.kind,
+            "step": point.step,
+            "epoch": point.epoch,
+            "elapsed_s": point.elapsed_s,
+            **point.metrics,
+        }
+        for run, points in curves
+        for point in points
+    )
+
+
+def _words(run: Run) -> str:
+    spec = run.spec
+    return " ".join(
+        (str(run.number), run.name, run.experiment_name or "", family(run), *spec.tags, spec.notes)
+    ).casefold()
+
+
+def _seconds(seconds: float | None) -> pd.Timedelta | None:
+    return None if seconds is None else pd.Timedelta(round(seconds), unit="s")
+
+
+def _accuracy(title: str, help: str) -> Any:
+    return st.column_config.NumberColumn(title, help=help, format="percent", step=0.001, width=82)
+
+
+# Said aloud, since a column without any value would have none.
+_TYPES = dict.fromkeys(("val_accuracy", "best_val_accuracy", "test_accuracy"), "float") | {
+    "time_left": "timedelta64[s]"
+}
+_COLUMNS: dict[str, Any] = {
+    "number": st.column_config.NumberColumn("No.", width=44),
+    "name": st.column_config.TextColumn("Name", width=110),
+    "experiment": st.column_config.TextColumn("Experiment", width=130),
+    "model": st.column_config.TextColumn("Model", width=80),
+    "status": None,
+    "progress": st.column_config.ProgressColumn("Progress", format="percent", step=0.01, color="blue", width=110),
+    "time_left": st.column_config.NumberColumn("Time left", format="compact", width=85),
+    "epoch": st.column_config.TextColumn("Epoch", width=70),
+    "val_accuracy": _accuracy("Val. now", "Accuracy on the validation images after the newest epoch."),
+    "best_val_accuracy": _accuracy("Val. best", "The best of these; its weights are kept as the run's result."),
+    "test_accuracy": _accuracy(
+        "Test", "Accuracy of the best epoch's weights on the test images, scored once at the end."
+    ),
+    "submitted": None,
+}

@@ -1,0 +1,110 @@
+"""Which differences between two runs make their comparison unfair."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deit_core import presets
+from deit_core.analysis import chance_margin, differences, mismatches
+from deit_core.spec import RunSpec, replace
+
+
+def trio() -> tuple[RunSpec, RunSpec, RunSpec]:
+    teacher, vit, deit = presets.get("digits-quick").runs  # type: ignore[union-attr]
+    return teacher, vit, deit
+
+
+def changed(spec: RunSpec, **changes: Any) -> RunSpec:
+    variant = replace(spec, {path.replace("__", "."): value for path, value in changes.items()})
+    assert isinstance(variant, RunSpec)
+    return variant
+
+
+@pytest.mark.parametrize("preset", ["digits-quick", "fashion-classroom", "fashion-miniproject", "fashion-full"])
+def test_the_students_of_a_preset_are_a_fair_pair(preset: str) -> None:
+    _, vit, deit = presets.get(preset).runs  # type: ignore[union-attr]
+    assert mismatches(vit, deit) == mismatches(deit, vit) == []
+
+
+def test_words_about_a_run_do_not_matter() -> None:
+    _, vit, _ = trio()
+    assert mismatches(vit, changed(vit, name="other", tags=["a"], notes="b")) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("seed", 7, "different weights"),
+        ("data.split_seed", 7, "different images"),
+        ("data.normalization", "half", "normalised"),
+        ("optim.epochs", 30, "trains longer"),
+        ("optim.batch_size", 32, "more steps"),
+        ("optim.lr", 1e-3, "recipes differ"),
+        ("augment.crop_padding", 2, "different views"),
+        ("model.depth", 6, "more than the distillation"),
+        ("compute.num_threads", 1, "times"),
+    ],
+)
+def test_everything_else_is_named_with_its_reason(path: str, value: Any, reason: str) -> None:
+    _, vit, deit = trio()
+    (found,) = mismatches(vit, changed(deit, **{path: value}))
+    assert found.path == path
+    assert found.values[1] == value
+    assert reason in found.reason
+
+
+def test_models_of_two_families_differ_in_one_thing() -> None:
+    teacher, vit, _ = trio()
+    of_model = [found.path for found in mismatches(teacher, vit) if found.path.startswith("model")]
+    assert of_model == ["model.family"]
+
+
+def test_every_field_is_fair_or_has_a_reason() -> None:
+    """A field that is added to the spec must not break the comparison."""
+    from deit_core.analysis.comparison import _FAIR, _is_under, _reason
+
+    for spec in trio():
+        for path in leaves(spec.model_dump()):
+            assert path == "version" or _is_under(path, _FAIR) or _reason(path)
+
+
+def test_differences_are_those_fields_and_no_others() -> None:
+    _, vit, deit = trio()
+    found = {difference.path: difference.values for difference in differences([vit, deit])}
+    assert found["model.distilled"] == (False, True)
+    assert found["distillation.kind"] == (None, "hard")
+    assert {path.split(".")[0] for path in found} == {"name", "model", "distillation"}
+    assert differences([vit, vit]) == []
+
+
+def test_differences_come_in_the_order_of_the_spec() -> None:
+    sections = [difference.path.split(".")[0] for difference in differences(trio())]
+    assert sections == sorted(sections, key=list(RunSpec.model_fields).index)
+
+
+def test_a_field_that_means_several_things_has_no_description() -> None:
+    teacher, vit, _ = trio()
+    found = {difference.path: difference.description for difference in differences([teacher, vit])}
+    assert found["model.family"] == ""
+    assert found["optim.epochs"] == "Passes over the training images."
+
+
+def test_the_margin_of_chance() -> None:
+    assert chance_margin((0.5, 0.5), 10_000) == pytest.approx(1.96 * (2 * 0.25 / 10_000) ** 0.5)
+    assert chance_margin((0.9, 0.9), 360) > chance_margin((0.9, 0.9), 10_000) > chance_margin((1.0, 1.0), 360) == 0
+
+
+def test_it_loads_no_torch() -> None:
+    code = "import sys, deit_core.analysis; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def leaves(document: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key

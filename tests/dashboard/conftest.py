@@ -1,0 +1,132 @@
+"""A dashboard over a store of its own in a temporary folder, filled by hand: nothing is trained, no worker starts."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard import state
+from deit_core import presets
+from deit_core.runs import Status, Store, enqueue, launcher, log_file
+from deit_core.spec import AnySpec
+
+STEPS_PER_EPOCH = 10
+
+_PAGE = """
+import streamlit as st
+from dashboard.navigation import pages
+st.navigation(pages(), position="hidden")
+from dashboard.views import {name}
+{name}.render()
+"""
+
+
+class _Worker:
+    """Stands for a worker process that never does anything."""
+
+    pid = -1
+
+    def poll(self) -> None:
+        return None
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The empty store of the dashboard under test."""
+    monkeypatch.setenv("DEIT_RUNS_DIR", str(tmp_path / "runs"))
+    monkeypatch.setenv("DEIT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("DEIT_STORE", raising=False)
+    monkeypatch.delenv("DEIT_WORKERS", raising=False)
+    monkeypatch.setattr(launcher, "start_worker", lambda settings: _Worker())
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    yield state.store()
+    state.store().close()
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def trio(store: Store) -> dict[str, str]:
+    """A teacher, a ViT and a DeiT, all completed: name -> id."""
+    ids = submit(store, presets.get("digits-quick"))
+    for name, accuracy in (("teacher", 0.99), ("vit", 0.9), ("deit", 0.95)):
+        train(store, ids[name], num_epochs=3)
+        results = {
+            "test_accuracy": accuracy,
+            "test_loss": 0.2,
+            "train_time_s": 60.0,
+            "num_params": 80_000,
+            "best_epoch": 2,
+        }
+        store.set_status(ids[name], Status.COMPLETED, results=store.run(ids[name]).results | results)
+    return ids
+
+
+@pytest.fixture
+def every_status(store: Store) -> dict[str, str]:
+    """A run in each status, by the status; the queued ones are "queued", and "blocked" by the failed teacher."""
+    ids = submit(store, presets.get("digits-quick"))
+    by_status = {"failed": ids["teacher"], "completed": ids["vit"], "blocked": ids["deit"]}
+    for status in ("running", "stopped", "interrupted", "queued"):
+        (by_status[status],) = submit(store, presets.get("smoke")).values()
+    for status, message in (
+        ("failed", "The loss became NaN at step 7; lower optim.lr."),
+        ("completed", ""),
+        ("stopped", "Stopped; resume goes on from here."),
+        ("interrupted", "Its worker is gone; resume goes on from here."),
+    ):
+        train(store, by_status[status], num_epochs=1)
+        store.set_status(by_status[status], Status(status), message)
+    train(store, by_status["running"], num_epochs=1, time_left_s=83.0)
+    log = log_file(state.settings().runs_dir, by_status["failed"])
+    log.parent.mkdir(parents=True)
+    log.write_text("step 6 loss 0.9\nstep 7 loss nan\n")
+    return by_status
+
+
+@pytest.fixture
+def run_page(store: Store) -> Callable[..., AppTest]:
+    """Call it with a page's name, and with what its address says, to get the page as it first paints."""
+
+    def run(name: str, **query: str | list[str]) -> AppTest:
+        page = AppTest.from_string(_PAGE.format(name=name), default_timeout=20)
+        for key, value in query.items():
+            page.query_params[key] = value
+        return page.run()
+
+    return run
+
+
+def submit(store: Store, spec: AnySpec) -> dict[str, str]:
+    """Queue a run or an experiment: name -> id."""
+    ids = enqueue(store, spec, state.settings().runs_dir)
+    return {store.run(run_id).name: run_id for run_id in ids}
+
+
+def train(store: Store, run_id: str, *, num_epochs: int, **columns: float) -> None:
+    """Write down what a training would have measured, and leave the run running."""
+    store.set_status(run_id, Status.RUNNING)
+    is_distilled = store.run(run_id).spec.distillation is not None
+    for step in range(1, num_epochs * STEPS_PER_EPOCH + 1):
+        metrics = {"train_loss": 1 / step, "train_accuracy": 1 - 1 / step, "lr": 1e-3, "images_per_s": 1000.0}
+        if is_distilled:
+            metrics |= {"train_loss_class": 1 / step, "train_loss_distillation": 1 / step, "train_agreement": 0.5}
+        add_point(store, run_id, "step", step, metrics)
+        if step % STEPS_PER_EPOCH == 0:
+            metrics = {"val_loss": 2 / step, "val_accuracy": 1 - 2 / step}
+            if is_distilled:
+                metrics |= {"val_accuracy_class": 0.8, "val_accuracy_distillation": 0.85}
+            add_point(store, run_id, "epoch", step, metrics)
+    results = {"val_accuracy": 0.8, "best_val_accuracy": 0.85, "best_epoch": 1}
+    num_steps = num_epochs * STEPS_PER_EPOCH
+    store.add_points(
+        run_id, [], step=num_steps, total_steps=2 * num_steps, epoch=num_epochs, results=results, **columns
+    )
+
+
+def add_point(store: Store, run_id: str, kind: str, step: int, metrics: dict[str, float]) -> None:
+    point = {"kind": kind, "step": step, "epoch": step / STEPS_PER_EPOCH, "elapsed_s": step / 10, "metrics": metrics}
+    store.add_points(run_id, [point])

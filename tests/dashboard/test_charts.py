@@ -1,0 +1,154 @@
+"""The figures of curves: honest when smoothed and thinned, and readable without colour."""
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from dashboard.charts import CHARTS, COLOURS, MAX_POINTS, Curve, figure, smooth, style_of, thin
+from deit_core.presets import smoke
+from deit_core.runs import Point, Run, Status
+
+
+def a_run(number: int) -> Run:
+    return Run(
+        id=f"id{number}", number=number, spec_json=smoke().model_dump_json(), status=Status.RUNNING, message="",
+        stop_requested=False, experiment_id=None, experiment_name=None, worker_id=None, created_at=0.0, started_at=0.0,
+        finished_at=None, step=0, total_steps=0, epoch=0, time_left_s=None, results={}, needs=(),
+    )  # fmt: skip
+
+
+def a_curve(number: int = 1, num_steps: int = 20, seconds_per_step: float = 1.0) -> Curve:
+    points = []
+    for step in range(1, num_steps + 1):
+        place = {"step": step, "epoch": step / 10, "elapsed_s": step * seconds_per_step}
+        points.append(Point(seq=2 * step, run_id="", kind="step", metrics={"train_loss": 1 / step}, **place))
+        if step % 10 == 0:
+            points.append(Point(seq=2 * step + 1, run_id="", kind="epoch", metrics={"val_loss": 2 / step}, **place))
+    return Curve(a_run(number), points)
+
+
+def test_train_and_validation_stand_where_they_were_measured() -> None:
+    train, validation = figure(CHARTS["Loss"], [a_curve()], axis="step")["data"]
+    assert train["x"] == list(range(1, 21))
+    assert train["y"][3] == 1 / 4
+    assert (validation["x"], validation["y"]) == ([10, 20], [0.2, 0.1])
+    assert "markers" in validation["mode"]
+    assert "markers" not in train["mode"]
+    assert train["line"]["color"] == validation["line"]["color"]
+    assert train["opacity"] < validation["opacity"]
+
+
+def test_a_run_is_named_once_in_the_legend() -> None:
+    traces = figure(CHARTS["Loss"], [a_curve(1), a_curve(2)], axis="epoch", smoothing=0.5)["data"]
+    assert [trace["name"] for trace in traces if trace["showlegend"]] == ["1 smoke", "2 smoke"]
+    assert len({trace["uid"] for trace in traces}) == len(traces) == 6
+
+
+@pytest.mark.parametrize(
+    ("axis", "seconds_per_step", "last", "title"),
+    [("epoch", 1, 2, "Epoch"), ("time", 1, 20, "Time (s)"), ("time", 60, 20, "Time (min)")],
+)
+def test_the_horizontal_axis(axis: str, seconds_per_step: float, last: float, title: str) -> None:
+    drawn = figure(CHARTS["Loss"], [a_curve(seconds_per_step=seconds_per_step)], axis=axis)  # type: ignore[arg-type]
+    assert drawn["data"][0]["x"][-1] == last
+    assert drawn["layout"]["xaxis"]["title"]["text"] == title
+
+
+def test_the_zoom_is_let_go_only_when_an_axis_changes_its_meaning() -> None:
+    def revision(chart: str = "Loss", **options: object) -> str:
+        return figure(CHARTS[chart], [a_curve()], **{"axis": "epoch", **options})["layout"]["uirevision"]  # type: ignore[arg-type]
+
+    assert revision() == revision(smoothing=0.9)
+    assert len({revision(), revision(axis="step"), revision(is_log=True)}) == 3
+    assert revision("Accuracy") == revision("Accuracy", is_log=True), "an accuracy has no logarithmic axis"
+
+
+def test_smoothing_keeps_what_was_measured_faintly() -> None:
+    raw, smoothed, _ = figure(CHARTS["Loss"], [a_curve()], axis="step", smoothing=0.9)["data"]
+    assert raw["y"] == [1 / step for step in range(1, 21)]
+    assert raw["opacity"] < smoothed["opacity"]
+    assert smoothed["y"] == smooth(raw["y"], [step / 10 for step in range(1, 21)], 0.9)
+
+
+def test_smoothing_is_not_biased_towards_its_start() -> None:
+    epochs = [0.2, 0.4, 0.6]
+    assert smooth([3.0] * 3, epochs, 0.99) == pytest.approx([3.0] * 3)
+    assert smooth([1.0, 2.0, 4.0], epochs, 0.5) == pytest.approx(
+        [1, (0.5 * 1 + 2) / 1.5, (0.25 * 1 + 0.5 * 2 + 4) / 1.75]
+    )
+    assert smooth([1.0, 5.0, 2.0], epochs, 0.0) == [1.0, 5.0, 2.0]
+
+
+def test_runs_measured_at_different_rates_are_smoothed_alike() -> None:
+    often = [step / 200 for step in range(2001)]
+    seldom = [step / 20 for step in range(201)]
+    end_often, end_seldom = (smooth([epoch**2 for epoch in epochs], epochs, 0.95)[-1] for epochs in (often, seldom))
+    assert end_often == pytest.approx(end_seldom, rel=0.01)
+
+
+def test_a_learning_rate_is_never_smoothed() -> None:
+    points = [Point(1, "", "step", 1, 0.1, 1.0, {"lr": 0.1}), Point(2, "", "step", 2, 0.2, 2.0, {"lr": 0.2})]
+    (trace,) = figure(CHARTS["Learning rate"], [Curve(a_run(1), points)], axis="step", smoothing=0.9)["data"]
+    assert trace["y"] == [0.1, 0.2]
+
+
+def test_only_a_run_with_several_lines_needs_labels() -> None:
+    heads = {"val_accuracy": 0.5, "val_accuracy_class": 0.4, "val_accuracy_distillation": 0.6}
+    deit = Curve(a_run(1), [Point(1, "", "epoch", 1, 1.0, 1.0, heads)])
+    vit = Curve(a_run(2), [Point(1, "", "epoch", 1, 1.0, 1.0, {"val_accuracy": 0.5})])
+    names = [trace["name"] for trace in figure(CHARTS["Accuracy per head"], [deit, vit], axis="epoch")["data"]]
+    assert names == ["1 smoke, class head", "1 smoke, distillation head", "1 smoke, mean", "2 smoke"]
+
+
+def test_thinning_keeps_short_series_whole() -> None:
+    values = [random.Random(0).random() for _ in range(MAX_POINTS)]
+    assert thin(values) == list(range(MAX_POINTS))
+
+
+def test_thinning_keeps_spikes_and_ends() -> None:
+    values = [0.5] * 50_000
+    values[31_417], values[27_182] = 9.0, -9.0
+    kept = thin(values)
+    assert {0, 31_417, 27_182, 49_999} <= set(kept)
+    assert len(kept) <= MAX_POINTS + 2
+
+
+def test_points_that_were_drawn_never_move() -> None:
+    """As more arrive, whole bins lose points, but none appears between those that were drawn."""
+    generator = random.Random(1)
+    values = [generator.random() for _ in range(9000)]
+    lengths = range(MAX_POINTS + 1, 9000, 97)
+    for earlier, later in pairwise(lengths):
+        before, after = thin(values[:earlier]), thin(values[:later])
+        settled = earlier - earlier % 64  # of a bin that is not full yet, other points may be the extremes
+        assert {index for index in after if index < settled} <= set(before)
+
+
+def test_runs_keep_their_looks_whatever_they_are_shown_with() -> None:
+    alone, together = style_of([a_run(2)]), style_of([a_run(1), a_run(2), a_run(3)])
+    assert alone["id2"] == together["id2"]
+
+
+def test_looks_are_unique_even_when_numbers_collide() -> None:
+    styles = style_of([a_run(number) for number in (1, 7, 13, 2, 8, 3, 20, 21)])
+    assert len(set(styles.values())) == 8
+    colours = [style.colour for style in list(styles.values())[:6]]
+    assert len(set(colours)) == 6
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#0e1117"])
+@pytest.mark.parametrize("colour", COLOURS)
+def test_colours_stand_out_in_light_and_in_dark(colour: str, page: str) -> None:
+    lighter, darker = sorted((_luminance(colour), _luminance(page)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def test_a_metric_that_no_run_measures_draws_nothing() -> None:
+    assert figure(CHARTS["Teacher agreement"], [a_curve()], axis="epoch")["data"] == []
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,142 @@
+"""The Compare page: a default worth looking at, numbers with their differences, and no unfair comparison unremarked."""
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from deit_core import presets
+from deit_core.runs import Status, Store, enqueue
+from deit_core.spec import AnySpec, replace
+
+RunPage = Callable[..., AppTest]
+
+
+def said(page: AppTest) -> str:
+    """All text of the page, without the signs that keep markdown literal."""
+    return literal(
+        "\n".join(element.value for kind in ("markdown", "caption", "info", "warning") for element in page.get(kind))
+    )
+
+
+def literal(text: str) -> str:
+    return text.replace("\\", "").replace("\u2060", "")
+
+
+def results(page: AppTest) -> dict[str, list[str]]:
+    table = page.table[0].value
+    return {row[0]: [literal(cell) for cell in row[1:]] for row in table.itertuples(index=False)}
+
+
+def settings(page: AppTest) -> dict[str, list[str]]:
+    table = page.table[1].value
+    return {row[0].strip("`"): [literal(cell) for cell in row[1:]] for row in table.itertuples(index=False)}
+
+
+def a_variant(store: Store, spec: AnySpec, tmp_path: object, **columns: object) -> str:
+    """A completed run beside the trio: its label."""
+    (run_id,) = enqueue(store, spec, tmp_path)  # type: ignore[arg-type]
+    store.set_status(run_id, Status.COMPLETED, step=20, total_steps=20, **columns)
+    run = store.run(run_id)
+    return f"{run.number} {run.name}"
+
+
+def test_it_takes_two_runs_that_have_begun(run_page: RunPage, every_status: dict[str, str], store: Store) -> None:
+    for name in ("failed", "completed", "stopped", "interrupted"):
+        store.add_points(every_status[name], [], step=0)
+    page = run_page("compare")
+    assert not page.exception
+    assert "It takes two runs that have begun" in page.info[0].value
+    assert page.page_link[0].value == "Train a teacher, a ViT and a DeiT"
+
+
+def test_the_newest_vit_and_deit_are_compared_at_first(run_page: RunPage, trio: dict[str, str]) -> None:
+    page = run_page("compare")
+    assert not page.exception
+    assert page.multiselect(key="compare").value == [trio["vit"], trio["deit"]]
+    assert "A fair comparison" in said(page)
+    assert not page.warning
+
+
+def test_numbers_come_with_their_difference_to_the_first_run(run_page: RunPage, trio: dict[str, str]) -> None:
+    page = run_page("compare", compare=["3 deit", "2 vit"])
+    found = results(page)
+    assert found["Test accuracy"] == ["95.00%", "90.00% (−5.00 points)"]
+    assert found["Test loss"] == ["0.2000", "0.2000"]
+    assert found["Training time"] == ["1 min", "1 min"]
+    assert found["Training images per second"] == ["1,000", "1,000"]
+    assert "Test accuracy, class head" not in found
+    assert "With 360 test images, a difference of less than 3.8 percentage points" in said(page)
+
+
+def test_only_settings_that_differ_are_listed(run_page: RunPage, trio: dict[str, str]) -> None:
+    found = settings(run_page("compare"))
+    assert found["model.distilled"][:2] == ["False", "True"]
+    assert found["distillation.teacher"][:2] == ["–", "1 teacher"]
+    assert set(found) == {
+        "model.distilled",
+        "distillation.teacher",
+        "distillation.kind",
+        "distillation.alpha",
+        "distillation.tau",
+        "distillation.reduction",
+    }
+
+
+def test_an_unfair_pair_is_remarked_with_what_differs_and_why(
+    run_page: RunPage, trio: dict[str, str], store: Store, tmp_path: object
+) -> None:
+    vit = presets.get("digits-quick").runs[1]  # type: ignore[union-attr]
+    other = a_variant(store, replace(vit, {"seed": 1, "optim.batch_size": 32}), tmp_path)
+    page = run_page("compare", compare=["2 vit", other])
+    (warning,) = page.warning
+    text = literal(warning.value)
+    assert "**2 vit** is not fairly compared with **4 vit**" in text
+    assert "seed (42 and 1): they start from different weights" in text
+    assert "optim.batch_size (64 and 32): one takes more steps in an epoch" in text
+    assert "A fair comparison" not in said(page)
+
+
+def test_runs_that_are_unfair_for_the_same_reasons_share_a_warning(run_page: RunPage, trio: dict[str, str]) -> None:
+    page = run_page("compare", compare=["1 teacher", "2 vit", "3 deit"])
+    (warning,) = page.warning
+    assert "**2 vit** and **3 deit**" in literal(warning.value)
+
+
+@pytest.mark.parametrize(("status", "epoch"), [(Status.RUNNING, 0), (Status.STOPPED, 3)])
+def test_a_run_that_is_not_finished_is_named(
+    run_page: RunPage, trio: dict[str, str], store: Store, status: Status, epoch: int
+) -> None:
+    store.set_status(trio["deit"], status, results={}, epoch=epoch)
+    page = run_page("compare", compare=["2 vit", "3 deit"])
+    assert not page.exception
+    assert f"3 deit ({status}, epoch {epoch} of 25)" in said(page)
+    assert results(page)["Test accuracy"] == ["90.00%", "–"]
+    assert "can be chance" not in said(page)
+
+
+def test_runs_with_the_same_settings_have_none_that_differ(
+    run_page: RunPage, trio: dict[str, str], store: Store, tmp_path: object
+) -> None:
+    twin = a_variant(store, presets.get("digits-quick").runs[1], tmp_path)  # type: ignore[union-attr]
+    page = run_page("compare", compare=["2 vit", twin])
+    assert not page.exception
+    assert "the same settings throughout" in said(page)
+    assert len(page.table) == 1
+
+
+def test_one_run_is_no_comparison(run_page: RunPage, trio: dict[str, str]) -> None:
+    page = run_page("compare", compare=["2 vit"])
+    assert "Choose two runs or more" in said(page)
+    assert not page.table
+
+
+def test_names_are_shown_as_they_are(run_page: RunPage, trio: dict[str, str], store: Store, tmp_path: object) -> None:
+    name = "**a** $x$ :red[b]"
+    other = a_variant(store, replace(presets.get("smoke"), {"name": name}), tmp_path)
+    page = run_page("compare", compare=["2 vit", other])
+    assert not page.exception
+    assert name in said(page)
+    assert literal(page.table[0].value.columns[2]) == f"4 {name}"
+    assert name not in page.table[0].value.columns[2]
+    assert all(name not in element.value for element in page.warning)

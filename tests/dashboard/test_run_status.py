@@ -1,0 +1,51 @@
+"""What is said of a run's status."""
+
+import pytest
+
+from dashboard.run_status import explain, is_live, word
+from deit_core.runs import Run, Status, Store
+from deit_core.wording import duration
+
+
+def of(store: Store, run_id: str) -> tuple[Run, list[Run]]:
+    return store.run(run_id), store.runs()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.4, "0 s"), (59.7, "1 min"), (83, "1 min 23 s"), (3600, "1 h"), (7890, "2 h 11 min")],
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_a_student_waits_while_its_teacher_can_still_be_completed(store: Store, every_status: dict[str, str]) -> None:
+    student, teacher = every_status["blocked"], every_status["failed"]
+    assert word(*of(store, student)) == "blocked"
+    assert not is_live(*of(store, student))
+    store.resume(teacher)
+    assert word(*of(store, student)) == "waiting"
+    assert is_live(*of(store, student))
+    store.set_status(teacher, Status.COMPLETED)
+    assert word(*of(store, student)) == "queued"
+
+
+def test_places_in_the_queue(store: Store, every_status: dict[str, str]) -> None:
+    assert "Next in the queue" in explain(*of(store, every_status["queued"]))
+    store.resume(every_status["stopped"])
+    assert explain(*of(store, every_status["queued"])) == "Place 2 in the queue."
+
+
+def test_a_running_run_says_how_far_it_is(store: Store, every_status: dict[str, str]) -> None:
+    assert explain(*of(store, every_status["running"])) == "Epoch 2 of 2, about 1 min 23 s left."
+    store.stop(every_status["running"])
+    assert word(*of(store, every_status["running"])) == "stopping"
+
+
+def test_a_run_that_just_began_is_loading(store: Store, every_status: dict[str, str]) -> None:
+    store.set_status(every_status["queued"], Status.RUNNING)
+    assert explain(*of(store, every_status["queued"])) == "Loading the data and the model."
+
+
+def test_a_run_that_ended_says_why(store: Store, every_status: dict[str, str]) -> None:
+    assert explain(*of(store, every_status["interrupted"])) == "Its worker is gone; resume goes on from here."

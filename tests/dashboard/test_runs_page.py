@@ -1,0 +1,212 @@
+"""The Runs page says how every run is, and does what its buttons say."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard import state
+from deit_core.presets import smoke
+from deit_core.runs import Status, Store, run_folder
+from deit_core.spec import replace
+
+RunPage = Callable[..., AppTest]
+
+
+def said(page: AppTest) -> str:
+    """All text of the page, without the signs that keep markdown literal."""
+    texts = [
+        element.value for kind in ("markdown", "caption", "info", "error", "warning") for element in page.get(kind)
+    ]
+    return "\n".join(texts).replace("\\", "").replace("\u2060", "")
+
+
+def shown(store: Store, *ids: str) -> list[str]:
+    """What a link says that shows these runs."""
+    return [f"{run.number} {run.name}" for run in store.runs(ids)]
+
+
+def test_an_empty_store_sends_the_newcomer_to_train(run_page: RunPage) -> None:
+    page = run_page("runs")
+    assert not page.exception
+    assert "No run yet" in page.info[0].value
+    assert page.page_link[0].value == "Train a teacher, a ViT and a DeiT"
+
+
+def test_every_run_is_in_the_table_with_its_status(every_status: dict[str, str], run_page: RunPage) -> None:
+    page = run_page("runs")
+    assert not page.exception
+    table = page.dataframe[0].value
+    assert [one for (one,) in table["status"]] == [
+        "queued", "interrupted", "stopped", "running", "blocked", "completed", "failed",
+    ]  # fmt: skip
+    running = table[table["number"] == 4].iloc[0]
+    assert (running["model"], running["epoch"], running["progress"]) == ("ViT", "1 / 2", 0.5)
+    assert running["time_left"].total_seconds() == 83
+    assert (running["val_accuracy"], running["best_val_accuracy"]) == (0.8, 0.85)
+
+
+def test_the_newest_experiment_is_shown_at_first(trio: dict[str, str], run_page: RunPage) -> None:
+    page = run_page("runs")
+    assert page.multiselect(key="runs").value == [trio["teacher"], trio["vit"], trio["deit"]]
+
+
+def test_a_link_chooses_the_runs(trio: dict[str, str], run_page: RunPage) -> None:
+    page = run_page("runs", runs=["2 vit"])
+    assert page.multiselect(key="runs").value == [trio["vit"]]
+    assert "3 deit" not in said(page)
+
+
+def test_a_student_of_a_failed_teacher_is_not_called_queued(
+    store: Store, every_status: dict[str, str], run_page: RunPage
+) -> None:
+    text = said(run_page("runs", runs=shown(store, every_status["blocked"])))
+    assert "It waits for its teacher, run 1 teacher, which failed. Resume that one" in text
+    assert "queued" not in text
+
+
+def test_a_failed_run_shows_why_and_its_log(store: Store, every_status: dict[str, str], run_page: RunPage) -> None:
+    page = run_page("runs", runs=shown(store, every_status["failed"]))
+    assert "The loss became NaN at step 7; lower optim.lr." in said(page)
+    assert not page.code
+    page.session_state[f"log-{every_status['failed']}"] = True
+    assert page.run().code[0].value == "step 6 loss 0.9\nstep 7 loss nan"
+
+
+@pytest.mark.parametrize(
+    ("status", "buttons"),
+    [
+        ("running", ["Stop"]),
+        ("queued", ["Stop", "Delete"]),
+        ("blocked", ["Stop", "Delete"]),
+        ("stopped", ["Resume", "Delete"]),
+        ("interrupted", ["Resume", "Delete"]),
+        ("failed", ["Resume", "Delete"]),
+        ("completed", ["Delete"]),
+    ],
+)
+def test_buttons_follow_the_status(
+    store: Store, every_status: dict[str, str], run_page: RunPage, status: str, buttons: list[str]
+) -> None:
+    page = run_page("runs", runs=shown(store, every_status[status]))
+    assert [button.label for button in page.button] == buttons
+
+
+def test_stop_asks_the_run_to_stop(store: Store, every_status: dict[str, str], run_page: RunPage) -> None:
+    run_id = every_status["running"]
+    page = run_page("runs", runs=shown(store, run_id))
+    page.button(key=f"Stop-{run_id}").click().run()
+    assert store.run(run_id).stop_requested
+    assert "stopping" in said(page)
+    assert not page.button
+
+
+def test_resume_queues_the_run_again(store: Store, every_status: dict[str, str], run_page: RunPage) -> None:
+    run_id = every_status["failed"]
+    page = run_page("runs", runs=shown(store, run_id, every_status["blocked"]))
+    page.button(key=f"Resume-{run_id}").click().run()
+    assert store.run(run_id).status == Status.QUEUED
+    assert "It starts once its teacher, run 1 teacher, is completed; that one is queued." in said(page)
+
+
+def test_what_cannot_be_done_is_said_until_the_next_attempt(
+    store: Store, every_status: dict[str, str], run_page: RunPage
+) -> None:
+    run_id = every_status["running"]
+    page = run_page("runs", runs=shown(store, run_id, every_status["queued"]))
+    store.set_status(run_id, Status.COMPLETED)
+    page.button(key=f"Stop-{run_id}").click().run()
+    assert "is completed already; only queued and running runs can be stopped." in said(page)
+    assert page.run().error
+    assert not page.button(key=f"Stop-{every_status['queued']}").click().run().error
+
+
+def test_delete_asks_first(store: Store, every_status: dict[str, str], run_page: RunPage) -> None:
+    run_id = every_status["stopped"]
+    run_folder(state.settings().runs_dir, run_id).mkdir(parents=True)
+    page = run_page("runs", runs=shown(store, run_id))
+    page.button(key=f"delete-{run_id}").click().run()
+    assert store.runs([run_id])
+    page.button(key="delete").click().run()
+    assert not page.exception
+    assert not store.runs([run_id])
+    assert not run_folder(state.settings().runs_dir, run_id).exists()
+    assert page.multiselect(key="runs").value == []
+
+
+def test_a_teacher_that_is_needed_is_not_deleted(store: Store, every_status: dict[str, str], run_page: RunPage) -> None:
+    run_id = every_status["failed"]
+    page = run_page("runs", runs=shown(store, run_id))
+    page.button(key=f"delete-{run_id}").click().run()
+    page.button(key="delete").click().run()
+    assert "still needs" in said(page)
+    assert store.runs([run_id])
+
+
+def test_the_filter_narrows_the_table_and_keeps_the_choice(
+    store: Store, every_status: dict[str, str], run_page: RunPage
+) -> None:
+    page = run_page("runs", runs=shown(store, every_status["failed"]))
+    page.text_input(key="run_search").set_value("smoke").run()
+    assert set(page.dataframe[0].value["name"]) == {"smoke"}
+    page.multiselect(key="run_status").set_value([Status.STOPPED]).run()
+    assert list(page.dataframe[0].value["number"]) == [5]
+    assert page.multiselect(key="runs").value == [every_status["failed"]]
+    page.selectbox(key="run_experiment").set_value("digits-quick").run()
+    assert not page.dataframe
+    assert "No run matches" in said(page)
+
+
+def test_names_are_shown_as_they_are(store: Store, run_page: RunPage) -> None:
+    name = "**a** $x$ :red[b] [c](http://d) <i>e</i>"
+    store.add({"1": replace(smoke(), {"name": name})}, {})  # type: ignore[dict-item]
+    page = run_page("runs")
+    assert not page.exception
+    assert f"1 {name}" in said(page)
+    assert all(name not in element.value for element in page.markdown)
+
+
+@pytest.mark.parametrize(("status", "interval"), [(Status.RUNNING, 1.0), (Status.FAILED, None)])
+def test_it_polls_only_while_something_can_happen(
+    store: Store,
+    every_status: dict[str, str],
+    run_page: RunPage,
+    monkeypatch: pytest.MonkeyPatch,
+    status: Status,
+    interval: Any,
+) -> None:
+    store.set_status(every_status["queued"], Status.STOPPED)
+    store.set_status(every_status["running"], status)
+    intervals = []
+    fragment = st.fragment
+    monkeypatch.setattr(st, "fragment", lambda page, run_every: intervals.append(run_every) or fragment(page))
+    assert not run_page("runs").exception
+    assert intervals == [interval]
+
+
+def test_charts_follow_the_address(trio: dict[str, str], run_page: RunPage) -> None:
+    page = run_page(
+        "runs", curve_charts=["Accuracy per head", "Learning rate"], curve_smoothing="0.6", curve_axis="Step"
+    )
+    assert not page.exception
+    assert [
+        element.value for element in page.markdown if element.value.startswith("**A") or "Learn" in element.value
+    ] == [
+        "**Accuracy per head**",
+        "**Learning rate**",
+    ]
+    assert page.slider(key="curve_smoothing").value == 0.6
+
+
+def test_a_chart_without_curves_says_why(trio: dict[str, str], run_page: RunPage) -> None:
+    page = run_page("runs", runs=["2 vit"], curve_charts=["Teacher agreement"])
+    assert "it takes a DeiT" in said(page)
+
+
+def test_pages_load_no_torch() -> None:
+    code = "import sys, dashboard.views.runs, dashboard.views.compare; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,23 @@
+"""What people typed shows as they typed it."""
+
+import re
+
+import pytest
+
+from dashboard.text import escape
+
+
+@pytest.mark.parametrize("text", ["vit 2", "*a* _b_ `c`", "[x](http://e.org)", "$a$ :tada: :red[b]", "<b> & | ~ # >"])
+def test_punctuation_is_escaped_and_nothing_is_lost(text: str) -> None:
+    escaped = escape(text)
+    assert not re.search(r"(?<!\\)[*_`\[\]$:<>&|~#]", escaped)
+    assert escaped.replace("\\", "").replace("\u2060", "") == text
+
+
+@pytest.mark.parametrize("address", ["http://e.org", "www.e.org", "a@e.org"])
+def test_addresses_make_no_links(address: str) -> None:
+    assert "\u2060" in escape(address)
+
+
+def test_lines_become_one() -> None:
+    assert escape("a\n\n# b") == r"a \# b"

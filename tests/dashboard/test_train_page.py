@@ -1,0 +1,218 @@
+"""The Train page: a newcomer's one click, a variant and its command, a spec of one's own, and the measured estimate."""
+
+import json
+import shlex
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from deit_core import presets
+from deit_core.cli import _spec
+from deit_core.runs import Status, Store
+from deit_core.runs.estimates import Estimate
+from deit_core.spec import AnySpec, load_spec
+
+RunPage = Callable[..., AppTest]
+
+
+class FakeEstimates:
+    """Knows what `found` says; measures nothing."""
+
+    found: Estimate | None = Estimate(80.0, {"teacher": 10.0, "vit": 25.0, "deit": 45.0})
+    dies = False
+
+    def __init__(self, _settings: object) -> None:
+        self.requested: list[AnySpec] = []
+
+    def get(self, _spec: AnySpec) -> Estimate | None:
+        return self.found
+
+    def is_measuring(self, spec: AnySpec) -> bool:
+        if self.dies and self.requested.count(spec) == 1:
+            self.requested.append(spec)
+            return True
+        return spec in self.requested and not self.dies
+
+    def request(self, spec: AnySpec) -> None:
+        self.requested.append(spec)
+
+
+@pytest.fixture
+def estimates(monkeypatch: pytest.MonkeyPatch) -> type[FakeEstimates]:
+    class Estimates(FakeEstimates):
+        pass
+
+    monkeypatch.setattr("dashboard.estimate.Estimates", Estimates)
+    return Estimates
+
+
+@pytest.fixture
+def train_page(store: Store, estimates: type[FakeEstimates], run_page: RunPage) -> Callable[..., AppTest]:
+    def run(**query: str) -> AppTest:
+        return sound(run_page("train", **query))
+
+    return run
+
+
+def sound(page: AppTest) -> AppTest:
+    assert not page.exception
+    return page
+
+
+def command(page: AppTest) -> list[str]:
+    return shlex.split(page.code[0].value)
+
+
+def document(page: AppTest) -> AnySpec:
+    return load_spec(page.code[1].value)
+
+
+def words(page: AppTest) -> str:
+    return "\n".join(element.value for element in (*page.markdown, *page.caption))
+
+
+def test_one_click_starts_the_experiment(train_page: RunPage, store: Store) -> None:
+    page = train_page()
+    assert page.button(key="start").label == "Start all 3 runs"
+    sound(page.button(key="start").click().run())
+    assert [run.name for run in reversed(store.runs())] == ["teacher", "vit", "deit"]
+    assert "teacher, vit, deit" in page.success[0].value.replace("\\", "")
+    assert page.get("page_link")
+    sound(page.run())
+    assert len(store.runs()) == 3
+
+
+def test_the_address_chooses_the_preset(train_page: RunPage) -> None:
+    assert document(train_page(preset="fashion-full")) == presets.get("fashion-full")
+    assert document(train_page(preset="nonsense")) == presets.get("digits-quick")
+
+
+def test_a_preset_without_a_measured_accuracy_says_so(train_page: RunPage) -> None:
+    page = train_page(preset="smoke")
+    assert "has not been measured" in words(page)
+
+
+def test_a_change_makes_a_variant_and_its_command(train_page: RunPage, store: Store) -> None:
+    page = train_page()
+    form = page.session_state["train_form"]
+    page.number_input(key=f"form{form}/teacher+vit+deit/optim.batch_size").set_value(32).run()
+    page.segmented_control(key=f"form{form}/runs").set_value("deit").run()
+    page.selectbox(key=f"form{form}/deit/distillation.kind").set_value("soft").run()
+    sound(page)
+    start, *rest = command(page)
+    assert (start, rest[:4]) == ("python", ["-m", "deit_core", "submit", "digits-quick"])
+    assert rest[4:] == ["--set", "optim.batch_size=32", "--set", "deit.distillation.kind=soft"]
+    assert _spec(rest[3], rest[5::2]) == document(page)
+    page.button(key="start").click().run()
+    assert [run.spec.optim.batch_size for run in store.runs()] == [32, 32, 32]
+
+
+def test_words_that_look_like_numbers_stay_words_on_the_command_line(train_page: RunPage) -> None:
+    page = train_page(preset="smoke")
+    page.text_input(key="form1/smoke/name").set_value("it's 7").run()
+    assert _spec("smoke", command(page)[6::2]) == document(page)
+    page.text_input(key="form1/smoke/name").set_value("7").run()
+    assert _spec("smoke", command(page)[6::2]) == document(page)
+
+
+def test_undoing_returns_to_the_preset(train_page: RunPage) -> None:
+    page = train_page()
+    page.number_input(key="form1/teacher+vit+deit/seed").set_value(7).run()
+    sound(page.button(key="undo").click().run())
+    assert document(page) == presets.get("digits-quick")
+    assert page.number_input(key="form2/teacher+vit+deit/seed").value == 42
+
+
+def test_another_preset_starts_a_new_form(train_page: RunPage) -> None:
+    page = train_page()
+    page.number_input(key="form1/teacher+vit+deit/seed").set_value(7).run()
+    page.segmented_control(key="preset").set_value("fashion-full").run()
+    page.segmented_control(key="preset").set_value("digits-quick").run()
+    assert document(sound(page)) == presets.get("digits-quick")
+
+
+def test_what_cannot_be_trained_is_a_sentence_and_starts_nothing(train_page: RunPage, store: Store) -> None:
+    page = train_page()
+    page.number_input(key="form1/teacher+vit+deit/data.img_size").set_value(17).run()
+    assert "do not divide images of 17 px" in page.error[0].value.replace("\\", "")
+    assert page.button(key="start").disabled
+    assert not store.runs()
+
+
+def test_a_student_alone_needs_a_finished_teacher(train_page: RunPage, store: Store) -> None:
+    page = train_page()
+    page.segmented_control(key="alone").set_value("deit").run()
+    assert page.button(key="start_alone").disabled
+    page.segmented_control(key="alone").set_value("vit").run()
+    sound(page.button(key="start_alone").click().run())
+    assert [run.name for run in store.runs()] == ["vit"]
+
+
+def test_a_student_alone_learns_from_the_best_finished_run(
+    train_page: RunPage, store: Store, trio: dict[str, str]
+) -> None:
+    page = train_page()
+    page.segmented_control(key="alone").set_value("deit").run()
+    assert len(page.selectbox(key="alone_teacher").options) == 3
+    page.button(key="start_alone").click().run()
+    assert store.runs()[0].needs == (trio["teacher"],)
+    page.segmented_control(key="preset").set_value("fashion-full").run()
+    page.segmented_control(key="alone").set_value("deit").run()
+    assert page.button(key="start_alone").disabled  # no run has learned from these images
+
+
+def test_a_spec_of_one_s_own(train_page: RunPage, store: Store, trio: dict[str, str]) -> None:
+    page = train_page()
+    student = store.run(trio["deit"]).spec
+    page.file_uploader[0].upload("my deit.json", student.model_dump_json().encode()).run()
+    assert document(sound(page)) == student
+    assert command(page)[4:] == ["my deit.json"]
+    page.selectbox(key="form2/teacher").set_value(trio["vit"]).run()
+    assert command(page)[5:] == ["--set", f"distillation.teacher={trio['vit']}"]
+    page.button(key="start").click().run()
+    assert store.runs()[0].needs == (trio["vit"],)
+
+
+def test_a_damaged_file_is_a_sentence(train_page: RunPage) -> None:
+    page = train_page()
+    page.file_uploader[0].upload("spec.json", b"{nope").run()
+    assert "This is not JSON" in page.error[0].value
+    assert document(sound(page)) == presets.get("digits-quick")
+
+
+def test_names_from_a_file_show_literally(train_page: RunPage) -> None:
+    page = train_page()
+    spec = presets.get("smoke").model_dump(mode="json") | {"name": "*a* $b$ :red[c]", "notes": "# not a heading"}
+    page.file_uploader[0].upload("spec.json", json.dumps(spec).encode()).run()
+    shown = words(sound(page))
+    assert r"\*a\* \$b\$" in shown
+    assert r"\# not a heading" in shown
+
+
+def test_the_estimate_stands_before_the_start(train_page: RunPage) -> None:
+    assert "About **1 min 20 s** on this machine: teacher 10 s, vit 25 s, deit 45 s." in words(train_page())
+
+
+def test_the_estimate_is_measured_once_where_it_is_unknown(train_page: RunPage, estimates: type[FakeEstimates]) -> None:
+    estimates.found = None
+    page = train_page()
+    assert "Measuring how long this takes" in words(page)
+    estimates.found = Estimate(3.0, {"smoke": 3.0})
+    assert "About **3 s**" in words(sound(page.run()))
+
+
+def test_a_measuring_that_dies_is_not_begun_for_ever(train_page: RunPage, estimates: type[FakeEstimates]) -> None:
+    estimates.found, estimates.dies = None, True
+    page = train_page()
+    assert "the measuring failed" in words(sound(page.run()))
+
+
+def test_what_cannot_be_estimated_says_why(train_page: RunPage, estimates: type[FakeEstimates]) -> None:
+    estimates.found = Estimate(0.0, {}, "There is no teacher.")
+    assert "There is no teacher" in words(train_page())
+
+
+def test_a_run_that_trains_already_is_named(train_page: RunPage, store: Store, trio: dict[str, str]) -> None:
+    store.set_status(trio["vit"], Status.RUNNING)
+    assert "Training now: vit" in words(train_page())
