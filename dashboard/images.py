@@ -8,8 +8,9 @@ asked to look at something, never before.
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,6 @@ from numpy.typing import NDArray
 from deit_core.catalog import SourceName
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from deit_core.attention import Look, PatchMap, PreparedRollout
     from deit_core.data import Source
     from deit_core.models import ModelCard
@@ -97,31 +96,33 @@ def source(name: SourceName, data_dir: Path) -> "Source":
     return load_source(name, data_dir)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def decode(key: str, _content: bytes) -> Pixels:
+@st.cache_resource(max_entries=16, show_spinner=False)
+def decode(key: str, _file: io.BytesIO) -> Pixels:
     """The pixels of an upload; `key` stands for its content. Raises: DataError for what is no image."""
     from deit_core.data.inputs import decode_image
 
-    return decode_image(_content)
+    return decode_image(_file.getvalue())
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _load(path: str, changed_at: int) -> tuple["nn.Module", "ModelCard"]:
+def _load(path: str, changed_at: int) -> tuple["ModelCard", Callable[[Pixels], "Look"]]:
+    """A checkpoint's card, and its model as something that looks at images (B, C, S, S)."""
+    from deit_core.attention import look
     from deit_core.models import load_checkpoint, read_card
 
-    return load_checkpoint(path), read_card(path)
+    card = read_card(path)
+    return card, partial(look, load_checkpoint(path), card)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _see(path: str, changed_at: int, key: str, _picture: Picture) -> Seen:
-    from deit_core.attention import look
     from deit_core.data.inputs import fit_image
 
-    model, card = _load(path, changed_at)
+    card, look = _load(path, changed_at)
     pixels = fit_image(
         _picture.pixels, img_size=card.spec.data.img_size, in_chans=card.in_chans, invert=_picture.invert
     )
-    return Seen((path, changed_at, key), card, pixels, look(model, card, pixels[None]))
+    return Seen((path, changed_at, key), card, pixels, look(pixels[None]))
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)

@@ -218,7 +218,7 @@ def _upload(file: "UploadedFile | None", invert: bool) -> Picture | None:
     if file is None:
         st.info("Upload a picture of one thing. The models see the square in its middle.")
         return None
-    return Picture(file.file_id, images.decode(file.file_id, file.getvalue()), invert=invert)
+    return Picture(file.file_id, images.decode(file.file_id, file), invert=invert)
 
 
 def _folder(run: Run) -> Path:

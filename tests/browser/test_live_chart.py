@@ -81,7 +81,7 @@ def first(page: Page, app_url: str) -> Locator:
 def _chart(page: Page, alt: str) -> Locator:
     """The node of a chart, once something is drawn in it."""
     chart = page.get_by_role("img", name=alt, exact=True)
-    expect(chart.locator(".main-svg").first).to_be_visible(timeout=30_000)
+    expect(chart.locator(".main-svg").first).to_be_visible(timeout=60_000)
     return chart
 
 

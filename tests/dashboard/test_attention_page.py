@@ -12,11 +12,10 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-import deit_core.attention
-from dashboard import state
+from dashboard import images, state
 from deit_core import presets
 from deit_core.catalog import SOURCES
-from deit_core.data import sources
+from deit_core.data import inputs, sources
 from deit_core.models import ModelCard, build_model, save_weights
 from deit_core.runs import Status, Store, enqueue, run_folder
 from deit_core.spec import AnySpec, RunSpec, replace
@@ -98,6 +97,7 @@ def test_a_vit_stands_beside_its_deit(run_page: RunPage, looked: dict[str, str],
     )
     assert looked["teacher"] not in " ".join(page.selectbox(key="att_left").options)
     assert len(pictures(page)) == 6
+    assert all(address.endswith(".png") for address in pictures(page))  # JPEG would blur the patches
     assert len(page.progress) == 6
     shown = " ".join(element.value for element in page.caption)
     assert "Class head" in shown
@@ -112,10 +112,10 @@ def test_a_slider_move_changes_maps_and_looks_at_nothing_again(
     page = run_page("attention")
     before = pictures(page)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the model was asked again")
 
-    monkeypatch.setattr(deit_core.attention, "look", refuse)
+    monkeypatch.setattr(inputs, "fit_image", refuse)
     for key, value in (
         ("att_discard", 0.9),
         ("att_layers", (2, 3)),
@@ -131,8 +131,10 @@ def test_a_slider_move_changes_maps_and_looks_at_nothing_again(
         page.segmented_control(key=key).set_value(value).run()
         assert pictures(page)[1] != before[1], key
         before = pictures(page)
-    page.toggle(key="att_smooth").set_value(True).run()
-    assert pictures(page)[0] != before[0]
+    for key, value in (("att_shared", False), ("att_smooth", True)):
+        page.toggle(key=key).set_value(value).run()
+        assert pictures(page)[0] != before[0], key
+        before = pictures(page)
     page.selectbox(key="att_colours").set_value("cividis").run()
     assert "rgb(0, 34, 78)" in page.html[0].value
 
@@ -238,6 +240,33 @@ def test_one_layer_needs_no_choice_of_layers(run_page: RunPage, store: Store) ->
     page = run_page("attention")
     assert len(pictures(page)) == 3
     assert "att_layers" not in {slider.key for slider in page.slider}
+
+
+def test_models_of_other_shapes_stand_side_by_side(run_page: RunPage, looked: dict[str, str], store: Store) -> None:
+    (small,) = submit(store, presets.get("smoke"))  # two layers and 4 x 4 patches, beside four and 8 x 8
+    save_checkpoints(store, small)
+    label = f"{store.run(small).number} smoke"
+    page = run_page("attention", att_right=label, att_query="Patch", att_row="8", att_column="8")
+    assert len(pictures(page)) == 6
+    page.slider(key="att_layers").set_value((3, 4)).run()
+    assert "This model has 2 layers" in page.info[0].value
+    assert len(pictures(page)) == 4
+
+
+def test_a_map_keeps_its_place_and_its_patches_stay_sharp() -> None:
+    values = np.zeros((3, 5), np.float32)
+    values[2, 1] = 1
+    style = images.Style(vmax=15, cmap="grey", smooth=False)
+    picture = np.asarray(Image.open(io.BytesIO(images.map_png(values, style))))[..., 0]
+    height, width = picture.shape[0] // 3, picture.shape[1] // 5
+    assert min(picture.shape) >= images.SIDE
+    assert (picture[2 * height :, width : 2 * width] == 255).all()
+    assert picture.astype(int).sum() == 255 * height * width
+
+
+def test_the_mark_of_the_scale_stands_at_one() -> None:
+    assert "left:25.0%" in images.colour_bar(images.Style(vmax=4, cmap="inferno", smooth=False))
+    assert "left" not in images.colour_bar(images.Style(vmax=0.5, cmap="grey", smooth=True))
 
 
 def test_torch_is_not_loaded_before_a_model_is(tmp_path: Path) -> None:
