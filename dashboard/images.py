@@ -19,11 +19,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from deit_core.catalog import SourceName
-
 if TYPE_CHECKING:
     from deit_core.attention import Look, PatchMap, PreparedRollout
-    from deit_core.data import Source
     from deit_core.models import ModelCard
 
 Pixels = NDArray[np.uint8]
@@ -86,14 +83,6 @@ def scale(maps: Sequence[NDArray[np.float32]]) -> float:
     from deit_core.attention import shared_vmax
 
     return shared_vmax(maps)
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def source(name: SourceName, data_dir: Path) -> "Source":
-    """A data set, loaded once for everybody. Raises: DataError where it cannot be had."""
-    from deit_core.data import load_source
-
-    return load_source(name, data_dir)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

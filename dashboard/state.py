@@ -1,14 +1,19 @@
-"""What all pages and all visitors share: the store, the launcher, and the curves read so far.
+"""What all pages and all visitors share: the store, the launcher, the curves read so far, and the data sets.
 
 Nothing here matters: restart the dashboard and it is read again from the store.
 """
 
 import threading
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from deit_core.catalog import SourceName
 from deit_core.runs import LocalLauncher, Point, Run, Store, open_store
 from deit_core.settings import Settings
+
+if TYPE_CHECKING:
+    from deit_core.data import Source
 
 
 @st.cache_resource
@@ -51,3 +56,11 @@ class Curves:
 @st.cache_resource
 def curves() -> Curves:
     return Curves(store())
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the images…")
+def source(name: SourceName) -> "Source":
+    """A data set, loaded once for everybody, and torch with it. Raises: DataError where it cannot be had."""
+    from deit_core.data import load_source
+
+    return load_source(name, settings().data_dir)

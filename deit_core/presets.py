@@ -68,7 +68,7 @@ def fashion_classroom() -> ExperimentSpec:
             teacher=ResNet9Spec(width=24),
             teacher_optim=OptimSpec(epochs=6, batch_size=128, lr=4e-3, warmup_epochs=1),
             student=VisionTransformerSpec(),
-            student_optim=OptimSpec(epochs=5, batch_size=64, lr=2e-3, warmup_epochs=0.5),
+            student_optim=OptimSpec(epochs=10, batch_size=64, lr=2e-3, warmup_epochs=1),
         ),
     )
 

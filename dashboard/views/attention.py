@@ -18,7 +18,7 @@ from dashboard.attention_side import Side
 from dashboard.images import Picture
 from dashboard.navigation import link
 from dashboard.run_status import label
-from dashboard.state import settings, store
+from dashboard.state import settings, source, store
 from dashboard.text import escape
 from deit_core.catalog import SOURCES, SourceName
 from deit_core.errors import DataError, DeitError
@@ -176,17 +176,17 @@ def _choose_weights(run: Run, key: str) -> Choice:
     return Choice(run, _folder(run) / f"{files[weights]}.safetensors")
 
 
-def _choose_picture(source: SourceName) -> Callable[[], Picture | None]:
+def _choose_picture(name: SourceName) -> Callable[[], Picture | None]:
     """What is to be shown to the models. Loading it is left for later, so that the page stands first."""
-    facts = SOURCES[source]
+    facts = SOURCES[name]
     kind = st.segmented_control(
         "Picture", ["Test image", "Upload"], default="Test image", required=True, key="att_picture", bind="query-params"
     )
     if kind == "Test image":
-        name = st.selectbox("Class", facts.classes, key="att_class", bind="query-params", width=160)
+        label = st.selectbox("Class", facts.classes, key="att_class", bind="query-params", width=160)
         largest = facts.num_test // len(facts.classes)
         number = st.number_input("Image", 1, largest, key="att_image", bind="query-params", width=140)
-        return partial(_test_image, source, facts.classes.index(name), number)
+        return partial(_test_image, name, facts.classes.index(label), number)
     invert = st.toggle(
         "Invert", key="att_invert", help=f"{facts.title} shows light things on black; most photographs do not."
     )
@@ -208,10 +208,10 @@ def _test_image(name: SourceName, label: int, number: int) -> Picture | None:
         st.error(f"{SOURCES[name].title} is not on this machine. Get it on the Data page, or upload a picture.")
         link("data", f"Get {SOURCES[name].title}")
         return None
-    source = images.source(name, settings().data_dir)
-    examples = find_examples(source, label)
+    loaded = source(name)
+    examples = find_examples(loaded, label)
     position = examples[(number - 1) % len(examples)]
-    return Picture(f"{name} test {position}", source_picture(source, position), truth=source.classes[label])
+    return Picture(f"{name} test {position}", source_picture(loaded, position), truth=loaded.classes[label])
 
 
 def _upload(file: "UploadedFile | None", invert: bool) -> Picture | None:

@@ -4,7 +4,7 @@ Knows arrays as pictures; cutting, resizing and augmenting are deit_core's. That
 it is called, after the facts are on the page.
 """
 
-from typing import TYPE_CHECKING, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 import streamlit as st
@@ -13,14 +13,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts import COLOURS
 from dashboard.download import offer_download
-from dashboard.state import settings
+from dashboard.state import settings, source
 from dashboard.text import escape
 from deit_core.catalog import SOURCES, SourceName
 from deit_core.errors import DeitError
 from deit_core.spec import AugmentSpec, DataSpec
-
-if TYPE_CHECKING:
-    from deit_core.data import Source
 
 _NUM_SAMPLES, _SAMPLE_SIDE = 15, 64  # sides are in pixels of the page
 _NUM_VIEWS, _VIEW_SIDE = 8, 96
@@ -168,19 +165,12 @@ def _is_here(name: SourceName) -> bool:
     return is_here(name, settings().data_dir)
 
 
-@st.cache_resource(max_entries=2, show_spinner="Loading the images…")
-def _source(name: SourceName) -> "Source":
-    from deit_core.data import load_source
-
-    return load_source(name, settings().data_dir)
-
-
 @st.cache_data(max_entries=32, show_spinner=False)
 def _counts(spec_json: str) -> dict[str, list[int]]:
     from deit_core.data.preview import class_counts
 
     spec = DataSpec.model_validate_json(spec_json)
-    return {split: numbers.tolist() for split, numbers in class_counts(_source(spec.source), spec).items()}
+    return {split: numbers.tolist() for split, numbers in class_counts(source(spec.source), spec).items()}
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -188,4 +178,4 @@ def _images(spec_json: str, label: int, first: int, count: int) -> NDArray[np.ui
     from deit_core.data.preview import class_images
 
     spec = DataSpec.model_validate_json(spec_json)
-    return class_images(_source(spec.source), spec, label, first, count)
+    return class_images(source(spec.source), spec, label, first, count)

@@ -56,7 +56,7 @@ def train(
     try:
         yield from session.events(group_s)
     except GeneratorExit:
-        if session.has_unsaved_steps:
+        if session.has_unsaved_steps and session.has_finite_weights():
             session.save_state()
         raise
 
@@ -152,6 +152,8 @@ class _Session:
             }
             yield StepDone(progress.step, progress.epoch + 1, self._elapsed_s(), metrics)
             if time.monotonic() - saved_at > self.spec.compute.checkpoint_interval_s:
+                if not self.has_finite_weights():  # a finite loss may still have made a step too far
+                    raise _NotFiniteError(progress.step)
                 yield self.save_state()
                 saved_at = time.monotonic()
             group = Group(progress.step)
@@ -196,6 +198,9 @@ class _Session:
         self.folder.save_state(self.model, self.step.optimizer, self.progress)
         self.has_unsaved_steps = False
         return CheckpointSaved(self.progress.step, self.progress.epoch, str(self.folder.path))
+
+    def has_finite_weights(self) -> bool:
+        return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
 
     def _normalize(self, pixels: Tensor) -> Tensor:
         return (pixels - self.mean) / self.std

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
@@ -33,7 +32,13 @@ _START_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 10
 
 
-class ServeApp(Protocol):
+class ServeApp:
+    """Starts Streamlit scripts, each at an address of its own, and can end one and start it again at its address."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._servers: dict[str, subprocess.Popen[bytes]] = {}
+
     def __call__(
         self,
         script: Path,
@@ -42,7 +47,44 @@ class ServeApp(Protocol):
         args: Sequence[str] = (),
         cwd: Path = ROOT,
         base_path: str = "",
-    ) -> str: ...
+        port: int | None = None,
+    ) -> str:
+        """Start a script and return its address once it answers.
+
+        `cwd` is where Streamlit looks for `.streamlit/config.toml`; `args` go to the command line and win over it.
+        `base_path`, as in "/lab", serves the app below that path.
+        """
+        port = port or _free_port()
+        command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
+        command += ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.baseUrlPath", base_path]
+        command += ["--browser.gatherUsageStats", "false", "--server.enableStaticServing", "true", *args]
+        log = self._logs / f"{port}-{time.monotonic_ns()}.log"
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        url = f"http://127.0.0.1:{port}{base_path}"
+        self._servers[url] = server
+        _wait_until_healthy(server, port, base_path, log)
+        return url
+
+    def end(self, url: str) -> None:
+        """End the server at this address, as Ctrl-C in its terminal does."""
+        server = self._servers.pop(url)
+        server.terminate()
+        try:
+            server.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+    def end_all(self) -> None:
+        for url in list(self._servers):
+            self.end(url)
 
 
 # Not for the whole session: while Playwright's synchronous interface lives, its thread counts as inside an event loop,
@@ -87,47 +129,10 @@ def page(browser: Browser, page_errors: list[str]) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def serve_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeApp]:
-    """Starts a Streamlit script and returns its address; every server ends with the module.
-
-    `cwd` is where Streamlit looks for `.streamlit/config.toml`; `args` go to the command line and win over it.
-    `base_path`, as in "/lab", serves the app below that path.
-    """
-    servers: list[subprocess.Popen[bytes]] = []
-
-    def serve(
-        script: Path,
-        *,
-        env: Mapping[str, str] | None = None,
-        args: Sequence[str] = (),
-        cwd: Path = ROOT,
-        base_path: str = "",
-    ) -> str:
-        port = _free_port()
-        command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
-        command += ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.baseUrlPath", base_path]
-        command += ["--browser.gatherUsageStats", "false", "--server.enableStaticServing", "true", *args]
-        log = tmp_path_factory.mktemp("server") / "streamlit.log"
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        servers.append(server)
-        _wait_until_healthy(server, port, base_path, log)
-        return f"http://127.0.0.1:{port}{base_path}"
-
-    yield serve
-    for server in servers:
-        server.terminate()
-    for server in servers:
-        try:
-            server.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+    """Starts Streamlit scripts; every server ends with the module."""
+    servers = ServeApp(tmp_path_factory.mktemp("servers"))
+    yield servers
+    servers.end_all()
 
 
 def _free_port() -> int:
