@@ -73,10 +73,11 @@ def train(
     with terminal.Progress() as progress:
         runs = train_here(store, settings, _spec(preset, changes), progress.show)
     terminal.print_runs(runs)
-    if any(run.status == Status.STOPPED for run in runs):
-        raise typer.Exit(130)
-    if any(run.status != Status.COMPLETED for run in runs):
+    statuses = {run.status for run in runs}
+    if Status.FAILED in statuses:
         raise typer.Exit(1)
+    if statuses != {Status.COMPLETED}:
+        raise typer.Exit(130)
 
 
 @app.command()
@@ -124,7 +125,7 @@ def stop(run_id: RunArgument, runs_dir: RunsDirOption = None) -> None:
     """Stop a run after its step; its checkpoint is kept."""
     launcher = _launcher(runs_dir)
     run = launcher.store.run(run_id)
-    launcher.store.stop(run.id)
+    launcher.stop(run.id)
     print(f"{run.id} {run.name} is stopping; `resume {run.id}` goes on from there.")
 
 

@@ -50,6 +50,8 @@ def _sentences(error: "ValidationError", document: Any) -> Iterable[str]:
                 document["runs"][index], dict
             ):  # vit.optim.lr, not runs.1.optim.lr
                 loc[:2] = [document["runs"][index].get("name", f"runs.{index}")]
+        if "model" in loc[:-2]:
+            del loc[loc.index("model") + 1]  # pydantic names the family there; `replace` and --set do not
         where = ".".join(str(part) for part in loc)
         match detail["type"]:
             case "extra_forbidden":
@@ -58,6 +60,10 @@ def _sentences(error: "ValidationError", document: Any) -> Iterable[str]:
                 yield f"{where} is missing; give it a value."
             case "value_error":  # our own validators, already sentences
                 yield detail["msg"].removeprefix("Value error, ")
+            case "string_too_short":
+                yield f"{where} is empty; give it a value."
+            case "union_tag_not_found":
+                yield f"{where}.family is missing; set it to vit or resnet9."
             case "union_tag_invalid":
                 yield f"{where}.family should be one of {detail['ctx']['expected_tags']}."
             case _:

@@ -48,6 +48,11 @@ class DataSpec(_Part):
         advanced=True,
     )
 
+    @property
+    def split(self) -> tuple[str, float, float, int]:
+        """What decides which images are learned and which are held back; a teacher's must be its students'."""
+        return self.source, self.fraction, self.val_fraction, self.split_seed
+
 
 class VisionTransformerSpec(_Part):
     """A ViT; with `distilled` a DeiT, which has a distillation token and a second head."""
@@ -237,7 +242,7 @@ class ExperimentSpec(_Part):
                 continue
             if names.index(teacher.name) >= index:
                 raise ValueError(f"{run.name!r} learns from {teacher.name!r}; list the teacher before its students.")
-            if _split(teacher.data) != _split(run.data):
+            if teacher.data.split != run.data.split:
                 raise ValueError(
                     f"{teacher.name!r} and {run.name!r} split their data differently, so the "
                     "teacher would have learned images its student is judged on; give both the same source, "
@@ -312,10 +317,6 @@ def _has(document: Any, keys: list[str]) -> bool:
             return False
         document = document[key]
     return bool(keys)
-
-
-def _split(data: DataSpec) -> tuple[str, float, float, int]:
-    return data.source, data.fraction, data.val_fraction, data.split_seed
 
 
 def _divisors(number: int, largest: int) -> list[int]:

@@ -159,7 +159,7 @@ def _actions(run: Run, runs: Sequence[Run]) -> None:
             f"**{escape(label(run))}** :{tone(status)}-badge[{status}] {escape(explain(run, runs))}", width="stretch"
         )
         if run.status.is_active and not run.stop_requested:
-            _button("Stop", run, store().stop)
+            _button("Stop", run, launcher().stop)
         if run.status.can_resume:
             _button("Resume", run, launcher().resume)
         if run.status != Status.RUNNING and st.button("Delete", key=f"delete-{run.id}", type="tertiary"):

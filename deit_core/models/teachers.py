@@ -5,12 +5,14 @@ from pathlib import Path
 from deit_core.distillation import DistillationTeacher
 from deit_core.errors import CheckpointError
 from deit_core.models.weights import load_checkpoint, read_card
+from deit_core.spec import DataSpec
 
 
-def load_teacher(path: Path | str, classes: tuple[str, ...]) -> DistillationTeacher:
-    """Load the teacher for a student that tells `classes` apart.
+def load_teacher(path: Path | str, classes: tuple[str, ...], data: DataSpec) -> DistillationTeacher:
+    """Load the teacher for a student that tells `classes` apart in `data`.
 
-    Raises: CheckpointError when the checkpoint is missing or damaged, or knows other classes.
+    Raises: CheckpointError when the checkpoint is missing or damaged, knows other classes, or has learned from images
+        that the student's validation holds back.
     """
     card = read_card(path)
     if len(card.classes) != len(classes):
@@ -23,6 +25,11 @@ def load_teacher(path: Path | str, classes: tuple[str, ...]) -> DistillationTeac
             f"The teacher {card.spec.name!r} was trained on other classes ({', '.join(card.classes[:3])}, ...) "
             f"than the student's ({', '.join(classes[:3])}, ...); "
             "choose a teacher that was trained on the student's data set."
+        )
+    if card.spec.data.source == data.source and card.spec.data.split != data.split:
+        raise CheckpointError(
+            f"The teacher {card.spec.name!r} split {data.source} differently, so it has learned images that the "
+            "student is judged on; give both the same data.fraction, data.val_fraction and data.split_seed."
         )
     return DistillationTeacher(
         load_checkpoint(path), card.mean, card.std, card.spec.data.img_size, card.spec.compute.precision

@@ -173,11 +173,9 @@ class VisionTransformer(nn.Module):
 
         Queries, keys and values are three square maps in one matrix and are initialised as three.
         """
-        for module in self.modules():
+        for name, module in self.named_modules():
             if isinstance(module, nn.Linear):
-                for part in (
-                    module.weight.chunk(3) if module.out_features == 3 * module.in_features else [module.weight]
-                ):
+                for part in module.weight.chunk(3) if name.endswith("attn.qkv") else [module.weight]:
                     nn.init.xavier_uniform_(part)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)

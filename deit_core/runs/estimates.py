@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Estimates:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._measuring: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
 
     def get(self, spec: AnySpec) -> Estimate | None:
         """The estimate, once it has been measured."""
@@ -45,21 +47,22 @@ class Estimates:
 
     def request(self, spec: AnySpec) -> None:
         """Have a process measure this spec, unless it is known, under way, or another is being measured."""
-        if self.get(spec) is not None or any(child.poll() is None for child in self._measuring.values()):
-            return
-        file = self._file(spec)
-        asked = file.with_suffix(".spec.json")
-        write_atomically(asked, spec.model_dump_json().encode())
-        with file.with_suffix(".log").open("wb") as log:
-            self._measuring = {
-                _key(spec): subprocess.Popen(
-                    [sys.executable, "-m", "deit_core", "estimate", str(asked), "--out", str(file)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=os.environ | {"DEIT_RUNS_DIR": str(self.settings.runs_dir)},
-                )
-            }
+        with self._lock:
+            if self.get(spec) is not None or any(child.poll() is None for child in self._measuring.values()):
+                return
+            file = self._file(spec)
+            asked = file.with_suffix(".spec.json")
+            write_atomically(asked, spec.model_dump_json().encode())
+            with file.with_suffix(".log").open("wb") as log:
+                self._measuring = {
+                    _key(spec): subprocess.Popen(
+                        [sys.executable, "-m", "deit_core", "estimate", str(asked), "--out", str(file)],
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        env=os.environ | {"DEIT_RUNS_DIR": str(self.settings.runs_dir)},
+                    )
+                }
 
     def _file(self, spec: AnySpec) -> Path:
         return self.settings.runs_dir / "estimates" / f"{_key(spec)}.json"

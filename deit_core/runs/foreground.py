@@ -23,7 +23,7 @@ def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) 
     assert entry is not None, "a foreground worker needs no slot"
     worker = Worker(store, settings, *entry, watch=watch)
     try:
-        run_ids = enqueue(store, spec, settings.runs_dir, reserved_for=worker.worker_id)
+        run_ids = enqueue(store, spec, reserved_for=worker.worker_id)
     except BaseException:
         queue.leave(store, worker.worker_id)
         raise

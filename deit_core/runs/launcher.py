@@ -18,43 +18,72 @@ from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec
 
+WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
+_WORKERS_LOG = "workers.log"
+_MAX_FAILED_STARTS = 3
+
 
 class LocalLauncher:
-    """Keeps the queue moving on this machine."""
+    """Keeps the queue moving on this machine. Safe to share between threads."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store, self.settings = store, settings
-        self._children: list[subprocess.Popen[bytes]] = []
-        self._lock = threading.Lock()  # every visitor's poll comes by here
+        self._starting: dict[str, subprocess.Popen[bytes]] = {}  # by worker id
+        self._num_failed_starts = 0
+        self._lock = threading.Lock()
 
     def submit(self, spec: AnySpec) -> list[str]:
         """Queue a run or an experiment and see to it that somebody trains it. Returns the ids of its runs."""
-        run_ids = enqueue(self.store, spec, self.settings.runs_dir)
+        run_ids = enqueue(self.store, spec)
         self.tend()
         return run_ids
 
     def tend(self) -> None:
         """Notice workers that are gone, and start what the queue lacks. Cheap: call it at every poll."""
         with self._lock:
-            self._children = [child for child in self._children if child.poll() is None]  # collects those that ended
             queue.reap(self.store)
-            if queue.has_ready(self.store):
+            self._note_ended()
+            if self._num_failed_starts < _MAX_FAILED_STARTS and queue.has_ready(self.store):
                 here = queue.workers_here(self.store)
-                filled = sum(slot is not None for slot in here.values())
-                starting = sum(child.pid not in here for child in self._children)
-                if filled + starting < self.settings.num_workers:
-                    self._children.append(start_worker(self.settings))
+                filled = sum(worker.slot is not None for worker in here)
+                starting = self._starting.keys() - {worker.id for worker in here}
+                if filled + len(starting) < self.settings.num_workers:
+                    worker_id = new_id()
+                    self._starting[worker_id] = start_worker(self.store, self.settings, worker_id)
+
+    @property
+    def trouble(self) -> str:
+        """A sentence when workers end as soon as they start, else nothing."""
+        if self._num_failed_starts < _MAX_FAILED_STARTS:
+            return ""
+        return f"Workers cannot start; {self.settings.runs_dir / _WORKERS_LOG} says why. Then restart the dashboard."
+
+    def stop(self, run_id: str) -> None:
+        """Stop a run after its step, or take it out of the queue."""
+        queue.reap(self.store)
+        self.store.stop(run_id)
 
     def resume(self, run_id: str) -> None:
+        """Queue a run again that was stopped, interrupted or failed; it goes on from its last saved state."""
+        queue.reap(self.store)
         self.store.resume(run_id)
         self.tend()
 
     def delete(self, run_id: str) -> None:
         """Delete a run, and the folder with its checkpoints."""
+        queue.reap(self.store)
         self.store.delete(run_id)
         folder = run_folder(self.settings.runs_dir, run_id)
         if folder.exists():
             shutil.rmtree(folder)
+
+    def _note_ended(self) -> None:
+        """Collect workers that have ended, and count those in a row that ended with an error."""
+        for worker_id, process in list(self._starting.items()):
+            status = process.poll()
+            if status is not None:
+                del self._starting[worker_id]
+                self._num_failed_starts = self._num_failed_starts + 1 if status > 0 else 0
 
 
 def submit(store: Store, spec: AnySpec, settings: Settings | None = None) -> list[str]:
@@ -66,7 +95,7 @@ def submit(store: Store, spec: AnySpec, settings: Settings | None = None) -> lis
     return LocalLauncher(store, settings or Settings.from_env()).submit(spec)
 
 
-def enqueue(store: Store, spec: AnySpec, runs_dir: Path, *, reserved_for: str | None = None) -> list[str]:
+def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> list[str]:
     """Queue a run or an experiment without starting a worker.
 
     Inside an experiment a teacher's name becomes its run's id, which is also the name of its folder.
@@ -76,26 +105,26 @@ def enqueue(store: Store, spec: AnySpec, runs_dir: Path, *, reserved_for: str | 
     is_experiment = isinstance(spec, ExperimentSpec)
     members = spec.runs if isinstance(spec, ExperimentSpec) else (spec,)
     ids = {run.name: new_id() for run in members}
-    known = {run.id: run.status for run in store.runs()}
+    known = {run.id for run in store.runs()}
     specs: dict[str, RunSpec] = {}
     needs: dict[str, Sequence[str]] = {}
     for run in members:
         run_id = ids[run.name]
         if run.distillation is not None:
-            teacher = (
-                ids.get(run.distillation.teacher, run.distillation.teacher)
-                if is_experiment
-                else run.distillation.teacher
-            )
-            run = run.model_copy(update={"distillation": run.distillation.model_copy(update={"teacher": teacher})})
+            teacher = run.distillation.teacher
+            if is_experiment:
+                teacher = ids.get(teacher, teacher)
             if teacher in known or teacher in ids.values():
                 needs[run_id] = [teacher]
-            elif not Path(teacher).exists():
+            elif Path(teacher).exists():
+                teacher = str(Path(teacher).resolve())  # a worker may be at home elsewhere
+            else:
                 raise SpecError(
                     f"The teacher {teacher!r} of {run.name!r} is neither a run nor a checkpoint's path; set "
                     "distillation.teacher to the id of a run (`python -m deit_core runs` lists them), or start the "
                     "whole experiment."
                 )
+            run = run.model_copy(update={"distillation": run.distillation.model_copy(update={"teacher": teacher})})
         specs[run_id] = run
     experiment = (spec.name, spec.description) if isinstance(spec, ExperimentSpec) else None
     store.add(specs, needs, experiment=experiment, reserved_for=reserved_for)
@@ -121,16 +150,17 @@ def log_tail(runs_dir: Path, run_id: str, num_lines: int = 40) -> str:
         return ""
 
 
-def start_worker(settings: Settings) -> subprocess.Popen[bytes]:
-    """Start a worker process that outlives this one."""
+def start_worker(store: Store, settings: Settings, worker_id: str) -> subprocess.Popen[bytes]:
+    """Start a worker process that outlives this one, under a name by which it will be known in the store."""
     settings.runs_dir.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {
-        "DEIT_STORE": settings.store_url,
+        "DEIT_STORE": store.url,
         "DEIT_RUNS_DIR": str(settings.runs_dir),
         "DEIT_DATA_DIR": str(settings.data_dir),
         "DEIT_WORKERS": str(settings.num_workers),
+        WORKER_ID_VARIABLE: worker_id,
     }
-    with (settings.runs_dir / "workers.log").open("ab") as output:
+    with (settings.runs_dir / _WORKERS_LOG).open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "deit_core.runs.worker"],
             stdin=subprocess.DEVNULL,

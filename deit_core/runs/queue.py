@@ -7,6 +7,7 @@ pid and start time, and nothing of how one is started (see launcher.py).
 import os
 import socket
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import psutil
 from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
@@ -17,17 +18,20 @@ from deit_core.runs.records import Run, Status
 from deit_core.runs.store import Store, new_id
 
 HEARTBEAT_S = 2.0
-GONE_AFTER_S = 60.0  # of silence, for a worker on another machine, whose process cannot be looked at
+SILENT_AFTER_S = 10.0  # a worker that beats more often than this is alive, whatever its process looks like
+GONE_AFTER_S = 60.0  # of silence, for a worker whose process cannot be looked at: it is on another machine
 
 _runs, _workers = schema.runs, schema.workers
 
 
-def register(store: Store, num_slots: int | None) -> tuple[str, int | None] | None:
+def register(store: Store, num_slots: int | None, worker_id: str | None = None) -> tuple[str, int | None] | None:
     """Enter this process as a worker of this machine: (worker id, slot), or None when all slots are taken.
 
-    Args: num_slots: how many workers this machine may have; None enters one beside them, as a foreground command is.
+    Args:
+        num_slots: how many workers this machine may have; None enters one beside them, as a foreground command is.
+        worker_id: the name that whoever started the process knows it by.
     """
-    host, worker_id = socket.gethostname(), new_id()
+    host, worker_id = socket.gethostname(), worker_id or new_id()
     with store.writing() as connection:
         taken = set(connection.scalars(select(_workers.c.slot).where(_workers.c.host == host)))
         slot = None
@@ -62,7 +66,7 @@ def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run |
     Args: reserved_only: take only runs that were reserved for this worker.
     """
     with store.writing() as connection:
-        run_id = connection.scalar(_ready(worker_id, reserved_only).limit(1).with_for_update(skip_locked=True))
+        run_id = connection.scalar(_ready(worker_id, reserved_only).limit(1))
         if run_id is None:
             return None
         store.move(connection, run_id, Status.RUNNING, "", worker_id=worker_id)
@@ -79,10 +83,11 @@ def retire(store: Store, worker_id: str) -> bool:
 
 
 def leave(store: Store, worker_id: str) -> None:
-    """Leave the queue whatever is ready; runs that were reserved for this worker stop."""
+    """Leave the queue whatever is ready; runs that were reserved for this worker stop, one it had begun is cut off."""
     with store.writing() as connection:
         _release(connection, store, worker_id, Status.STOPPED, "Stopped before it began; resume to queue it again.")
         connection.execute(delete(_workers).where(_workers.c.id == worker_id))
+        _interrupt_orphans(connection, store, "Its worker broke off. Resume goes on from the last saved state.")
 
 
 def reap(store: Store) -> list[str]:
@@ -94,24 +99,28 @@ def reap(store: Store) -> list[str]:
         with store.writing() as connection:
             if not connection.execute(delete(_workers).where(_workers.c.id == worker.id)).rowcount:
                 continue  # somebody else found it first
-            lost = select(_runs.c.id).where(_runs.c.worker_id == worker.id, _runs.c.status == Status.RUNNING)
-            for run_id in connection.scalars(lost).all():
-                message = (
-                    f"Its worker (process {worker.pid} on {worker.host}) is gone: killed, out of memory, or the "
-                    "machine was shut down. Resume goes on from the last saved state."
-                )
-                store.move(connection, run_id, Status.INTERRUPTED, message)
-                interrupted.append(run_id)
+            message = (
+                f"Its worker (process {worker.pid} on {worker.host}) is gone: killed, out of memory, or the machine "
+                "was shut down. Resume goes on from the last saved state."
+            )
+            interrupted += _interrupt_orphans(connection, store, message)
             message = "The command that was to train it ended; resume to queue it."
             _release(connection, store, worker.id, Status.INTERRUPTED, message)
     return interrupted
 
 
-def workers_here(store: Store) -> dict[int, int | None]:
-    """The workers of this machine: pid -> slot, None for a foreground command."""
+class WorkerHere(NamedTuple):
+    """A worker of this machine; a foreground command has no slot."""
+
+    id: str
+    pid: int
+    slot: int | None
+
+
+def workers_here(store: Store) -> list[WorkerHere]:
     with store.reading() as connection:
-        here = select(_workers.c.pid, _workers.c.slot).where(_workers.c.host == socket.gethostname())
-        return {row.pid: row.slot for row in connection.execute(here)}
+        here = select(_workers.c.id, _workers.c.pid, _workers.c.slot).where(_workers.c.host == socket.gethostname())
+        return [WorkerHere(*row) for row in connection.execute(here)]
 
 
 def has_ready(store: Store) -> bool:
@@ -148,11 +157,26 @@ def _release(connection: Connection, store: Store, worker_id: str, status: Statu
         store.move(connection, run_id, status, message, reserved_for=None)
 
 
+def _interrupt_orphans(connection: Connection, store: Store, message: str) -> list[str]:
+    """Runs that read running and have no worker any more."""
+    lost = select(_runs.c.id).where(_runs.c.status == Status.RUNNING, _runs.c.worker_id.not_in(select(_workers.c.id)))
+    found = list(connection.scalars(lost))
+    for run_id in found:
+        store.move(connection, run_id, Status.INTERRUPTED, message)
+    return found
+
+
 def _is_gone(worker: Row[tuple[object, ...]], now: float) -> bool:
+    silent_s = now - worker.heartbeat_at
     if worker.host != socket.gethostname():
-        return bool(now - worker.heartbeat_at > GONE_AFTER_S)
+        return bool(silent_s > GONE_AFTER_S)
     try:
         process = psutil.Process(worker.pid)
-        return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - worker.process_started_at) > 1
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        is_another = abs(process.create_time() - worker.process_started_at) > 1  # so it is after a change of the clock
     except psutil.NoSuchProcess:
         return True
+    except psutil.AccessDenied:
+        is_another = True
+    return bool(is_another and silent_s > SILENT_AFTER_S)

@@ -1,4 +1,4 @@
-"""The store: runs, their measured points and what became of them, in SQLite (WAL) or another SQL database.
+"""The store: runs, their measured points and what became of them, in a SQLite file (WAL).
 
 A run's status lives here and nowhere else. Knows nothing of processes (see queue.py), torch, or pages.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, create_engine, delete, event, func, insert, make_url, select, update
+from sqlalchemy.exc import ArgumentError
 
 from deit_core.errors import RunError
 from deit_core.runs import schema
@@ -24,7 +25,8 @@ BUSY_TIMEOUT_S = 30  # how long a writer waits for another before it gives up
 def open_store(url: str | None = None) -> "Store":
     """Open the store, creating it where there is none.
 
-    Args: url: a database URL ("sqlite:///runs.sqlite"); by default that of DEIT_STORE, or a file beside the runs.
+    Args: url: of a SQLite file ("sqlite:///runs.sqlite"); by default that of DEIT_STORE, or a file beside the runs.
+    Raises: RunError for another kind of address.
     """
     return Store(url or Settings.from_env().store_url)
 
@@ -38,15 +40,11 @@ class Store:
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
-        self.url = url
-        parsed = make_url(url)
-        is_sqlite = parsed.get_backend_name() == "sqlite"
-        if is_sqlite and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S} if is_sqlite else {})
-        if is_sqlite:
-            event.listen(self.engine, "connect", _prepare_sqlite)
-            event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        path = _sqlite_path(url)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.url = f"sqlite:///{path}"  # absolute, since workers open it too
+        self.engine = create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(self.engine, "connect", _prepare_sqlite)
         with self.writing() as connection:
             schema.metadata.create_all(connection)
 
@@ -55,13 +53,15 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction; in SQLite it holds the write lock from its first moment, so what it reads stays true."""
+        """One transaction that holds the write lock from its first moment, so what it reads stays true."""
         with self.engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        """Read what was last written; waits for no writer."""
+        with self.engine.connect() as connection:
             yield connection
 
     # Submitting
@@ -276,6 +276,16 @@ def _run(row: Row[Any], needs: tuple[str, ...]) -> Run:
         results=row.results,
         needs=needs,
     )
+
+
+def _sqlite_path(url: str) -> Path:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:
+        raise RunError("DEIT_STORE is the address of a SQLite file, such as sqlite:///runs.sqlite; set it to one.")
+    return Path(parsed.database).resolve()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

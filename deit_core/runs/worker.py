@@ -4,6 +4,7 @@ It enters the queue before torch is loaded, so that nobody starts a second one m
 """
 
 import contextlib
+import errno
 import faulthandler
 import logging
 import os
@@ -13,12 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
-from deit_core.errors import DeitError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from deit_core.errors import DeitError, RunError
 from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.runs import queue
-from deit_core.runs.launcher import log_file, run_folder
+from deit_core.runs.launcher import WORKER_ID_VARIABLE, log_file, run_folder
 from deit_core.runs.records import Run, Status
 from deit_core.runs.store import Store, open_store
 from deit_core.settings import Settings
@@ -26,6 +29,7 @@ from deit_core.settings import Settings
 log = logging.getLogger("deit_core.worker")
 
 Watcher = Callable[[Run, Event], None]
+Result = TypeVar("Result")
 
 
 class Worker:
@@ -71,22 +75,21 @@ class Worker:
         """Train one claimed run to whatever end it comes to; that end is in the store afterwards."""
         self._stopping.clear()
         self._run = run
-        with self._logging_to_file(run):
-            log.info("run %s %r", run.id, run.name)
-            try:
-                status, message, state = self._follow(run)
-            except DeitError as error:
-                status, message, state = Status.FAILED, str(error), {}
-            except Exception as error:
-                log.exception("unexpected failure")
-                message = (
-                    f"It ended with an error that is not yours ({type(error).__name__}: {error}); the log has more."
-                )
-                status, state = Status.FAILED, {}
-            log.info("%s %s", status, message)
-            self._run = None
-            if queue.heartbeat(self.store, self.worker_id):  # else it was taken for dead, and the run is not its own
-                self.store.set_status(run.id, status, message, **state)
+        state: dict[str, Any] = {}
+        try:
+            with self._logging_to_file(run):
+                log.info("run %s %r", run.id, run.name)
+                try:
+                    status, message, state = self._follow(run)
+                except Exception as error:
+                    log.exception("failed")
+                    status, message = Status.FAILED, describe(error)
+                log.info("%s %s", status, message)
+        except OSError as error:  # not even its log can be written
+            status, message = Status.FAILED, describe(error)
+        self._run = None
+        if patiently(lambda: queue.heartbeat(self.store, self.worker_id)):  # else it was taken for dead: not its own
+            patiently(lambda: self.store.set_status(run.id, status, message, **state))
 
     def _follow(self, run: Run) -> tuple[Status, str, dict[str, Any]]:
         """Train and write down what happens, up to the run's end: its status, why, and its last columns."""
@@ -95,10 +98,16 @@ class Worker:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
         from deit_core.training import train
 
+        folder = run_folder(self.settings.runs_dir, run.id)
+        if run.step > 0 and not (folder / "spec.json").exists():
+            raise RunError(
+                f"The folder of this run, {folder}, is not there; resume it with the folder of runs that it began in "
+                "(--runs-dir or DEIT_RUNS_DIR)."
+            )
         recorder = Recorder(self.store, run)
         events = train(
             run.spec,
-            run_dir=run_folder(self.settings.runs_dir, run.id),
+            run_dir=folder,
             data_dir=self.settings.data_dir,
             resume=True,
             device=self._device(),
@@ -115,9 +124,10 @@ class Worker:
                     return Status.COMPLETED, "", recorder.final_state()
                 if self._stopping.is_set():
                     return Status.STOPPED, "Stopped; resume goes on from here.", {}
+                if self._ending.is_set() and self.is_background:
+                    return Status.INTERRUPTED, "Its worker was told to end; resume goes on from here.", {}
                 if self._ending.is_set():
-                    status = Status.INTERRUPTED if self.is_background else Status.STOPPED
-                    return status, "Its worker was told to end; resume goes on from here.", {}
+                    return Status.STOPPED, "Stopped in the terminal; resume goes on from here.", {}
         raise AssertionError("a training ends with RunFinished or RunFailed")
 
     def _device(self) -> str | None:
@@ -136,10 +146,13 @@ class Worker:
         """In a thread of its own: say that the process is alive, and hear whether its run should stop."""
         while not done.wait(queue.HEARTBEAT_S / 4):
             run = self._run
-            if not queue.heartbeat(self.store, self.worker_id):
-                self._ending.set()  # taken for dead, perhaps after a long sleep: another worker may have the run
-            elif run is not None and any(found.stop_requested for found in self.store.runs([run.id])):
-                self._stopping.set()
+            try:
+                if not queue.heartbeat(self.store, self.worker_id):
+                    self._ending.set()  # taken for dead, perhaps after a long sleep: another worker may have the run
+                elif run is not None and any(found.stop_requested for found in self.store.runs([run.id])):
+                    self._stopping.set()
+            except SQLAlchemyError as error:
+                log.warning("the store does not answer: %s", error)
 
     @contextlib.contextmanager
     def _logging_to_file(self, run: Run) -> Iterator[None]:
@@ -206,13 +219,38 @@ class Recorder:
             "elapsed_s": elapsed_s,
             "metrics": metrics,
         }
-        self.store.add_points(self.run.id, [point], step=step, **state)
+        patiently(lambda: self.store.add_points(self.run.id, [point], step=step, **state))
 
     def _time_left_s(self, step: int) -> float:
         """From the pace of this session, validation and saving included."""
         assert self._started is not None
         done = step - self._started.first_step
         return (time.monotonic() - self._began_at) / done * (self._started.total_steps - step)
+
+
+def describe(error: Exception) -> str:
+    """What ended a run, in a sentence that says what to do."""
+    if isinstance(error, DeitError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "The disk is full. Make room, then resume: it goes on from the last saved state."
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "There was not enough memory. Start again with a smaller optim.batch_size, or resume on another device."
+    first_line = (str(error).splitlines() or [""])[0]
+    return f"It ended with an error that is not yours ({type(error).__name__}: {first_line}); the log has more."
+
+
+def patiently(call: Callable[[], Result], patience_s: float = 120.0) -> Result:
+    """Ask the store again while it does not answer, so that a busy disk does not cost a run."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return call()
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("the store does not answer, trying again: %s", error.orig)
+            time.sleep(1.0)
 
 
 def num_cores() -> int:
@@ -225,7 +263,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])
     settings = Settings.from_env()
     store = open_store(settings.store_url)
-    entry = queue.register(store, settings.num_workers)
+    entry = queue.register(store, settings.num_workers, os.environ.get(WORKER_ID_VARIABLE))
     if entry is None:
         return
     worker = Worker(store, settings, *entry)

@@ -85,14 +85,19 @@ class RunFolder:
     def load_state(self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> Progress:
         """Put model and optimiser back to the saved state.
 
-        Raises: CheckpointError when the file is damaged or of another model.
+        Raises: CheckpointError when the file is damaged or of another model; OSError when it cannot be read.
         """
+        content = io.BytesIO(self.state_file.read_bytes())
         try:
-            state: dict[str, Any] = torch.load(self.state_file, map_location=device, weights_only=True)
+            state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
             model.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
-            return Progress(**state["progress"])
+            progress = Progress(**state["progress"])
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
         except Exception as error:  # a damaged pickle can raise anything
             raise CheckpointError(
-                f"{self.state_file} is damaged ({type(error).__name__}); delete it to train this run from the start."
+                f"{self.state_file} is damaged ({type(error).__name__}); move it away to train this run from the start."
             ) from error
+        progress.sums = {name: total.to(device) for name, total in progress.sums.items()}
+        return progress

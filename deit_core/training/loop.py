@@ -99,7 +99,7 @@ class _Session:
         asked = self.spec.distillation
         if asked is None:
             return None
-        teacher = load_teacher(find_teacher(asked.teacher, self.folder.path.parent), self.data.classes)
+        teacher = load_teacher(find_teacher(asked.teacher, self.folder.path.parent), self.data.classes, self.spec.data)
         return place(teacher, self.device)
 
     def _load_state(self) -> None:

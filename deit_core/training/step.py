@@ -42,7 +42,8 @@ class TrainStep:
         teacher_logits = self.criterion.teacher_logits(pixels) if self.spec.distillation else None
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.spec.compute.precision == "bfloat16"):
             outputs = self.model(self.normalize(pixels))
-            base, distillation = self.criterion.terms(outputs, labels, teacher_logits)
+        outputs = (outputs[0].float(), outputs[1].float()) if isinstance(outputs, tuple) else outputs.float()
+        base, distillation = self.criterion.terms(outputs, labels, teacher_logits)  # bfloat16 would blur small terms
         loss = self.criterion.combine(base, distillation)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

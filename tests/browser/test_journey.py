@@ -44,7 +44,7 @@ class Dashboard:
 def dashboard(serve_app: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     dashboard = Dashboard(serve_app, tmp_path_factory.mktemp("dashboard"))
     yield dashboard
-    for pid in workers_here(dashboard.store):
+    for _, pid, _ in workers_here(dashboard.store):
         psutil.Process(pid).kill()
 
 
@@ -186,7 +186,7 @@ def test_a_killed_worker_reads_interrupted_on_the_page_and_resumes(dashboard: Da
     page.get_by_role("button", name="Start this run").click()
     wait_until(page, lambda: bool(workers_here(dashboard.store)))
     page.goto(f"{dashboard.url}/runs")
-    for pid in workers_here(dashboard.store):
+    for _, pid, _ in workers_here(dashboard.store):
         os.kill(pid, signal.SIGKILL)
     killed_at = time.monotonic()
     run_id = dashboard.store.runs()[0].id

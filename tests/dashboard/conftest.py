@@ -102,7 +102,7 @@ def run_page(store: Store) -> Callable[..., AppTest]:
 
 def submit(store: Store, spec: AnySpec) -> dict[str, str]:
     """Queue a run or an experiment: name -> id."""
-    ids = enqueue(store, spec, state.settings().runs_dir)
+    ids = enqueue(store, spec)
     return {store.run(run_id).name: run_id for run_id in ids}
 
 

@@ -44,7 +44,7 @@ def save_checkpoints(store: Store, run_id: str) -> None:
 
 
 def submit(store: Store, spec: AnySpec) -> list[str]:
-    return enqueue(store, spec, state.settings().runs_dir)
+    return enqueue(store, spec)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def settings(page: AppTest) -> dict[str, list[str]]:
 
 def a_variant(store: Store, spec: AnySpec, tmp_path: object, **columns: object) -> str:
     """A completed run beside the trio: its label."""
-    (run_id,) = enqueue(store, spec, tmp_path)  # type: ignore[arg-type]
+    (run_id,) = enqueue(store, spec)  # type: ignore[arg-type]
     store.set_status(run_id, Status.COMPLETED, step=20, total_steps=20, **columns)
     run = store.run(run_id)
     return f"{run.number} {run.name}"

@@ -9,7 +9,9 @@ from safetensors.torch import load_file, save_file
 from deit_core.errors import CheckpointError
 from deit_core.models import ModelCard, build_model, load_checkpoint, load_teacher, read_card, save_weights
 from deit_core.models.export import export_checkpoint
-from deit_core.spec import ExperimentSpec
+from deit_core.spec import DataSpec, ExperimentSpec
+
+DIGITS = DataSpec(source="digits", img_size=16, val_fraction=0.2)
 
 
 @pytest.fixture
@@ -49,10 +51,12 @@ def test_damaged_and_foreign_files_are_one_sentence(checkpoint: Path, tmp_path: 
 
 def test_a_teacher_of_other_classes_is_refused(checkpoint: Path) -> None:
     with pytest.raises(CheckpointError, match="tells 10 classes apart and the student 7"):
-        load_teacher(checkpoint, tuple("abcdefg"))
+        load_teacher(checkpoint, tuple("abcdefg"), DIGITS)
     with pytest.raises(CheckpointError, match="other classes"):
-        load_teacher(checkpoint, tuple("abcdefghij"))
-    assert load_teacher(checkpoint, tuple("0123456789"))(torch.rand(2, 1, 16, 16)).shape == (2, 10)
+        load_teacher(checkpoint, tuple("abcdefghij"), DIGITS)
+    with pytest.raises(CheckpointError, match="split digits differently"):
+        load_teacher(checkpoint, tuple("0123456789"), DIGITS.model_copy(update={"split_seed": 5}))
+    assert load_teacher(checkpoint, tuple("0123456789"), DIGITS)(torch.rand(2, 1, 16, 16)).shape == (2, 10)
 
 
 def test_exports_give_the_same_logits(checkpoint: Path, tmp_path: Path) -> None:

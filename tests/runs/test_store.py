@@ -34,7 +34,7 @@ def test_sqlite_is_in_wal_mode(store: Store) -> None:
 
 
 def test_an_experiment_queues_in_order_and_waits_for_its_teacher(store: Store, worker: str, tmp_path: Path) -> None:
-    teacher, vit, deit = enqueue(store, presets.digits_quick(), tmp_path)
+    teacher, vit, deit = enqueue(store, presets.digits_quick())
     assert store.run(deit).spec.distillation.teacher == teacher  # type: ignore[union-attr]
     assert [run.name for run in waiting_for(store.run(deit), store.runs())] == ["teacher"]
     first = queue.claim(store, worker)
@@ -51,7 +51,7 @@ def test_an_experiment_queues_in_order_and_waits_for_its_teacher(store: Store, w
 
 
 def test_a_student_of_a_failed_teacher_waits_until_it_is_resumed(store: Store, worker: str, tmp_path: Path) -> None:
-    teacher, vit, deit = enqueue(store, presets.digits_quick(), tmp_path)
+    teacher, vit, deit = enqueue(store, presets.digits_quick())
     queue.claim(store, worker)
     store.set_status(teacher, Status.FAILED, "no luck")
     assert queue.claim(store, worker).id == vit  # type: ignore[union-attr]
@@ -64,7 +64,7 @@ def test_a_student_of_a_failed_teacher_waits_until_it_is_resumed(store: Store, w
 
 
 def test_ids_may_be_shortened(store: Store, tmp_path: Path) -> None:
-    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    (run_id,) = enqueue(store, presets.smoke())
     assert store.run(run_id[:4]).id == run_id
     for wrong in ("zzz", "", "%"):
         with pytest.raises(RunError, match="no run whose id begins"):
@@ -72,7 +72,7 @@ def test_ids_may_be_shortened(store: Store, tmp_path: Path) -> None:
 
 
 def test_what_a_status_does_not_allow_is_one_sentence(store: Store, worker: str, tmp_path: Path) -> None:
-    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    (run_id,) = enqueue(store, presets.smoke())
     with pytest.raises(RunError, match="only stopped, interrupted and failed"):
         store.resume(run_id)
     queue.claim(store, worker)
@@ -89,7 +89,7 @@ def test_what_a_status_does_not_allow_is_one_sentence(store: Store, worker: str,
 
 
 def test_a_queued_run_stops_at_once(store: Store, worker: str, tmp_path: Path) -> None:
-    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    (run_id,) = enqueue(store, presets.smoke())
     store.stop(run_id)
     assert store.run(run_id).status == Status.STOPPED
     assert queue.claim(store, worker) is None
@@ -98,20 +98,20 @@ def test_a_queued_run_stops_at_once(store: Store, worker: str, tmp_path: Path) -
 def test_a_teacher_that_is_nowhere_is_one_sentence(store: Store, tmp_path: Path) -> None:
     deit = replace(presets.digits_quick().runs[2], {"distillation.teacher": "nobody"})
     with pytest.raises(SpecError, match="'nobody' of 'deit' is neither a run nor"):
-        enqueue(store, deit, tmp_path)
+        enqueue(store, deit)
     assert store.runs() == []
 
 
 def test_a_finished_run_can_teach_a_single_student(store: Store, worker: str, tmp_path: Path) -> None:
     experiment = presets.digits_quick()
-    (teacher,) = enqueue(store, experiment.runs[0], tmp_path)
+    (teacher,) = enqueue(store, experiment.runs[0])
     deit = replace(experiment.runs[2], {"distillation.teacher": teacher})
-    (student,) = enqueue(store, deit, tmp_path)
+    (student,) = enqueue(store, deit)
     assert store.run(student).needs == (teacher,)
 
 
 def test_points_are_read_from_where_the_reader_left_off(store: Store, tmp_path: Path) -> None:
-    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    (run_id,) = enqueue(store, presets.smoke())
 
     def point(step: int) -> dict[str, object]:
         return {"kind": "step", "step": step, "epoch": step / 10, "elapsed_s": 1.0, "metrics": {"train_loss": 1 / step}}
@@ -137,7 +137,7 @@ def claim_all(url: str, results: "multiprocessing.Queue[list[str]]") -> None:
 
 
 def test_no_run_is_claimed_twice(store: Store, tmp_path: Path) -> None:
-    ids = [enqueue(store, presets.smoke(), tmp_path)[0] for _ in range(40)]
+    ids = [enqueue(store, presets.smoke())[0] for _ in range(40)]
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[list[str]] = context.Queue()
     processes = [context.Process(target=claim_all, args=(store.url, results)) for _ in range(4)]
@@ -163,14 +163,14 @@ def test_slots_limit_the_workers_of_a_machine(store: Store) -> None:
 
 
 def test_a_worker_does_not_retire_from_a_ready_run(store: Store, worker: str, tmp_path: Path) -> None:
-    enqueue(store, presets.smoke(), tmp_path)
+    enqueue(store, presets.smoke())
     assert not queue.retire(store, worker)
     assert queue.claim(store, worker) is not None
     assert queue.retire(store, worker)
 
 
 def test_the_run_of_a_dead_process_becomes_interrupted(store: Store, worker: str, tmp_path: Path) -> None:
-    ids = enqueue(store, presets.digits_quick(), tmp_path)
+    ids = enqueue(store, presets.digits_quick())
     queue.claim(store, worker)
     assert queue.reap(store) == []  # this process lives
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
@@ -185,18 +185,54 @@ def test_the_run_of_a_dead_process_becomes_interrupted(store: Store, worker: str
     assert queue.register(store, 1) is not None  # its place is free again
 
 
-def test_a_reused_pid_is_not_mistaken_for_the_worker(store: Store, worker: str, tmp_path: Path) -> None:
-    enqueue(store, presets.smoke(), tmp_path)
+def test_a_reused_pid_is_not_mistaken_for_the_worker(store: Store, worker: str) -> None:
+    enqueue(store, presets.smoke())
     queue.claim(store, worker)
-    with store.writing() as connection:  # our own pid, but a process that started at another time
-        connection.execute(schema.workers.update().values(process_started_at=1000.0))
+    become_another_process(store)
     assert len(queue.reap(store)) == 1
+
+
+def test_a_changed_clock_is_not_mistaken_for_a_death(store: Store, worker: str) -> None:
+    """The start time of every process seems to move with the clock; one that beats is alive all the same."""
+    enqueue(store, presets.smoke())
+    queue.claim(store, worker)
+    become_another_process(store, silent_s=queue.SILENT_AFTER_S - 2)
+    assert queue.reap(store) == []
+
+
+def become_another_process(store: Store, silent_s: float = queue.SILENT_AFTER_S + 1) -> None:
+    """Our own pid, but of a process that started at another time, and has not beaten for a while."""
+    with store.writing() as connection:
+        change = {"process_started_at": 1000.0, "heartbeat_at": store.clock() - silent_s}
+        connection.execute(schema.workers.update().values(change))
+
+
+def test_a_worker_that_leaves_in_the_middle_leaves_no_run_running(store: Store, worker: str) -> None:
+    (run_id,) = enqueue(store, presets.smoke())
+    queue.claim(store, worker)
+    queue.leave(store, worker)
+    assert store.run(run_id).status == Status.INTERRUPTED
+    store.resume(run_id)
+
+
+def test_reading_does_not_wait_for_a_writer(store: Store) -> None:
+    (run_id,) = enqueue(store, presets.smoke())
+    other = open_store(store.url)
+    with store.writing() as connection:
+        connection.execute(schema.runs.update().values(message="not yet"))
+        assert other.run(run_id).message == ""
+
+
+def test_only_sqlite_addresses_are_taken() -> None:
+    for url in ("postgresql://localhost/x", "runs.sqlite", "sqlite://"):
+        with pytest.raises(RunError, match="address of a SQLite file"):
+            open_store(url)
 
 
 def test_a_worker_elsewhere_is_gone_after_a_long_silence(tmp_path: Path) -> None:
     now = [1000.0]
     store = Store(f"sqlite:///{tmp_path / 'runs.sqlite'}", clock=lambda: now[0])
-    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    (run_id,) = enqueue(store, presets.smoke())
     with store.writing() as connection:
         row = {"id": "far", "host": "elsewhere", "pid": 1, "process_started_at": 0.0, "slot": 0, "heartbeat_at": now[0]}
         connection.execute(insert(schema.workers).values(row))
@@ -211,8 +247,8 @@ def test_a_worker_elsewhere_is_gone_after_a_long_silence(tmp_path: Path) -> None
 def test_reserved_runs_are_for_their_worker_alone(store: Store, worker: str, tmp_path: Path) -> None:
     foreground = queue.register(store, None)
     assert foreground is not None
-    (mine,) = enqueue(store, presets.smoke(), tmp_path, reserved_for=foreground[0])
-    (anybodys,) = enqueue(store, presets.smoke(), tmp_path)
+    (mine,) = enqueue(store, presets.smoke(), reserved_for=foreground[0])
+    (anybodys,) = enqueue(store, presets.smoke())
     assert queue.claim(store, worker).id == anybodys  # type: ignore[union-attr]
     assert queue.claim(store, worker) is None
     assert queue.claim(store, foreground[0], reserved_only=True).id == mine  # type: ignore[union-attr]
@@ -221,9 +257,8 @@ def test_reserved_runs_are_for_their_worker_alone(store: Store, worker: str, tmp
 def test_what_a_vanished_command_had_reserved_can_be_resumed(store: Store, tmp_path: Path) -> None:
     entry = queue.register(store, None)
     assert entry is not None
-    ids = enqueue(store, presets.digits_quick(), tmp_path, reserved_for=entry[0])
-    with store.writing() as connection:
-        connection.execute(schema.workers.update().values(process_started_at=1000.0))
+    ids = enqueue(store, presets.digits_quick(), reserved_for=entry[0])
+    become_another_process(store)
     queue.reap(store)
     assert {store.run(run_id).status for run_id in ids} == {Status.INTERRUPTED}
     store.resume(ids[0])
@@ -231,7 +266,7 @@ def test_what_a_vanished_command_had_reserved_can_be_resumed(store: Store, tmp_p
 
 
 def test_lifecycle_tells_the_whole_story(store: Store, worker: str, tmp_path: Path) -> None:
-    (run_id,) = enqueue(store, presets.smoke(), tmp_path)
+    (run_id,) = enqueue(store, presets.smoke())
     queue.claim(store, worker)
     store.set_status(run_id, Status.FAILED, "why")
     store.resume(run_id)
@@ -247,7 +282,7 @@ def test_lifecycle_tells_the_whole_story(store: Store, worker: str, tmp_path: Pa
 def test_specs_survive_the_store(store: Store, tmp_path: Path) -> None:
     spec = presets.fashion_classroom()
     assert isinstance(spec, ExperimentSpec)
-    ids = enqueue(store, spec, tmp_path)
+    ids = enqueue(store, spec)
     stored = [store.run(run_id).spec for run_id in ids]
     assert stored[:2] == list(spec.runs[:2])
     assert all(isinstance(run, RunSpec) for run in stored)

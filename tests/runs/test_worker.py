@@ -25,7 +25,7 @@ from deit_core.training import train
 def launcher(settings: Settings) -> Iterator[LocalLauncher]:
     store = open_store(settings.store_url)
     yield LocalLauncher(store, settings)
-    for pid in queue.workers_here(store):  # whatever a failing test has left
+    for _, pid, _ in queue.workers_here(store):  # whatever a failing test has left
         if pid != os.getpid():
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(pid).kill()
@@ -137,7 +137,7 @@ def test_a_failing_run_tells_why_and_the_queue_goes_on(launcher: LocalLauncher, 
 
 def test_an_unforeseen_crash_leaves_its_traceback_in_the_log(launcher: LocalLauncher, tiny: RunSpec) -> None:
     store, settings = launcher.store, launcher.settings
-    run_id = enqueue(store, tiny, settings.runs_dir)[0]
+    run_id = enqueue(store, tiny)[0]
     folder = settings.runs_dir / run_id / "epochs"
     folder.parent.mkdir(parents=True)
     folder.write_text("a file where a folder belongs")
@@ -149,14 +149,50 @@ def test_an_unforeseen_crash_leaves_its_traceback_in_the_log(launcher: LocalLaun
     assert "Traceback" in log_tail(settings.runs_dir, run_id)
 
 
-def test_submit_starts_a_worker_by_itself(settings: Settings, tiny: RunSpec) -> None:
-    store = open_store(settings.store_url)
+def test_submit_starts_a_worker_on_the_store_it_was_given(settings: Settings, tiny: RunSpec, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
     (run_id,) = submit(store, tiny, settings)
     deadline = time.monotonic() + 60
     while store.run(run_id).status.is_active:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert store.run(run_id).status == Status.COMPLETED
+
+
+def test_a_run_whose_log_cannot_be_written_fails_and_the_queue_goes_on(launcher: LocalLauncher, tiny: RunSpec) -> None:
+    store, settings = launcher.store, launcher.settings
+    (blocked,), (free,) = enqueue(store, tiny), enqueue(store, tiny)
+    settings.runs_dir.mkdir(parents=True, exist_ok=True)
+    (settings.runs_dir / blocked).write_text("a file where the run's folder belongs")
+    launcher.tend()
+    wait_for(launcher, lambda: not any(run.status.is_active for run in store.runs()))
+    assert (store.run(blocked).status, store.run(free).status) == (Status.FAILED, Status.COMPLETED)
+
+
+def test_a_run_whose_folder_has_gone_is_not_silently_begun_anew(launcher: LocalLauncher, tiny: RunSpec) -> None:
+    store = launcher.store
+    (run_id,) = launcher.submit(long(tiny, epochs=60))
+    wait_for(launcher, lambda: store.run(run_id).step > 20)
+    launcher.stop(run_id)
+    wait_for(launcher, lambda: store.run(run_id).status == Status.STOPPED)
+    (launcher.settings.runs_dir / run_id).rename(launcher.settings.runs_dir / "moved")
+    launcher.resume(run_id)
+    wait_for(launcher, lambda: not store.run(run_id).status.is_active)
+    assert store.run(run_id).status == Status.FAILED
+    assert "DEIT_RUNS_DIR" in store.run(run_id).message
+
+
+def test_workers_that_cannot_start_are_told_and_not_started_for_ever(
+    launcher: LocalLauncher, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    launcher.submit(tiny)
+    deadline = time.monotonic() + 30
+    while not launcher.trouble:
+        assert time.monotonic() < deadline
+        launcher.tend()
+    assert "workers.log" in launcher.trouble
 
 
 def test_only_one_worker_trains_at_a_time(launcher: LocalLauncher, tiny: RunSpec) -> None:
