@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-_QUERIES = {"head": "Head", "class": "Class token", "distillation": "Distillation token", "patch": "Patch"}
+_QUERIES = {"head": "Output tokens", "class": "Class token", "distillation": "Distillation token", "patch": "Patch"}
 
 
 @dataclass(frozen=True)
@@ -108,15 +108,15 @@ def _query(grid_side: int, distilled: bool) -> tuple[str, int, int]:
         format_func=_QUERIES.__getitem__,
         key="att_query",
         bind="query-params",
-        help="Whose information is traced. Head: the tokens that the prediction is made from, which in a DeiT are the "
-        "class and the distillation token alike.",
+        help="Whose information is traced. Output tokens: those that the prediction is made from, which in a "
+        "DeiT are the class and the distillation token alike.",
     )
     if query != "patch":
         return query, 0, 0
     with st.container(horizontal=True):
         row, column = (
             st.number_input(
-                side, 1, grid_side, grid_side // 2, key=f"att_{side.lower()}", bind="query-params", width=90
+                side, 1, grid_side, (grid_side + 1) // 2, key=f"att_{side.lower()}", bind="query-params", width=90
             )
             for side in ("Row", "Column")
         )

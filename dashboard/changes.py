@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace
+from deit_core.spec import AnySpec, members, replace
 
 
 class Changes:
@@ -43,8 +43,3 @@ class Changes:
         for key in path.split("."):
             value = value[key]
         return value
-
-
-def members(spec: AnySpec) -> tuple[RunSpec, ...]:
-    """The runs of an experiment, or the one run."""
-    return spec.runs if isinstance(spec, ExperimentSpec) else (spec,)

@@ -13,9 +13,9 @@ import streamlit as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dashboard.changes import Changes, members
+from dashboard.changes import Changes
 from dashboard.text import escape
-from deit_core.spec import AnySpec, RunSpec
+from deit_core.spec import AnySpec, RunSpec, members
 
 _SECTIONS = {
     "": "Run",

@@ -103,7 +103,7 @@ def _load(path: str, changed_at: int) -> tuple["ModelCard", Callable[[Pixels], "
     return card, partial(look, load_checkpoint(path), card)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _see(path: str, changed_at: int, key: str, _picture: Picture) -> Seen:
     from deit_core.data.inputs import fit_image
 
@@ -114,7 +114,7 @@ def _see(path: str, changed_at: int, key: str, _picture: Picture) -> Seen:
     return Seen((path, changed_at, key), card, pixels, look(pixels[None]))
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _prepare(path: str, changed_at: int, key: str, head_fusion: str, scope: str, _look: "Look") -> "PreparedRollout":
     from deit_core.attention import PreparedRollout
 

@@ -5,14 +5,13 @@ Knows the store and the launcher; does not know where the spec came from.
 
 import streamlit as st
 
-from dashboard.changes import members
 from dashboard.navigation import link
 from dashboard.run_status import label
 from dashboard.state import launcher, settings, store
 from dashboard.text import escape
 from deit_core.errors import DeitError
 from deit_core.runs import Status
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members, replace
 
 
 def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
@@ -47,10 +46,8 @@ def teachers(student: RunSpec) -> dict[str, str]:
 
     They were cut from the data alike: a teacher that saw images its student is judged on would flatter the student.
     """
-    cut = {"source", "fraction", "val_fraction", "split_seed"}
-    asked = student.data.model_dump(include=cut)
-    runs = [run for run in store().runs() if run.status == Status.COMPLETED]
-    found = [run for run in runs if run.spec.data.model_dump(include=cut) == asked]
+    completed = [run for run in store().runs() if run.status == Status.COMPLETED]
+    found = [run for run in completed if run.spec.data.split == student.data.split]
     found.sort(key=lambda run: run.results["test_accuracy"], reverse=True)
     return {run.id: f"{label(run)}, {run.results['test_accuracy']:.1%} on test" for run in found}
 

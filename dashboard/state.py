@@ -31,26 +31,38 @@ def launcher() -> LocalLauncher:
     return LocalLauncher(store(), settings())
 
 
+class _Read:
+    """What has been read of one run."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.points: list[Point] = []
+        self.last_seq = 0
+
+
 class Curves:
     """The points of each run, read from the store once: a poll fetches only what is new."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, max_runs: int = 200) -> None:
+        self._store, self._max_runs = store, max_runs
         self._lock = threading.Lock()
-        self._points: dict[str, list[Point]] = {}
-        self._read_to: dict[str, int] = {}
+        self._read: dict[str, _Read] = {}  # the least recently shown run first
 
     def of(self, run: Run) -> list[Point]:
         """All points of a run by step, those that a resumed session measured again in their place."""
         with self._lock:
-            points = self._points.setdefault(run.id, [])
-            for point in self._store.points(run.id, after_seq=self._read_to.get(run.id, 0)):
-                self._read_to[run.id] = point.seq
+            read = self._read.pop(run.id) if run.id in self._read else _Read()
+            self._read[run.id] = read
+            while len(self._read) > self._max_runs:
+                del self._read[next(iter(self._read))]
+        with read.lock:
+            for point in self._store.points(run.id, after_seq=read.last_seq):
+                read.last_seq = point.seq
                 if point.kind == "start":
-                    points[:] = [kept for kept in points if kept.step <= point.step]
+                    read.points[:] = [kept for kept in read.points if kept.step <= point.step]
                 else:
-                    points.append(point)
-            return list(points)
+                    read.points.append(point)
+            return list(read.points)
 
 
 @st.cache_resource

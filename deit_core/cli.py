@@ -146,11 +146,11 @@ def delete(
 ) -> None:
     """Delete a run with its checkpoints and curves, after asking."""
     launcher = _launcher(runs_dir)
-    run = launcher.store.run(run_id)
+    found = run_id if run_id in launcher.store.unreadable() else launcher.store.run(run_id).id
     if not yes:
-        typer.confirm(f"Delete {run.id} {run.name}, its checkpoints and its curves?", abort=True, err=True)
-    launcher.delete(run.id)
-    print(f"{run.id} {run.name} is deleted.")
+        typer.confirm(f"Delete run {found}, its checkpoints and its curves?", abort=True, err=True)
+    launcher.delete(found)
+    print(f"{found} is deleted.")
 
 
 class ExportFormat(StrEnum):

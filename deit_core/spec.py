@@ -97,6 +97,7 @@ class DistillationSpec(_Part):
         "teacher",
         "The teacher: the name of a run of the same experiment, the id of a finished run, or a checkpoint's path.",
         min_length=1,
+        max_length=1000,
     )
     kind: Literal["hard", "soft"] = _field(
         "hard", "hard: the teacher's decision is a second label. soft: its whole distribution is matched."
@@ -181,7 +182,9 @@ class RunSpec(_Part):
     augment: AugmentSpec = AugmentSpec()
     compute: ComputeSpec = ComputeSpec()
     seed: int = _field(42, "Seed of initialisation, order, views and dropout.", ge=0, lt=2**31)
-    tags: tuple[str, ...] = _field((), "Words to find the run by.", advanced=True)
+    tags: tuple[Annotated[str, Field(max_length=80)], ...] = _field(
+        (), "Words to find the run by.", advanced=True, max_length=50
+    )
     notes: str = _field("", "Anything worth remembering.", max_length=10_000, advanced=True)
 
     @model_validator(mode="after")
@@ -229,12 +232,14 @@ class ExperimentSpec(_Part):
     version: Literal[1] = 1
     name: str = Field(min_length=1, max_length=80)
     description: str = ""
-    runs: tuple[RunSpec, ...] = Field(min_length=1)
+    runs: tuple[RunSpec, ...] = Field(min_length=1, max_length=100)
     expectation: Expectation | None = None
 
     @model_validator(mode="after")
     def _runs_fit(self) -> Self:
         names = [run.name for run in self.runs]
+        if awkward := [name for name in names if name in RunSpec.model_fields or "=" in name]:
+            raise ValueError(f"A run cannot be called {awkward[0]!r}: fields are changed by name; give it another.")
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"Two runs are called {min(twice)!r}; give each run of an experiment its own name.")
         for index, run in enumerate(self.runs):
@@ -258,6 +263,11 @@ class ExperimentSpec(_Part):
 
 
 AnySpec = RunSpec | ExperimentSpec
+
+
+def members(spec: AnySpec) -> tuple[RunSpec, ...]:
+    """The runs of an experiment, or the one run."""
+    return spec.runs if isinstance(spec, ExperimentSpec) else (spec,)
 
 
 def load_spec(text: str | bytes) -> AnySpec:
@@ -287,9 +297,10 @@ def replace(spec: AnySpec, changes: Mapping[str, Any]) -> AnySpec:
         keys = path.split(".")
         if isinstance(spec, RunSpec) or keys[0] in ("name", "description"):
             reached = [document] if _has(document, keys) else []
-        elif named := [run for run in document["runs"] if run["name"] == keys[0]]:
-            keys = keys[1:]
-            reached = [run for run in named if _has(run, keys)]
+        elif named := [run for run in document["runs"] if path.startswith(run["name"] + ".")]:
+            alone = max(named, key=lambda run: len(run["name"]))  # a name may have dots of its own
+            keys = path.removeprefix(alone["name"] + ".").split(".")
+            reached = [alone] if _has(alone, keys) else []
         else:
             reached = [run for run in document["runs"] if _has(run, keys)]
         if not reached:

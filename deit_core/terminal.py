@@ -14,7 +14,7 @@ from rich.table import Table
 from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.runs import Run, Status
 from deit_core.runs.estimates import Estimate
-from deit_core.spec import AnySpec, ExperimentSpec
+from deit_core.spec import AnySpec, ExperimentSpec, members
 from deit_core.wording import duration
 
 _stdout, _stderr = Console(), Console(stderr=True)
@@ -23,7 +23,7 @@ _stdout, _stderr = Console(), Console(stderr=True)
 def print_presets(specs: Mapping[str, AnySpec]) -> None:
     for name, spec in specs.items():
         _stdout.print(f"[bold]{name}[/bold]", highlight=False)
-        runs = spec.runs if isinstance(spec, ExperimentSpec) else (spec,)
+        runs = members(spec)
         _stdout.print(
             f"  {escape(spec.description if isinstance(spec, ExperimentSpec) else spec.notes)}", highlight=False
         )

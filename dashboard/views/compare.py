@@ -83,9 +83,9 @@ def _fairness(chosen: Sequence[Run]) -> None:
     for lines, runs in unfair.items():
         names = " and ".join(f"**{escape(label(run))}**" for run in runs)
         st.warning(f"**{escape(label(first))}** is not fairly compared with {names}:\n\n{lines}")
-    if not unfair:
-        st.caption("A fair comparison: same seed, data, recipe and augmentation. Only the distillation may differ.")
     unfinished = [run for run in chosen if run.status != Status.COMPLETED]
+    if not unfair and not unfinished:
+        st.caption("A fair comparison: same seed, data, recipe and augmentation. Only the distillation may differ.")
     if unfinished:
         names = ", ".join(
             f"{label(run)} ({run.status}, epoch {run.epoch} of {run.spec.optim.epochs})" for run in unfinished

@@ -173,7 +173,7 @@ def _counts(spec_json: str) -> dict[str, list[int]]:
     return {split: numbers.tolist() for split, numbers in class_counts(source(spec.source), spec).items()}
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner=False)
 def _images(spec_json: str, label: int, first: int, count: int) -> NDArray[np.uint8]:
     from deit_core.data.preview import class_images
 

@@ -45,6 +45,13 @@ def _page(is_polling: bool) -> None:
             curves.download(chosen)
     with top:
         _table(_filter(runs), runs, chosen)
+    if trouble := launcher().trouble:
+        st.error(escape(trouble))
+    if strange := store().unreadable():
+        st.warning(
+            f"Runs made by another version cannot be shown: {', '.join(strange)}. "
+            "`python -m deit_core delete ID` removes one."
+        )
     _show_error()
     if chosen:
         with st.container(gap="xxsmall"):

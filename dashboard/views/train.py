@@ -11,14 +11,14 @@ from typing import Any
 import streamlit as st
 
 from dashboard import forms
-from dashboard.changes import Changes, members
+from dashboard.changes import Changes
 from dashboard.estimate import estimate
 from dashboard.launch import start, teachers
 from dashboard.text import escape
 from deit_core import presets
 from deit_core.catalog import SOURCES
 from deit_core.errors import DeitError
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, load_spec
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, load_spec, members
 from deit_core.wording import duration
 
 _FIRST_PRESET = "digits-quick"

@@ -13,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deit_core.errors import DeitError
+from deit_core.errors import CheckpointError, DeitError
 from deit_core.models import ModelCard, VisionTransformer
+
+MAX_BYTES = 256 * 2**20  # of one look's attention
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +59,22 @@ def look(model: nn.Module, card: ModelCard, images: NDArray[Any] | Tensor) -> Lo
             f"{card.spec.name!r} reads images of shape {expected} in a batch, not {tuple(pixels.shape)}; "
             "fit_image cuts them to size."
         )
+    num_bytes = 4 * model.depth * len(pixels) * model.num_heads * model.pos_embed.shape[1] ** 2
+    if num_bytes > MAX_BYTES:
+        raise DeitError(
+            f"The attention of {card.spec.name!r} over {len(pixels)} image(s) takes {num_bytes / 2**20:.0f} MiB "
+            f"and at most {MAX_BYTES // 2**20} MiB are shown; choose a model with larger patches, or fewer images."
+        )
     weight = model.cls_token
     pixels = pixels.to(weight.device).float() / 255
     mean, std = (torch.tensor(values, device=weight.device).view(-1, 1, 1) for values in (card.mean, card.std))
     was_training = model.training
     tokens, attention = model.eval().forward_features((pixels - mean) / std, return_attention=True)
     heads = model.forward_heads(tokens)
+    if not all(logits.isfinite().all() for logits in heads.values()):
+        raise CheckpointError(
+            f"The weights of {card.spec.name!r} are not finite numbers; choose an earlier epoch of the run."
+        )
     model.train(was_training)
     logits = {"mean": torch.stack(list(heads.values())).mean(0)} | (heads if model.distilled else {})
     return Look(

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import struct
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,12 +105,20 @@ def _load_fashion_mnist(data_dir: Path) -> Arrays:
 
 
 def _download_fashion_mnist(data_dir: Path) -> Path:
+    """Download beside and move into place: another process may be looking for the files, or fetching them too."""
     from deit_core.torchvision_ops import torchvision
 
+    data_dir.mkdir(parents=True, exist_ok=True)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # stdout may be somebody's JSON
-            torchvision.datasets.FashionMNIST(str(data_dir), download=True)
-    except (OSError, RuntimeError) as error:
+        with (
+            tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-", ignore_cleanup_errors=True) as beside,
+            contextlib.redirect_stdout(sys.stderr),  # stdout may be somebody's JSON
+        ):
+            torchvision.datasets.FashionMNIST(beside, download=True)
+            _download_folder(data_dir).parent.mkdir(exist_ok=True)
+            if find_fashion_mnist(data_dir) is None:
+                _download_folder(Path(beside)).rename(_download_folder(data_dir))
+    except (OSError, RuntimeError, EOFError) as error:
         raise DataError(
             f"Fashion-MNIST is not on this machine and could not be downloaded ({' '.join(str(error).split())}). "
             "On Debian or Ubuntu `sudo apt install dataset-fashion-mnist` installs it; elsewhere put its four files "

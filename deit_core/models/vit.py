@@ -149,7 +149,7 @@ class VisionTransformer(nn.Module):
             raise ValueError(f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}; choose numbers that are.")
         self.img_size, self.patch_size = image, patch
         self.in_chans, self.num_classes, self.embed_dim = in_chans, num_classes, embed_dim
-        self.distilled = distilled
+        self.depth, self.num_heads, self.distilled = depth, num_heads, distilled
         self.num_prefix_tokens = 2 if distilled else 1
         self.grid_size = (image[0] // patch[0], image[1] // patch[1])
         num_tokens = self.num_prefix_tokens + self.grid_size[0] * self.grid_size[1]

@@ -69,10 +69,10 @@ def load_checkpoint(path: Path | str) -> nn.Module:
     Raises: CheckpointError where there is none, or it is damaged or not ours.
     """
     file, card = weights_file(path), read_card(path)
-    model = build_model(card.spec, in_chans=card.in_chans, num_classes=len(card.classes))
     try:
+        model = build_model(card.spec, in_chans=card.in_chans, num_classes=len(card.classes))
         model.load_state_dict(load_file(file))
-    except (OSError, RuntimeError, SafetensorError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise _damaged(file, error) from error
     return model.eval()
 
@@ -85,7 +85,7 @@ def weights_file(path: Path | str) -> Path:
     path = Path(path)
     file = path / "best.safetensors" if path.is_dir() else path
     if not file.is_file():
-        raise CheckpointError(f"There is no checkpoint at {path}; it appears when a run's first epoch ends.")
+        raise CheckpointError(f"There is no checkpoint at {path}; a run has one once its first epoch has ended.")
     return file
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deit_core.files import write_atomically
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, ExperimentSpec
+from deit_core.spec import AnySpec, members
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Estimates:
         """The estimate, once it has been measured."""
         try:
             return Estimate(**json.loads(self._file(spec).read_bytes()))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError):  # not there, or another version's
             return None
 
     def is_measuring(self, spec: AnySpec) -> bool:
@@ -74,7 +74,7 @@ def save_estimate(path: Path, estimate: Estimate) -> None:
 
 def _key(spec: AnySpec) -> str:
     """What the time depends on: the runs without their words and seeds, and this machine's cores."""
-    runs = spec.runs if isinstance(spec, ExperimentSpec) else (spec,)
+    runs = members(spec)
     parts = [
         run.model_dump_json(include={"name", "data", "model", "distillation", "optim", "augment", "compute"})
         for run in runs

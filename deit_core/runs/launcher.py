@@ -16,7 +16,7 @@ from deit_core.errors import SpecError
 from deit_core.runs import queue
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 
 WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
 _WORKERS_LOG = "workers.log"
@@ -103,12 +103,11 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
     Raises: SpecError when a teacher is neither a run of the store nor a checkpoint on this machine.
     """
     is_experiment = isinstance(spec, ExperimentSpec)
-    members = spec.runs if isinstance(spec, ExperimentSpec) else (spec,)
-    ids = {run.name: new_id() for run in members}
+    ids = {run.name: new_id() for run in members(spec)}
     known = {run.id for run in store.runs()}
     specs: dict[str, RunSpec] = {}
     needs: dict[str, Sequence[str]] = {}
-    for run in members:
+    for run in members(spec):
         run_id = ids[run.name]
         if run.distillation is not None:
             teacher = run.distillation.teacher
@@ -116,7 +115,7 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
                 teacher = ids.get(teacher, teacher)
             if teacher in known or teacher in ids.values():
                 needs[run_id] = [teacher]
-            elif Path(teacher).exists():
+            elif _is_path(teacher):
                 teacher = str(Path(teacher).resolve())  # a worker may be at home elsewhere
             else:
                 raise SpecError(
@@ -129,6 +128,13 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
     experiment = (spec.name, spec.description) if isinstance(spec, ExperimentSpec) else None
     store.add(specs, needs, experiment=experiment, reserved_for=reserved_for)
     return list(specs)
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # too long to be one
+        return False
 
 
 def run_folder(runs_dir: Path, run_id: str) -> Path:

@@ -65,9 +65,13 @@ def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run |
 
     Args: reserved_only: take only runs that were reserved for this worker.
     """
+    unreadable = set(store.unreadable())
     with store.writing() as connection:
-        run_id = connection.scalar(_ready(worker_id, reserved_only).limit(1))
-        if run_id is None:
+        for run_id in connection.scalars(_ready(worker_id, reserved_only)).all():
+            if run_id not in unreadable:
+                break
+            store.move(connection, run_id, Status.FAILED, "Its spec was made by another version; submit it anew.")
+        else:
             return None
         store.move(connection, run_id, Status.RUNNING, "", worker_id=worker_id)
     return store.run(run_id)

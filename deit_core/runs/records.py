@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 
 from deit_core.spec import RunSpec
 
@@ -30,7 +29,7 @@ class Run:
 
     id: str
     number: int
-    spec_json: str
+    spec: RunSpec
     status: Status
     message: str
     stop_requested: bool
@@ -46,10 +45,6 @@ class Run:
     time_left_s: float | None
     results: dict[str, float]
     needs: tuple[str, ...]
-
-    @cached_property
-    def spec(self) -> RunSpec:
-        return RunSpec.model_validate_json(self.spec_json)
 
     @property
     def name(self) -> str:

@@ -7,9 +7,11 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, create_engine, delete, event, func, insert, make_url, select, update
 from sqlalchemy.exc import ArgumentError
 
@@ -115,7 +117,10 @@ class Store:
     # Reading
 
     def runs(self, ids: Iterable[str] | None = None) -> list[Run]:
-        """Runs with their newest state, the newest submitted first; all, or those with the given ids."""
+        """Runs with their newest state, the newest submitted first; all, or those with the given ids.
+
+        A run whose spec this version cannot read is left out; `unreadable` lists these.
+        """
         query = _RUNS.order_by(schema.runs.c.number.desc())
         if ids is not None:
             query = query.where(schema.runs.c.id.in_(list(ids)))
@@ -124,7 +129,7 @@ class Store:
             needs: dict[str, list[str]] = {}
             for run_id, needs_id in connection.execute(select(schema.dependencies)):
                 needs.setdefault(run_id, []).append(needs_id)
-        return [_run(row, tuple(needs.get(row.id, ()))) for row in rows]
+        return [run for row in rows if (run := _run(row, tuple(needs.get(row.id, ())))) is not None]
 
     def run(self, run_id: str) -> Run:
         """One run, by its id or the beginning of it.
@@ -141,7 +146,16 @@ class Store:
         if len(found) != 1 or not run_id:
             count = "Several runs begin" if found and run_id else "There is no run whose id begins"
             raise RunError(f"{count} with {run_id!r}; `python -m deit_core runs` lists them.")
-        return self.runs(found)[0]
+        readable = self.runs(found)
+        if not readable:
+            raise RunError(f"Run {found[0]} was made by another version, and this one cannot read its spec; delete it.")
+        return readable[0]
+
+    def unreadable(self) -> list[str]:
+        """Ids of the runs whose spec this version cannot read."""
+        with self.reading() as connection:
+            rows = connection.execute(select(schema.runs.c.id, schema.runs.c.spec)).all()
+        return [row.id for row in rows if _parse(row.spec) is None]
 
     def points(self, run_id: str, *, after_seq: int = 0, kind: str | None = None) -> list[Point]:
         """What was measured, in the order of writing, from after `after_seq` on.
@@ -209,7 +223,7 @@ class Store:
             elif run.status == Status.RUNNING:
                 self._update(connection, run_id, stop_requested=1)
             else:
-                raise RunError(f"Run {run_id} is {run.status} already; only queued and running runs can be stopped.")
+                raise RunError(f"{_called(run)} is {run.status} already; only queued and running runs can be stopped.")
 
     def resume(self, run_id: str, *, reserved_for: str | None = None) -> None:
         """Queue a stopped, interrupted or failed run again; it goes on from its last saved state.
@@ -232,34 +246,48 @@ class Store:
         with self.writing() as connection:
             run = self._row(connection, run_id)
             if run.status == Status.RUNNING:
-                raise RunError(f"Run {run_id} is running; stop it first, then delete it.")
+                raise RunError(f"{_called(run)} is running; stop it first, then delete it.")
             waiting = connection.execute(
                 select(schema.runs.c.id, schema.runs.c.number, schema.runs.c.spec)
                 .join(schema.dependencies, schema.dependencies.c.run_id == schema.runs.c.id)
                 .where(schema.dependencies.c.needs_id == run_id, schema.runs.c.status != Status.COMPLETED)
             ).first()
             if waiting is not None:
-                name = RunSpec.model_validate_json(waiting.spec).name
-                raise RunError(
-                    f"Run {waiting.number} {name} ({waiting.id}) still needs this one as its teacher; delete it first."
-                )
+                raise RunError(f"{_called(waiting)} still needs this one as its teacher; delete it first.")
             connection.execute(delete(schema.runs).where(schema.runs.c.id == run_id))
 
     def _row(self, connection: Connection, run_id: str) -> Row[Any]:
         row = connection.execute(select(schema.runs).where(schema.runs.c.id == run_id)).first()
         if row is None:
-            raise RunError(f"There is no run {run_id}; `python -m deit_core runs` lists them.")
+            raise RunError(f"There is no run {run_id} any more; somebody has deleted it.")
         return row
 
 
 _RUNS = select(schema.runs, schema.experiments.c.name.label("experiment_name")).outerjoin(schema.experiments)
 
 
-def _run(row: Row[Any], needs: tuple[str, ...]) -> Run:
+@lru_cache(maxsize=4096)
+def _parse(spec: str) -> RunSpec | None:
+    try:
+        return RunSpec.model_validate_json(spec)
+    except ValidationError:
+        return None
+
+
+def _called(row: Any) -> str:
+    """What pages and tables call a run."""
+    spec = _parse(row.spec)
+    return f"Run {row.number} {spec.name}" if spec else f"Run {row.number}"
+
+
+def _run(row: Row[Any], needs: tuple[str, ...]) -> Run | None:
+    spec = _parse(row.spec)
+    if spec is None:
+        return None
     return Run(
         id=row.id,
         number=row.number,
-        spec_json=row.spec,
+        spec=spec,
         status=Status(row.status),
         message=row.message,
         stop_requested=bool(row.stop_requested),

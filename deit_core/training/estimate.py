@@ -12,7 +12,7 @@ import torch
 from deit_core.catalog import SOURCES
 from deit_core.distillation import DistillationTeacher
 from deit_core.models import build_model, find_teacher, read_card
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 from deit_core.training.device import choose_device, place
 from deit_core.training.step import TrainStep
 
@@ -61,7 +61,7 @@ def estimate_durations(spec: AnySpec, runs_dir: Path) -> dict[str, float]:
     Raises: DeitError where such a checkpoint, or the device that is asked for, is not there.
     """
     durations: dict[str, float] = {}
-    for run in spec.runs if isinstance(spec, ExperimentSpec) else (spec,):
+    for run in members(spec):
         teacher = spec.teacher_of(run) if isinstance(spec, ExperimentSpec) else None
         if teacher is None and run.distillation is not None:
             teacher = read_card(find_teacher(run.distillation.teacher, runs_dir)).spec

@@ -39,7 +39,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("DEIT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("DEIT_STORE", raising=False)
     monkeypatch.delenv("DEIT_WORKERS", raising=False)
-    monkeypatch.setattr(launcher, "start_worker", lambda settings: _Worker())
+    monkeypatch.setattr(launcher, "start_worker", lambda *_: _Worker())
     st.cache_resource.clear()
     st.cache_data.clear()
     yield state.store()

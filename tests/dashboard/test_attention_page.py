@@ -172,7 +172,7 @@ def test_a_patch_can_be_queried(run_page: RunPage, looked: dict[str, str]) -> No
 
 
 def test_an_empty_map_says_why(run_page: RunPage, looked: dict[str, str]) -> None:
-    page = run_page("attention", att_discard="0.99", att_layers=["4", "4"], att_query="Class token")
+    page = run_page("attention", att_discard="0.99", att_layers=["3", "3"], att_query="Class token")
     assert "Lower the discard ratio" in page.warning[0].value
     page.segmented_control(key="att_scope").set_value("row").run()
     assert not page.warning
@@ -243,12 +243,12 @@ def test_one_layer_needs_no_choice_of_layers(run_page: RunPage, store: Store) ->
 
 
 def test_models_of_other_shapes_stand_side_by_side(run_page: RunPage, looked: dict[str, str], store: Store) -> None:
-    (small,) = submit(store, presets.get("smoke"))  # two layers and 4 x 4 patches, beside four and 8 x 8
+    (small,) = submit(store, presets.get("smoke"))  # two layers and 4 x 4 patches, beside three and 8 x 8
     save_checkpoints(store, small)
     label = f"{store.run(small).number} smoke"
     page = run_page("attention", att_right=label, att_query="Patch", att_row="8", att_column="8")
     assert len(pictures(page)) == 6
-    page.slider(key="att_layers").set_value((3, 4)).run()
+    page.slider(key="att_layers").set_value((3, 3)).run()
     assert "This model has 2 layers" in page.info[0].value
     assert len(pictures(page)) == 4
 

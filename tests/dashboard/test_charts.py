@@ -12,7 +12,7 @@ from deit_core.runs import Point, Run, Status
 
 def a_run(number: int) -> Run:
     return Run(
-        id=f"id{number}", number=number, spec_json=smoke().model_dump_json(), status=Status.RUNNING, message="",
+        id=f"id{number}", number=number, spec=smoke(), status=Status.RUNNING, message="",
         stop_requested=False, experiment_id=None, experiment_name=None, worker_id=None, created_at=0.0, started_at=0.0,
         finished_at=None, step=0, total_steps=0, epoch=0, time_left_s=None, results={}, needs=(),
     )  # fmt: skip

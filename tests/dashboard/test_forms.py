@@ -175,18 +175,18 @@ def test_fields_are_shared_by_the_runs_that_are_chosen() -> None:
     assert "f/teacher+vit+deit/optim.lr" in shared
     assert not any("model." in key for key in shared)
     page.segmented_control(key="f/runs").set_value("vit and deit").run()
-    page.number_input(key="f/vit+deit/model.depth").set_value(3).run()
-    assert changed(page) == {"vit.model.depth": 3, "deit.model.depth": 3}
+    page.number_input(key="f/vit+deit/model.depth").set_value(5).run()
+    assert changed(page) == {"vit.model.depth": 5, "deit.model.depth": 5}
     page.segmented_control(key="f/runs").set_value("deit").run()
-    assert page.number_input(key="f/deit/model.depth").value == 3
+    assert page.number_input(key="f/deit/model.depth").value == 5
     page.number_input(key="f/deit/distillation.alpha").set_value(0.7).run()
-    assert changed(page) == {"vit.model.depth": 3, "deit.model.depth": 3, "deit.distillation.alpha": 0.7}
+    assert changed(page) == {"vit.model.depth": 5, "deit.model.depth": 5, "deit.distillation.alpha": 0.7}
 
 
 def test_a_field_in_which_the_runs_differ_is_empty_until_it_is_set_for_all() -> None:
     page = form("digits-quick")
     epochs = page.number_input(key="f/teacher+vit+deit/optim.epochs")
-    assert (epochs.value, epochs.placeholder) == (None, "8, 25, 25")
+    assert (epochs.value, epochs.placeholder) == (None, "8, 20, 20")
     epochs.set_value(12).run()
     assert changed(page) == {"optim.epochs": 12}
     assert page.number_input(key="f/teacher+vit+deit/optim.epochs").value == 12
