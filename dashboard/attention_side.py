@@ -110,7 +110,10 @@ def _draw_predictions(seen: Seen, truth: str | None) -> None:
     chances = seen.look.probabilities()
     best = _best(chances.pop("mean"), seen.card.classes)
     name = best[0][0]
-    verdict = "" if truth is None else ", which is right" if name == truth else f"; its class is {truth}"
+    is_foreign = truth is not None and truth not in seen.card.classes
+    if is_foreign:
+        st.caption("This model was trained on another data set, and knows no class of this picture.")
+    verdict = "" if truth is None or is_foreign else ", which is right" if name == truth else f"; its class is {truth}"
     st.markdown(escape(f"Predicts {name}{verdict}."))
     for name, chance in best:
         st.progress(chance, escape(f"{name}, {chance:.1%}"))

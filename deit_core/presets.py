@@ -12,6 +12,7 @@ from deit_core.spec import (
     ComputeSpec,
     DataSpec,
     DistillationSpec,
+    Expectation,
     ExperimentSpec,
     OptimSpec,
     ResNet9Spec,
@@ -53,6 +54,11 @@ def digits_quick() -> ExperimentSpec:
             student_optim=OptimSpec(epochs=20, batch_size=32, lr=2e-3, warmup_epochs=4),
             num_threads=1,  # so small that a second thread gains little, and loses much beside a busy browser
         ),
+        expectation=Expectation(
+            accuracy={"teacher": 0.992, "vit": 0.975, "deit": 0.972},
+            duration_s=58,
+            measured_on="2 cores of an EPYC, 2026-11-21, seed 42",
+        ),
     )
 
 
@@ -70,6 +76,11 @@ def fashion_classroom() -> ExperimentSpec:
             teacher_optim=OptimSpec(epochs=6, batch_size=128, lr=4e-3, warmup_epochs=1),
             student=VisionTransformerSpec(),
             student_optim=OptimSpec(epochs=10, batch_size=64, lr=2e-3, warmup_epochs=1),
+        ),
+        expectation=Expectation(
+            accuracy={"teacher": 0.903, "vit": 0.801, "deit": 0.821},
+            duration_s=370,
+            measured_on="2 cores of an EPYC, 2026-11-21, seed 42",
         ),
     )
 

@@ -123,7 +123,7 @@ def _show_views(spec: DataSpec) -> None:
     from deit_core.data.preview import sample_views
 
     st.subheader("Augmented views")
-    st.caption("Each epoch of a run draws a new view of every image; the same seed draws the same views.")
+    st.caption("Each epoch of a run draws a new view of every image, in the way of these. Another seed draws others.")
     facts, fields = SOURCES[spec.source], AugmentSpec.model_fields
     with st.grid(5, vertical_alignment="bottom"):
         title = st.selectbox("Class", facts.classes, key=f"{spec.source}_class", bind="query-params")

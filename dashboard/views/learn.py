@@ -82,8 +82,9 @@ def _explain_rollout() -> None:
     )
     st.latex(r"R = \hat A_L \cdots \hat A_2\,\hat A_1, \qquad \hat A_l = \tfrac12 A_l + \tfrac12 I")
     st.markdown(
-        "The class token's row of $R$ is drawn over the image: where what it knows may have come from. A DeiT has a "
-        "second such row, the distillation token's.\n\n"
+        "Drawn over the image is the row of $R$ of the token that the prediction is made from: where what it knows may "
+        "have come from. In a ViT that is the class token; a DeiT predicts with the distillation token too, so there "
+        "it is the mean of both rows, and either can be looked at alone.\n\n"
         "It does not show which class a patch speaks for, or whether it speaks for or against it: the map is the same "
         "for every class. It leaves out the MLPs and what the tokens carry, and a bright patch need not be one that "
         "the prediction depends on. Take it as a question to ask of the model, not as its answer."

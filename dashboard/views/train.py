@@ -51,17 +51,33 @@ def _choose() -> tuple[str, AnySpec]:
             "Preset", presets.names(), default=_FIRST_PRESET, required=True, key="preset", bind="query-params"
         )
         with st.popover("Open a spec"):
-            file = st.file_uploader("The JSON of a run or an experiment", type="json", max_upload_size=1)
-    if file is not None:
+            file = st.file_uploader(
+                "The JSON of a run or an experiment",
+                type="json",
+                max_upload_size=1,
+                key=f"opened{st.session_state.get('spec_uploader', 0)}",
+            )
+            if file is not None:
+                st.session_state["opened_spec"] = (file.name, file.getvalue())  # also when one comes back to this page
+        opened = st.session_state.get("opened_spec")
+        if opened is not None:
+            st.button("Back to the presets", on_click=_close)
+    if opened is not None:
         try:
-            spec = load_spec(file.getvalue())
+            spec = load_spec(opened[1])
         except DeitError as error:
             st.error(escape(str(error)))
         else:
-            st.caption(f"From {escape(file.name)}. Remove the file under Open a spec to return to the presets.")
-            return file.name, spec
+            st.caption(f"From {escape(opened[0])}.")
+            return opened[0], spec
     name = preset or _FIRST_PRESET
     return name, presets.get(name)
+
+
+def _close() -> None:
+    """Forget the opened spec; another key empties the uploader."""
+    del st.session_state["opened_spec"]
+    st.session_state["spec_uploader"] = st.session_state.get("spec_uploader", 0) + 1
 
 
 def _form(source: str, spec: AnySpec) -> tuple[str, Changes]:

@@ -172,7 +172,7 @@ def test_a_patch_can_be_queried(run_page: RunPage, looked: dict[str, str]) -> No
 
 
 def test_an_empty_map_says_why(run_page: RunPage, looked: dict[str, str]) -> None:
-    page = run_page("attention", att_discard="0.99", att_layers=["3", "3"], att_query="Class token")
+    page = run_page("attention", att_discard="0.99", att_layers=["2", "2"], att_query="Class token")
     assert "Lower the discard ratio" in page.warning[0].value
     page.segmented_control(key="att_scope").set_value("row").run()
     assert not page.warning
