@@ -95,7 +95,7 @@ def _seconds(seconds: float | None) -> pd.Timedelta | None:
 
 
 def _accuracy(title: str, help: str) -> Any:
-    return st.column_config.NumberColumn(title, help=help, format="percent", step=0.001, width=82)
+    return st.column_config.NumberColumn(title, help=help, format="percent", step=0.0001, width=82)
 
 
 # Said aloud, since a column without any value would have none.
