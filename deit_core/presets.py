@@ -52,7 +52,7 @@ def digits_quick() -> ExperimentSpec:
             teacher_optim=OptimSpec(epochs=8, batch_size=64, lr=2e-3, warmup_epochs=2),
             student=VisionTransformerSpec(patch_size=2, embed_dim=48, depth=3, num_heads=4),
             student_optim=OptimSpec(epochs=20, batch_size=32, lr=2e-3, warmup_epochs=4),
-            num_threads=1,  # so small that a second thread gains little, and loses much beside a busy browser
+            num_threads=1,  # keeps its pace beside a busy browser, where two would wait for each other all the time
         ),
         expectation=Expectation(
             accuracy={"teacher": 0.992, "vit": 0.975, "deit": 0.972},
