@@ -71,8 +71,10 @@ def train(
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     store = open_store(settings.store_url)
     with terminal.Progress() as progress:
-        runs = train_here(store, settings, _spec(preset, changes), progress.show)
+        runs, mistake = train_here(store, settings, _spec(preset, changes), progress.show)
     terminal.print_runs(runs)
+    if mistake is not None:
+        raise mistake
     statuses = {run.status for run in runs}
     if Status.FAILED in statuses:
         raise typer.Exit(1)

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deit_core import presets
+from deit_core.models import ModelCard, build_model, save_weights
+
 TINY = [
     *("--set", "optim.epochs=2", "--set", "optim.warmup_epochs=0.5", "--set", "model.depth=2"),
     *("--set", "model.patch_size=4", "--set", "model.width=8"),
@@ -102,6 +105,46 @@ def test_a_broken_spec_file_is_one_sentence(tmp_path: Path) -> None:
     assert_sentence(deit(tmp_path, "submit", str(file)), "There is no field colour")
     file.write_text("{")
     assert_sentence(deit(tmp_path, "submit", str(file)), "not JSON")
+
+
+def test_a_missing_data_set_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, so that the system's copy and the mirror can be taken away."""
+    from deit_core import cli
+    from deit_core.data import sources
+    from deit_core.torchvision_ops import torchvision
+
+    monkeypatch.setattr(sources, "SYSTEM_FASHION_MNIST", tmp_path / "none")
+    monkeypatch.setattr(torchvision.datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
+    places = ["--runs-dir", str(tmp_path / "runs"), "--data-dir", str(tmp_path / "data")]
+    monkeypatch.setattr(sys, "argv", ["deit_core", "train", "fashion-classroom", *places])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert "Error: Fashion-MNIST is not on this machine" in error
+    assert "apt install dataset-fashion-mnist" in error
+    assert "Traceback" not in error
+
+
+def test_a_teacher_of_other_classes_and_a_corrupt_checkpoint_are_one_sentence(tmp_path: Path) -> None:
+    spec = presets.digits_quick().runs[0]
+    card = ModelCard(
+        spec=spec, classes=tuple("abcdefg"), in_chans=1, mean=(0.3,), std=(0.3,), data_hash="", epoch=1, step=1
+    )
+    teacher = tmp_path / "teacher.safetensors"
+    save_weights(teacher, build_model(spec, num_classes=7), card)
+    student = tmp_path / "student.json"
+    deit_spec = presets.digits_quick().runs[2].model_dump(mode="json")
+    deit_spec["distillation"]["teacher"] = str(teacher)
+    student.write_text(json.dumps(deit_spec))
+    refused = deit(tmp_path, "train", str(student))
+    assert refused.returncode == 2
+    assert "tells 7 classes apart and the student 10; choose a teacher" in " ".join(refused.stderr.split())
+    assert "Traceback" not in refused.stderr
+    teacher.write_bytes(teacher.read_bytes()[:5000])
+    assert_sentence(deit(tmp_path, "rollout", str(teacher), "a.png", "--out", "x"), "is damaged or no checkpoint")
 
 
 def test_presets_say_what_they_take(tmp_path: Path) -> None:

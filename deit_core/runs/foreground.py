@@ -4,6 +4,7 @@ import signal
 import sys
 from types import FrameType
 
+from deit_core.errors import DeitError
 from deit_core.runs import queue
 from deit_core.runs.launcher import enqueue
 from deit_core.runs.records import Run
@@ -13,10 +14,10 @@ from deit_core.settings import Settings
 from deit_core.spec import AnySpec
 
 
-def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) -> list[Run]:
+def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) -> tuple[list[Run], DeitError | None]:
     """Train a run or an experiment to its end, or until Ctrl-C, which stops it after the step and saves it.
 
-    Returns: its runs as they ended, in the order of the experiment.
+    Returns: its runs as they ended, in the order of the experiment, and what a person could have got right.
     """
     queue.reap(store)
     entry = queue.register(store, num_slots=None)
@@ -39,4 +40,4 @@ def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) 
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    return store.runs(run_ids)[::-1]
+    return store.runs(run_ids)[::-1], worker.mistake

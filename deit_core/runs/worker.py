@@ -49,6 +49,7 @@ class Worker:
         self._ending = threading.Event()  # the process is to end
         self._stopping = threading.Event()  # the run is to stop
         self._run: Run | None = None
+        self.mistake: DeitError | None = None  # the first thing that a person can mend and that ended a run
 
     def work(self) -> None:
         """Claim and train until nothing is ready, or until told to end."""
@@ -84,6 +85,8 @@ class Worker:
                 except Exception as error:
                     log.exception("failed")
                     status, message = Status.FAILED, describe(error)
+                    if isinstance(error, DeitError):
+                        self.mistake = self.mistake or error
                 log.info("%s %s", status, message)
         except OSError as error:  # not even its log can be written
             status, message = Status.FAILED, describe(error)

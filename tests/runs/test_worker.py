@@ -218,7 +218,8 @@ class Watch:
 
 def test_the_foreground_uses_the_same_store_and_folders(settings: Settings, tiny_trio: ExperimentSpec) -> None:
     store, watch = open_store(settings.store_url), Watch()
-    runs = train_here(store, settings, tiny_trio, watch)
+    runs, mistake = train_here(store, settings, tiny_trio, watch)
+    assert mistake is None
     assert [(run.name, run.status) for run in runs] == [(name, Status.COMPLETED) for name in ("teacher", "vit", "deit")]
     assert sum(isinstance(event, RunFinished) for _, event in watch.events) == 3
     assert (settings.runs_dir / runs[2].id / "best.safetensors").exists()
@@ -232,6 +233,6 @@ def test_ctrl_c_stops_the_foreground_and_nothing_is_lost(settings: Settings, tin
         if isinstance(event, StepDone) and run.name == "vit":
             os.kill(os.getpid(), signal.SIGINT)
 
-    runs = train_here(store, settings, tiny_trio, interrupt)
+    runs, _ = train_here(store, settings, tiny_trio, interrupt)
     assert [run.status for run in runs] == [Status.COMPLETED, Status.STOPPED, Status.STOPPED]
     assert (settings.runs_dir / runs[1].id / "state.pt").exists()
