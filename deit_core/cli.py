@@ -22,6 +22,7 @@ from deit_core.runs import LocalLauncher, Run, Status, log_file, open_store, run
 from deit_core.runs.estimates import Estimate, save_estimate
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, load_spec, replace
+from deit_core.threads import num_cores, spin_briefly
 
 app = typer.Typer(
     name="deit_core",
@@ -215,10 +216,12 @@ def estimate(
     """Measure how long a spec takes on this machine: about two seconds for each of its runs."""
     settings = Settings.from_env(runs_dir=runs_dir)
     try:
+        spin_briefly()
         from deit_core.training.estimate import estimate_durations
 
         start_s = time.time() - psutil.Process().create_time()
-        run_s = estimate_durations(_spec(preset, changes), settings.runs_dir)
+        num_threads = max(1, num_cores() // settings.num_workers)
+        run_s = estimate_durations(_spec(preset, changes), settings.runs_dir, num_threads)
         found = Estimate(start_s + sum(run_s.values()), run_s)
     except Exception as error:
         if out is None:

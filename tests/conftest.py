@@ -1,10 +1,6 @@
 """What every test needs: few threads, and small specs that train in seconds."""
 
 import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "2")
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch loads, as the worker does
-
 from pathlib import Path
 
 import pytest
@@ -12,6 +8,10 @@ import pytest
 from deit_core import presets
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
+from deit_core.threads import spin_briefly
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+spin_briefly()  # torch is not loaded yet; a worker does the same
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [  # lowest first; a module may import its own layer and those before it
-    {"errors", "catalog", "events", "files", "torchvision_ops"},
+    {"errors", "catalog", "events", "files", "threads", "torchvision_ops", "wording"},
     {"spec", "settings"},
     {"presets"},
     {"models", "data", "distillation", "attention", "analysis"},

@@ -25,6 +25,7 @@ from deit_core.runs.launcher import WORKER_ID_VARIABLE, log_file, run_folder
 from deit_core.runs.records import Run, Status
 from deit_core.runs.store import Store, open_store
 from deit_core.settings import Settings
+from deit_core.threads import num_cores, spin_briefly
 
 log = logging.getLogger("deit_core.worker")
 
@@ -96,9 +97,7 @@ class Worker:
 
     def _follow(self, run: Run) -> tuple[Status, str, dict[str, Any]]:
         """Train and write down what happens, up to the run's end: its status, why, and its last columns."""
-        # OpenMP's threads spin while they wait. Where anything else needs a core, a browser say, that makes training
-        # several times slower, so they spin briefly. Read when torch is loaded. Measured in docs/performance.md.
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+        spin_briefly()
         from deit_core.training import train
 
         folder = run_folder(self.settings.runs_dir, run.id)
@@ -254,11 +253,6 @@ def patiently(call: Callable[[], Result], patience_s: float = 120.0) -> Result:
                 raise
             log.warning("the store does not answer, trying again: %s", error.orig)
             time.sleep(1.0)
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def main() -> None:

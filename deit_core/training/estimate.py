@@ -19,11 +19,14 @@ from deit_core.training.step import TrainStep
 _PROBE_S = 1.0
 
 
-def estimate_duration(spec: RunSpec, teacher_spec: RunSpec | None = None) -> float:
+def estimate_duration(spec: RunSpec, teacher_spec: RunSpec | None, num_threads: int) -> float:
     """Seconds of training, validation and test, without the start of the process.
 
-    Args: teacher_spec: the spec of the teacher the student would learn from, where there is one.
+    Args:
+        teacher_spec: the spec of the teacher the student would learn from, where there is one.
+        num_threads: CPU threads where the spec does not say.
     """
+    torch.set_num_threads(spec.compute.num_threads or num_threads)
     device = choose_device(spec.compute)
     facts = SOURCES[spec.data.source]
     num_images = facts.num_train * spec.data.fraction
@@ -55,7 +58,7 @@ def estimate_duration(spec: RunSpec, teacher_spec: RunSpec | None = None) -> flo
     return per_epoch_s * spec.optim.epochs + image_s * facts.num_test
 
 
-def estimate_durations(spec: AnySpec, runs_dir: Path) -> dict[str, float]:
+def estimate_durations(spec: AnySpec, runs_dir: Path, num_threads: int) -> dict[str, float]:
     """Seconds for every run of a spec, by name. Teachers from outside the experiment are read from their checkpoints.
 
     Raises: DeitError where such a checkpoint, or the device that is asked for, is not there.
@@ -65,7 +68,7 @@ def estimate_durations(spec: AnySpec, runs_dir: Path) -> dict[str, float]:
         teacher = spec.teacher_of(run) if isinstance(spec, ExperimentSpec) else None
         if teacher is None and run.distillation is not None:
             teacher = read_card(find_teacher(run.distillation.teacher, runs_dir)).spec
-        durations[run.name] = estimate_duration(run, teacher)
+        durations[run.name] = estimate_duration(run, teacher, num_threads)
     return durations
 
 
