@@ -29,7 +29,13 @@ def _show(spec: AnySpec, was_open: bool) -> None:
         st.caption(f"How long this takes is not known: {escape(found.error)}")
     else:
         parts = ", ".join(f"{escape(name)} {duration(seconds)}" for name, seconds in found.run_s.items())
-        st.markdown(f"About **{duration(found.duration_s)}** on this machine: {parts}.")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"About **{duration(found.duration_s)}** on this machine: {parts}.",
+                width="content",
+                help="Measured with a second of real steps of each run. Whatever else was busy then made it longer.",
+            )
+            st.button("Measure again", type="tertiary", on_click=_measure_again, args=(spec,), key="measure_again")
 
 
 def _find(spec: AnySpec) -> Estimate | None:
@@ -51,6 +57,17 @@ def _find(spec: AnySpec) -> Estimate | None:
     if estimates.is_measuring(spec):
         asked.add(document)
     return None
+
+
+def cancel() -> None:
+    """Break off what is being measured; a later visit measures it anew."""
+    _estimates().cancel()
+    st.session_state.pop("train_measured", None)
+
+
+def _measure_again(spec: AnySpec) -> None:
+    _estimates().forget(spec)
+    st.session_state.pop("train_measured", None)
 
 
 @st.cache_resource

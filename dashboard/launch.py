@@ -3,15 +3,20 @@
 Knows the store and the launcher; does not know where the spec came from.
 """
 
+import time
+
 import streamlit as st
 
+from dashboard import estimate
 from dashboard.navigation import link
 from dashboard.run_status import label
 from dashboard.state import launcher, settings, store
 from dashboard.text import escape
 from deit_core.errors import DeitError
 from deit_core.runs import Status
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members, replace
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace
+
+_ONE_CLICK_S = 3.0  # a second click on the same button within this time is an impatient one
 
 
 def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
@@ -79,10 +84,15 @@ def _ask_for_teacher(run: RunSpec) -> str:
 
 
 def _submit(spec: AnySpec, note: str) -> None:
+    started_at, started = st.session_state.get("last_start", (0.0, None))
+    if started == spec and time.monotonic() - started_at < _ONE_CLICK_S:
+        return
+    st.session_state["last_start"] = (time.monotonic(), spec)
+    estimate.cancel()  # it would slow the training, and the training it
     try:
         run_ids = launcher().submit(spec)
     except DeitError as error:
         st.error(escape(str(error)))
     else:
-        st.session_state[note] = [run.name for run in members(spec)]
+        st.session_state[note] = [label(run) for run in store().runs(run_ids)][::-1]
         st.session_state["runs"] = run_ids  # what the Runs page shows first

@@ -44,9 +44,9 @@ def run_table(runs: Sequence[Run], everyone: Sequence[Run]) -> pd.DataFrame:
             "progress": run.progress,
             "time_left": _seconds(run.time_left_s),
             "epoch": f"{run.epoch} / {run.spec.optim.epochs}",
-            "val_accuracy": run.results.get("val_accuracy"),
-            "best_val_accuracy": run.results.get("best_val_accuracy"),
-            "test_accuracy": run.results.get("test_accuracy"),
+            "val_accuracy": _percent(run.results.get("val_accuracy")),
+            "best_val_accuracy": _percent(run.results.get("best_val_accuracy")),
+            "test_accuracy": _percent(run.results.get("test_accuracy")),
             "submitted": pd.Timestamp(run.created_at, unit="s", tz="UTC"),
         }
         for run in runs
@@ -90,12 +90,16 @@ def _words(run: Run) -> str:
     ).casefold()
 
 
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 2)
+
+
 def _seconds(seconds: float | None) -> pd.Timedelta | None:
     return None if seconds is None else pd.Timedelta(round(seconds), unit="s")
 
 
 def _accuracy(title: str, help: str) -> Any:
-    return st.column_config.NumberColumn(title, help=help, format="percent", step=0.0001, width=82)
+    return st.column_config.NumberColumn(title, help=help, format="%.2f%%", width=82)  # "percent" would cut digits off
 
 
 # Said aloud, since a column without any value would have none.

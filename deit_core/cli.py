@@ -181,19 +181,21 @@ def export(
 
 @app.command()
 def rollout(
-    checkpoint: Annotated[Path, typer.Argument(help="A run's folder, or a .safetensors file.")],
+    checkpoint: Annotated[str, typer.Argument(help="A run's id, its folder, or a .safetensors file.")],
     images: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files.")],
     out: Annotated[Path, typer.Option(help="The folder for the pictures.")],
     head_fusion: Annotated[str, typer.Option(help="How heads are joined: mean, max or min.")] = "mean",
     discard_ratio: Annotated[float, typer.Option(help="Share of the weakest patch links that is dropped.")] = 0.0,
     layers: Annotated[list[int] | None, typer.Option(help="Use this layer, counted from 0. Repeatable.")] = None,
     query: Annotated[str, typer.Option(help="Trace from: head, class, distillation, or a token's number.")] = "head",
+    runs_dir: RunsDirOption = None,
 ) -> None:
     """Draw attention rollouts of image files, without a browser."""
     from deit_core.attention.pictures import draw_rollouts
 
+    folder = run_folder(Settings.from_env(runs_dir=runs_dir).runs_dir, checkpoint)
     drawn = draw_rollouts(
-        checkpoint,
+        folder if folder.exists() else Path(checkpoint),
         images,
         out,
         head_fusion=head_fusion,

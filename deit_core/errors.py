@@ -59,8 +59,9 @@ def _sentences(error: "ValidationError", document: Any) -> Iterable[str]:
             case "missing":
                 yield f"{where} is missing; give it a value."
             case "value_error":  # our own validators, already sentences
-                yield detail["msg"].removeprefix("Value error, ")
-            case "string_too_short":
+                in_run = f"{loc[0]}: " if detail["loc"][:1] == ("runs",) and len(detail["loc"]) > 1 else ""
+                yield in_run + detail["msg"].removeprefix("Value error, ")
+            case "string_too_short" | "string_pattern_mismatch":
                 yield f"{where} is empty; give it a value."
             case "union_tag_not_found":
                 yield f"{where}.family is missing; set it to vit or resnet9."

@@ -133,7 +133,7 @@ class OptimSpec(_Part):
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"A warm-up of {self.warmup_epochs:g} epochs never ends in a run of {self.epochs}; "
-                "make warmup_epochs smaller than epochs."
+                "make optim.warmup_epochs (an advanced field) smaller than optim.epochs."
             )
         if self.min_lr > self.lr:
             raise ValueError(f"min_lr {self.min_lr:g} lies above lr {self.lr:g}; make it smaller.")
@@ -174,7 +174,7 @@ class RunSpec(_Part):
     """One training, completely. Equal specs on the same CPU give equal weights."""
 
     version: Literal[1] = 1
-    name: str = _field("run", "What the run is called on the pages.", min_length=1, max_length=80)
+    name: str = _field("run", "What the run is called on the pages.", min_length=1, max_length=80, pattern=r"\S")
     data: DataSpec = DataSpec()
     model: ModelSpec = VisionTransformerSpec()
     distillation: DistillationSpec | None = None

@@ -26,7 +26,10 @@ _FIRST_PRESET = "digits-quick"
 
 def render() -> None:
     st.title("Train")
-    source, spec = _choose()
+    chosen = _choose()
+    if chosen is None:
+        return
+    source, spec = chosen
     key, changes = _form(source, spec)
     if isinstance(spec, RunSpec) and spec.distillation:
         _choose_teacher(spec, changes, key)
@@ -44,11 +47,17 @@ def render() -> None:
         _show_as_text(source, changes, variant)
 
 
-def _choose() -> tuple[str, AnySpec]:
-    """What to train, and what the command line calls it: a preset's name, or a file's."""
+def _choose() -> tuple[str, AnySpec] | None:
+    """What to train, and what the command line calls it: a preset's name, or a file's. None for an unreadable file."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         preset = st.segmented_control(
-            "Preset", presets.names(), default=_FIRST_PRESET, required=True, key="preset", bind="query-params"
+            "Preset",
+            presets.names(),
+            default=_FIRST_PRESET,
+            required=True,
+            key="preset",
+            bind="query-params",
+            on_change=_close,
         )
         with st.popover("Open a spec"):
             file = st.file_uploader(
@@ -67,16 +76,16 @@ def _choose() -> tuple[str, AnySpec]:
             spec = load_spec(opened[1])
         except DeitError as error:
             st.error(escape(str(error)))
-        else:
-            st.caption(f"From {escape(opened[0])}.")
-            return opened[0], spec
+            return None
+        st.caption(f"From {escape(opened[0])}.")
+        return opened[0], spec
     name = preset or _FIRST_PRESET
     return name, presets.get(name)
 
 
 def _close() -> None:
     """Forget the opened spec; another key empties the uploader."""
-    del st.session_state["opened_spec"]
+    st.session_state.pop("opened_spec", None)
     st.session_state["spec_uploader"] = st.session_state.get("spec_uploader", 0) + 1
 
 
@@ -126,13 +135,17 @@ def _describe_run(run: RunSpec, expected: str) -> None:
     lines = [
         f"**{escape(run.name)}**",
         _model_in_words(run),
-        f"{run.optim.epochs} epochs on {share}{SOURCES[run.data.source].title} at {run.data.img_size} px",
+        f"{_epochs(run)} on {share}{SOURCES[run.data.source].title} at {run.data.img_size} px",
     ]
     if run.distillation:
         lines.append(f"Learns from {escape(run.distillation.teacher)}, {run.distillation.kind} distillation")
     if expected:
         lines.append(expected)
     st.markdown("  \n".join(lines))
+
+
+def _epochs(run: RunSpec) -> str:
+    return "1 epoch" if run.optim.epochs == 1 else f"{run.optim.epochs} epochs"
 
 
 def _model_in_words(run: RunSpec) -> str:

@@ -64,6 +64,19 @@ class Estimates:
                     )
                 }
 
+    def cancel(self) -> None:
+        """Break off what is being measured: a training is about to begin, and each would slow the other."""
+        with self._lock:
+            for child in self._measuring.values():
+                if child.poll() is None:
+                    child.terminate()
+                    child.wait()
+            self._measuring = {}
+
+    def forget(self, spec: AnySpec) -> None:
+        """Drop what was measured, so that it can be measured again."""
+        self._file(spec).unlink(missing_ok=True)
+
     def _file(self, spec: AnySpec) -> Path:
         return self.settings.runs_dir / "estimates" / f"{_key(spec)}.json"
 

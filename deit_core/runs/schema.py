@@ -27,8 +27,9 @@ workers = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", String(12), primary_key=True),
-    Column("number", Integer, nullable=False, unique=True),  # order of submission, which is the order of the queue
+    Column("id", String(12), nullable=False, unique=True),
+    # The order of submission, which is the order of the queue. Never used again: links and people remember it.
+    Column("number", Integer, primary_key=True, autoincrement=True),
     Column("experiment_id", ForeignKey("experiments.id", ondelete="SET NULL"), index=True),
     Column("spec", Text, nullable=False),
     Column("status", String(12), nullable=False, index=True),
@@ -44,6 +45,7 @@ runs = Table(
     Column("epoch", Integer, nullable=False, default=0),
     Column("time_left_s", Float),
     Column("results", JSON, nullable=False, default=dict),  # newest val_*, best_epoch, then test_*, num_params, device
+    sqlite_autoincrement=True,
 )
 
 dependencies = Table(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, create_engine, delete, event, func, insert, make_url, select, update
+from sqlalchemy import Connection, Row, create_engine, delete, event, insert, make_url, select, update
 from sqlalchemy.exc import ArgumentError
 
 from deit_core.errors import RunError
@@ -95,12 +95,10 @@ class Store:
                         id=experiment_id, name=name, description=description, created_at=now
                     )
                 )
-            number = connection.scalar(select(func.coalesce(func.max(schema.runs.c.number), 0)))
-            for offset, (run_id, spec) in enumerate(specs.items(), start=1):
+            for run_id, spec in specs.items():
                 connection.execute(
                     insert(schema.runs).values(
                         id=run_id,
-                        number=(number or 0) + offset,
                         experiment_id=experiment_id,
                         spec=spec.model_dump_json(),
                         status=Status.QUEUED,

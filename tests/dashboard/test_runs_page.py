@@ -47,7 +47,7 @@ def test_every_run_is_in_the_table_with_its_status(every_status: dict[str, str],
     running = table[table["number"] == 4].iloc[0]
     assert (running["model"], running["epoch"], running["progress"]) == ("ViT", "1 / 2", 0.5)
     assert running["time_left"].total_seconds() == 83
-    assert (running["val_accuracy"], running["best_val_accuracy"]) == (0.8, 0.85)
+    assert (running["val_accuracy"], running["best_val_accuracy"]) == (80.0, 85.0)
 
 
 def test_the_newest_experiment_is_shown_at_first(trio: dict[str, str], run_page: RunPage) -> None:

@@ -34,6 +34,9 @@ class FakeEstimates:
             return True
         return spec in self.requested and not self.dies
 
+    def cancel(self) -> None:
+        pass
+
     def request(self, spec: AnySpec) -> None:
         self.requested.append(spec)
 
@@ -77,7 +80,7 @@ def test_one_click_starts_the_experiment(train_page: RunPage, store: Store) -> N
     assert page.button(key="start").label == "Start all 3 runs"
     sound(page.button(key="start").click().run())
     assert [run.name for run in reversed(store.runs())] == ["teacher", "vit", "deit"]
-    assert "teacher, vit, deit" in page.success[0].value.replace("\\", "")
+    assert "1 teacher, 2 vit, 3 deit" in page.success[0].value.replace("\\", "")
     assert page.get("page_link")
     sound(page.run())
     assert len(store.runs()) == 3
@@ -178,7 +181,18 @@ def test_a_damaged_file_is_a_sentence(train_page: RunPage) -> None:
     page = train_page()
     page.file_uploader[0].upload("spec.json", b"{nope").run()
     assert "This is not JSON" in page.error[0].value
-    assert document(sound(page)) == presets.get("digits-quick")
+    assert not [button for button in page.button if button.key == "start"]  # it would start something else
+    page.segmented_control(key="preset").set_value("smoke").run()  # leaves the file
+    assert not page.error
+    assert document(sound(page)) == presets.get("smoke")
+
+
+def test_an_impatient_second_click_starts_nothing_more(train_page: RunPage, store: Store) -> None:
+    page = train_page()
+    page.button(key="start").click().run()
+    page.button(key="start").click().run()
+    assert len(store.runs()) == 3
+    assert "1 teacher, 2 vit, 3 deit" in page.success[0].value.replace("\\", "")
 
 
 def test_names_from_a_file_show_literally(train_page: RunPage) -> None:
