@@ -46,7 +46,7 @@ _ROLES = {"model.distilled", "distillation.teacher"}
 
 @dataclass(frozen=True)
 class FormField:
-    """A field of a run's spec as a widget needs it. `path` is what `replace` takes; bounds are those of the widget."""
+    """A field of a run's spec as a widget needs it. `path` is what `replace` takes."""
 
     path: str
     label: str
@@ -55,8 +55,6 @@ class FormField:
     choices: tuple[str, ...]
     is_optional: bool
     is_advanced: bool
-    lowest: float | None
-    highest: float | None
     max_length: int | None
 
     @property
@@ -108,30 +106,29 @@ def _form_field(path: str, info: FieldInfo) -> FormField:
     is_choice = get_origin(annotation) is Literal
     kind = str if is_choice else get_origin(annotation) or annotation
     assert isinstance(kind, type)
-    lowest, highest = _bounds(info, kind)
     max_length = next((item.max_length for item in info.metadata if hasattr(item, "max_length")), None)
     return FormField(
         path=path,
         label=_label(path.rpartition(".")[2], unit),
-        help=f"{info.description} `{path}`",
+        help=f"{info.description}{_bounds(info)} `{path}`",
         kind=kind,
         choices=get_args(annotation) if is_choice else (),
         is_optional=is_optional,
         is_advanced=bool(extra["advanced"]),
-        lowest=lowest,
-        highest=highest,
         max_length=max_length,
     )
 
 
-def _bounds(info: FieldInfo, kind: type) -> tuple[float | None, float | None]:
-    """Bounds for a widget, which takes inclusive ones: an excluded float stays for the spec to refuse."""
-    names = ("ge", "gt", "le", "lt")
-    found = {name: getattr(item, name) for item in info.metadata for name in names if hasattr(item, name)}
-    if kind is int:
-        found |= {"ge": found["gt"] + 1} if "gt" in found else {}
-        found |= {"le": found["lt"] - 1} if "lt" in found else {}
-    return found.get("ge", found.get("gt")), found.get("le", found.get("lt"))
+def _bounds(info: FieldInfo) -> str:
+    """The bounds of a number in words. The spec holds them: a widget that did would keep a wrong number to itself."""
+    names = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    found = [
+        f"{words} {getattr(item, name):g}"
+        for item in info.metadata
+        for name, words in names.items()
+        if hasattr(item, name)
+    ]
+    return f" {' and '.join(found).capitalize()}." if found else ""
 
 
 def _label(name: str, unit: str) -> str:
@@ -218,9 +215,7 @@ def _record(field: FormField, changes: Changes, runs: tuple[str, ...], key: str)
 
 
 def _number_options(field: FormField, values: Sequence[float | None]) -> dict[str, Any]:
-    bounds = {"min_value": field.lowest, "max_value": field.highest}
-    options = {name: None if bound is None else field.kind(bound) for name, bound in bounds.items()}
-    return options | ({"step": 1, "format": "%d"} if field.kind is int else {"step": _step(values[0]), "format": "%g"})
+    return {"step": 1, "format": "%d"} if field.kind is int else {"step": _step(values[0]), "format": "%g"}
 
 
 def _step(value: float | None) -> float:

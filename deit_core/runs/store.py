@@ -34,7 +34,8 @@ def open_store(url: str | None = None) -> "Store":
 
 
 def new_id() -> str:
-    return secrets.token_hex(4)
+    """Eight hexadecimal digits of which the first is a letter, so that nobody reads it as a number."""
+    return secrets.choice("abcdef") + secrets.token_hex(4)[1:]
 
 
 class Store:

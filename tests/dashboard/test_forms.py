@@ -81,23 +81,21 @@ def test_every_field_but_a_run_s_part_in_its_experiment_is_in_the_form(name: str
         assert paths <= {path for path, _ in leaves(run)}
 
 
-def test_every_default_lies_within_its_widget_s_bounds() -> None:
+def test_every_default_is_one_of_its_choices() -> None:
     for preset in presets.names():
         for run in members(presets.get(preset)):
             values = dict(leaves(run))
             for field in form_fields(run):
-                value = values[field.path]
-                assert field.lowest is None or value is None or value >= field.lowest, field.path
-                assert field.highest is None or value is None or value <= field.highest, field.path
-                assert not field.choices or value in field.choices, field.path
+                assert not field.choices or values[field.path] in field.choices, field.path
 
 
 def test_a_field_carries_what_the_spec_says_of_it() -> None:
     by_path = {field.path: field for field in form_fields(trio().runs[2])}
     size, seed, device = by_path["data.img_size"], by_path["seed"], by_path["compute.device"]
-    assert (size.label, size.kind, size.lowest, size.highest) == ("Image size (px)", int, 8, 512)
+    assert (size.label, size.kind) == ("Image size (px)", int)
+    assert "At least 8 and at most 512." in size.help
     assert "resized to this width" in size.help
-    assert (seed.lowest, seed.highest, seed.is_advanced) == (0, 2**31 - 1, False)
+    assert not seed.is_advanced
     assert (device.choices, device.is_advanced) == (("auto", "cpu", "cuda", "mps"), True)
     assert by_path["compute.num_threads"].is_optional
     assert by_path["optim.lr"].label == "Learning rate"
