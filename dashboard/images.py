@@ -187,7 +187,7 @@ def colour_bar(style: Style) -> str:
     return (
         f'<div style="position:relative; height:10px; background:linear-gradient(to right, {stops})">{mark}</div>'
         '<div style="display:flex; justify-content:space-between; font-size:0.8rem; opacity:0.7; margin-top:4px">'
-        f"<span>0</span><span>| 1 = no preference</span><span>≥ {style.vmax:.1f} × uniform</span></div>"
+        f"<span>0</span><span>the mark: 1, no preference</span><span>≥ {style.vmax:.1f} × uniform</span></div>"
     )
 
 
