@@ -103,6 +103,11 @@ def fashion_miniproject() -> ExperimentSpec:
             student=VisionTransformerSpec(drop_rate=0.1, attn_drop_rate=0.1),
             student_optim=OptimSpec(epochs=10, batch_size=128, lr=5e-4, warmup_epochs=1, weight_decay=1e-3),
         ),
+        expectation=Expectation(
+            accuracy={"teacher": 0.943, "vit": 0.791, "deit": 0.807},
+            duration_s=3004,
+            measured_on="2 cores of an EPYC, 2026-11-21, seed 42; the time is the idle machine's estimate",
+        ),
     )
 
 
