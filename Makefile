@@ -37,8 +37,9 @@ bench: .venv/installed-dev
 	$(BIN)/pip install -q --no-deps -e .
 	touch $@
 
-.venv/installed-dev: .venv/installed requirements-dev.txt
+.venv/installed-dev: .venv/installed requirements-dev.txt requirements-peers.txt
 	$(BIN)/pip install -q -r requirements-dev.txt
+	$(BIN)/pip install -q --no-deps -r requirements-peers.txt
 	touch $@
 
 clean:

@@ -182,29 +182,80 @@ def export(
 @app.command()
 def rollout(
     checkpoint: Annotated[str, typer.Argument(help="A run's id, its folder, or a .safetensors file.")],
-    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files.")],
+    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files, or folders of them.")],
     out: Annotated[Path, typer.Option(help="The folder for the pictures.")],
-    head_fusion: Annotated[str, typer.Option(help="How heads are joined: mean, max or min.")] = "mean",
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="rollout, class_attention, gradient_rollout or attention_relevance; grad_cam for a CNN. "
+            "Default: rollout, or grad_cam for a CNN."
+        ),
+    ] = None,
+    view: Annotated[
+        str, typer.Option(help="maps, depth, heads or variants; all but maps are of the rollout.")
+    ] = "maps",
+    target: Annotated[str | None, typer.Option(help="The class asked about (default: the predicted one).")] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(help="Trace from: head, class, distillation, or a token's number (default: each output token)."),
+    ] = None,
+    head_fusion: Annotated[
+        str, typer.Option(help="How heads are joined: mean, max, min, or one head's number, counted from 0.")
+    ] = "mean",
     discard_ratio: Annotated[float, typer.Option(help="Share of the weakest patch links that is dropped.")] = 0.0,
+    scope: Annotated[str, typer.Option(help="Rank links by matrix or by row.")] = "matrix",
     layers: Annotated[list[int] | None, typer.Option(help="Use this layer, counted from 0. Repeatable.")] = None,
-    query: Annotated[str, typer.Option(help="Trace from: head, class, distillation, or a token's number.")] = "head",
+    residual: Annotated[float, typer.Option(help="Share of the residual connection in each layer.")] = 0.5,
+    row_norm: Annotated[str, typer.Option(help="Normalise rows mixed, or attention first.")] = "mixed",
+    compat: Annotated[bool, typer.Option(help="Draw what the popular code draws, errors included.")] = False,
+    cmap: Annotated[str, typer.Option(help="inferno, cividis, viridis or grey.")] = "inferno",
+    opacity: Annotated[float, typer.Option(help="Of the colours over the image, from 0 to 1.")] = 0.7,
+    vmax: Annotated[
+        float | None, typer.Option(help="End of the scale in x uniform (default: each image's own).")
+    ] = None,
+    smooth: Annotated[bool, typer.Option(help="Blend between patches.")] = False,
+    invert: Annotated[
+        bool, typer.Option(help="Turn light into dark, for photographs of dark things on white.")
+    ] = False,
+    with_npz: Annotated[bool, typer.Option("--npz", help="Write the numbers beside each picture.")] = False,
+    as_json: JsonOption = False,
     runs_dir: RunsDirOption = None,
 ) -> None:
-    """Draw attention rollouts of image files, without a browser."""
-    from deit_core.attention.pictures import draw_rollouts
+    """Draw what a model looks at in image files, without a browser; the settings are in the files."""
+    from deit_core.attention.drawing import Drawing
+    from deit_core.attention.pictures import draw_pictures
 
     folder = run_folder(Settings.from_env(runs_dir=runs_dir).runs_dir, checkpoint)
-    drawn = draw_rollouts(
-        folder if folder.exists() else Path(checkpoint),
-        images,
-        out,
-        head_fusion=head_fusion,
+    drawing = Drawing(
+        method=method,
+        view=view,
+        target=target,
+        query=_token(query) if query else None,
+        head_fusion=_token(head_fusion),
         discard_ratio=discard_ratio,
-        layers=layers or None,
-        query=int(query) if query.isdecimal() else query,
+        scope=scope,
+        layers=tuple(layers) if layers else None,
+        residual=residual,
+        row_norm=row_norm,
+        compat=compat,
+        cmap=cmap,
+        opacity=opacity,
+        vmax=vmax,
+        smooth=smooth,
+        invert=invert,
     )
-    for path, label, probability in drawn:
-        print(f"{path}  {label} {probability:.1%}")
+    path = folder if folder.exists() else Path(checkpoint)
+    documents = []
+    for drawn in draw_pictures(path, images, out, drawing, with_npz=with_npz):
+        if as_json:
+            documents.append(
+                {"picture": str(drawn.path), "image": str(drawn.image), "predicted": drawn.label}
+                | {"probability": drawn.probability}
+            )
+        else:
+            print(f"{drawn.path}  {drawn.label} {drawn.probability:.1%}")
+    if as_json:
+        _print_json(documents)
 
 
 @app.command()
@@ -273,6 +324,11 @@ def _change(text: str) -> tuple[str, Any]:
         return field, json.loads(value)
     except ValueError:
         return field, value  # a plain word, such as soft
+
+
+def _token(text: str) -> str | int:
+    """A name, or a number counted from 0."""
+    return int(text) if text.isdecimal() else text
 
 
 def _launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalLauncher:

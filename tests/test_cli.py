@@ -57,10 +57,13 @@ def test_the_whole_journey_without_a_page(tmp_path: Path) -> None:
     drawn = deit(tmp_path, "rollout", run_id, str(tmp_path / "a.png"), "--out", str(pictures))
     assert drawn.returncode == 0, drawn.stderr
     with Image.open(pictures / "a.rollout.png") as picture:
-        assert picture.size == (896, 448)
-    teachers = deit(tmp_path, "rollout", f"{tmp_path}/runs/{runs[2]['id']}", str(tmp_path / "a.png"), "--out", "x")
-    assert teachers.returncode == 2
-    assert "choose a ViT or a DeiT" in teachers.stderr
+        settings = json.loads(picture.text["deit_lab"])
+    assert (settings["method"], settings["discard_ratio"], settings["epoch"]) == ("rollout", 0.0, 2)
+    teacher = f"{tmp_path}/runs/{runs[2]['id']}"
+    explained = deit(tmp_path, "rollout", teacher, str(tmp_path / "a.png"), "--out", str(pictures), "--npz", "--json")
+    (document,) = json.loads(explained.stdout)
+    assert document["picture"] == str(pictures / "a.grad_cam.png")
+    assert np.load(pictures / "a.grad_cam.npz")["Output"].shape == (16, 16)
     (tmp_path / "text.png").write_text("no image")
     assert_sentence(deit(tmp_path, "rollout", shown["folder"], str(tmp_path / "text.png"), "--out", "x"), "no image")
 

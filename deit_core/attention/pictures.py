@@ -1,69 +1,80 @@
-"""Rollouts of image files as picture files: what the Attention page shows, without a browser."""
+"""Image files explained as picture files: what the Attention page shows, without a browser. Knows files alone."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
-
-from deit_core.attention.look import look
-from deit_core.attention.overlay import overlay
-from deit_core.attention.query import Query
-from deit_core.attention.rollout import rollout
-from deit_core.data.inputs import Picture, decode_image, fit_image
+from deit_core.attention.drawing import Drawing, choose_method, draw
+from deit_core.attention.overlay import Picture
+from deit_core.attention.sheet import encode_npz, encode_png
+from deit_core.attention.viewer import Viewer
+from deit_core.data.inputs import FORMATS, decode_image, fit_image
 from deit_core.errors import DataError
-from deit_core.models import load_checkpoint, read_card
+from deit_core.files import write_atomically
 
-_SIDE = 448  # of each of the two pictures, in pixels
+_SUFFIXES = {f".{name.lower()}" for name in (*FORMATS, "jpg")}
 
 
 class Drawn(NamedTuple):
-    """A picture file, and what the model took the image for."""
+    """A picture file, the image it explains, and what the model took that for."""
 
     path: Path
+    image: Path
     label: str
     probability: float
 
 
-def draw_rollouts(
-    checkpoint: Path,
-    images: Sequence[Path],
-    out: Path,
-    *,
-    head_fusion: str = "mean",
-    discard_ratio: float = 0.0,
-    layers: Sequence[int] | None = None,
-    query: Query = "head",
+def draw_pictures(
+    checkpoint: Path, images: Sequence[Path], out: Path, drawing: Drawing, *, with_npz: bool = False
 ) -> Iterator[Drawn]:
-    """Draw each image file beside the rollout over it, as `out`/NAME.rollout.png.
+    """Explain each image file, as `out`/NAME.METHOD.png.
 
     Args:
         checkpoint: a run's folder, or a .safetensors file.
-        head_fusion, discard_ratio, layers, query: as `rollout` takes them.
-    Raises: DeitError where the checkpoint has no attention, a file is no image, or an option is out of bounds.
+        images: files, and folders whose PNG, JPEG and WebP files are taken in the order of their names.
+        with_npz: write the numbers beside each picture: every map, what the model saw, and the settings as JSON.
+    Raises: DeitError where the checkpoint is damaged, the model cannot be explained like this, a file is no image, two
+        files would be drawn into one, or an option is out of bounds.
     """
-    card, model = read_card(checkpoint), load_checkpoint(checkpoint)
+    files = find_images(images)
+    viewer = Viewer.load(checkpoint)
+    method = choose_method(viewer, drawing)
+    settings = asdict(drawing) | {"method": method, "checkpoint": str(checkpoint), "epoch": viewer.card.epoch}
     out.mkdir(parents=True, exist_ok=True)
-    for path in images:
-        fitted = fit_image(_read(path), img_size=card.spec.data.img_size, in_chans=card.in_chans)
-        seen = look(model, card, fitted[None])
-        found = rollout(
-            seen.attention,
-            num_prefix_tokens=seen.num_prefix_tokens,
-            grid_size=seen.grid_size,
-            query=query,
-            head_fusion=head_fusion,
-            discard_ratio=discard_ratio,
-            layers=layers,
-        )
-        shown = np.ascontiguousarray(np.broadcast_to(fitted.transpose(1, 2, 0), (*fitted.shape[1:], 3)))
-        plain = Image.fromarray(shown).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
-        mapped = overlay(shown, found.map[0], size=(_SIDE, _SIDE))
-        target = out / f"{path.stem}.rollout.png"
-        Image.fromarray(np.hstack([np.asarray(plain), mapped])).save(target)
-        probabilities = seen.probabilities()["mean"]
-        yield Drawn(target, card.classes[int(probabilities.argmax())], float(probabilities.max()))
+    for file in files:
+        card = viewer.card
+        pixels = fit_image(_read(file), img_size=card.spec.data.img_size, in_chans=card.in_chans, invert=drawing.invert)
+        sheet = draw(viewer, pixels, drawing, method)
+        target = out / f"{file.stem}.{method if drawing.view == 'maps' else drawing.view}.png"
+        described = settings | {"image": str(file)}
+        write_atomically(target, encode_png(sheet.picture, described))
+        if with_npz:
+            write_atomically(target.with_suffix(".npz"), encode_npz({"image": pixels} | sheet.maps, described))
+        chances = viewer.predict(pixels[None])[0]
+        yield Drawn(target, file, card.classes[int(chances.argmax())], float(chances.max()))
+
+
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """The image files among these and in these folders.
+
+    Raises: DataError for a folder without any, or two files of one name, which would be drawn into one.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+            if not inside:
+                raise DataError(f"{path} holds no PNG, JPEG or WebP file; choose another folder.")
+            files += inside
+        else:
+            files.append(path)
+    by_stem: dict[str, Path] = {}
+    for file in files:
+        other = by_stem.setdefault(file.stem, file)
+        if other is not file:
+            raise DataError(f"{other} and {file} would be drawn into one file; rename one, or draw them one by one.")
+    return files
 
 
 def _read(path: Path) -> Picture:

@@ -6,10 +6,12 @@ Gives the numbers of `rollout`, as plain arrays. Knows nothing of models or page
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deit_core.attention.audit import Audit, audit
 from deit_core.attention.discard import RATIOS, discard_links, thresholds
 from deit_core.attention.fusion import HeadFusion, fuse_heads
 from deit_core.attention.look import Look
@@ -19,11 +21,12 @@ from deit_core.attention.rollout import rollout
 
 @dataclass(frozen=True, eq=False)
 class PatchMap:
-    """One image's rollout without tensors: `Rollout.map` (gh, gw), `.prefix_mass` and `.degenerate`."""
+    """One image's rollout without tensors: `Rollout.map` (gh, gw), `.prefix_mass`, `.degenerate`, `.trace` (L, N)."""
 
     values: NDArray[np.float32]
     prefix_mass: tuple[float, ...]
     degenerate: bool
+    trace: NDArray[np.float32]
 
 
 class PreparedRollout:
@@ -49,13 +52,15 @@ class PreparedRollout:
         query: Query = "head",
         residual: float = 0.5,
         row_norm: str = "mixed",
+        compat: bool = False,
     ) -> PatchMap:
         """What `rollout` finds for this image. The positions of a slider (whole percents) need no ranking any more.
 
         Raises: ValueError, as `rollout`.
         """
         links, position = self._fused, round(100 * discard_ratio)
-        if 0 <= position < len(RATIOS) and math.isclose(discard_ratio, RATIOS[position], abs_tol=1e-9):
+        is_ranked = 0 <= position < len(RATIOS) and math.isclose(discard_ratio, RATIOS[position], abs_tol=1e-9)
+        if is_ranked and not compat:
             links = discard_links(links, self._cuts[position], num_prefix_tokens=self.num_prefix_tokens)
             discard_ratio = 0.0
         found = rollout(
@@ -68,9 +73,24 @@ class PreparedRollout:
             layers=layers,
             residual=residual,
             row_norm=row_norm,
+            compat=compat,
         )
         return PatchMap(
             values=found.map[0].numpy(),
             prefix_mass=tuple(found.prefix_mass[0].tolist()),
             degenerate=bool(found.degenerate[0]),
+            trace=found.trace[:, 0].numpy(),
+        )
+
+    def audit(self, **options: Any) -> Audit:
+        """What the discard leaves of each layer, for this image. Takes what `map` takes, but for `compat`.
+
+        Raises: ValueError, as `rollout`.
+        """
+        return audit(
+            self._fused,
+            num_prefix_tokens=self.num_prefix_tokens,
+            grid_size=self.grid_size,
+            scope=self.scope,
+            **options,
         )

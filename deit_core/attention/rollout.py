@@ -16,8 +16,9 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from deit_core.attention.discard import RATIOS, check_ratio, check_scope, discard_flat, discard_links, thresholds
-from deit_core.attention.fusion import Attention, HeadFusion, fuse_heads
+from deit_core.attention.discard import RATIOS, check_ratio, check_scope, discard_links, thresholds
+from deit_core.attention.fusion import Attention, HeadFusion
+from deit_core.attention.mixing import drop_weakest, fuse_layers, mix
 from deit_core.attention.query import Query, query_weights
 from deit_core.errors import DeitError
 
@@ -88,9 +89,9 @@ def rollout(
     """
     check_ratio(discard_ratio)
     _check_mixing(residual, row_norm, scope, compat)
-    depth, chosen, fused = _fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
+    depth, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
     start = query_weights(query, num_prefix_tokens=num_prefix_tokens, like=fused[0, :, 0])
-    kept = _discard(fused, num_prefix_tokens, discard_ratio, scope, compat)
+    kept = drop_weakest(fused, num_prefix_tokens, discard_ratio, scope, compat)
     trace = _descend(start, kept, chosen, depth, residual, row_norm, compat)
     return _read(trace, num_prefix_tokens, grid_size)
 
@@ -118,7 +119,7 @@ def rollout_sweep(
     Raises: ValueError, as `rollout`.
     """
     _check_mixing(residual, row_norm, scope, compat=False)
-    depth, chosen, fused = _fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
+    depth, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
     start = query_weights(query, num_prefix_tokens=num_prefix_tokens, like=fused[0, :, 0])
     cuts = thresholds(fused, num_prefix_tokens=num_prefix_tokens, ratios=ratios, scope=scope)
     maps = []
@@ -151,8 +152,8 @@ def rollout_matrix(
     """
     check_ratio(discard_ratio)
     _check_mixing(residual, row_norm, scope, compat)
-    _, _, fused = _fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
-    kept = _discard(fused, num_prefix_tokens, discard_ratio, scope, compat)
+    _, _, fused = fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
+    kept = drop_weakest(fused, num_prefix_tokens, discard_ratio, scope, compat)
     identity = torch.eye(fused.shape[-1], dtype=fused.dtype, device=fused.device)
     product = identity.expand(fused.shape[1:])
     for links in kept:
@@ -170,28 +171,11 @@ def _divide(matrix: Tensor, sums: Tensor, where_empty: Tensor) -> Tensor:
     return torch.where(sums < torch.finfo(sums.dtype).tiny, where_empty, matrix / sums)
 
 
-def _mix(links: Tensor, residual: float, row_norm: str) -> tuple[Tensor, Tensor]:
-    """What a token keeps through the residual stream, and the factor on its links: a = diag(stay) + diag(move) F.
-
-    (S, B, N, N) -> two of (S, B, N). Row-normalised like this, a is never built.
-    """
-    sums = links.sum(-1)
-    if row_norm == "mixed":
-        total = residual + (1 - residual) * sums
-        stay = residual / total
-    else:
-        total = sums
-        stay = torch.full_like(total, residual)
-    move = (1 - residual) / total
-    empty = total < torch.finfo(total.dtype).tiny  # below it the division overflows
-    return stay.masked_fill(empty, 1), move.masked_fill(empty, 0)
-
-
 def _descend(
     shares: Tensor, links: Tensor, chosen: Sequence[int], depth: int, residual: float, row_norm: str, compat: bool
 ) -> Tensor:
     """Carry (B, N) shares from the last layer to the first, through the links (S, B, N, N) of the chosen; (L, B, N)."""
-    stay, move = _mix(links, residual, row_norm)
+    stay, move = mix(links, residual, row_norm)
     position = {layer: index for index, layer in enumerate(chosen)}
     trace = []
     for layer in reversed(range(depth)):
@@ -218,38 +202,6 @@ def _read(trace: Tensor, num_prefix_tokens: int, grid_size: tuple[int, int]) -> 
         trace=trace,
         degenerate=(patches == 0).all(-1),
     )
-
-
-def _discard(fused: Tensor, num_prefix_tokens: int, ratio: float, scope: str, compat: bool) -> Tensor:
-    if ratio == 0:
-        return fused
-    if compat:
-        return discard_flat(fused, ratio)
-    cut = thresholds(fused, num_prefix_tokens=num_prefix_tokens, ratios=[ratio], scope=scope)[0]
-    return discard_links(fused, cut, num_prefix_tokens=num_prefix_tokens)
-
-
-def _fuse_layers(
-    attention: Attention,
-    num_prefix_tokens: int,
-    grid_size: tuple[int, int],
-    head_fusion: HeadFusion,
-    layers: Sequence[int] | None,
-) -> tuple[int, list[int], Tensor]:
-    """Depth L, the chosen layers in ascending order, and their fused attention (len(chosen), B, N, N)."""
-    depth = len(attention)
-    chosen = list(range(depth)) if layers is None else sorted(layers)
-    if layers is not None and (not chosen or len(set(chosen)) < len(chosen) or chosen[0] < 0 or chosen[-1] >= depth):
-        raise DeitError(f"layers must name some of the {depth} layers 0 to {depth - 1}, each once, not {list(layers)}.")
-    fused = fuse_heads(attention if layers is None else [attention[layer] for layer in chosen], head_fusion)
-    (rows, columns), tokens = grid_size, fused.shape[-1]
-    expected = num_prefix_tokens + rows * columns
-    if min(rows, columns) < 1 or num_prefix_tokens < 0 or tokens != expected:
-        raise DeitError(
-            f"{num_prefix_tokens} prefix tokens and {rows} x {columns} patches make {expected} tokens, but the "
-            f"attention has {tokens}; take num_prefix_tokens and grid_size from the model."
-        )
-    return depth, chosen, fused
 
 
 def _check_mixing(residual: float, row_norm: str, scope: str, compat: bool) -> None:

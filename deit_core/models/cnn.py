@@ -5,6 +5,8 @@ Source of the shape: Coleman et al.'s DAWNBench entries as refined by D. Page ("
 
 from torch import Tensor, nn
 
+STRIDES = {"layer1": 2, "layer2": 4, "layer3": 8}  # the pixels, down and across, that a cell of a stage stands for
+
 
 class _ConvBlock(nn.Sequential):
     """3x3 convolution, batch norm, ReLU; keeps height and width."""
@@ -30,6 +32,8 @@ class _Residual(nn.Module):
 class ResNet9(nn.Module):
     """(B, C, height, width) -> logits (B, classes). Under 0.8M parameters at the default width.
 
+    Each stage halves height and width; pooling drops an odd last row or column.
+
     Args:
         width: channels of the first layer; the later ones have 2 and 4 times as many.
     """
@@ -44,7 +48,20 @@ class ResNet9(nn.Module):
         self.pool = nn.AdaptiveMaxPool2d(1)
         self.head = nn.Linear(4 * width, num_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.layer3(self.layer2(self.layer1(self.stem(x))))
-        logits: Tensor = self.head(self.pool(x).flatten(1))
+    def forward_stages(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, C, height, width) -> features (B, chans, height // stride, width // stride) by stage, as in `STRIDES`."""
+        layer1 = self.layer1(self.stem(x))
+        layer2 = self.layer2(layer1)
+        return {"layer1": layer1, "layer2": layer2, "layer3": self.layer3(layer2)}
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(B, C, height, width) -> features (B, chans, height // 8, width // 8) of the last stage."""
+        return self.forward_stages(x)["layer3"]
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Features of the last stage -> logits (B, classes)."""
+        logits: Tensor = self.head(self.pool(features).flatten(1))
         return logits
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))

@@ -191,19 +191,26 @@ class VisionTransformer(nn.Module):
         return {"cls_token", "dist_token", "pos_embed"}
 
     def forward_features(
-        self, x: Tensor, return_attention: bool | Collection[int] = False
+        self, x: Tensor, return_attention: bool | Collection[int] = False, keep: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """(B, C, height, width) -> normalised tokens (B, N, D), and (B, H, N, N) of each layer asked for."""
+        """(B, C, height, width) -> normalised tokens (B, N, D), and (B, H, N, N) of each layer asked for.
+
+        keep: (B, K) indices of the patches that stay, 0 <= K; the others are deleted once they know their positions,
+            so N = prefix + K. A patch is then truly absent, not grey (Jain et al. 2022, arXiv:2204.08945).
+        """
         x = self.patch_embed(x)
         prefix = [token.expand(x.shape[0], -1, -1) for token in (self.cls_token, self.dist_token) if token is not None]
         x = self.pos_drop(torch.cat([*prefix, x], dim=1) + self.pos_embed)  # B N D
-        kept = []
+        if keep is not None:
+            always, patches = x.tensor_split([self.num_prefix_tokens], dim=1)
+            x = torch.cat([always, patches.take_along_dim(keep.unsqueeze(-1), dim=1)], dim=1)
+        attention = []
         for index, block in enumerate(self.blocks):
             wanted = return_attention if isinstance(return_attention, bool) else index in return_attention
             x, weights = block(x, wanted)
             if weights is not None:
-                kept.append(weights)
-        return self.norm(x), kept
+                attention.append(weights)
+        return self.norm(x), attention
 
     def forward_heads(self, tokens: Tensor) -> dict[str, Tensor]:
         """Logits (B, classes) of each output head by name: "class", and "distillation" when distilled."""

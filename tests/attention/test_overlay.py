@@ -20,9 +20,13 @@ from deit_core.attention import (
     shared_vmax,
     times_uniform,
 )
+from deit_core.attention.overlay import SIGNED_MAPS
 
 examples = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 maps = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(0, 1, width=32))
+signed_maps = hnp.arrays(
+    np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(-1, 1, width=32)
+)
 images = hnp.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3)))
 
 
@@ -37,12 +41,17 @@ def patches() -> np.ndarray:
     return values / values.sum()
 
 
+def lab(table: np.ndarray) -> np.ndarray:
+    """(n, 3) uint8 RGB as CIELAB."""
+    return cv2.cvtColor(table[None].astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
+
+
 @pytest.mark.parametrize("cmap", COLOUR_MAPS)
 def test_lightness_grows_along_each_colour_map(cmap: str) -> None:
     table = colour_table(cmap)
     assert table.shape == (256, 3)
     assert table.dtype == np.uint8
-    lightness = cv2.cvtColor(table[None].astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0, :, 0]
+    lightness = lab(table)[:, 0]
     assert (np.diff(lightness) > -0.5).all()  # 8-bit colours round; JET and TURBO fall by tens
     assert lightness[-1] - lightness[0] > 70
 
@@ -56,7 +65,13 @@ def test_tables_are_rgb_and_cannot_be_spoilt() -> None:
         colour_table("inferno")[0] = 0
 
 
-@given(images, maps, st.sampled_from(COLOUR_MAPS), st.sampled_from(INTERPOLATIONS), st.floats(0.1, 100))
+@given(
+    images,
+    signed_maps,
+    st.sampled_from(COLOUR_MAPS + SIGNED_MAPS),
+    st.sampled_from(INTERPOLATIONS),
+    st.floats(0.1, 100),
+)
 @examples
 def test_blend_is_convex(image: np.ndarray, map: np.ndarray, cmap: str, interpolation: str, vmax: float) -> None:
     options: dict[str, Any] = {"cmap": cmap, "interpolation": interpolation, "vmax": vmax}
@@ -68,6 +83,73 @@ def test_blend_is_convex(image: np.ndarray, map: np.ndarray, cmap: str, interpol
     assert (mixed >= np.minimum(image, colours)).all()
     assert (mixed <= np.maximum(image, colours)).all()
     assert np.abs(mixed - (0.3 * colours + 0.7 * image)).max() <= 0.51
+
+
+def test_a_signed_map_has_a_neutral_middle_and_two_even_sides() -> None:
+    table = colour_table("coolwarm")
+    assert table.shape == (256, 3)
+    assert table.dtype == np.uint8
+    assert tuple(table[128]) == (221, 221, 221)
+    assert tuple(table[1]) == tuple(table[0]) == (59, 76, 192)
+    assert tuple(table[255]) == (180, 4, 38)
+    lightness, *_ = lab(table).T
+    below, above = np.diff(lightness[1:129]), np.diff(lightness[128:])
+    assert (below > 0).all()
+    assert (above < 0).all()
+    for slope in (below, above):
+        assert np.abs(slope - slope.mean()).max() < 0.5  # 8-bit colours round
+    np.testing.assert_allclose(lightness[1:][::-1], lightness[1:], atol=4)  # the sides are a match, at any magnitude
+    red, _, blue = table.astype(int).T
+    assert (blue > red)[:127].all()  # the two neighbours of the middle may still round to a grey
+    assert (red > blue)[130:].all()
+
+
+def test_a_signed_scale_runs_from_minus_vmax_to_vmax() -> None:
+    table = colour_table("coolwarm")
+    values = np.array([[-9, -2, -1, 0, 1, 2, 9]], np.float32) / 7
+    colours = colourise(values, vmax=2, cmap="coolwarm")[0]
+    middle_below, middle_above = 128 - round(127 / 2), 128 + round(127 / 2)
+    assert np.array_equal(colours, table[[1, 1, middle_below, 128, middle_above, 255, 255]])
+    assert np.array_equal(
+        colourise(values, cmap="coolwarm"), colourise(values, vmax=shared_vmax([values]), cmap="coolwarm")
+    )
+
+
+@given(signed_maps)
+@examples
+def test_a_negated_map_takes_the_mirrored_colours(map: np.ndarray) -> None:
+    table = colour_table("coolwarm")
+    level = {tuple(colour): entry for entry, colour in enumerate(table) if entry > 0}
+    assert len(level) == 255
+
+    def levels(values: np.ndarray) -> np.ndarray:
+        return np.array([level[tuple(colour)] for colour in colourise(values, vmax=1, cmap="coolwarm").reshape(-1, 3)])
+
+    assert np.array_equal(levels(map) - 128, 128 - levels(-map))
+    assert np.array_equal(np.sign(levels(map) - 128), np.sign(np.rint(map.ravel().clip(-1, 1) * map.size * 127)))
+
+
+def test_cubic_overshoot_clips_at_both_ends_of_a_signed_scale() -> None:
+    map = np.zeros((4, 4), np.float32)
+    map[1:3, 1:3] = 0.25
+    table = colour_table("coolwarm")
+    for sign, end in ((1, 255), (-1, 1)):
+        colours = colourise(sign * map, vmax=4, cmap="coolwarm", interpolation="cubic", size=(64, 64))
+        assert (colours[24:40, 24:40] == table[end]).all()
+
+
+def test_signed_fade_leaves_the_picture_where_the_map_is_near_0(image: np.ndarray) -> None:
+    map = np.zeros((6, 8))
+    map[0, 0], map[5, 7], map[5, 0] = 1, -1, -0.5
+    options: dict[str, Any] = {"vmax": 48, "alpha": 0.6, "cmap": "coolwarm"}
+    faded, full = overlay(image, map, fade=True, **options), overlay(image, map, **options)
+    assert np.array_equal(faded[4:20], image[4:20])
+    for corner in (np.s_[:4, :4], np.s_[20:, 28:]):
+        assert np.array_equal(faded[corner], full[corner])
+    half = overlay(image, map, **options | {"alpha": 0.6 * 64 / 127})[20:, :4].astype(
+        int
+    )  # -.5 is 64 steps of 127 down
+    assert np.abs(faded[20:, :4] - half).max() <= 1
 
 
 def test_brightness_does_not_depend_on_the_rest_of_the_image(patches: np.ndarray) -> None:
@@ -149,11 +231,11 @@ def test_times_uniform_reads_one_for_an_even_spread() -> None:
     np.testing.assert_allclose(times_uniform(torch.full((3, 5), 1 / 15)), 1, rtol=1e-6)
 
 
-@given(st.lists(maps, min_size=1, max_size=4))
+@given(st.lists(signed_maps, min_size=1, max_size=4))
 @examples
 def test_shared_vmax_is_a_percentile_over_all_panels(panels: list[np.ndarray]) -> None:
     vmax = shared_vmax(panels)
-    pooled = np.concatenate([times_uniform(panel).ravel() for panel in panels])
+    pooled = np.abs(np.concatenate([times_uniform(panel).ravel() for panel in panels]))
     assert 0 < vmax < np.inf
     if np.percentile(pooled, 99) > 0:
         assert vmax == pytest.approx(np.percentile(pooled, 99))

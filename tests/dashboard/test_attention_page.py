@@ -1,10 +1,12 @@
 """The Attention page, driven without a browser, over untrained models saved as runs save theirs."""
 
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import images, state
+from dashboard import state
+from dashboard.attention import images, save
 from deit_core import presets
-from deit_core.catalog import SOURCES
-from deit_core.data import inputs, sources
+from deit_core.catalog import METHODS, SOURCES
+from deit_core.data import sources
 from deit_core.models import ModelCard, build_model, save_weights
 from deit_core.runs import Status, Store, enqueue, run_folder
 from deit_core.spec import AnySpec, RunSpec, replace
@@ -55,10 +58,18 @@ def looked(trio: dict[str, str], store: Store) -> dict[str, str]:
     return trio
 
 
-def pictures(page: AppTest) -> list[str]:
-    """Addresses of the pictures, which tell their content: of each side map, overlay and input."""
+def table(page: AppTest, key: str = "att_table") -> dict[str, Any]:
+    """What the browser is told of a table of panels."""
     assert not page.exception
-    return [address for element in page.image for address in element.value]
+    found = [element.proto for element in page.get("bidi_component") if element.proto.id.endswith(f"-{key}")]
+    assert len(found) == 1, key
+    data: dict[str, Any] = json.loads(found[0].json)
+    return data
+
+
+def pictures(page: AppTest, key: str = "att_table") -> list[str]:
+    """The pictures of the first row, which tell their content; an empty place is ""."""
+    return [cell["src"] if cell else "" for cell in table(page, key)["rows"][0]]
 
 
 def png(*size: int) -> bytes:
@@ -85,7 +96,13 @@ def test_says_to_wait_for_the_first_epoch(run_page: RunPage, store: Store) -> No
     assert page.page_link[0].value == "See how far the runs are"
 
 
-def test_a_vit_stands_beside_its_deit(run_page: RunPage, looked: dict[str, str], store: Store) -> None:
+COLUMNS = ["Picture", "ViT", "DeiT, class token", "DeiT, distillation token", "DeiT, class − distillation"]
+TEACHER = "Teacher, Grad-CAM"
+
+
+def test_a_vit_stands_beside_the_tokens_of_its_deit_and_the_teacher(
+    run_page: RunPage, looked: dict[str, str], store: Store
+) -> None:
     (other,) = submit(store, presets.get("smoke"))
     store.set_status(other, Status.RUNNING)
     store.set_status(other, Status.COMPLETED)
@@ -96,14 +113,21 @@ def test_a_vit_stands_beside_its_deit(run_page: RunPage, looked: dict[str, str],
         looked["deit"],
     )
     assert looked["teacher"] not in " ".join(page.selectbox(key="att_left").options)
-    assert len(pictures(page)) == 6
-    assert all(address.endswith(".png") for address in pictures(page))  # JPEG would blur the patches
-    assert len(page.progress) == 6
-    shown = " ".join(element.value for element in page.caption)
-    assert "Class head" in shown
-    assert "Distillation head" in shown
-    assert "Weights of epoch 2, 87.5% right on validation." in shown
-    assert [bar.value.count("no preference") for bar in page.html] == [1, 1]
+    shown = table(page)
+    assert shown["columns"] == [*COLUMNS, TEACHER]
+    (row,) = shown["rows"]
+    assert len({cell["src"] for cell in row}) == 6
+    assert row[0]["caption"] == "0"
+    assert all("%" in cell["caption"] for cell in (*row[1:4], row[5]))
+    assert np.shape(row[1]["values"]) == (8, 8)
+    difference = np.subtract(row[2]["values"], row[3]["values"])
+    np.testing.assert_allclose(difference, row[4]["values"], atol=2e-3)
+    assert [bar.value.count("uniform") for bar in page.html] == [1, 1, 1]
+
+
+def test_columns_can_be_left_out(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_shown=["Both tokens", "Teacher"])
+    assert table(page)["columns"] == ["Picture", "ViT", "DeiT, both tokens", TEACHER]
 
 
 def test_a_slider_move_changes_maps_and_looks_at_nothing_again(
@@ -115,7 +139,7 @@ def test_a_slider_move_changes_maps_and_looks_at_nothing_again(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the model was asked again")
 
-    monkeypatch.setattr(inputs, "fit_image", refuse)
+    monkeypatch.setattr(images, "_look", refuse)
     for key, value in (
         ("att_discard", 0.9),
         ("att_layers", (2, 3)),
@@ -124,19 +148,59 @@ def test_a_slider_move_changes_maps_and_looks_at_nothing_again(
     ):
         page.slider(key=key).set_value(value).run()
         after = pictures(page)
-        assert after[2::3] == before[2::3], "what the model saw stays"
+        assert after[0] == before[0], "what the model saw stays"
         assert after[1] != before[1], key
         before = after
-    for key, value in (("att_heads", "max"), ("att_scope", "row"), ("att_norm", "attention")):
+    page.selectbox(key="att_heads").set_value("max").run()
+    assert pictures(page)[1] != before[1]
+    before = pictures(page)
+    for key, value in (("att_scope", "row"), ("att_norm", "attention")):
         page.segmented_control(key=key).set_value(value).run()
         assert pictures(page)[1] != before[1], key
         before = pictures(page)
-    for key, value in (("att_shared", False), ("att_smooth", True)):
-        page.toggle(key=key).set_value(value).run()
-        assert pictures(page)[0] != before[0], key
+    for key in ("att_compat", "att_shared", "att_smooth"):
+        toggle = page.toggle(key=key)
+        toggle.set_value(not toggle.value).run()
+        assert pictures(page)[1] != before[1], key
         before = pictures(page)
+    page.toggle(key="att_shared").set_value(True).run()
     page.selectbox(key="att_colours").set_value("cividis").run()
     assert "rgb(0, 34, 78)" in page.html[0].value
+
+
+def test_one_head_can_be_followed(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention")
+    shown = {pictures(page)[1]}
+    for head in ("head 1", "head 2"):
+        page.selectbox(key="att_heads").set_value(head).run()
+        shown.add(pictures(page)[1])
+    assert len(shown) == 3
+
+
+def test_several_pictures_are_several_rows(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_count="3")
+    rows = table(page)["rows"]
+    assert len({row[1]["src"] for row in rows}) == len(rows) == 3
+    page.selectbox(key="att_class").set_value("One of each class").run()
+    assert [row[0]["caption"] for row in table(page)["rows"]] == list("0123456789")
+
+
+@pytest.mark.parametrize("method", ["Last-layer attention", "Gradient rollout", "Attention relevance"])
+def test_every_method_of_the_list_draws_its_own_map(run_page: RunPage, looked: dict[str, str], method: str) -> None:
+    rolled = run_page("attention")
+    page = run_page("attention", att_method=method)
+    assert all(new != old for new, old in zip(pictures(page)[1:5], pictures(rolled)[1:5], strict=True))
+    assert "att_discard" not in {slider.key for slider in page.slider}
+
+
+def test_another_class_moves_what_is_class_specific_and_no_rollout(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_method="Attention relevance", att_target="3")
+    before = pictures(page)
+    page.selectbox(key="att_target").set_value("7").run()
+    after = pictures(page)
+    assert all(new != old for new, old in zip(after[1:], before[1:], strict=True))
+    rolled = run_page("attention")
+    assert "att_target" not in {box.key for box in rolled.selectbox}
 
 
 def test_another_epoch_is_another_model(run_page: RunPage, looked: dict[str, str]) -> None:
@@ -144,55 +208,59 @@ def test_another_epoch_is_another_model(run_page: RunPage, looked: dict[str, str
     before = pictures(page)
     assert page.selectbox(key="att_left_weights").options == ["Best epoch", "Last epoch", "Epoch 1", "Epoch 2"]
     page.selectbox(key="att_left_weights").set_value("Epoch 1").run()
-    assert pictures(page)[0] != before[0]
+    assert pictures(page)[1] != before[1]
 
 
-def test_nothing_beside_leaves_one_side(run_page: RunPage, looked: dict[str, str]) -> None:
+def test_nothing_beside_leaves_one_model(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_right="Nothing")
-    assert len(pictures(page)) == 3
-
-
-def test_the_distillation_token_is_asked_of_a_deit_only(run_page: RunPage, looked: dict[str, str]) -> None:
-    page = run_page("attention", att_query="Distillation token")
-    assert "A plain ViT has no distillation token" in page.info[0].value
-    assert len(pictures(page)) == 4  # the ViT still shows what it saw
-    page.selectbox(key="att_right").set_value("").run()
-    assert "distillation" not in page.selectbox(key="att_query").options
+    assert table(page)["columns"] == ["Picture", "ViT"]
 
 
 def test_a_patch_can_be_queried(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention")
+    page.segmented_control(key="att_query").set_value("Patch").run()
+    assert table(page)["columns"] == ["Picture", "ViT", "DeiT", TEACHER]
     before = pictures(page)
-    assert len(before) == 6
-    page.selectbox(key="att_query").set_value("patch").run()
     page.number_input(key="att_row").set_value(8).run()
     page.number_input(key="att_column").set_value(1).run()
-    after = pictures(page)
-    assert all(old != new for old, new in zip(before, after, strict=True))  # the input shows which one
+    after = table(page)["rows"][0]
+    assert after[0]["outlined"] == [7, 0]
+    assert all(new["src"] != old for new, old in zip(after[1:3], before[1:3], strict=True))
+
+
+def test_a_click_makes_a_patch_the_query(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention")
+    assert table(page)["pick"] == "patch"
+    page.session_state["att_query"], page.session_state["att_row"], page.session_state["att_column"] = "Patch", 3, 5
+    page.run()
+    assert table(page)["rows"][0][0]["outlined"] == [2, 4]
 
 
 def test_an_empty_map_says_why(run_page: RunPage, looked: dict[str, str]) -> None:
-    page = run_page("attention", att_discard="0.99", att_layers=["2", "2"], att_query="Class token")
+    page = run_page("attention", att_discard="0.99", att_layers=["2", "2"])
     assert "Lower the discard ratio" in page.warning[0].value
     page.segmented_control(key="att_scope").set_value("row").run()
     assert not page.warning
 
 
 def test_the_address_restores_the_view(run_page: RunPage, looked: dict[str, str]) -> None:
-    page = run_page("attention", att_discard="0.9", att_heads="max", att_class="7", att_image="3", att_shared="false")
+    page = run_page(
+        "attention", att_discard="0.9", att_heads="head 2", att_class="7", att_image="3", att_closer="Heads"
+    )
     assert page.slider(key="att_discard").value == 0.9
-    assert page.segmented_control(key="att_heads").value == "max"
+    assert page.selectbox(key="att_heads").value == "head 2"
     assert page.selectbox(key="att_class").value == "7"
     assert page.number_input(key="att_image").value == 3
+    assert table(page, "att_head_grid")
     assert pictures(page) != pictures(run_page("attention"))
 
 
-def test_a_damaged_checkpoint_leaves_the_other_side(run_page: RunPage, looked: dict[str, str]) -> None:
+def test_a_damaged_checkpoint_leaves_the_other_model(run_page: RunPage, looked: dict[str, str]) -> None:
     file = run_folder(state.settings().runs_dir, looked["vit"]) / "best.safetensors"
     file.write_bytes(file.read_bytes()[:500])
     page = run_page("attention")
-    assert "is damaged" in page.error[0].value
-    assert len(pictures(page)) == 3
+    assert "is damaged" in page.warning[0].value
+    assert [bool(source) for source in pictures(page)] == [True, False, True, True, True, True]
 
 
 def test_an_epoch_that_is_gone_gives_way_to_the_best(run_page: RunPage, looked: dict[str, str]) -> None:
@@ -203,22 +271,32 @@ def test_an_epoch_that_is_gone_gives_way_to_the_best(run_page: RunPage, looked: 
     assert page.selectbox(key="att_left_weights").value == "Best epoch"
 
 
-def test_an_upload_is_shown_to_both(run_page: RunPage, looked: dict[str, str]) -> None:
+def test_an_upload_is_shown_to_all_and_survives_another_look(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_picture="Upload")
-    assert "Upload a picture" in page.info[0].value
+    assert "Give a picture" in page.info[0].value
     page.file_uploader[0].upload("shoe.png", png(90, 120)).run()
     shown = pictures(page)
     assert len(shown) == 6
-    assert all("right" not in text.value for text in page.markdown if text.value.startswith("Predicts"))
     page.toggle(key="att_invert").set_value(True).run()
-    assert pictures(page)[2] != shown[2]
+    assert pictures(page)[0] != shown[0]
+    page.segmented_control(key="att_picture").set_value("Test set").run()
+    page.segmented_control(key="att_picture").set_value("Upload").run()
+    assert pictures(page)[0]
+
+
+def test_a_picture_of_twenty_megapixels_is_made_smaller(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_picture="Upload")
+    buffer = io.BytesIO()
+    Image.new("RGB", (5000, 4000), "grey").save(buffer, "JPEG")
+    page.file_uploader[0].upload("large.jpg", buffer.getvalue()).run()
+    assert table(page)["rows"][0][0]["width"] == 16
 
 
 def test_an_upload_that_is_no_image_says_so(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_picture="Upload")
     page.file_uploader[0].upload("shoe.png", b"these are words").run()
     assert "no image that can be read" in page.error[0].value
-    assert not pictures(page)
+    assert not page.get("bidi_component")
 
 
 def test_a_data_set_that_is_not_here_says_where_to_get_it(
@@ -237,9 +315,9 @@ def test_one_layer_needs_no_choice_of_layers(run_page: RunPage, store: Store) ->
     assert isinstance(spec, RunSpec)
     (run_id,) = submit(store, spec)
     save_checkpoints(store, run_id)
-    page = run_page("attention")
-    assert len(pictures(page)) == 3
-    assert "att_layers" not in {slider.key for slider in page.slider}
+    page = run_page("attention", att_closer="Depth")
+    assert len(pictures(page)) == 2
+    assert not {"att_layers", "att_passed"} & {slider.key for slider in page.slider}
 
 
 def test_models_of_other_shapes_stand_side_by_side(run_page: RunPage, looked: dict[str, str], store: Store) -> None:
@@ -247,26 +325,102 @@ def test_models_of_other_shapes_stand_side_by_side(run_page: RunPage, looked: di
     save_checkpoints(store, small)
     label = f"{store.run(small).number} smoke"
     page = run_page("attention", att_right=label, att_query="Patch", att_row="8", att_column="8")
-    assert len(pictures(page)) == 6
+    assert [np.shape(cell["values"]) for cell in table(page)["rows"][0][1:]] == [(8, 8), (4, 4)]
     page.slider(key="att_layers").set_value((3, 3)).run()
-    assert "This model has 2 layers" in page.info[0].value
-    assert len(pictures(page)) == 4
+    assert "has 2 layers" in page.warning[0].value
+    assert [bool(source) for source in pictures(page)] == [True, True, False]
 
 
-def test_a_map_keeps_its_place_and_its_patches_stay_sharp() -> None:
-    values = np.zeros((3, 5), np.float32)
-    values[2, 1] = 1
-    style = images.Style(vmax=15, cmap="grey", smooth=False)
-    picture = np.asarray(Image.open(io.BytesIO(images.map_png(values, style))))[..., 0]
-    height, width = picture.shape[0] // 3, picture.shape[1] // 5
-    assert min(picture.shape) >= images.SIDE
-    assert (picture[2 * height :, width : 2 * width] == 255).all()
-    assert picture.astype(int).sum() == 255 * height * width
+def test_depth_follows_the_information_down(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_closer="Depth", att_at="DeiT, class token")
+    (steps,) = table(page, "att_depth")["rows"]
+    assert [step["caption"] for step in steps] == ["below layer 3", "below layer 2", "below layer 1"]
+    assert [step["chosen"] for step in steps] == [False, False, True]
+    assert steps[-1]["values"] == table(page)["rows"][0][2]["values"]
+    page.slider(key="att_passed").set_value(1).run()
+    assert pictures(page, "att_depth_large") == [steps[0]["src"]]
+    audit = page.dataframe[0].value
+    assert audit["Links kept"].tolist() == [100.0] * 3
+    assert audit["Residual"].tolist() == pytest.approx([50.0] * 3)
+    page.slider(key="att_discard").set_value(0.9).run()
+    assert page.dataframe[0].value["Links kept"].max() < 15
+
+
+def test_a_wiped_row_is_said(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_closer="Depth", att_discard="0.99")
+    assert any("its row is wiped" in warning.value for warning in page.warning)
+
+
+def test_heads_are_a_grid_by_layer(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_closer="Heads")
+    grid = table(page, "att_head_grid")
+    assert len(grid["rows"]) == 3
+    assert grid["rowTitles"] == ["Layer 1", "Layer 2", "Layer 3"]
+    assert len(set(pictures(page, "att_head_grid"))) == len(grid["columns"])
+
+
+def test_variants_hold_what_is_drawn_above(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_closer="Variants", att_heads="max", att_discard="0.9")
+    variants = table(page, "att_variants")
+    chosen = [cell for row in variants["rows"] for cell in row if cell["chosen"]]
+    assert [cell["values"] for cell in chosen] == [table(page)["rows"][0][1]["values"]]
+    assert variants["rowTitles"] == ["mean", "max", "min"]
+
+
+def test_faithfulness_says_how_a_map_does_against_chance(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_closer="Faithfulness", att_randomise="true")
+    assert any("5 random orders" in caption.value for caption in page.caption)
+    steps = [cell["caption"] for row in table(page, "att_randomised")["rows"] for cell in row if cell]
+    assert steps[0].startswith("trained, ρ 1.00")
+    assert steps[1].startswith("head, ρ 1.00")  # a rollout knows no classes
+    page.segmented_control(key="att_query").set_value("Patch").run()
+    assert any("explains that patch" in info.value for info in page.info)
+
+
+def test_a_film_needs_the_weights_of_its_epochs(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_closer="Film", att_epoch="2")
+    assert table(page, "att_film")["columns"] == ["Epoch 2"]
+    page.select_slider(key="att_epoch").set_value(1).run()
+    assert table(page, "att_film")["columns"] == ["Epoch 1"]
+    (run_folder(state.settings().runs_dir, looked["vit"]) / "epochs" / "0001.safetensors").unlink()
+    page.run()
+    assert any("nothing to film" in info.value for info in page.info)
+
+
+def test_predictions_name_every_head(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_closer="Predictions", att_at="DeiT, class token")
+    said = " ".join(element.value for element in page.markdown)
+    assert all(head in said for head in ("Output", "Class head", "Distillation head"))
+    assert any("87" in caption.value for caption in page.caption)
+
+
+def test_the_example_by_hand_follows_the_panel(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_closer="By hand")
+    before = [element.value for element in page.html]
+    page.slider(key="att_discard").set_value(0.5).run()
+    assert [element.value for element in page.html] != before
+
+
+def test_files_hold_the_numbers_and_how_they_came_about() -> None:
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    packed = save._npz({"map": values}, {"discard_ratio": 0.9})
+    loaded = np.load(io.BytesIO(packed))
+    np.testing.assert_array_equal(loaded["map"], values)
+    assert json.loads(str(loaded["settings"])) == {"discard_ratio": 0.9}
+    sheet = save.Sheet([[np.zeros((4, 4, 3), np.uint8), None]], ["a", "b"])
+    picture = Image.open(io.BytesIO(save._png(sheet, {"discard_ratio": 0.9})))
+    assert json.loads(picture.text["deit_lab"]) == {"discard_ratio": 0.9}
+
+
+def test_the_page_offers_the_methods_of_the_list(run_page: RunPage, looked: dict[str, str]) -> None:
+    titles = [facts.title for facts in METHODS.values() if facts.family == "vit"]
+    assert run_page("attention").selectbox(key="att_method").options == titles
 
 
 def test_the_mark_of_the_scale_stands_at_one() -> None:
-    assert "left:25.0%" in images.colour_bar(images.Style(vmax=4, cmap="inferno", smooth=False))
-    assert "left" not in images.colour_bar(images.Style(vmax=0.5, cmap="grey", smooth=True))
+    assert "left:25.0%" in images.colour_bar(images.Style(4, "inferno", smooth=False), "Attention")
+    assert "left" not in images.colour_bar(images.Style(0.5, "grey", smooth=True), "Attention").replace("to right", "")
+    assert "left:50.0%" in images.colour_bar(images.Style(0.5, "coolwarm", smooth=True), "Difference", signed=True)
 
 
 def test_torch_is_not_loaded_before_a_model_is(tmp_path: Path) -> None:

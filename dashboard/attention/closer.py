@@ -1,0 +1,76 @@
+"""What is shown of the models, and which closer look at one of them is open."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from dashboard.attention import by_hand, depth, faithfulness, film, heads, predictions, variants
+from dashboard.attention.images import Picture
+from dashboard.attention.maps import OPTIONS, Column
+from dashboard.attention.panel import Controls
+from dashboard.text import escape
+from deit_core.errors import DeitError
+
+Draw = Callable[[Picture, Column, Controls], None]
+
+_LOOKS: dict[str, tuple[Draw, str]] = {
+    "Depth": (depth.draw, "Where the information sits below each layer, and what the discard leaves of a layer."),
+    "Heads": (heads.draw, "What the token attends to by each head of each layer. A click follows that head alone."),
+    "Variants": (variants.draw, "The same rollout by every fusion and several discard ratios. A click takes one over."),
+    "Faithfulness": (faithfulness.draw, "Does the prediction rest on the patches that the map points at?"),
+    "Film": (film.draw, "The map after every epoch of the training, on one scale."),
+    "Predictions": (predictions.draw, "What each head takes the picture for."),
+}
+_BY_HAND = "By hand"
+
+
+def choose_columns(columns: Sequence[Column]) -> list[Column]:
+    """The columns that are shown, where there is a choice."""
+    there = {column.option for column in columns}
+    if there == {""}:
+        return list(columns)
+    shown = st.pills(
+        "Shown",
+        OPTIONS,
+        selection_mode="multi",
+        default=OPTIONS[1:],
+        key="att_shown",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return [column for column in columns if not column.option or column.option in shown]
+
+
+def draw(picture: Picture, columns: Sequence[Column], set_to: Controls) -> None:
+    """Draw the closer look that is open. With several pictures it is at the first."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.segmented_control("Look closer", [*_LOOKS, _BY_HAND], key="att_closer", bind="query-params")
+        column = _choose_column(columns, name) if name in _LOOKS else None
+    if name == _BY_HAND:
+        by_hand.draw(set_to)
+    elif name is not None and column is not None:
+        look, caption = _LOOKS[name]
+        st.caption(caption)
+        try:
+            look(picture, column, set_to)
+        except DeitError as error:
+            st.warning(escape(str(error)))
+
+
+def _choose_column(columns: Sequence[Column], name: str) -> Column | None:
+    """A column that this look can be taken at."""
+    by_title = {column.title: column for column in columns if _suits(column, name)}
+    if not by_title:
+        st.info("None of the columns shown can be looked at like this; show a ViT or a DeiT's tokens.")
+        return None
+    return by_title[st.selectbox("At", list(by_title), key="att_at", bind="query-params", width=240)]
+
+
+def _suits(column: Column, name: str) -> bool:
+    match name:
+        case "Predictions":
+            return column.kind != "difference"
+        case "Film":
+            return column.kind != "teacher"
+        case _:
+            return column.kind == "attention"

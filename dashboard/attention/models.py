@@ -1,0 +1,112 @@
+"""Which models the page shows: one or two transformers, the epoch of each, and the teacher behind them.
+
+Knows runs and their files; nothing of pictures or maps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.attention.images import Checkpoint
+from dashboard.run_status import label
+from dashboard.state import settings
+from dashboard.tables import family
+from deit_core.runs import Run, Status, run_folder
+from deit_core.spec import VisionTransformerSpec
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A run, and the file with its weights after one epoch."""
+
+    run: Run
+    file: Path
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint.at(self.file)
+
+    @property
+    def model(self) -> VisionTransformerSpec:
+        assert isinstance(self.run.spec.model, VisionTransformerSpec)
+        return self.run.spec.model
+
+    @property
+    def grid_side(self) -> int:
+        return self.run.spec.data.img_size // self.model.patch_size
+
+
+def ready(runs: Sequence[Run]) -> list[Run]:
+    """The transformers among them that have a checkpoint to show."""
+    return [run for run in runs if run.spec.model.family == "vit" and best_file(run).exists()]
+
+
+def best_file(run: Run) -> Path:
+    return run_folder(settings().runs_dir, run.id) / "best.safetensors"
+
+
+def epoch_files(run: Run) -> dict[int, Path]:
+    """The weights that were kept after each epoch."""
+    folder = run_folder(settings().runs_dir, run.id) / "epochs"
+    return {int(file.stem): file for file in sorted(folder.glob("*.safetensors"))}
+
+
+def choose(runs: Sequence[Run]) -> list[Choice]:
+    """The widgets for one model and another beside it."""
+    by_id = {run.id: run for run in runs}
+    ids = list(by_id)
+    left, right = _pair(runs)
+    first = st.selectbox(
+        "Model",
+        ids,
+        index=ids.index(left.id),
+        format_func=lambda run_id: label(by_id[run_id]),
+        key="att_left",
+        bind="query-params",
+        width=170,
+    )
+    chosen = [_choose_weights(by_id[first], "att_left_weights")]
+    second = st.selectbox(
+        "Beside it",
+        ["", *ids],
+        index=ids.index(right.id) + 1 if right else 0,
+        format_func=lambda run_id: label(by_id[run_id]) if run_id else "Nothing",
+        key="att_right",
+        bind="query-params",
+        width=170,
+    )
+    if second:
+        chosen.append(_choose_weights(by_id[second], "att_right_weights"))
+    return chosen
+
+
+def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
+    """The teacher of the first model that has one, at its best epoch."""
+    by_id = {run.id: run for run in runs}
+    for choice in choices:
+        distillation = choice.run.spec.distillation
+        teacher = by_id.get(distillation.teacher) if distillation is not None else None
+        if teacher is not None and best_file(teacher).exists():
+            return Choice(teacher, best_file(teacher))
+    return None
+
+
+def _pair(runs: Sequence[Run]) -> tuple[Run, Run | None]:
+    """What is shown at first: the newest completed ViT beside its experiment's DeiT, which differs in nothing else."""
+    completed_first = sorted(runs, key=lambda run: run.status != Status.COMPLETED)
+    for vit in completed_first:
+        for deit in completed_first:
+            together = vit.experiment_id is not None and vit.experiment_id == deit.experiment_id
+            if together and (family(vit), family(deit)) == ("ViT", "DeiT"):
+                return vit, deit
+    return completed_first[0], None
+
+
+def _choose_weights(run: Run, key: str) -> Choice:
+    folder = run_folder(settings().runs_dir, run.id)
+    files = {"Best epoch": best_file(run), "Last epoch": folder / "last.safetensors"}
+    files |= {f"Epoch {epoch}": file for epoch, file in epoch_files(run).items()}
+    weights = st.selectbox("Weights", list(files), key=key, bind="query-params", width=130)
+    return Choice(run, files[weights])

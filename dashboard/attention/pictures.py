@@ -1,0 +1,106 @@
+"""Which pictures the models are shown: test images, an upload, or the camera. Knows data sets and bytes; no models."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard.attention import images
+from dashboard.attention.images import Picture
+from dashboard.navigation import link
+from dashboard.state import settings, source
+from deit_core.catalog import SOURCES, SourceName
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+_EVERY_CLASS = "One of each class"
+_OWN = "att_own_picture"  # in the session: an upload survives a visit to another page
+
+Load = Callable[[], list[Picture]]
+
+
+def choose(name: SourceName) -> Load:
+    """The widgets. Loading is left for later, so that the page stands first."""
+    kind = st.segmented_control(
+        "Picture",
+        ["Test set", "Upload", "Camera"],
+        default="Test set",
+        required=True,
+        key="att_picture",
+        bind="query-params",
+    )
+    if kind == "Test set":
+        return _choose_test_images(name)
+    invert = st.toggle(
+        "Invert",
+        key="att_invert",
+        bind="query-params",
+        help=f"{SOURCES[name].title} shows light things on black; most photographs do not.",
+    )
+    if kind == "Upload":
+        file = st.file_uploader(
+            "Your picture",
+            ["png", "jpg", "jpeg", "webp"],
+            max_upload_size=20,
+            label_visibility="collapsed",
+            width=320,
+            key="att_upload",
+            on_change=_remember,
+            args=("att_upload",),
+        )
+    else:
+        file = st.camera_input(
+            "Take a picture",
+            label_visibility="collapsed",
+            width=320,
+            key="att_camera",
+            on_change=_remember,
+            args=("att_camera",),
+        )
+    return partial(_own, file or st.session_state.get(_OWN), invert)
+
+
+def _choose_test_images(name: SourceName) -> Load:
+    facts = SOURCES[name]
+    label = st.selectbox("Class", [*facts.classes, _EVERY_CLASS], key="att_class", bind="query-params", width=160)
+    largest = facts.num_test // len(facts.classes)
+    number = st.number_input("Image", 1, largest, key="att_image", bind="query-params", width=110)
+    if label == _EVERY_CLASS:
+        wanted = [(index, number) for index in range(len(facts.classes))]
+    else:
+        count = st.number_input("How many", 1, 10, key="att_count", bind="query-params", width=110)
+        wanted = [(facts.classes.index(label), number + offset) for offset in range(count)]
+    return partial(_test_images, name, wanted)
+
+
+def _test_images(name: SourceName, wanted: list[tuple[int, int]]) -> list[Picture]:
+    """Pictures by (class, number within it from 1)."""
+    from deit_core.data import is_here
+    from deit_core.data.inputs import find_examples, source_picture
+
+    if not is_here(name, settings().data_dir):  # fetching it would hold up the page
+        st.error(f"{SOURCES[name].title} is not on this machine. Get it on the Data page, or upload a picture.")
+        link("data", f"Get {SOURCES[name].title}")
+        return []
+    loaded = source(name)
+    pictures = []
+    for label, number in wanted:
+        examples = find_examples(loaded, label)
+        position = examples[(number - 1) % len(examples)]
+        pictures.append(
+            Picture(f"{name} test {position}", source_picture(loaded, position), truth=loaded.classes[label])
+        )
+    return pictures
+
+
+def _own(file: "UploadedFile | None", invert: bool) -> list[Picture]:
+    if file is None:
+        st.info("Give a picture of one thing. The models see the square in its middle.")
+        return []
+    return [Picture(file.file_id, images.decode(file.file_id, file), invert=invert)]
+
+
+def _remember(key: str) -> None:
+    st.session_state[_OWN] = st.session_state[key]

@@ -1,0 +1,61 @@
+"""A closer look at the choices: the same rollout under every fusion and several discard ratios, on one scale."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dashboard.attention import save
+from dashboard.attention.images import Picture
+from dashboard.attention.maps import Column, find
+from dashboard.attention.panel import FUSIONS, Controls, Key
+from dashboard.attention.table import paint, panel, scales_of, settings
+from dashboard.components.panels import Pick, panels
+
+_RATIOS = (0.0, 0.5, 0.9, 0.95)
+
+
+def draw(picture: Picture, column: Column, set_to: Controls) -> None:
+    """Raises: DeitError where the model has no such token or layer."""
+    if set_to.method != "rollout":
+        st.info("Only a rollout has these choices. Choose the method Attention rollout to see them side by side.")
+        return
+    variants = [[replace(set_to, head_fusion=fusion, discard_ratio=ratio) for ratio in _RATIOS] for fusion in FUSIONS]
+    found = [[find(column, picture, variant) for variant in row] for row in variants]
+    scales = scales_of([one for row in found for one in row], set_to)
+    titles = [f"Discard {ratio:g}" for ratio in _RATIOS]
+    current = (set_to.head_fusion, set_to.discard_ratio)
+    panels(
+        [
+            [
+                replace(
+                    panel(one, scales, set_to, caption="nothing reaches a patch" if one.degenerate else ""),
+                    chosen=(variant.head_fusion, variant.discard_ratio) == current,
+                )
+                for one, variant in zip(some, row, strict=True)
+            ]
+            for some, row in zip(found, variants, strict=True)
+        ],
+        key="att_variants",
+        columns=titles,
+        row_titles=FUSIONS,
+        smooth=set_to.smooth,
+        pick="panel",
+        on_pick=_take_over,
+        max_width=200,
+    )
+    with st.container(horizontal=True):
+        save.offer(
+            "variants",
+            save.Sheet([[paint(one, scales, set_to) for one in row] for row in found], titles, FUSIONS),
+            {
+                f"{variant.head_fusion}, discard {variant.discard_ratio:g}": one.values
+                for row, some in zip(variants, found, strict=True)
+                for variant, one in zip(row, some, strict=True)
+            },
+            settings([picture], [column], set_to),
+        )
+
+
+def _take_over(pick: Pick) -> None:
+    st.session_state[Key.HEADS] = FUSIONS[pick.row]
+    st.session_state[Key.DISCARD] = _RATIOS[pick.column]

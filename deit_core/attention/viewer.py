@@ -1,0 +1,96 @@
+"""A trained model, ready to be shown pictures: what it predicts, its attention, and what any method makes of them.
+
+The one place where pixels meet a model's own normalisation. Knows checkpoints and pixels; no runs, no pages.
+
+Shapes: B batch, C channels, S img_size, K classes, gh x gw patches
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deit_core.attention.faithfulness import Faithfulness, faithfulness
+from deit_core.attention.look import Look, look
+from deit_core.attention.methods import Explain
+from deit_core.attention.query import Query
+from deit_core.attention.randomisation import Randomised, randomisation_check
+from deit_core.errors import CheckpointError
+from deit_core.models import ModelCard, VisionTransformer, load_checkpoint, read_card
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Viewer:
+    """A checkpoint's model in eval mode, and its card. Nothing here changes the model, so threads may share it.
+
+    Every `images` is (B, C, S, S) uint8, as `fit_image` makes them.
+    """
+
+    card: ModelCard
+    model: nn.Module
+
+    @classmethod
+    def load(cls, checkpoint: Path | str) -> "Viewer":
+        """Raises: CheckpointError where the checkpoint is missing, damaged or not ours."""
+        return cls(read_card(checkpoint), load_checkpoint(checkpoint))
+
+    @property
+    def is_transformer(self) -> bool:
+        return isinstance(self.model, VisionTransformer)
+
+    def look(self, images: Pixels) -> Look:
+        """Raises: ValueError for a model without attention, or images of another size than the model reads."""
+        return look(self.model, self.card, images)
+
+    @torch.no_grad()
+    def predict(self, images: Pixels) -> NDArray[np.float32]:
+        """Probabilities (B, K) of the classes.
+
+        Raises: CheckpointError where the weights are not finite.
+        """
+        logits: Tensor = self.model(normalise(self.card, images))
+        if not logits.isfinite().all():
+            raise CheckpointError(
+                f"The weights of {self.card.spec.name!r} are not finite numbers; choose an earlier epoch of the run."
+            )
+        probabilities: NDArray[np.float32] = logits.softmax(-1).numpy()
+        return probabilities
+
+    def explain(
+        self, images: Pixels, method: Explain, *, query: Query = "head", target: int | None = None
+    ) -> NDArray[np.float32]:
+        """What a method of `METHODS` finds, (B, gh, gw).
+
+        Args: target: a class's index; None is the class that the model predicts for each image.
+        Raises: ValueError, as the method.
+        """
+        maps = method(self.model, normalise(self.card, images), query=query, target=_target(target, len(images)))
+        found: NDArray[np.float32] = maps.numpy()
+        return found
+
+    def faithfulness(
+        self, images: Pixels, maps: NDArray[np.float32], *, target: int | None = None, **options: Any
+    ) -> Faithfulness:
+        """How the prediction fares when patches go in the order of `maps` (B, gh, gw); see `faithfulness`."""
+        asked = _target(target, len(images))
+        return faithfulness(self.model, normalise(self.card, images), torch.from_numpy(maps), target=asked, **options)
+
+    def randomisation_check(self, images: Pixels, method: Explain, *, seed: int = 0) -> list[Randomised]:
+        """What a method finds while the model is made random from the top; see `randomisation_check`."""
+        return randomisation_check(self.model, normalise(self.card, images), method, seed=seed)
+
+
+def normalise(card: ModelCard, images: Pixels) -> Tensor:
+    """(B, C, S, S) uint8 -> float32, as the model of this card was trained to read them."""
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (card.mean, card.std))
+    return (torch.from_numpy(images).float() / 255 - mean) / std
+
+
+def _target(target: int | None, num_images: int) -> Tensor | None:
+    return None if target is None else torch.full((num_images,), target)

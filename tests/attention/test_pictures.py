@@ -1,0 +1,142 @@
+"""Files explained without a browser: every view and method, folders, the numbers beside, and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deit_core import presets
+from deit_core.attention import PreparedRollout, Viewer
+from deit_core.attention.drawing import VIEWS, Drawing
+from deit_core.attention.pictures import Drawn, draw_pictures, find_images
+from deit_core.catalog import METHODS, SOURCES
+from deit_core.data.inputs import decode_image, fit_image
+from deit_core.models import ModelCard, build_model, save_weights
+from deit_core.spec import ExperimentSpec, RunSpec
+
+
+def saved(spec: RunSpec, folder: Path) -> Path:
+    torch.manual_seed(0)
+    card = ModelCard(
+        spec=spec,
+        classes=SOURCES[spec.data.source].classes,
+        in_chans=1,
+        mean=(0.3,),
+        std=(0.3,),
+        data_hash="",
+        epoch=3,
+        step=30,
+    )
+    path = folder / f"{spec.name}.safetensors"
+    save_weights(path, build_model(spec), card)
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    experiment = presets.get("digits-quick")
+    assert isinstance(experiment, ExperimentSpec)
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return {spec.name: saved(spec, folder) for spec in experiment.runs}
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "thing.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def draw(checkpoint: Path, image: Path, **options: Any) -> Drawn:
+    (drawn,) = draw_pictures(checkpoint, [image], image.parent / "out", Drawing(**options), with_npz=True)
+    return drawn
+
+
+def numbers(drawn: Drawn) -> dict[str, np.ndarray]:
+    with np.load(drawn.path.with_suffix(".npz")) as packed:
+        return {name: packed[name] for name in packed.files}
+
+
+def test_a_deit_is_drawn_from_each_token(checkpoints: dict[str, Path], image: Path) -> None:
+    drawn = draw(checkpoints["deit"], image, discard_ratio=0.9)
+    maps = numbers(drawn)
+    assert set(maps) == {"image", "settings", "Output", "Class token", "Distillation token", "Class - distillation"}
+    np.testing.assert_allclose(maps["Class token"] - maps["Distillation token"], maps["Class - distillation"])
+    viewer = Viewer.load(checkpoints["deit"])
+    pixels = fit_image(decode_image(image.read_bytes()), img_size=16, in_chans=1)
+    np.testing.assert_array_equal(maps["image"], pixels)
+    expected = PreparedRollout(viewer.look(pixels[None])).map(discard_ratio=0.9)
+    np.testing.assert_array_equal(maps["Output"], expected.values)
+    assert drawn.probability == pytest.approx(viewer.predict(pixels[None])[0].max())
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_says_how_it_was_made(checkpoints: dict[str, Path], image: Path, view: str) -> None:
+    drawn = draw(checkpoints["vit"], image, view=view, head_fusion="max", smooth=True)
+    with Image.open(drawn.path) as picture:
+        settings = json.loads(picture.text["deit_lab"])
+    assert settings == json.loads(str(numbers(drawn)["settings"]))
+    assert (settings["view"], settings["head_fusion"], settings["epoch"]) == (view, "max", 3)
+    assert settings["image"] == str(image)
+
+
+@pytest.mark.parametrize("method", [name for name, facts in METHODS.items() if facts.family == "vit"])
+def test_every_method_draws_its_own_map(checkpoints: dict[str, Path], image: Path, method: str) -> None:
+    drawn = draw(checkpoints["vit"], image, method=method, target="3")
+    assert drawn.path.name == f"thing.{method}.png"
+    assert numbers(drawn)["Output"].shape == (8, 8)
+
+
+def test_a_cnn_is_drawn_by_grad_cam(checkpoints: dict[str, Path], image: Path) -> None:
+    assert draw(checkpoints["teacher"], image).path.name == "thing.grad_cam.png"
+
+
+def test_a_folder_is_all_its_images(checkpoints: dict[str, Path], image: Path) -> None:
+    Image.new("L", (20, 20), 200).save(image.with_name("another.JPG"), "JPEG")
+    (image.parent / "notes.txt").write_text("no image")
+    drawn = draw_pictures(checkpoints["vit"], [image.parent], image.parent / "out", Drawing())
+    assert [one.image.name for one in drawn] == ["another.JPG", "thing.png"]
+
+
+def test_inverting_turns_light_into_dark(checkpoints: dict[str, Path], image: Path) -> None:
+    plain, inverted = (numbers(draw(checkpoints["vit"], image, invert=invert))["image"] for invert in (False, True))
+    np.testing.assert_allclose(inverted, 255 - plain.astype(int), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"method": "magic"}, "There is no method 'magic'"),
+        ({"view": "film"}, "There is no view 'film'"),
+        ({"view": "heads", "method": "class_attention"}, "leave out the method"),
+        ({"method": "attention_relevance", "target": "boat"}, "knows no class 'boat'"),
+        ({"method": "attention_relevance", "query": 7}, "logit"),
+        ({"method": "grad_cam"}, "grad_cam|CNN|Grad-CAM"),
+        ({"discard_ratio": 1.0}, "discard_ratio"),
+        ({"layers": (9,)}, "layers must name some"),
+        ({"head_fusion": 9}, "There is no head 9"),
+        ({"query": "distillation"}, "no distillation token"),
+        ({"cmap": "jet"}, "There is no colour map"),
+        ({"opacity": 2.0}, "alpha must lie"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_drawn_is_refused(
+    checkpoints: dict[str, Path], image: Path, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        draw(checkpoints["vit"], image, **options)
+    assert not list((image.parent / "out").glob("*"))
+
+
+def test_two_images_are_never_drawn_into_one_file(image: Path) -> None:
+    with pytest.raises(ValueError, match="would be drawn into one file"):
+        find_images([image, image.with_suffix(".jpg")])
+    empty = image.parent / "empty"
+    empty.mkdir()
+    with pytest.raises(ValueError, match="holds no PNG"):
+        find_images([empty])
