@@ -8,10 +8,10 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import contention
+from benchmarks import contention, rollout, slider
 
 RESULTS = Path(__file__).parent / "results"
-BENCHMARKS = {"contention": contention.measure}
+BENCHMARKS = {"rollout": rollout.measure, "slider": slider.measure, "contention": contention.measure}
 
 
 def main() -> None:

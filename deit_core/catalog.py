@@ -1,4 +1,4 @@
-"""Facts that a form needs before anything is loaded: on each data set, and each method that explains a model.
+"""Facts that a form needs before anything is loaded: on data sets, on methods that explain a model, on their options.
 
 Plain data: no tensors, no files.
 """
@@ -107,3 +107,13 @@ METHODS: dict[str, MethodFacts] = {
         source="Selvaraju et al. 2017 (arXiv:1610.02391)",
     ),
 }
+
+# What the options of `deit_core.attention` may be; the page and the command line offer the same.
+HEAD_FUSIONS = ("mean", "max", "min")
+SCOPES = ("matrix", "row")
+ROW_NORMS = ("mixed", "attention")
+REPLACEMENTS = ("drop", "blur", "mean")
+COLOUR_MAPS = ("inferno", "cividis", "viridis", "grey")  # from 0 upwards
+SIGNED_MAPS = ("coolwarm",)
+
+VARIANT_RATIOS = (0.0, 0.5, 0.9, 0.95)  # discard ratios shown side by side

@@ -16,8 +16,8 @@ import psutil
 import typer
 
 from deit_core import presets, terminal
-from deit_core.catalog import SOURCES
-from deit_core.errors import DeitError, SpecError
+from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, ROW_NORMS, SCOPES, SOURCES
+from deit_core.errors import CheckpointError, DeitError, RunError, SpecError
 from deit_core.runs import LocalLauncher, Run, Status, log_file, open_store, run_folder
 from deit_core.runs.estimates import Estimate, save_estimate
 from deit_core.settings import Settings
@@ -181,7 +181,9 @@ def export(
 
 @app.command()
 def rollout(
-    checkpoint: Annotated[str, typer.Argument(help="A run's id, its folder, or a .safetensors file.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="A run's id or the beginning of it, a run's folder, or a .safetensors file.")
+    ],
     images: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files, or folders of them.")],
     out: Annotated[Path, typer.Option(help="The folder for the pictures.")],
     method: Annotated[
@@ -191,24 +193,28 @@ def rollout(
             "Default: rollout, or grad_cam for a CNN."
         ),
     ] = None,
-    view: Annotated[
-        str, typer.Option(help="maps, depth, heads or variants; all but maps are of the rollout.")
-    ] = "maps",
+    view: Annotated[str, typer.Option(help="maps, depth, heads, variants, or film (of a run's epochs).")] = "maps",
     target: Annotated[str | None, typer.Option(help="The class asked about (default: the predicted one).")] = None,
     query: Annotated[
         str | None,
         typer.Option(help="Trace from: head, class, distillation, or a token's number (default: each output token)."),
     ] = None,
     head_fusion: Annotated[
-        str, typer.Option(help="How heads are joined: mean, max, min, or one head's number, counted from 0.")
+        str,
+        typer.Option(help=f"How heads are joined: {', '.join(HEAD_FUSIONS)}, or one head's number, counted from 0."),
     ] = "mean",
     discard_ratio: Annotated[float, typer.Option(help="Share of the weakest patch links that is dropped.")] = 0.0,
-    scope: Annotated[str, typer.Option(help="Rank links by matrix or by row.")] = "matrix",
+    scope: Annotated[str, typer.Option(help=f"Rank links by {' or by '.join(SCOPES)}.")] = "matrix",
     layers: Annotated[list[int] | None, typer.Option(help="Use this layer, counted from 0. Repeatable.")] = None,
     residual: Annotated[float, typer.Option(help="Share of the residual connection in each layer.")] = 0.5,
-    row_norm: Annotated[str, typer.Option(help="Normalise rows mixed, or attention first.")] = "mixed",
+    row_norm: Annotated[
+        str,
+        typer.Option(
+            help=f"{' or '.join(ROW_NORMS)}: normalise each row mixed with the residual, or the attention first."
+        ),
+    ] = "mixed",
     compat: Annotated[bool, typer.Option(help="Draw what the popular code draws, errors included.")] = False,
-    cmap: Annotated[str, typer.Option(help="inferno, cividis, viridis or grey.")] = "inferno",
+    cmap: Annotated[str, typer.Option(help=f"{', '.join(COLOUR_MAPS)}.")] = "inferno",
     opacity: Annotated[float, typer.Option(help="Of the colours over the image, from 0 to 1.")] = 0.7,
     vmax: Annotated[
         float | None, typer.Option(help="End of the scale in x uniform (default: each image's own).")
@@ -218,6 +224,9 @@ def rollout(
         bool, typer.Option(help="Turn light into dark, for photographs of dark things on white.")
     ] = False,
     with_npz: Annotated[bool, typer.Option("--npz", help="Write the numbers beside each picture.")] = False,
+    with_faithfulness: Annotated[
+        bool, typer.Option("--faithfulness", help="Measure whether the prediction rests on what the map points at.")
+    ] = False,
     as_json: JsonOption = False,
     runs_dir: RunsDirOption = None,
 ) -> None:
@@ -225,7 +234,6 @@ def rollout(
     from deit_core.attention.drawing import Drawing
     from deit_core.attention.pictures import draw_pictures
 
-    folder = run_folder(Settings.from_env(runs_dir=runs_dir).runs_dir, checkpoint)
     drawing = Drawing(
         method=method,
         view=view,
@@ -244,16 +252,21 @@ def rollout(
         smooth=smooth,
         invert=invert,
     )
-    path = folder if folder.exists() else Path(checkpoint)
+    path = _checkpoint(checkpoint, Settings.from_env(runs_dir=runs_dir))
     documents = []
-    for drawn in draw_pictures(path, images, out, drawing, with_npz=with_npz):
+    for drawn in draw_pictures(path, images, out, drawing, with_npz=with_npz, with_faithfulness=with_faithfulness):
         if as_json:
             documents.append(
-                {"picture": str(drawn.path), "image": str(drawn.image), "predicted": drawn.label}
-                | {"probability": drawn.probability}
+                {
+                    "picture": str(drawn.path),
+                    "image": str(drawn.image),
+                    "predicted": drawn.label,
+                    "probability": drawn.probability,
+                    "faithfulness": drawn.faithfulness,
+                }
             )
         else:
-            print(f"{drawn.path}  {drawn.label} {drawn.probability:.1%}")
+            print(f"{drawn.path}  {drawn.label} {drawn.probability:.1%}{_fares(drawn.faithfulness)}")
     if as_json:
         _print_json(documents)
 
@@ -326,9 +339,29 @@ def _change(text: str) -> tuple[str, Any]:
         return field, value  # a plain word, such as soft
 
 
+def _checkpoint(name: str, settings: Settings) -> Path:
+    """A run's folder, by its id or the beginning of it, or a path."""
+    for path in (run_folder(settings.runs_dir, name), Path(name)):
+        if path.exists():
+            return path
+    try:
+        return run_folder(settings.runs_dir, open_store(settings.store_url).run(name).id)
+    except RunError as error:
+        raise CheckpointError(f"There is no checkpoint at {name}. {error}") from None
+
+
 def _token(text: str) -> str | int:
     """A name, or a number counted from 0."""
     return int(text) if text.isdecimal() else text
+
+
+def _fares(faithfulness: dict[str, float] | None) -> str:
+    if faithfulness is None:
+        return ""
+    return (
+        f"  area {faithfulness['area']:+.3f}, larger than {faithfulness['percentile']:.0f}% of 5 random orders; "
+        f"centre prior {faithfulness['centre_area']:+.3f}"
+    )
 
 
 def _launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalLauncher:

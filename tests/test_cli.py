@@ -54,7 +54,7 @@ def test_the_whole_journey_without_a_page(tmp_path: Path) -> None:
 
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     pictures = tmp_path / "pictures"
-    drawn = deit(tmp_path, "rollout", run_id, str(tmp_path / "a.png"), "--out", str(pictures))
+    drawn = deit(tmp_path, "rollout", run_id[:5], str(tmp_path / "a.png"), "--out", str(pictures))
     assert drawn.returncode == 0, drawn.stderr
     with Image.open(pictures / "a.rollout.png") as picture:
         settings = json.loads(picture.text["deit_lab"])

@@ -36,7 +36,7 @@ def draw(set_to: Controls) -> None:
             place.html(_matrix(title, matrix))
     product, row, values, _ = st.columns([1, 1, 1, 2], gap="small")
     product.html(_matrix("layer 2 × layer 1", example.product))
-    row.html(_matrix("its row of the class token", example.row[None], rows=("cls",)))
+    row.html(_matrix("the row of the class token", example.row[None], rows=("cls",)))
     values.html(_matrix("the patches of that row: the map", example.map, rows=("", ""), columns=("", "")))
 
 

@@ -19,9 +19,9 @@ _LOOKS: dict[str, tuple[Draw, str]] = {
     "Variants": (variants.draw, "The same rollout by every fusion and several discard ratios. A click takes one over."),
     "Faithfulness": (faithfulness.draw, "Does the prediction rest on the patches that the map points at?"),
     "Film": (film.draw, "The map after every epoch of the training, on one scale."),
-    "Predictions": (predictions.draw, "What each head takes the picture for."),
 }
-_BY_HAND = "By hand"
+_PREDICTIONS = "Predictions"  # of all models at once
+_BY_HAND = "By hand"  # of none
 
 
 def choose_columns(columns: Sequence[Column]) -> list[Column]:
@@ -41,13 +41,18 @@ def choose_columns(columns: Sequence[Column]) -> list[Column]:
     return [column for column in columns if not column.option or column.option in shown]
 
 
-def draw(picture: Picture, columns: Sequence[Column], set_to: Controls) -> None:
-    """Draw the closer look that is open. With several pictures it is at the first."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.segmented_control("Look closer", [*_LOOKS, _BY_HAND], key="att_closer", bind="query-params")
+def draw(pictures: Sequence[Picture], columns: Sequence[Column], set_to: Controls) -> None:
+    """Draw the closer look that is open, at one of the pictures."""
+    with st.container(horizontal=True):
+        name = st.segmented_control(
+            "Look closer", [*_LOOKS, _PREDICTIONS, _BY_HAND], key="att_closer", bind="query-params"
+        )
+        picture = _choose_picture(pictures) if name not in (None, _BY_HAND) else pictures[0]
         column = _choose_column(columns, name) if name in _LOOKS else None
     if name == _BY_HAND:
         by_hand.draw(set_to)
+    elif name == _PREDICTIONS:
+        predictions.draw(picture, columns)
     elif name is not None and column is not None:
         look, caption = _LOOKS[name]
         st.caption(caption)
@@ -55,6 +60,13 @@ def draw(picture: Picture, columns: Sequence[Column], set_to: Controls) -> None:
             look(picture, column, set_to)
         except DeitError as error:
             st.warning(escape(str(error)))
+
+
+def _choose_picture(pictures: Sequence[Picture]) -> Picture:
+    if len(pictures) == 1:
+        return pictures[0]
+    by_name = {f"{number}. {picture.truth}": picture for number, picture in enumerate(pictures, start=1)}
+    return by_name[st.selectbox("Of", list(by_name), key="att_of", bind="query-params", width=170)]
 
 
 def _choose_column(columns: Sequence[Column], name: str) -> Column | None:
@@ -67,10 +79,4 @@ def _choose_column(columns: Sequence[Column], name: str) -> Column | None:
 
 
 def _suits(column: Column, name: str) -> bool:
-    match name:
-        case "Predictions":
-            return column.kind != "difference"
-        case "Film":
-            return column.kind != "teacher"
-        case _:
-            return column.kind == "attention"
+    return column.kind == "attention" or (column.kind == "difference" and name == "Film")

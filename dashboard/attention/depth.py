@@ -4,6 +4,7 @@ L layers, N tokens = P prefix + gh x gw patches
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,14 +13,16 @@ import streamlit as st
 from dashboard.attention import images, save
 from dashboard.attention.images import Map, Picture, Seen
 from dashboard.attention.maps import Column, Found, chosen_layers, rollout, token
-from dashboard.attention.panel import Controls
-from dashboard.attention.table import paint, panel, scales_of, settings
+from dashboard.attention.panel import Controls, put
+from dashboard.attention.table import draw_scales, panel, scales_of, settings, sheet
 from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
 
 if TYPE_CHECKING:
     from deit_core.attention import Audit
+
+_PASSED = "att_passed"
 
 
 def draw(picture: Picture, column: Column, set_to: Controls) -> None:
@@ -35,8 +38,17 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
     scales = scales_of(steps, set_to)
     passed = _choose_step(len(steps))
     small = [panel(one, scales, set_to, caption=name) for one, name in zip(steps, names, strict=True)]
-    small[passed - 1] = replace(small[passed - 1], chosen=True)
-    panels([small], key="att_depth", smooth=set_to.smooth, min_width=70, max_width=140)
+    strip = [replace(one, chosen=number == passed) for number, one in enumerate(small, start=1)]
+    panels(
+        [strip],
+        key="att_depth",
+        smooth=set_to.smooth,
+        pick="panel",
+        on_pick=lambda pick: put(_PASSED, pick.column + 1),
+        min_width=70,
+        max_width=140,
+    )
+    draw_scales(scales, set_to)
     large, meter, honesty = st.columns([3, 4, 5], gap="medium")
     with large:
         panels([[small[passed - 1]]], key="att_depth_large", smooth=set_to.smooth)
@@ -50,7 +62,7 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
     with st.container(horizontal=True):
         save.offer(
             "depth",
-            save.Sheet([[paint(one, scales, set_to) for one in steps]], names),
+            partial(sheet, [steps], scales, set_to, columns=names, with_picture=True),
             {"trace": trace},
             settings([picture], [column], set_to),
         )
@@ -69,7 +81,7 @@ def _choose_step(depth: int) -> int:
         1,
         depth,
         depth,
-        key="att_passed",
+        key=_PASSED,
         bind="query-params",
         help="From the last layer down to the first: where the traced information sat below that many layers.",
         width=320,

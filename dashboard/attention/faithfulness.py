@@ -1,6 +1,7 @@
 """A closer look at belief: does the prediction rest on the patches that the map points at, and the map on the model?"""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -9,15 +10,16 @@ from dashboard.attention import images, save
 from dashboard.attention.images import Picture, Seen
 from dashboard.attention.maps import Column, Found, chosen_layers, class_index, find_in, token
 from dashboard.attention.panel import Controls
-from dashboard.attention.table import paint, panel, scales_of, settings
+from dashboard.attention.table import draw_scales, panel, scales_of, settings, sheet
 from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
+from deit_core.catalog import REPLACEMENTS
 
 if TYPE_CHECKING:
     from deit_core.attention import Curves, Faithfulness
 
-_REPLACEMENTS = {"drop": "Tokens dropped", "blur": "Blurred", "mean": "Mean colour"}
+_TITLES = {"drop": "Tokens dropped", "blur": "Blurred", "mean": "Mean colour"}
 
 
 def draw(picture: Picture, column: Column, set_to: Controls) -> None:
@@ -37,10 +39,10 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
 def _draw_strip(seen: Seen, found: Found, column: Column, set_to: Controls) -> None:
     replacement = st.segmented_control(
         "Patches that go are",
-        list(_REPLACEMENTS),
-        default="drop",
+        REPLACEMENTS,
+        default=REPLACEMENTS[0],
         required=True,
-        format_func=_REPLACEMENTS.__getitem__,
+        format_func=_TITLES.__getitem__,
         key="att_replacement",
         bind="query-params",
         help="Dropped tokens are truly absent from the sequence; blurred or mean-coloured patches show the model "
@@ -71,9 +73,7 @@ def _draw_strip(seen: Seen, found: Found, column: Column, set_to: Controls) -> N
     with st.container(horizontal=True):
         save.offer(
             "faithfulness",
-            save.Sheet(
-                [[images.rgb(seen.pixels), paint(found, scales_of([found], set_to), set_to)]], ["Picture", "Map"]
-            ),
+            partial(sheet, [[found]], scales_of([found], set_to), set_to, columns=["Map"], with_picture=True),
             {"fractions": measured.fractions.numpy()}
             | {
                 f"{name} {kind}": getattr(one, kind)[0].numpy()
@@ -159,4 +159,5 @@ def _draw_randomisation(seen: Seen, found: Found, column: Column, set_to: Contro
     rows = [[*cells[start : start + per_row]] for start in range(0, len(cells), per_row)]
     rows[-1] += [None] * (per_row - len(rows[-1]))  # type: ignore[list-item]
     panels(rows, key="att_randomised", smooth=set_to.smooth, min_width=70, max_width=130)
+    draw_scales(scales, set_to)
     st.caption("Random down to the part named; ρ is Spearman's rank correlation with the trained model's map.")

@@ -1,22 +1,25 @@
 """A closer look at learning: the same picture's map after every epoch, beside the accuracy, and as a film to keep."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from dashboard import state
 from dashboard.attention import images, models, save
-from dashboard.attention.images import Picture, Pixels, Seen
-from dashboard.attention.maps import Column, find_in
-from dashboard.attention.panel import Controls
-from dashboard.attention.table import paint, panel, scales_of, settings
+from dashboard.attention.images import Picture, Pixels, Seen, Style
+from dashboard.attention.maps import Column, Found, Kind, find_in
+from dashboard.attention.panel import Controls, put
+from dashboard.attention.table import draw_scales, paint, panel, scales_of, settings, sheet
 from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
 from deit_core.runs import Run
 
 _FRAME_S = 0.4
+_EPOCH = "att_epoch"
 _PER_ROW = 6  # pictures in a row of the sheet
 
 
@@ -30,12 +33,23 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
         checkpoints = tuple(images.Checkpoint.at(file) for file in files.values())
         reel = images.reel(checkpoints, picture.cache_key, picture)
         frames = {epoch: find_in(seen, column.part, set_to) for epoch, seen in zip(files, reel, strict=True)}
-    epoch = st.select_slider("Epoch", list(frames), key="att_epoch", bind="query-params")
+    epochs = list(frames)
+    epoch = st.select_slider("Epoch", epochs, key=_EPOCH, bind="query-params")
     scales = scales_of(frames.values(), set_to)
+    small = {number: panel(found, scales, set_to) for number, found in frames.items()}
+    panels(
+        [[replace(one, caption=f"{number}", chosen=number == epoch) for number, one in small.items()]],
+        key="att_film",
+        smooth=set_to.smooth,
+        pick="panel",
+        on_pick=lambda pick: put(_EPOCH, epochs[pick.column]),
+        min_width=50,
+        max_width=140,
+    )
+    draw_scales(scales, set_to)
     left, right = st.columns([2, 5], gap="medium")
     with left:
-        shown = frames[epoch]
-        panels([[panel(shown, scales, set_to)]], key="att_film", columns=[f"Epoch {epoch}"], smooth=set_to.smooth)
+        panels([[small[epoch]]], key="att_film_large", columns=[f"Epoch {epoch}"], smooth=set_to.smooth)
     with right:
         live_chart(
             _accuracy(column.choice.run, epoch),
@@ -43,12 +57,11 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
             alt=f"Validation accuracy by epoch; the film stands at epoch {epoch}",
             height=260,
         )
-    painted = {number: paint(found, scales, set_to) for number, found in frames.items()}
     with st.container(horizontal=True):
-        _offer_film(reel[0], painted)
+        _offer_film(reel[0], lambda: {number: paint(found, scales, set_to) for number, found in frames.items()})
         save.offer(
             "film",
-            _sheet(list(painted), list(painted.values())),
+            partial(_sheet, frames, scales, set_to),
             {f"epoch {number}": found.values for number, found in frames.items()},
             settings([picture], [column], set_to),
         )
@@ -75,12 +88,13 @@ def _accuracy(run: Run, epoch: int) -> dict[str, Any]:
     return {"data": [line], "layout": layout}
 
 
-def _offer_film(seen: Seen, painted: Mapping[int, Pixels]) -> None:
+def _offer_film(seen: Seen, paint_all: Callable[[], Mapping[int, Pixels]]) -> None:
     def frames() -> list[Pixels]:
         from deit_core.attention import contact_sheet
 
         still = images.rgb(seen.pixels)
-        return [contact_sheet([[still, one]], columns=["Picture", f"Epoch {epoch}"]) for epoch, one in painted.items()]
+        painted = paint_all().items()
+        return [contact_sheet([[still, one]], columns=["Picture", f"Epoch {epoch}"]) for epoch, one in painted]
 
     def gif() -> bytes:
         from deit_core.attention import encode_gif
@@ -102,10 +116,13 @@ def _offer_film(seen: Seen, painted: Mapping[int, Pixels]) -> None:
     )
 
 
-def _sheet(epochs: Sequence[int], painted: Sequence[Pixels]) -> save.Sheet:
+def _sheet(frames: Mapping[int, Found], scales: Mapping[Kind, Style], set_to: Controls) -> save.Sheet:
+    epochs, found = list(frames), list(frames.values())
     starts = range(0, len(epochs), _PER_ROW)
-    return save.Sheet(
-        [painted[start : start + _PER_ROW] for start in starts],
-        [""] * min(_PER_ROW, len(epochs)),
-        [f"From epoch {epochs[start]}" for start in starts],
+    return sheet(
+        [found[start : start + _PER_ROW] for start in starts],
+        scales,
+        set_to,
+        columns=[""] * min(_PER_ROW, len(epochs)),
+        row_titles=[f"From epoch {epochs[start]}" for start in starts],
     )

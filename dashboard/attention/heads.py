@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard.attention import images, save
 from dashboard.attention.images import Picture, Style
 from dashboard.attention.maps import Column, token
-from dashboard.attention.panel import Controls, Key, head_name
+from dashboard.attention.panel import Controls, Key, head_name, put
 from dashboard.attention.table import settings
 from dashboard.components.panels import Panel, Pick, panels
 
@@ -46,7 +46,7 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
     with st.container(horizontal=True):
         save.offer(
             "heads",
-            save.Sheet(pictures, titles, row_titles),
+            lambda: save.Sheet(pictures, titles, row_titles, (style.cmap, style.vmax)),
             {"heads": maps},
             settings([picture], [column], set_to),
         )
@@ -54,6 +54,6 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
 
 def _follow(pick: Pick) -> None:
     """Follow one head through its layer alone."""
-    st.session_state["att_method"] = "rollout"
-    st.session_state[Key.HEADS] = head_name(pick.column)
-    st.session_state[Key.LAYERS] = (pick.row + 1, pick.row + 1)
+    put(Key.METHOD, "rollout")
+    put(Key.HEADS, head_name(pick.column))
+    put(Key.LAYERS, (pick.row + 1, pick.row + 1))

@@ -36,15 +36,22 @@ OPTIONS = (*_DEIT_OPTIONS, _TEACHER_OPTION)
 
 @dataclass(frozen=True)
 class Column:
-    """One model seen from one of its tokens, or the teacher. `head` are the output tokens together.
+    """One model, under the name that the page has for it, seen from one of its tokens, or the teacher.
 
+    part: "head" are the output tokens together.
     option: what the column is called where people choose columns; a column without is always shown.
     """
 
-    title: str
+    model: str
     choice: Choice
     part: Part
     option: str = ""
+
+    @property
+    def title(self) -> str:
+        if self.part == "teacher":
+            return f"{self.model}, Grad-CAM"
+        return f"{self.model}, {self.option.casefold()}" if self.option else self.model
 
     @property
     def kind(self) -> Kind:
@@ -61,6 +68,7 @@ class Found:
 
     values: (gh, gw); for a teacher one value a pixel. Times their number they read "x uniform".
     prediction, chance: the likeliest class by the column's own head, and its probability; none for a difference.
+    is_right: whether that is the picture's class; None where the class is not known, or none of the model's.
     """
 
     kind: Kind
@@ -68,6 +76,7 @@ class Found:
     values: Map
     prediction: str = ""
     chance: float = 0.0
+    is_right: bool | None = None
     degenerate: bool = False
 
     @property
@@ -82,11 +91,9 @@ def columns(choices: Sequence[Choice], teacher: Choice | None, set_to: Controls)
         if set_to.patch is not None or not choice.model.distilled:
             found.append(Column(name, choice, "head"))
         else:
-            found += [
-                Column(f"{name}, {option.casefold()}", choice, part, option) for option, part in _DEIT_OPTIONS.items()
-            ]
+            found += [Column(name, choice, part, option) for option, part in _DEIT_OPTIONS.items()]
     if teacher is not None:
-        found.append(Column("Teacher, Grad-CAM", teacher, "teacher", _TEACHER_OPTION))
+        found.append(Column("Teacher", teacher, "teacher", _TEACHER_OPTION))
     return found
 
 
@@ -97,7 +104,7 @@ def find(column: Column, picture: Picture, set_to: Controls) -> Found:
         card = images.viewer(checkpoint).card
         target = class_index(set_to.target, card.classes)
         values = images.explain(checkpoint, picture, "grad_cam", target=target)
-        best = _best(images.predict(checkpoint, picture), card.classes)
+        best = _best(images.predict(checkpoint, picture), card.classes, picture.truth)
         return Found(column.kind, images.fit(checkpoint, picture), values, *best, degenerate=not values.any())
     return find_in(images.see(checkpoint, picture), column.part, set_to)
 
@@ -108,7 +115,8 @@ def find_in(seen: Seen, part: Part, set_to: Controls) -> Found:
         first, second = (_trace(seen, one, set_to) for one in ("class", "distillation"))
         return Found("difference", seen.pixels, first.values - second.values)
     traced = _trace(seen, part, set_to)
-    best = _best(seen.look.probabilities()["mean" if part == "head" else part], seen.card.classes)
+    chances = seen.look.probabilities()["mean" if part == "head" else part]
+    best = _best(chances, seen.card.classes, seen.picture.truth)
     return Found("attention", seen.pixels, traced.values, *best, degenerate=traced.degenerate)
 
 
@@ -157,9 +165,11 @@ def queried_patch(grid_size: tuple[int, int], patch: tuple[int, int]) -> tuple[i
 
 
 def _names(choices: Sequence[Choice]) -> list[str]:
-    """ViT and DeiT where that tells them apart, else the runs' own names."""
-    short = [family(choice.run) for choice in choices]
-    return short if len(set(short)) == len(short) else [label(choice.run) for choice in choices]
+    """ViT and DeiT where that tells them apart, else the runs' own names, with the epoch where both are of one run."""
+    for names in ([family(choice.run) for choice in choices], [label(choice.run) for choice in choices]):
+        if len(set(names)) == len(names):
+            return names
+    return [f"{label(choice.run)}, {choice.weights.casefold()}" for choice in choices]
 
 
 def class_index(name: str | None, classes: Sequence[str]) -> int | None:
@@ -170,6 +180,6 @@ def class_index(name: str | None, classes: Sequence[str]) -> int | None:
     return classes.index(name)
 
 
-def _best(chances: Map, classes: Sequence[str]) -> tuple[str, float]:
+def _best(chances: Map, classes: Sequence[str], truth: str | None) -> tuple[str, float, bool | None]:
     index = int(chances.argmax())
-    return classes[index], float(chances[index])
+    return classes[index], float(chances[index]), classes[index] == truth if truth in classes else None

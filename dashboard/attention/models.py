@@ -16,13 +16,16 @@ from dashboard.tables import family
 from deit_core.runs import Run, Status, run_folder
 from deit_core.spec import VisionTransformerSpec
 
+_BEST = "Best epoch"
+
 
 @dataclass(frozen=True)
 class Choice:
-    """A run, and the file with its weights after one epoch."""
+    """A run, and the file with its weights after one epoch; `weights` is what people call that epoch."""
 
     run: Run
     file: Path
+    weights: str
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -67,7 +70,7 @@ def choose(runs: Sequence[Run]) -> list[Choice]:
         bind="query-params",
         width=170,
     )
-    chosen = [_choose_weights(by_id[first], "att_left_weights")]
+    chosen = _choose_weights(by_id[first], "att_left_weights")
     second = st.selectbox(
         "Beside it",
         ["", *ids],
@@ -77,9 +80,10 @@ def choose(runs: Sequence[Run]) -> list[Choice]:
         bind="query-params",
         width=170,
     )
-    if second:
-        chosen.append(_choose_weights(by_id[second], "att_right_weights"))
-    return chosen
+    if not second:
+        return [chosen]
+    other = _choose_weights(by_id[second], "att_right_weights")
+    return [chosen] if other.file == chosen.file else [chosen, other]  # beside itself it would show nothing new
 
 
 def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
@@ -89,7 +93,7 @@ def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
         distillation = choice.run.spec.distillation
         teacher = by_id.get(distillation.teacher) if distillation is not None else None
         if teacher is not None and best_file(teacher).exists():
-            return Choice(teacher, best_file(teacher))
+            return Choice(teacher, best_file(teacher), _BEST)
     return None
 
 
@@ -106,7 +110,7 @@ def _pair(runs: Sequence[Run]) -> tuple[Run, Run | None]:
 
 def _choose_weights(run: Run, key: str) -> Choice:
     folder = run_folder(settings().runs_dir, run.id)
-    files = {"Best epoch": best_file(run), "Last epoch": folder / "last.safetensors"}
+    files = {_BEST: best_file(run), "Last epoch": folder / "last.safetensors"}
     files |= {f"Epoch {epoch}": file for epoch, file in epoch_files(run).items()}
     weights = st.selectbox("Weights", list(files), key=key, bind="query-params", width=130)
-    return Choice(run, files[weights])
+    return Choice(run, files[weights], weights)

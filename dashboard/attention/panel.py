@@ -11,11 +11,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard.components.panels import Pick
-from deit_core.catalog import METHODS
+from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, METHODS, ROW_NORMS, SCOPES
 
-FUSIONS = ("mean", "max", "min")
-COLOURS = ("inferno", "cividis", "viridis", "grey")
-SIGNED_COLOURS = "coolwarm"
 _METHODS = {name: facts for name, facts in METHODS.items() if facts.family == "vit"}
 _PREDICTED = "Predicted class"
 
@@ -23,6 +20,7 @@ _PREDICTED = "Predicted class"
 class Key(StrEnum):
     """Widgets that clicks on pictures set as well."""
 
+    METHOD = "att_method"
     DISCARD = "att_discard"
     LAYERS = "att_layers"
     HEADS = "att_heads"
@@ -83,7 +81,7 @@ def controls(*, depth: int, num_heads: int, grid_side: int, classes: Sequence[st
         "Method",
         list(_METHODS),
         format_func=lambda name: _METHODS[name].title,
-        key="att_method",
+        key=Key.METHOD,
         bind="query-params",
         help="\n\n".join(f"**{facts.title}**: {facts.summary} {facts.source}." for facts in METHODS.values()),
     )
@@ -133,11 +131,20 @@ def controls(*, depth: int, num_heads: int, grid_side: int, classes: Sequence[st
     )
 
 
+def put(key: str, value: str | float | tuple[int, int]) -> None:
+    """Set a widget from elsewhere on the page, in a callback, and the address with it."""
+    if key not in st.session_state:  # what a widget not drawn yet is set to does not reach the address by itself
+        st.query_params[key] = [f"{end}" for end in value] if isinstance(value, tuple) else f"{value}"
+    st.session_state[key] = value
+
+
 def query_patch(pick: Pick) -> None:
     """Make the patch that was clicked the query."""
     assert pick.patch is not None
-    st.session_state[Key.QUERY] = "Patch"
-    st.session_state[Key.ROW], st.session_state[Key.COLUMN] = (side + 1 for side in pick.patch)
+    row, column = pick.patch
+    put(Key.QUERY, "Patch")
+    put(Key.ROW, row + 1)
+    put(Key.COLUMN, column + 1)
 
 
 def _target(classes: Sequence[str]) -> str | None:
@@ -178,7 +185,7 @@ def _heads(num_heads: int) -> str | int:
     heads = {head_name(index): index for index in range(num_heads)}
     chosen = st.selectbox(
         "Head aggregation",
-        [*FUSIONS, *heads],
+        [*HEAD_FUSIONS, *heads],
         key=Key.HEADS,
         bind="query-params",
         help="How the attention heads of a layer are made one: their mean, the largest weight of any, the smallest, "
@@ -212,13 +219,13 @@ def _query(grid_side: int) -> tuple[int, int] | None:
 
 
 def _advanced(traced: bool, compat: bool) -> tuple[str, str, float, str]:
-    cmap = st.selectbox("Colours", COLOURS, key="att_colours", bind="query-params")
+    cmap = st.selectbox("Colours", COLOUR_MAPS, key="att_colours", bind="query-params")
     if not traced:
         return cmap, "matrix", 0.5, "mixed"
     scope = st.segmented_control(
         "Discard scope",
-        ["matrix", "row"],
-        default="matrix",
+        SCOPES,
+        default=SCOPES[0],
         required=True,
         disabled=compat,
         key="att_scope",
@@ -237,8 +244,8 @@ def _advanced(traced: bool, compat: bool) -> tuple[str, str, float, str]:
     )
     row_norm = st.segmented_control(
         "Row norm",
-        ["mixed", "attention"],
-        default="mixed",
+        ROW_NORMS,
+        default=ROW_NORMS[0],
         required=True,
         disabled=compat,
         key="att_norm",

@@ -1,45 +1,71 @@
-"""A closer look at the answer: the likeliest classes by each head of a model."""
+"""A closer look at the answer: the likeliest classes by every head of every model, side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from dashboard.attention import images
-from dashboard.attention.images import Picture
+from dashboard.attention.images import Map, Picture
 from dashboard.attention.maps import Column
-from dashboard.attention.panel import Controls
 from dashboard.text import escape
+from deit_core.errors import DeitError
 
-_TITLES = {"mean": "Output", "class": "Class head", "distillation": "Distillation head"}
+_HEADS = {"mean": "output", "class": "class head", "distillation": "distillation head"}
+_PER_ROW = 5
 _SHOWN = 5
 
 
-def draw(picture: Picture, column: Column, set_to: Controls) -> None:
-    """Raises: DeitError where the model cannot be shown the picture."""
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What one head of a model says: the probabilities of its classes; for the output, how good its weights are."""
+
+    title: str
+    chances: Map
+    classes: Sequence[str]
+    weights: str
+
+
+def draw(picture: Picture, columns: Sequence[Column]) -> None:
+    answers = [answer for column in _models(columns) for answer in _answers(picture, column)]
+    if any(picture.truth is not None and picture.truth not in answer.classes for answer in answers):
+        st.info("A model that was trained on another data set knows no class of this picture.")
+    for start in range(0, len(answers), _PER_ROW):
+        for place, answer in zip(st.columns(_PER_ROW, gap="medium"), answers[start : start + _PER_ROW], strict=False):
+            with place:
+                _draw_answer(answer, picture.truth)
+
+
+def _models(columns: Sequence[Column]) -> list[Column]:
+    """One column of each model."""
+    return list({column.model: column for column in columns}.values())
+
+
+def _answers(picture: Picture, column: Column) -> Iterator[_Answer]:
     checkpoint = column.choice.checkpoint
-    card = images.viewer(checkpoint).card
-    if column.part == "teacher":
-        chances = {"mean": images.predict(checkpoint, picture)}
-    else:
-        chances = images.see(checkpoint, picture).look.probabilities()
-    if picture.truth is not None and picture.truth not in card.classes:
-        st.info("This model was trained on another data set, and knows no class of this picture.")
-    for place, (head, values) in zip(st.columns(3, gap="medium"), chances.items(), strict=False):
-        with place:
-            _draw_head(_TITLES[head], values, card.classes, picture.truth)
+    try:
+        card = images.viewer(checkpoint).card
+        if column.part == "teacher":
+            by_head = {"mean": images.predict(checkpoint, picture)}
+        else:
+            by_head = images.see(checkpoint, picture).look.probabilities()
+    except DeitError:  # the table says why
+        return
     accuracy = card.metrics.get("val_accuracy")
-    scored = "" if accuracy is None else f", {accuracy:.1%} right on validation"
-    st.caption(f"Weights of epoch {card.epoch}{scored}.")
+    weights = f"Epoch {card.epoch}" + ("" if accuracy is None else f", {accuracy:.1%} right on validation")
+    for head, chances in by_head.items():
+        title = column.model if len(by_head) == 1 else f"{column.model}, {_HEADS[head]}"
+        yield _Answer(title, chances, card.classes, weights if head == "mean" else "")
 
 
-def _draw_head(title: str, chances: NDArray[np.float32], classes: Sequence[str], truth: str | None) -> None:
-    order = chances.argsort()[::-1][:_SHOWN]
-    likeliest = classes[order[0]]
+def _draw_answer(answer: _Answer, truth: str | None) -> None:
+    order = answer.chances.argsort()[::-1][:_SHOWN]
+    likeliest = answer.classes[order[0]]
     verdict = ""
-    if truth is not None and truth in classes:
-        verdict = ", which is right" if likeliest == truth else f"; its class is {truth}"
-    st.markdown(escape(f"{title}: {likeliest}{verdict}."))
+    if truth in answer.classes:
+        verdict = ", right" if likeliest == truth else f", but it is {truth}"
+    st.markdown(f"**{escape(answer.title)}**  \n{escape(likeliest + verdict)}")
     for index in order:
-        st.progress(float(chances[index]), escape(f"{classes[index]}, {chances[index]:.1%}"))
+        st.progress(float(answer.chances[index]), escape(f"{answer.classes[index]}, {answer.chances[index]:.1%}"))
+    if answer.weights:
+        st.caption(answer.weights)

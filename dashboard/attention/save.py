@@ -21,9 +21,11 @@ class Sheet:
     note: str = ""
 
 
-def offer(name: str, sheet: Sheet, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
-    """Two buttons. Nothing is packed before one is clicked, so a slider does not pay for files nobody wants."""
-    button("Pictures as PNG", f"attention-{name}.png", lambda: _png(sheet, settings), mime="image/png")
+def offer(
+    name: str, sheet: Callable[[], Sheet], arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
+) -> None:
+    """Two buttons. Nothing is drawn or packed before one is clicked: a slider does not pay for files nobody wants."""
+    button("Pictures as PNG", f"attention-{name}.png", lambda: _png(sheet(), settings), mime="image/png")
     button("Numbers as NPZ", f"attention-{name}.npz", lambda: _npz(arrays, settings))
 
 

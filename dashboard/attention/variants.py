@@ -1,17 +1,17 @@
 """A closer look at the choices: the same rollout under every fusion and several discard ratios, on one scale."""
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
 from dashboard.attention import save
 from dashboard.attention.images import Picture
 from dashboard.attention.maps import Column, find
-from dashboard.attention.panel import FUSIONS, Controls, Key
-from dashboard.attention.table import paint, panel, scales_of, settings
+from dashboard.attention.panel import Controls, Key, put
+from dashboard.attention.table import draw_scales, panel, scales_of, settings, sheet
 from dashboard.components.panels import Pick, panels
-
-_RATIOS = (0.0, 0.5, 0.9, 0.95)
+from deit_core.catalog import HEAD_FUSIONS, VARIANT_RATIOS
 
 
 def draw(picture: Picture, column: Column, set_to: Controls) -> None:
@@ -19,10 +19,13 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
     if set_to.method != "rollout":
         st.info("Only a rollout has these choices. Choose the method Attention rollout to see them side by side.")
         return
-    variants = [[replace(set_to, head_fusion=fusion, discard_ratio=ratio) for ratio in _RATIOS] for fusion in FUSIONS]
+    variants = [
+        [replace(set_to, head_fusion=fusion, discard_ratio=ratio) for ratio in VARIANT_RATIOS]
+        for fusion in HEAD_FUSIONS
+    ]
     found = [[find(column, picture, variant) for variant in row] for row in variants]
     scales = scales_of([one for row in found for one in row], set_to)
-    titles = [f"Discard {ratio:g}" for ratio in _RATIOS]
+    titles = [f"Discard {ratio:g}" for ratio in VARIANT_RATIOS]
     current = (set_to.head_fusion, set_to.discard_ratio)
     panels(
         [
@@ -37,16 +40,17 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
         ],
         key="att_variants",
         columns=titles,
-        row_titles=FUSIONS,
+        row_titles=HEAD_FUSIONS,
         smooth=set_to.smooth,
         pick="panel",
         on_pick=_take_over,
         max_width=200,
     )
+    draw_scales(scales, set_to)
     with st.container(horizontal=True):
         save.offer(
             "variants",
-            save.Sheet([[paint(one, scales, set_to) for one in row] for row in found], titles, FUSIONS),
+            partial(sheet, found, scales, set_to, columns=titles, row_titles=HEAD_FUSIONS),
             {
                 f"{variant.head_fusion}, discard {variant.discard_ratio:g}": one.values
                 for row, some in zip(variants, found, strict=True)
@@ -57,5 +61,5 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
 
 
 def _take_over(pick: Pick) -> None:
-    st.session_state[Key.HEADS] = FUSIONS[pick.row]
-    st.session_state[Key.DISCARD] = _RATIOS[pick.column]
+    put(Key.HEADS, HEAD_FUSIONS[pick.row])
+    put(Key.DISCARD, VARIANT_RATIOS[pick.column])

@@ -47,12 +47,11 @@ def _say_what_to_do(runs: Sequence[Run]) -> None:
 
 @st.fragment
 def _explore(runs: Sequence[Run]) -> None:
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.title("Attention", help=_WHAT_IT_IS, width="content")
-        chooser = st.container(
-            horizontal=True, horizontal_alignment="right", vertical_alignment="bottom", width="content"
-        )
-    side, main = st.columns([2, 9], gap="medium")
+        chooser = st.container(horizontal=True, horizontal_alignment="right", width="content")
+    with st.container(horizontal=True, gap="medium"):
+        side, main = st.container(width=188), st.container(width="stretch")
     with main.container(horizontal=True):
         choices = models.choose(models.ready(runs))
     with chooser:
@@ -67,7 +66,7 @@ def _explore(runs: Sequence[Run]) -> None:
     with main:
         shown = closer.choose_columns(columns(choices, models.teacher_of(choices, runs), set_to))
         try:
-            with st.spinner("Loading the models"):
+            with st.spinner("Loading the pictures"):
                 loaded = load()
         except DataError as error:
             st.error(escape(str(error)))
@@ -75,4 +74,4 @@ def _explore(runs: Sequence[Run]) -> None:
         if not loaded:
             return
         table.draw(loaded, shown, set_to)
-        closer.draw(loaded[0], shown, set_to)
+        closer.draw(loaded, shown, set_to)

@@ -4,19 +4,17 @@ Works on tensors; knows nothing of runs, pages or training.
 """
 
 from deit_core.attention.audit import Audit, audit
-from deit_core.attention.discard import RATIOS, SCOPES, discard_links, thresholds
+from deit_core.attention.discard import RATIOS, discard_links, thresholds
 from deit_core.attention.example import WorkedExample, worked_example
-from deit_core.attention.faithfulness import REPLACEMENTS, Curves, Faithfulness, faithfulness
+from deit_core.attention.faithfulness import Curves, Faithfulness, faithfulness
 from deit_core.attention.film import encode_gif, encode_mp4
-from deit_core.attention.fusion import HEAD_FUSIONS, fuse_heads
+from deit_core.attention.fusion import fuse_heads
 from deit_core.attention.gradcam import grad_cam
 from deit_core.attention.heads import head_maps
 from deit_core.attention.look import Look, look
 from deit_core.attention.methods import METHODS, Explain, Method
 from deit_core.attention.overlay import (
-    COLOUR_MAPS,
     INTERPOLATIONS,
-    SIGNED_MAPS,
     colour_table,
     colourise,
     overlay,
@@ -27,9 +25,10 @@ from deit_core.attention.prepared import PatchMap, PreparedRollout
 from deit_core.attention.query import QUERIES, query_weights
 from deit_core.attention.randomisation import Randomised, randomisation_check
 from deit_core.attention.relevance import attention_relevance, attention_rollout, class_attention, gradient_rollout
-from deit_core.attention.rollout import ROW_NORMS, Rollout, rollout, rollout_matrix, rollout_sweep
+from deit_core.attention.rollout import Rollout, rollout, rollout_matrix, rollout_sweep
 from deit_core.attention.sheet import Bar, contact_sheet, encode_npz, encode_png
 from deit_core.attention.viewer import Viewer
+from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, REPLACEMENTS, ROW_NORMS, SCOPES, SIGNED_MAPS
 
 __all__ = [
     "COLOUR_MAPS",

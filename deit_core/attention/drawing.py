@@ -20,16 +20,15 @@ from deit_core.attention.prepared import PreparedRollout
 from deit_core.attention.query import Query
 from deit_core.attention.sheet import Bar, contact_sheet
 from deit_core.attention.viewer import Viewer
+from deit_core.catalog import HEAD_FUSIONS, SIGNED_MAPS, VARIANT_RATIOS
 from deit_core.errors import DeitError
 
 Map = NDArray[np.float32]
 
-VIEWS = ("maps", "depth", "heads", "variants")
-FUSIONS_SHOWN = ("mean", "max", "min")
-RATIOS_SHOWN = (0.0, 0.5, 0.9, 0.95)
-SIGNED_MAP = "coolwarm"
+VIEWS = ("maps", "depth", "heads", "variants", "film")
 
-_SIDE = 224  # pixels of a smoothed panel
+_SIDE = 224  # pixels of a smoothed panel at least
+_OF_ROLLOUT = ("head_fusion", "discard_ratio", "scope", "layers", "residual", "row_norm", "compat")  # of `Drawing`
 _TITLES = {"head": "Output", "class": "Class token", "distillation": "Distillation token"}
 
 
@@ -38,10 +37,11 @@ class Drawing:
     """What is drawn, and how; all of it is written into the files.
 
     method: a key of `METHODS`; None takes rollout for a transformer, Grad-CAM for a CNN.
-    view: "maps"; "depth", the rollout below each layer; "heads", each head by itself; or "variants", fusions x ratios.
+    view: "maps"; "depth", the rollout below each layer; "heads", each head by itself; "variants", fusions x ratios; or
+        "film", the maps after each epoch.
     query: None shows a DeiT's class and distillation token and their difference beside both together.
     target: the class asked about, by name; None is the predicted one.
-    vmax: end of the colour scale in "x uniform"; None takes each file's own 99th percentile.
+    vmax: end of the colour scale in "x uniform"; None takes each file's own 99th percentile. A difference has its own.
     The rest is as `rollout` and `overlay` take it.
     """
 
@@ -69,6 +69,14 @@ class _Panel(NamedTuple):
     signed: bool = False
 
 
+class _Scale(NamedTuple):
+    vmax: float
+    signed_vmax: float
+
+
+Rows = Sequence[Sequence[_Panel]]
+
+
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """A sheet of panels, and the maps (gh, gw) on it by their titles."""
@@ -88,22 +96,48 @@ def draw(viewer: Viewer, pixels: Picture, drawing: Drawing, method: str) -> Shee
         for title, row in zip(row_titles or [""], rows, strict=True)
         for panel in row
     }
-    return Sheet(_sheet(pixels, rows, row_titles, drawing), maps)
+    return Sheet(_sheet(pixels, rows, row_titles, drawing, _scale(rows, drawing)), maps)
+
+
+def draw_film(epochs: Mapping[str, Viewer], pixels: Picture, drawing: Drawing, method: str) -> list[Picture]:
+    """The maps of one image by the model of each epoch, on one scale: a frame an epoch, with its name.
+
+    Raises: DeitError, as `draw`.
+    """
+    found = {name: _rows(viewer, pixels, drawing, method)[0] for name, viewer in epochs.items()}
+    scale = _scale([row for rows in found.values() for row in rows], drawing)
+    return [_sheet(pixels, rows, [], drawing, scale, title=name) for name, rows in found.items()]
 
 
 def choose_method(viewer: Viewer, drawing: Drawing) -> str:
     """The method that is asked for, or the model's own.
 
-    Raises: DeitError where there is no such method or view, or the method has no such view.
+    Raises: DeitError where there is no such method or view, the method has no such view, or the picture would not
+        depend on an option that is set.
     """
     method = drawing.method or ("rollout" if viewer.is_transformer else "grad_cam")
     if method not in METHODS:
         raise DeitError(f"There is no method {method!r}; choose {', '.join(METHODS)}.")
     if drawing.view not in VIEWS:
         raise DeitError(f"There is no view {drawing.view!r}; choose {', '.join(VIEWS)}.")
-    if drawing.view != "maps" and method != "rollout":
-        raise DeitError(f"The view {drawing.view} is of the rollout; leave out the method, or choose the view maps.")
+    if drawing.view not in ("maps", "film") and method != "rollout":
+        raise DeitError(f"The view {drawing.view} is of a rollout, not of {method}; choose the view maps.")
+    if unused := _unused_options(drawing, method):
+        raise DeitError(
+            f"The {drawing.view} of {method} do not depend on {' or '.join(unused)}; leave that out, or choose another "
+            "method or view."
+        )
     return method
+
+
+def _unused_options(drawing: Drawing, method: str) -> list[str]:
+    """The options that are set, though nothing that is drawn depends on them."""
+    unused = [] if METHODS[method].facts.class_specific else ["target"]
+    if method != "rollout" or drawing.view == "heads":
+        unused += _OF_ROLLOUT
+    elif drawing.view == "variants":
+        unused += ["head_fusion", "discard_ratio"]
+    return [name for name in unused if getattr(drawing, name) != getattr(Drawing, name)]
 
 
 def _rows(viewer: Viewer, pixels: Picture, drawing: Drawing, method: str) -> tuple[list[list[_Panel]], list[str]]:
@@ -111,7 +145,7 @@ def _rows(viewer: Viewer, pixels: Picture, drawing: Drawing, method: str) -> tup
         return [_explained(viewer, pixels, drawing, method)], []
     look = viewer.look(pixels[None])
     match drawing.view:
-        case "maps":
+        case "maps" | "film":
             return [_traced(look, drawing)], []
         case "depth":
             return [_by_depth(look, drawing)], []
@@ -123,10 +157,7 @@ def _rows(viewer: Viewer, pixels: Picture, drawing: Drawing, method: str) -> tup
 
 def _explained(viewer: Viewer, pixels: Picture, drawing: Drawing, method: str) -> list[_Panel]:
     """Any method but a rollout."""
-    classes = viewer.card.classes
-    if drawing.target is not None and drawing.target not in classes:
-        raise DeitError(f"The model knows no class {drawing.target!r}; choose {', '.join(classes[:10])} …")
-    target = None if drawing.target is None else classes.index(drawing.target)
+    target = None if drawing.target is None else viewer.card.class_index(drawing.target)
     found = {
         query: viewer.explain(pixels[None], METHODS[method].explain, query=query, target=target)[0]
         for query in _queries(drawing, is_distilled=getattr(viewer.model, "distilled", False))
@@ -162,12 +193,12 @@ def _by_head(look: Look, drawing: Drawing) -> tuple[list[list[_Panel]], list[str
 
 def _variants(look: Look, drawing: Drawing) -> tuple[list[list[_Panel]], list[str]]:
     rows = []
-    for fusion in FUSIONS_SHOWN:
+    for fusion in HEAD_FUSIONS:
         prepared = PreparedRollout(look, head_fusion=fusion, scope=drawing.scope)
         options = _options(drawing, _one_query(drawing))
-        maps = [prepared.map(**options | {"discard_ratio": ratio}).values for ratio in RATIOS_SHOWN]
-        rows.append([_Panel(f"Discard {ratio:g}", values) for ratio, values in zip(RATIOS_SHOWN, maps, strict=True)])
-    return rows, list(FUSIONS_SHOWN)
+        maps = [prepared.map(**options | {"discard_ratio": ratio}).values for ratio in VARIANT_RATIOS]
+        rows.append([_Panel(f"Discard {ratio:g}", values) for ratio, values in zip(VARIANT_RATIOS, maps, strict=True)])
+    return rows, list(HEAD_FUSIONS)
 
 
 def _options(drawing: Drawing, query: Query) -> dict[str, Any]:
@@ -198,31 +229,39 @@ def _with_difference(found: Mapping[Any, Map]) -> list[_Panel]:
     return panels
 
 
-def _sheet(pixels: Picture, rows: Sequence[Sequence[_Panel]], row_titles: Sequence[str], drawing: Drawing) -> Picture:
+def _sheet(
+    pixels: Picture, rows: Rows, row_titles: Sequence[str], drawing: Drawing, scale: _Scale, title: str = "Image"
+) -> Picture:
     shown = np.ascontiguousarray(np.broadcast_to(pixels.transpose(1, 2, 0), (*pixels.shape[1:], 3)))
-    panels = [panel for row in rows for panel in row]
-    vmax = drawing.vmax or shared_vmax(panel.values for panel in panels if not panel.signed)
-    note = ""
-    for panel in panels:
-        if panel.signed:
-            note = f"{panel.title}: blue to red, up to {shared_vmax([panel.values]):.2g} x uniform either way."
-    painted = [[shown, *(_paint(shown, panel, drawing, vmax) for panel in row)] for row in rows]
+    painted = [[shown, *(_paint(shown, panel, drawing, scale) for panel in row)] for row in rows]
+    signed = [panel.title for row in rows for panel in row if panel.signed]
     return contact_sheet(
         painted,
-        columns=["Image", *(panel.title for panel in rows[0])],
+        columns=[title, *(panel.title for panel in rows[0])],
         row_titles=row_titles,
-        bar=Bar(drawing.cmap, vmax),
-        note=note,
+        bar=Bar(drawing.cmap, scale.vmax),
+        note=f"{signed[0]}: blue to red, up to {scale.signed_vmax:.2g} x uniform either way." if signed else "",
     )
 
 
-def _paint(shown: Picture, panel: _Panel, drawing: Drawing, vmax: float) -> Picture:
+def _paint(shown: Picture, panel: _Panel, drawing: Drawing, scale: _Scale) -> Picture:
+    side = max(_SIDE, *shown.shape[:2])
     return overlay(
         shown,
         panel.values,
-        vmax=None if panel.signed else vmax,
+        vmax=scale.signed_vmax if panel.signed else scale.vmax,
         alpha=drawing.opacity,
-        cmap=SIGNED_MAP if panel.signed else drawing.cmap,
+        cmap=SIGNED_MAPS[0] if panel.signed else drawing.cmap,
         interpolation="bilinear" if drawing.smooth else "nearest",
-        size=(_SIDE, _SIDE) if drawing.smooth else None,
+        size=(side, side) if drawing.smooth else None,
+    )
+
+
+def _scale(rows: Rows, drawing: Drawing) -> _Scale:
+    """One scale for all panels, and one for those with a sign."""
+    panels = [panel for row in rows for panel in row]
+    plain, signed = ([panel.values for panel in panels if panel.signed is sign] for sign in (False, True))
+    return _Scale(
+        vmax=shared_vmax(plain) if drawing.vmax is None else drawing.vmax,
+        signed_vmax=shared_vmax(signed) if signed else 1.0,
     )

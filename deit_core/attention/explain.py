@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deit_core.errors import DeitError
+from deit_core.models import VisionTransformer
 
 
 def to_model(model: nn.Module, images: Tensor) -> Tensor:
@@ -27,9 +28,36 @@ def to_model(model: nn.Module, images: Tensor) -> Tensor:
     return images.to(next(model.parameters()))
 
 
+def to_transformer(model: nn.Module, images: Tensor) -> tuple[VisionTransformer, Tensor]:
+    """The model as the transformer that it is, and images on its device and in its dtype.
+
+    Raises: ValueError, as `to_model`; also for another family of models, or images of another shape than it reads.
+    """
+    if not isinstance(model, VisionTransformer):
+        raise DeitError(
+            f"A {type(model).__name__} has no attention that can be read; choose grad_cam for a CNN, or another model: "
+            "a ViT or a DeiT."
+        )
+    expected = (model.in_chans, *model.img_size)
+    if images.ndim != 4 or images.shape[1:] != expected:
+        raise DeitError(
+            f"The model reads images of shape {expected} in a batch, not {tuple(images.shape)}; fit_image cuts them "
+            "to size."
+        )
+    return model, to_model(model, images)
+
+
 def begin_graph(images: Tensor) -> Tensor:
     """A copy at which autograd begins, so that there is a graph even where no weight asks for a gradient."""
     return images.clone().detach().requires_grad_()
+
+
+def check_logits(logits: Tensor) -> None:
+    """Raises: ValueError if the model's answer holds NaN or infinite values."""
+    if not logits.isfinite().all():
+        raise DeitError(
+            "The model's output holds NaN or infinite values; choose an earlier epoch of its run, or check the images."
+        )
 
 
 def class_asked(output: Tensor, target: Tensor | None) -> Tensor:
@@ -41,10 +69,7 @@ def class_asked(output: Tensor, target: Tensor | None) -> Tensor:
     Returns: (B,) class indices.
     Raises: ValueError if `output` is not finite, or `target` does not name a class for each image.
     """
-    if not output.isfinite().all():
-        raise DeitError(
-            "The model's output holds NaN or infinite values; choose an earlier epoch of its run, or check the images."
-        )
+    check_logits(output)
     batch, num_classes = output.shape
     chosen = output.argmax(-1) if target is None else torch.as_tensor(target, device=output.device)
     integral = not (chosen.is_floating_point() or chosen.is_complex() or chosen.dtype == torch.bool)

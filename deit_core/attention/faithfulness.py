@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from deit_core.attention.explain import class_asked
 from deit_core.attention.orders import centre_prior, random_orders, relevance_order
+from deit_core.catalog import REPLACEMENTS
 from deit_core.errors import DeitError
 from deit_core.models import VisionTransformer
-
-REPLACEMENTS = ("drop", "blur", "mean")
+from deit_core.models.vit import mean_of_heads
 
 _STEPS = 10
 _MAX_ROWS = 256  # of one forward pass, and
@@ -146,7 +146,7 @@ class _Probe:
         if self.fill is None:
             assert isinstance(self.model, VisionTransformer)
             tokens, _ = self.model.forward_features(images, keep=keep)
-            return torch.stack(list(self.model.forward_heads(tokens).values())).mean(0)
+            return mean_of_heads(self.model.forward_heads(tokens))
         (height, width), (rows, columns) = images.shape[-2:], self.grid_size
         there = torch.zeros(len(keep), rows * columns, dtype=torch.bool, device=keep.device).scatter(1, keep, True)
         pixels = repeat(there, "R (gh gw) -> R 1 (gh ph) (gw pw)", gh=rows, ph=height // rows, pw=width // columns)

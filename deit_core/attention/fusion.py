@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from deit_core.catalog import HEAD_FUSIONS
 from deit_core.errors import DeitError
 
 Attention = Tensor | Sequence[Tensor]
 HeadFusion = str | int | Sequence[float] | Tensor
 
-HEAD_FUSIONS = ("mean", "max", "min")
 ROW_SUM_TOLERANCE = 1e-3
 
 _NOT_FINITE = "The attention holds NaN or infinite values; check the model's weights and its input."

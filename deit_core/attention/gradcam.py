@@ -28,8 +28,9 @@ def grad_cam(
 ) -> Tensor:
     """Weigh each channel of a stage by the mean gradient of the class's logit; keep where their sum is positive.
 
-    A cell of "layer3" stands for 8 x 8 pixels, so 28 x 28 pixels have 3 x 3 cells, and the 4 rows and columns that fill
-    no cell are never seen. The map therefore comes in pixels: each cell over the square that it stands for, 0 beyond.
+    A cell of "layer3" stands for 8 x 8 pixels, so 28 x 28 pixels have 3 x 3 cells; the 4 rows and columns that fill
+    none are pooled away and count through their neighbours alone. The map therefore comes in pixels: each cell over
+    the square that it stands for, 0 beyond.
 
     Args:
         model: a ResNet9 in eval mode.

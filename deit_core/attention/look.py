@@ -13,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deit_core.errors import CheckpointError, DeitError
-from deit_core.models import ModelCard, VisionTransformer
+from deit_core.attention.explain import check_logits, to_transformer
+from deit_core.errors import DeitError
+from deit_core.models import ModelCard
+from deit_core.models.vit import mean_of_heads
 
 MAX_BYTES = 256 * 2**20  # of one look's attention
 
@@ -40,46 +42,30 @@ class Look:
 
 @torch.no_grad()
 def look(model: nn.Module, card: ModelCard, images: NDArray[Any] | Tensor) -> Look:
-    """Show images to a model in eval mode, in float32, on the model's device.
+    """Show images to a model, on its device.
 
     Args:
-        model, card: of one checkpoint, from `load_checkpoint` and `read_card`.
+        model, card: of one checkpoint, from `load_checkpoint` and `read_card`; the model in eval mode.
         images: (B, C, S, S) uint8, as `fit_image` makes them; normalised here as the card says.
     Returns: a `Look`, on the CPU.
-    Raises: ValueError for a model without attention, or images of another size than the model reads.
+    Raises: ValueError for a model without attention or in train mode, images of another size than it reads, attention
+        of more than `MAX_BYTES`, or an output that is not finite.
     """
-    if not isinstance(model, VisionTransformer):
-        raise DeitError(
-            f"{card.spec.name!r} is a {type(model).__name__}, which has no attention to show; choose a ViT or a DeiT."
-        )
-    pixels = torch.as_tensor(images)
-    expected = (model.in_chans, *model.img_size)
-    if pixels.ndim != 4 or pixels.shape[1:] != expected:
-        raise DeitError(
-            f"{card.spec.name!r} reads images of shape {expected} in a batch, not {tuple(pixels.shape)}; "
-            "fit_image cuts them to size."
-        )
-    num_bytes = 4 * model.depth * len(pixels) * model.num_heads * model.pos_embed.shape[1] ** 2
+    vit, pixels = to_transformer(model, card.normalise(torch.as_tensor(images)))
+    num_bytes = 4 * vit.depth * len(pixels) * vit.num_heads * vit.pos_embed.shape[1] ** 2
     if num_bytes > MAX_BYTES:
         raise DeitError(
             f"The attention of {card.spec.name!r} over {len(pixels)} image(s) takes {num_bytes / 2**20:.0f} MiB "
             f"and at most {MAX_BYTES // 2**20} MiB are shown; choose a model with larger patches, or fewer images."
         )
-    weight = model.cls_token
-    pixels = pixels.to(weight.device).float() / 255
-    mean, std = (torch.tensor(values, device=weight.device).view(-1, 1, 1) for values in (card.mean, card.std))
-    was_training = model.training
-    tokens, attention = model.eval().forward_features((pixels - mean) / std, return_attention=True)
-    heads = model.forward_heads(tokens)
-    if not all(logits.isfinite().all() for logits in heads.values()):
-        raise CheckpointError(
-            f"The weights of {card.spec.name!r} are not finite numbers; choose an earlier epoch of the run."
-        )
-    model.train(was_training)
-    logits = {"mean": torch.stack(list(heads.values())).mean(0)} | (heads if model.distilled else {})
+    tokens, attention = vit.forward_features(pixels, return_attention=True)
+    heads = vit.forward_heads(tokens)
+    output = mean_of_heads(heads)
+    check_logits(output)
+    logits = {"mean": output} | (heads if vit.distilled else {})
     return Look(
         attention=torch.stack(attention).cpu(),
         logits={head: values.cpu() for head, values in logits.items()},
-        num_prefix_tokens=model.num_prefix_tokens,
-        grid_size=model.grid_size,
+        num_prefix_tokens=vit.num_prefix_tokens,
+        grid_size=vit.grid_size,
     )

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from deit_core.catalog import COLOUR_MAPS, SIGNED_MAPS
 from deit_core.errors import DeitError
 
 Array = Tensor | npt.NDArray[Any]
 Picture = npt.NDArray[np.uint8]
 
-_OPENCV_MAPS = {"inferno": cv2.COLORMAP_INFERNO, "cividis": cv2.COLORMAP_CIVIDIS, "viridis": cv2.COLORMAP_VIRIDIS}
 # NEAREST_EXACT puts the edges between patches where they belong when sizes do not divide; plain NEAREST does not.
 _RESIZES = {"nearest": cv2.INTER_NEAREST_EXACT, "bilinear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 
@@ -30,8 +30,6 @@ _RESIZES = {"nearest": cv2.INTER_NEAREST_EXACT, "bilinear": cv2.INTER_LINEAR, "c
 _COOLWARM = ((59, 76, 192), (221, 221, 221), (180, 4, 38))
 _MIDDLE = 128  # the entry of a signed table that 0 takes
 
-COLOUR_MAPS = (*_OPENCV_MAPS, "grey")  # from 0 upwards
-SIGNED_MAPS = ("coolwarm",)
 INTERPOLATIONS = tuple(_RESIZES)
 
 
@@ -64,7 +62,7 @@ def overlay(
     Raises: ValueError if image or map have another layout, or an option does not exist.
     """
     if not 0 <= alpha <= 1:
-        raise DeitError(f"alpha must lie in [0, 1], not {alpha}; 0 shows the image only, 1 the map only.")
+        raise DeitError(f"alpha must lie in [0, 1], not {alpha}; an opacity of 0 shows the image only, 1 the map only.")
     picture: npt.NDArray[Any] = _as_rgb(image)
     height, width = size or picture.shape[:2]
     if size:
@@ -157,7 +155,9 @@ def colour_table(cmap: str) -> Picture:
     elif cmap in SIGNED_MAPS:
         table = _diverging(_COOLWARM)
     else:  # OpenCV answers in BGR, as one row of pixels
-        table = cv2.applyColorMap(ramp[None], _OPENCV_MAPS[cmap])[0, :, ::-1].copy().astype(np.uint8)
+        table = (
+            cv2.applyColorMap(ramp[None], getattr(cv2, f"COLORMAP_{cmap.upper()}"))[0, :, ::-1].copy().astype(np.uint8)
+        )
     table.setflags(write=False)
     return table
 

@@ -1,11 +1,15 @@
-"""Image files explained as picture files: what the Attention page shows, without a browser. Knows files alone."""
+"""Image files explained as picture files: what the Attention page shows, without a browser.
+
+Knows files; nothing of what is drawn.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from deit_core.attention.drawing import Drawing, choose_method, draw
+from deit_core.attention.drawing import Drawing, Sheet, choose_method, draw, draw_film
+from deit_core.attention.film import encode_gif
 from deit_core.attention.overlay import Picture
 from deit_core.attention.sheet import encode_npz, encode_png
 from deit_core.attention.viewer import Viewer
@@ -13,50 +17,68 @@ from deit_core.data.inputs import FORMATS, decode_image, fit_image
 from deit_core.errors import DataError
 from deit_core.files import write_atomically
 
+_FRAME_S = 0.4
 _SUFFIXES = {f".{name.lower()}" for name in (*FORMATS, "jpg")}
 
 
 class Drawn(NamedTuple):
-    """A picture file, the image it explains, and what the model took that for."""
+    """A picture file, the image it explains, what the model took that for, and if asked how its first map fares.
+
+    faithfulness: `area` between its LeRF and MoRF curves, `centre_area`, that of the centre prior, and the `percentile`
+        of the map's among five random orders; tokens are dropped.
+    """
 
     path: Path
     image: Path
     label: str
     probability: float
+    faithfulness: dict[str, float] | None = None
 
 
 def draw_pictures(
-    checkpoint: Path, images: Sequence[Path], out: Path, drawing: Drawing, *, with_npz: bool = False
+    checkpoint: Path,
+    images: Sequence[Path],
+    out: Path,
+    drawing: Drawing,
+    *,
+    with_npz: bool = False,
+    with_faithfulness: bool = False,
 ) -> Iterator[Drawn]:
-    """Explain each image file, as `out`/NAME.METHOD.png.
+    """Explain each image file, as `out`/NAME.METHOD.png, or .VIEW.png, or .film.gif.
 
     Args:
         checkpoint: a run's folder, or a .safetensors file.
         images: files, and folders whose PNG, JPEG and WebP files are taken in the order of their names.
         with_npz: write the numbers beside each picture: every map, what the model saw, and the settings as JSON.
+        with_faithfulness: measure whether the prediction rests on what the map points at; for a transformer's maps.
     Raises: DeitError where the checkpoint is damaged, the model cannot be explained like this, a file is no image, two
-        files would be drawn into one, or an option is out of bounds.
+        files would be drawn into one, an option is out of bounds, or nothing can be written to `out`.
     """
     files = find_images(images)
     viewer = Viewer.load(checkpoint)
     method = choose_method(viewer, drawing)
     settings = asdict(drawing) | {"method": method, "checkpoint": str(checkpoint), "epoch": viewer.card.epoch}
-    out.mkdir(parents=True, exist_ok=True)
+    epochs = _epochs(checkpoint) if drawing.view == "film" else {}
     for file in files:
         card = viewer.card
         pixels = fit_image(_read(file), img_size=card.spec.data.img_size, in_chans=card.in_chans, invert=drawing.invert)
         sheet = draw(viewer, pixels, drawing, method)
-        target = out / f"{file.stem}.{method if drawing.view == 'maps' else drawing.view}.png"
         described = settings | {"image": str(file)}
-        write_atomically(target, encode_png(sheet.picture, described))
+        if drawing.view == "film":
+            target = out / f"{file.stem}.film.gif"
+            _write(target, encode_gif(draw_film(epochs, pixels, drawing, method), frame_s=_FRAME_S))
+        else:
+            target = out / f"{file.stem}.{method if drawing.view == 'maps' else drawing.view}.png"
+            _write(target, encode_png(sheet.picture, described))
         if with_npz:
-            write_atomically(target.with_suffix(".npz"), encode_npz({"image": pixels} | sheet.maps, described))
+            _write(target.with_suffix(".npz"), encode_npz({"image": pixels} | sheet.maps, described))
         chances = viewer.predict(pixels[None])[0]
-        yield Drawn(target, file, card.classes[int(chances.argmax())], float(chances.max()))
+        measured = _faithfulness(viewer, pixels, sheet) if with_faithfulness else None
+        yield Drawn(target, file, card.classes[int(chances.argmax())], float(chances.max()), measured)
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
-    """The image files among these and in these folders.
+    """The image files among these and in these folders, each once.
 
     Raises: DataError for a folder without any, or two files of one name, which would be drawn into one.
     """
@@ -69,12 +91,34 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
             files += inside
         else:
             files.append(path)
+    files = list(dict.fromkeys(files))
     by_stem: dict[str, Path] = {}
     for file in files:
         other = by_stem.setdefault(file.stem, file)
         if other is not file:
             raise DataError(f"{other} and {file} would be drawn into one file; rename one, or draw them one by one.")
     return files
+
+
+def _epochs(checkpoint: Path) -> dict[str, Viewer]:
+    """The model after each epoch whose weights were kept."""
+    files = sorted((checkpoint / "epochs").glob("*.safetensors"))
+    if len(files) < 2:
+        raise DataError(
+            f"{checkpoint} holds no weights of single epochs, so there is nothing to film; name the folder of a run "
+            "that kept them, as runs of small models do."
+        )
+    return {f"Epoch {int(file.stem)}": Viewer.load(file) for file in files}
+
+
+def _faithfulness(viewer: Viewer, pixels: Picture, sheet: Sheet) -> dict[str, float]:
+    first = next(iter(sheet.maps.values()))
+    measured = viewer.faithfulness(pixels[None], first[None])
+    return {
+        "area": measured.given.area.item(),
+        "centre_area": measured.centre.area.item(),
+        "percentile": measured.percentile.item(),
+    }
 
 
 def _read(path: Path) -> Picture:
@@ -84,3 +128,10 @@ def _read(path: Path) -> Picture:
         raise DataError(f"{path}: {error}") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); check the path.") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror}); choose another folder.") from None

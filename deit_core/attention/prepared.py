@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deit_core.attention.audit import Audit, audit
-from deit_core.attention.discard import RATIOS, discard_links, thresholds
+from deit_core.attention.discard import RATIOS, check_ratio, discard_links, thresholds
 from deit_core.attention.fusion import HeadFusion, fuse_heads
 from deit_core.attention.look import Look
 from deit_core.attention.query import Query
@@ -58,8 +58,9 @@ class PreparedRollout:
 
         Raises: ValueError, as `rollout`.
         """
+        check_ratio(discard_ratio)
         links, position = self._fused, round(100 * discard_ratio)
-        is_ranked = 0 <= position < len(RATIOS) and math.isclose(discard_ratio, RATIOS[position], abs_tol=1e-9)
+        is_ranked = position < len(RATIOS) and math.isclose(discard_ratio, RATIOS[position], abs_tol=1e-9)
         if is_ranked and not compat:
             links = discard_links(links, self._cuts[position], num_prefix_tokens=self.num_prefix_tokens)
             discard_ratio = 0.0

@@ -60,7 +60,7 @@ def randomisation_check(
     fresh = _forgotten(model, seed).state_dict()
     forgetful = copy.deepcopy(model)
     trained = method(forgetful, images, target=target)
-    steps = [Randomised("trained", trained, torch.ones(len(images), device=trained.device))]
+    steps = [Randomised("trained", trained, rank_correlation(trained, trained))]
     for part, prefixes in _parts(model):
         weights = {name: weight for name, weight in fresh.items() if name.startswith(prefixes)}
         forgetful.load_state_dict(weights, strict=False)

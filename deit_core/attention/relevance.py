@@ -12,13 +12,14 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from deit_core.attention.explain import begin_graph, class_asked, logit_of, sum_to_one, to_model
+from deit_core.attention.explain import begin_graph, class_asked, logit_of, sum_to_one, to_transformer
 from deit_core.attention.heads import head_maps
 from deit_core.attention.mixing import fuse_layers
 from deit_core.attention.query import Query, query_weights
 from deit_core.attention.rollout import rollout
 from deit_core.errors import DeitError
 from deit_core.models import VisionTransformer
+from deit_core.models.vit import mean_of_heads
 
 
 @torch.no_grad()
@@ -39,7 +40,7 @@ def attention_rollout(
         weights that are not finite, or a token that does not exist.
     Source: Abnar & Zuidema 2020 (arXiv:2005.00928).
     """
-    vit, pixels = _ready(model, images)
+    vit, pixels = to_transformer(model, images)
     _, attention = vit.forward_features(pixels, return_attention=True)
     found = rollout(attention, num_prefix_tokens=vit.num_prefix_tokens, grid_size=vit.grid_size, query=query, **options)
     return found.map
@@ -54,7 +55,7 @@ def class_attention(model: nn.Module, images: Tensor, *, query: Query = "head", 
     Raises: ValueError, as `attention_rollout`.
     Source: Caron et al. 2021 (arXiv:2104.14294), who show each head by itself; for that see `head_maps`.
     """
-    vit, pixels = _ready(model, images)
+    vit, pixels = to_transformer(model, images)
     _, attention = vit.forward_features(pixels, return_attention=[vit.depth - 1])
     maps = head_maps(attention, num_prefix_tokens=vit.num_prefix_tokens, grid_size=vit.grid_size, query=query)
     return maps[0].mean(1)  # over heads
@@ -118,27 +119,12 @@ def _attention_and_gradients(
             "Only an output has a logit whose gradient can be followed; for any other token choose rollout or "
             'class_attention, or query "head", "class" or "distillation".'
         )
-    vit, pixels = _ready(model, images)
+    vit, pixels = to_transformer(model, images)
     tokens, attention = vit.forward_features(begin_graph(pixels), return_attention=True)
     query_weights(query, num_prefix_tokens=vit.num_prefix_tokens, like=tokens[..., 0])  # refuses a token not there
     heads = vit.forward_heads(tokens)
-    output = torch.stack(list(heads.values())).mean(0)
+    output = mean_of_heads(heads)
     asked = logit_of(class_asked(output, target), output)
     gradients = torch.autograd.grad(output if query == "head" else heads[query], attention, grad_outputs=asked)
     dtype = torch.promote_types(output.dtype, torch.float32)
     return vit, [layer.detach().to(dtype) for layer in attention], [layer.to(dtype) for layer in gradients]
-
-
-def _ready(model: nn.Module, images: Tensor) -> tuple[VisionTransformer, Tensor]:
-    if not isinstance(model, VisionTransformer):
-        raise DeitError(
-            f"A {type(model).__name__} has no attention that can be read; choose grad_cam for a CNN, or another model: "
-            "a ViT or a DeiT."
-        )
-    expected = (model.in_chans, *model.img_size)
-    if images.ndim != 4 or images.shape[1:] != expected:
-        raise DeitError(
-            f"The model reads images of shape {expected} in a batch, not {tuple(images.shape)}; fit_image cuts them "
-            "to size."
-        )
-    return model, to_model(model, images)

@@ -20,9 +20,8 @@ from deit_core.attention.discard import RATIOS, check_ratio, check_scope, discar
 from deit_core.attention.fusion import Attention, HeadFusion
 from deit_core.attention.mixing import drop_weakest, fuse_layers, mix
 from deit_core.attention.query import Query, query_weights
+from deit_core.catalog import ROW_NORMS
 from deit_core.errors import DeitError
-
-ROW_NORMS = ("mixed", "attention")
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,21 +174,20 @@ def _descend(
     shares: Tensor, links: Tensor, chosen: Sequence[int], depth: int, residual: float, row_norm: str, compat: bool
 ) -> Tensor:
     """Carry (B, N) shares from the last layer to the first, through the links (S, B, N, N) of the chosen; (L, B, N)."""
-    stay, move = mix(links, residual, row_norm)
+    stay, move = (factor.unsqueeze(-2) for factor in mix(links, residual, row_norm))  # S B 1 N
+    shares = shares.unsqueeze(-2)  # B 1 N, a row vector an image
     position = {layer: index for index, layer in enumerate(chosen)}
     trace = []
     for layer in reversed(range(depth)):
         if layer in position:
             s = position[layer]
             # Scaling before the product normalises the rows; after it, the columns.
-            passed = move[s] * _product(shares, links[s]) if compat else _product(move[s] * shares, links[s])
-            shares = stay[s] * shares + passed
+            if compat:
+                shares = stay[s] * shares + move[s] * (shares @ links[s])
+            else:
+                shares = torch.baddbmm(stay[s] * shares, move[s] * shares, links[s])
         trace.append(shares)
-    return torch.stack(trace)
-
-
-def _product(shares: Tensor, links: Tensor) -> Tensor:
-    return (shares.unsqueeze(-2) @ links).squeeze(-2)  # (B, 1, N) @ (B, N, N)
+    return torch.cat(trace, dim=1).transpose(0, 1)
 
 
 def _read(trace: Tensor, num_prefix_tokens: int, grid_size: tuple[int, int]) -> Rollout:

@@ -1,6 +1,6 @@
 """A trained model, ready to be shown pictures: what it predicts, its attention, and what any method makes of them.
 
-The one place where pixels meet a model's own normalisation. Knows checkpoints and pixels; no runs, no pages.
+Every method is asked in one way, with pixels as `fit_image` makes them. Knows checkpoints; no runs, no pages.
 
 Shapes: B batch, C channels, S img_size, K classes, gh x gw patches
 """
@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deit_core.attention.explain import check_logits
 from deit_core.attention.faithfulness import Faithfulness, faithfulness
 from deit_core.attention.look import Look, look
 from deit_core.attention.methods import Explain
 from deit_core.attention.query import Query
 from deit_core.attention.randomisation import Randomised, randomisation_check
-from deit_core.errors import CheckpointError
 from deit_core.models import ModelCard, VisionTransformer, load_checkpoint, read_card
 
 Pixels = NDArray[np.uint8]
@@ -52,13 +52,10 @@ class Viewer:
     def predict(self, images: Pixels) -> NDArray[np.float32]:
         """Probabilities (B, K) of the classes.
 
-        Raises: CheckpointError where the weights are not finite.
+        Raises: ValueError for another number of channels, or an output that is not finite.
         """
-        logits: Tensor = self.model(normalise(self.card, images))
-        if not logits.isfinite().all():
-            raise CheckpointError(
-                f"The weights of {self.card.spec.name!r} are not finite numbers; choose an earlier epoch of the run."
-            )
+        logits: Tensor = self.model(self._normalised(images))
+        check_logits(logits)
         probabilities: NDArray[np.float32] = logits.softmax(-1).numpy()
         return probabilities
 
@@ -70,7 +67,7 @@ class Viewer:
         Args: target: a class's index; None is the class that the model predicts for each image.
         Raises: ValueError, as the method.
         """
-        maps = method(self.model, normalise(self.card, images), query=query, target=_target(target, len(images)))
+        maps = method(self.model, self._normalised(images), query=query, target=_target(target, len(images)))
         found: NDArray[np.float32] = maps.numpy()
         return found
 
@@ -79,17 +76,14 @@ class Viewer:
     ) -> Faithfulness:
         """How the prediction fares when patches go in the order of `maps` (B, gh, gw); see `faithfulness`."""
         asked = _target(target, len(images))
-        return faithfulness(self.model, normalise(self.card, images), torch.from_numpy(maps), target=asked, **options)
+        return faithfulness(self.model, self._normalised(images), torch.from_numpy(maps), target=asked, **options)
 
     def randomisation_check(self, images: Pixels, method: Explain, *, seed: int = 0) -> list[Randomised]:
         """What a method finds while the model is made random from the top; see `randomisation_check`."""
-        return randomisation_check(self.model, normalise(self.card, images), method, seed=seed)
+        return randomisation_check(self.model, self._normalised(images), method, seed=seed)
 
-
-def normalise(card: ModelCard, images: Pixels) -> Tensor:
-    """(B, C, S, S) uint8 -> float32, as the model of this card was trained to read them."""
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (card.mean, card.std))
-    return (torch.from_numpy(images).float() / 255 - mean) / std
+    def _normalised(self, images: Pixels) -> Tensor:
+        return self.card.normalise(torch.from_numpy(images))
 
 
 def _target(target: int | None, num_images: int) -> Tensor | None:

@@ -205,12 +205,22 @@ class VisionTransformer(nn.Module):
             always, patches = x.tensor_split([self.num_prefix_tokens], dim=1)
             x = torch.cat([always, patches.take_along_dim(keep.unsqueeze(-1), dim=1)], dim=1)
         attention = []
+        asked = self._layers_asked(return_attention)
         for index, block in enumerate(self.blocks):
-            wanted = return_attention if isinstance(return_attention, bool) else index in return_attention
-            x, weights = block(x, wanted)
+            x, weights = block(x, index in asked)
             if weights is not None:
                 attention.append(weights)
         return self.norm(x), attention
+
+    def _layers_asked(self, return_attention: bool | Collection[int]) -> Collection[int]:
+        if isinstance(return_attention, bool):
+            return range(self.depth) if return_attention else ()
+        if not return_attention or min(return_attention) < 0 or max(return_attention) >= self.depth:
+            raise ValueError(
+                f"return_attention must name some of the {self.depth} layers 0 to {self.depth - 1}, not "
+                f"{list(return_attention)}; True asks for all."
+            )
+        return return_attention
 
     def forward_heads(self, tokens: Tensor) -> dict[str, Tensor]:
         """Logits (B, classes) of each output head by name: "class", and "distillation" when distilled."""
@@ -224,19 +234,25 @@ class VisionTransformer(nn.Module):
 
         Args:
             x: (B, C, height, width), normalised as in training.
-            return_attention: True, or the indices of layers, to get their weights as well.
+            return_attention: True, or the indices of layers, to get their weights as well; the first layer comes first.
         Returns:
             Logits (B, classes), or in training of a distilled model a pair of them; with `return_attention` a pair of
             that and the attention (L, B, H, N, N), after the softmax and before dropout, in the autograd graph.
+        Raises: ValueError if `return_attention` names no layer, or one that does not exist.
         """
         tokens, attention = self.forward_features(x, return_attention)
-        heads = tuple(self.forward_heads(tokens).values())
+        heads = self.forward_heads(tokens)
         output: Output
-        if len(heads) == 1:
-            output = heads[0]
+        if self.distilled and self.training:
+            output = (heads["class"], heads["distillation"])
         else:
-            output = (heads[0], heads[1]) if self.training else (heads[0] + heads[1]) / 2
+            output = mean_of_heads(heads)
         return (output, torch.stack(attention)) if return_attention is not False else output
+
+
+def mean_of_heads(heads: dict[str, Tensor]) -> Tensor:
+    """A model's answer in eval mode, (B, classes), from the logits of its output heads."""
+    return torch.stack(list(heads.values())).mean(0)
 
 
 def _pair(size: Size) -> tuple[int, int]:

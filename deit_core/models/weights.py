@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
 from deit_core.files import write_atomically
@@ -37,6 +38,26 @@ class ModelCard(BaseModel):
     epoch: int
     step: int
     metrics: dict[str, float] = {}
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images as the model was trained to read them: (B, C, height, width) uint8 -> float32, on the same device.
+
+        Raises: ValueError for another layout, which would be read as another picture.
+        """
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != self.in_chans:
+            raise CheckpointError(
+                f"{self.spec.name!r} reads images as (B, {self.in_chans}, height, width) uint8, not "
+                f"{tuple(images.shape)} {images.dtype}; fit_image makes such."
+            )
+        mean, std = (torch.tensor(values, device=images.device).view(-1, 1, 1) for values in (self.mean, self.std))
+        return (images.float() / 255 - mean) / std
+
+    def class_index(self, name: str) -> int:
+        """Where a class stands in the model's logits. Raises: ValueError for a class that it does not know."""
+        if name not in self.classes:
+            shown = ", ".join(self.classes[:10]) + (" …" if len(self.classes) > 10 else "")
+            raise CheckpointError(f"{self.spec.name!r} knows no class {name!r}; choose one of {shown}.")
+        return self.classes.index(name)
 
 
 def save_weights(path: Path, model: nn.Module, card: ModelCard) -> None:

@@ -60,25 +60,36 @@ def test_probabilities_belong_to_one_image(images: np.ndarray) -> None:
         assert chances.argmax() == seen.logits[head][1].argmax()
 
 
-def test_a_model_in_train_mode_is_looked_through_in_eval_mode(images: np.ndarray) -> None:
+def test_looking_leaves_the_model_as_it_was(images: np.ndarray) -> None:
     model = model_of()
-    expected = look(model, card_of(), images)
-    model.train()
-    assert torch.equal(look(model, card_of(), images).attention, expected.attention)
-    assert model.training
+    seen = look(model, card_of(), images)
+    assert not model.training
     assert all(parameter.grad is None for parameter in model.parameters())
-    assert not expected.attention.requires_grad
+    assert not seen.attention.requires_grad
+    with pytest.raises(ValueError, match=r"call model\.eval\(\) first"):
+        look(model.train(), card_of(), images)
+    assert model.training
+
+
+def test_weights_that_are_not_finite_are_refused(images: np.ndarray) -> None:
+    model = model_of()
+    model.head.bias.data.fill_(float("nan"))
+    with pytest.raises(ValueError, match="choose an earlier epoch"):
+        look(model, card_of(), images)
 
 
 def test_a_cnn_has_no_attention(images: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="choose a ViT or a DeiT"):
+    with pytest.raises(ValueError, match="or another model: a ViT or a DeiT"):
         look(ResNet9(in_chans=1, num_classes=10, width=4), card_of(), images)
 
 
-@pytest.mark.parametrize("shape", [(1, 16, 16), (2, 3, 16, 16), (2, 1, 28, 28)])
-def test_images_of_another_size_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"\(1, 16, 16\)"):
-        look(model_of(), card_of(), np.zeros(shape, np.uint8))
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((1, 16, 16), "uint8"), ((2, 3, 16, 16), "uint8"), ((2, 1, 28, 28), "uint8"), ((2, 1, 16, 16), "float32")],
+)
+def test_images_of_another_layout_are_refused(shape: tuple[int, ...], dtype: str) -> None:
+    with pytest.raises(ValueError, match=r"reads images .*; fit_image"):
+        look(model_of(), card_of(), np.zeros(shape, dtype))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +128,15 @@ def test_slider_positions_may_be_inexact(seen: Look) -> None:
 
 
 @pytest.mark.parametrize(
-    "mistake", [{"discard_ratio": 1.0}, {"discard_ratio": -0.01}, {"layers": []}, {"query": "patch"}, {"residual": 2}]
+    "mistake",
+    [
+        {"discard_ratio": 1.0},
+        {"discard_ratio": -0.01},
+        {"discard_ratio": float("nan")},
+        {"layers": []},
+        {"query": "patch"},
+        {"residual": 2},
+    ],
 )
 def test_prepared_refuses_what_rollout_refuses(seen: Look, mistake: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"must|no query"):

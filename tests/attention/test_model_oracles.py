@@ -68,3 +68,10 @@ def test_some_layers_are_the_same_as_in_all(model: VisionTransformer, images: Te
     _, attention = model(images, return_attention=True)
     _, some = model(images, return_attention=[0, 2])
     torch.testing.assert_close(some, attention[[0, 2]])
+
+
+@pytest.mark.parametrize("layers", [[], [3], [0, -1]])
+def test_layers_that_do_not_exist_are_refused(layers: list[int]) -> None:
+    model = VisionTransformer(8, 4, 1, 2, embed_dim=8, depth=3, num_heads=2).eval()
+    with pytest.raises(ValueError, match="3 layers 0 to 2"):
+        model(torch.zeros(1, 1, 8, 8), return_attention=layers)

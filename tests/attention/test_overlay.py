@@ -20,7 +20,7 @@ from deit_core.attention import (
     shared_vmax,
     times_uniform,
 )
-from deit_core.attention.overlay import SIGNED_MAPS
+from deit_core.catalog import SIGNED_MAPS
 
 examples = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 maps = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(0, 1, width=32))

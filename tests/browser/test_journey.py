@@ -135,7 +135,7 @@ def test_compare_shows_vit_and_deit(dashboard: Dashboard, page: Page, page_error
 
 def pictures(page: Page) -> str:
     """What the pictures of the page are made of; changes with any of them."""
-    sources = page.locator('[data-testid="stImage"] img').evaluate_all("nodes => nodes.map(node => node.src)")
+    sources = page.locator(".table img").evaluate_all("nodes => nodes.map(node => node.src)")
     return json.dumps(sources)
 
 
@@ -151,13 +151,14 @@ def changed(page: Page, before: str) -> str:
     return settled(page)
 
 
-def test_the_map_changes_with_layers_aggregation_and_discard_ratio(
+def test_the_map_changes_with_layers_aggregation_discard_ratio_and_queried_patch(
     dashboard: Dashboard, page: Page, page_errors: list[str]
 ) -> None:
     page.goto(f"{dashboard.url}/attention")
-    expect(page.locator('[data-testid="stImage"] img').first).to_be_visible(timeout=60_000)
+    expect(page.locator(".table img").first).to_be_visible(timeout=60_000)
     shown = settled(page)
-    page.get_by_role("radio", name="max").click()
+    page.get_by_role("combobox", name="Head aggregation").click()
+    page.get_by_role("option", name="max").click()
     shown = changed(page, shown)
     discard, first_layer = (
         page.get_by_role("slider", name="Discard ratio"),
@@ -168,6 +169,31 @@ def test_the_map_changes_with_layers_aggregation_and_discard_ratio(
         for _ in range(steps):
             slider.press("ArrowRight")
         shown = changed(page, shown)
+
+    vit = page.get_by_role("application", name="Attention over the picture").first
+    vit.click(position={"x": 5, "y": 5})
+    shown = changed(page, shown)
+    expect(page.get_by_role("spinbutton", name="Row")).to_have_value("1")
+    expect(page.get_by_role("spinbutton", name="Column")).to_have_value("1")
+    page.reload()
+    expect(page.locator(".table img").first).to_be_visible(timeout=60_000)
+    assert settled(page) == shown, "the address carries the patch"
+    assert page_errors == []
+
+
+def test_a_click_on_a_head_follows_it_whatever_the_method_was(
+    dashboard: Dashboard, page: Page, page_errors: list[str]
+) -> None:
+    page.goto(f"{dashboard.url}/attention?att_method=Last-layer+attention&att_closer=Heads")
+    head = page.get_by_role("button", name="Attention of head 2 in layer 3")
+    expect(head).to_be_visible(timeout=60_000)
+    shown = settled(page)
+    head.click()
+    shown = changed(page, shown)
+    expect(head).to_have_attribute("aria-current", "true")
+    page.reload()
+    expect(head).to_have_attribute("aria-current", "true", timeout=60_000)
+    assert settled(page) == shown
     assert page_errors == []
 
 

@@ -379,19 +379,45 @@ def test_faithfulness_says_how_a_map_does_against_chance(run_page: RunPage, look
 
 def test_a_film_needs_the_weights_of_its_epochs(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_closer="Film", att_epoch="2")
-    assert table(page, "att_film")["columns"] == ["Epoch 2"]
+    assert table(page, "att_film_large")["columns"] == ["Epoch 2"]
     page.select_slider(key="att_epoch").set_value(1).run()
-    assert table(page, "att_film")["columns"] == ["Epoch 1"]
+    assert table(page, "att_film_large")["columns"] == ["Epoch 1"]
+    first, second = table(page, "att_film")["rows"][0]
+    assert (first["chosen"], second["chosen"]) == (True, False)
+    assert pictures(page, "att_film_large") == [first["src"]]
     (run_folder(state.settings().runs_dir, looked["vit"]) / "epochs" / "0001.safetensors").unlink()
     page.run()
     assert any("nothing to film" in info.value for info in page.info)
 
 
-def test_predictions_name_every_head(run_page: RunPage, looked: dict[str, str]) -> None:
-    page = run_page("attention", att_closer="Predictions", att_at="DeiT, class token")
-    said = " ".join(element.value for element in page.markdown)
-    assert all(head in said for head in ("Output", "Class head", "Distillation head"))
-    assert any("87" in caption.value for caption in page.caption)
+def test_predictions_stand_side_by_side(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_closer="Predictions")
+    said = [element.value.split("**")[1] for element in page.markdown if "**" in element.value]
+    heads = ["DeiT\\, output", "DeiT\\, class head", "DeiT\\, distillation head"]
+    assert said == ["ViT", *heads, "Teacher"]
+    assert sum("87" in caption.value for caption in page.caption) == 3  # once a model
+
+
+def test_a_wrong_prediction_is_said(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_class="One of each class")
+    for truth, *answers in table(page)["rows"]:
+        for answer in answers[:3]:
+            named = answer["caption"].split(", ")[0]
+            assert answer["caption"].endswith(", wrong") == (named != truth["caption"])
+
+
+def test_a_closer_look_can_be_at_any_of_the_pictures(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_count="3", att_closer="Depth", att_of="2. 0")
+    rows = table(page)["rows"]
+    assert table(page, "att_depth")["rows"][0][-1]["values"] == rows[1][1]["values"] != rows[0][1]["values"]
+
+
+def test_two_epochs_of_one_run_are_told_apart(run_page: RunPage, looked: dict[str, str], store: Store) -> None:
+    name = f"{store.run(looked['vit']).number} vit"
+    page = run_page("attention", att_left=name, att_right=name)
+    assert table(page)["columns"] == ["Picture", "ViT"]
+    page.selectbox(key="att_right_weights").set_value("Epoch 1").run()
+    assert table(page)["columns"] == ["Picture", f"{name}, best epoch", f"{name}, epoch 1"]
 
 
 def test_the_example_by_hand_follows_the_panel(run_page: RunPage, looked: dict[str, str]) -> None:

@@ -1,0 +1,124 @@
+"""What a slider costs: a move from cached attention, against the straightforward way and against a peer's Grad-CAM.
+
+The straightforward way fuses the heads, ranks with topk and multiplies matrices anew on every change, as the popular
+code does; it is written here for a batch, without that code's errors. Grad-CAM is pytorch-grad-cam's, a forward and a
+backward pass of the same model. Also: what it costs a model to give its attention away.
+
+Shapes: L layers, B batch, H heads, N tokens = P prefix + n patches.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+import deit_core.torchvision_ops  # noqa: F401  what torchvision needs, before the peer imports it
+from benchmarks.timing import medians
+from deit_core import presets
+from deit_core.attention import discard_links, fuse_heads, rollout, thresholds
+from deit_core.models import VisionTransformer, build_student
+from deit_core.spec import ExperimentSpec
+
+_RATIO = 0.9
+
+
+class Size(NamedTuple):
+    name: str
+    build: Callable[[], VisionTransformer]
+
+
+def _mini_project() -> VisionTransformer:
+    experiment = presets.get("fashion-miniproject")
+    assert isinstance(experiment, ExperimentSpec)
+    return build_student(next(spec for spec in experiment.runs if spec.name == "vit"))
+
+
+SIZES = (
+    Size("mini-project", _mini_project),
+    Size("DeiT-Ti/16 224", lambda: VisionTransformer(embed_dim=192, num_heads=3, distilled=True)),
+    Size("ViT-B/16 224", VisionTransformer),
+    Size("ViT-B/16 384", lambda: VisionTransformer(img_size=384)),
+)
+
+
+def measure(budget_s: float = 2.0) -> list[dict[str, object]]:
+    """Milliseconds and ratios, a row a size and batch. Weights are random: nothing here depends on what they are."""
+    torch.manual_seed(0)
+    return [_measure(size, batch, budget_s) for size in SIZES for batch in (1, 16)]
+
+
+def _measure(size: Size, batch: int, budget_s: float) -> dict[str, object]:
+    model = size.build().eval()
+    images = torch.randn(batch, model.in_chans, *model.img_size)
+    forward = medians(
+        {"fused": lambda: _forward(model, images), "attention": lambda: _forward(model, images, return_attention=True)},
+        budget_s=budget_s,
+    )
+    move = medians(_moves(model, images), budget_s=budget_s)
+    peer = medians({"grad-cam": _grad_cam(model, images)}, budget_s=budget_s)
+    return {
+        "size": size.name,
+        "batch": batch,
+        "move_ms": _ms(move["cached"]),
+        "naive_ms": _ms(move["naive"]),
+        "naive_over_move": round(move["naive"] / move["cached"], 1),
+        "grad_cam_ms": _ms(peer["grad-cam"]),
+        "grad_cam_over_move": round(peer["grad-cam"] / move["cached"], 1),
+        "forward_ms": _ms(forward["fused"]),
+        "forward_with_attention_ms": _ms(forward["attention"]),
+        "attention_over_fused": round(forward["attention"] / forward["fused"], 3),
+    }
+
+
+@torch.no_grad()
+def _forward(model: VisionTransformer, images: Tensor, *, return_attention: bool = False) -> Any:
+    return model(images, return_attention=return_attention)
+
+
+def _moves(model: VisionTransformer, images: Tensor) -> dict[str, Callable[[], Tensor]]:
+    """One move of the slider, from what the first look has left behind (fused heads, thresholds), or from nothing."""
+    attention = _forward(model, images, return_attention=True)[1]
+    fused = fuse_heads(attention)
+    cut = thresholds(fused, num_prefix_tokens=model.num_prefix_tokens, ratios=[_RATIO])[0]
+
+    def cached() -> Tensor:
+        kept = discard_links(fused, cut, num_prefix_tokens=model.num_prefix_tokens)
+        return rollout(kept, num_prefix_tokens=model.num_prefix_tokens, grid_size=model.grid_size).map
+
+    def naive() -> Tensor:
+        return naive_rollout(attention, model, _RATIO)
+
+    torch.testing.assert_close(cached(), naive(), rtol=1e-4, atol=1e-6)
+    return {"cached": cached, "naive": naive}
+
+
+def naive_rollout(attention: Tensor, model: VisionTransformer, ratio: float) -> Tensor:
+    """The same map from (L, B, H, N, N), everything anew: (B, gh, gw)."""
+    prefix, identity = model.num_prefix_tokens, torch.eye(attention.shape[-1])
+    product = identity
+    for layer in attention:
+        fused = layer.mean(1)  # B N N
+        patches = fused[..., prefix:].flatten(1)
+        weakest = patches.topk(int(ratio * patches.shape[1]), largest=False).indices
+        fused[..., prefix:] = patches.scatter(1, weakest, 0).view_as(fused[..., prefix:])
+        mixed = (fused + identity) / 2
+        product = (mixed / mixed.sum(-1, keepdim=True)) @ product
+    rows = product[:, :prefix].mean(1)
+    return rearrange(rows[:, prefix:], "b (gh gw) -> b gh gw", gh=model.grid_size[0])
+
+
+def _grad_cam(model: VisionTransformer, images: Tensor) -> Callable[[], object]:
+    from pytorch_grad_cam import GradCAM
+
+    def to_grid(tokens: Tensor) -> Any:
+        patches = tokens[:, model.num_prefix_tokens :]
+        return rearrange(patches, "b (gh gw) d -> b d gh gw", gh=model.grid_size[0])
+
+    cam = GradCAM(model=model, target_layers=[model.blocks[-1].norm1], reshape_transform=to_grid)
+    return lambda: cam(input_tensor=images, targets=None)
+
+
+def _ms(seconds: float) -> float:
+    return float(f"{1000 * seconds:.3g}")
