@@ -5,22 +5,28 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import contention, rollout, slider
 
 RESULTS = Path(__file__).parent / "results"
-BENCHMARKS = {"rollout": rollout.measure, "slider": slider.measure, "contention": contention.measure}
+BENCHMARKS: dict[str, Callable[[], Iterable[dict[str, object]]]] = {
+    "rollout": rollout.measure,
+    "slider": slider.measure,
+    "contention": contention.measure,
+}
 
 
 def main() -> None:
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     for name in sys.argv[1:] or BENCHMARKS:
-        rows = BENCHMARKS[name]()
         print(f"\n{name}")
-        for row in rows:
-            print("  " + "  ".join(f"{key} {value}" for key, value in row.items()))
+        rows = []
+        for row in BENCHMARKS[name]():
+            rows.append(row)
+            print("  " + "  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
         document = {
             "benchmark": name,
             "at": time.strftime("%Y-%m-%d %H:%M:%S"),

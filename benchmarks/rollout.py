@@ -7,9 +7,10 @@ backward pass of the same model. Also: what it costs a model to give its attenti
 Shapes: L layers, B batch, H heads, N tokens = P prefix + n patches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -17,7 +18,7 @@ from torch import Tensor
 import deit_core.torchvision_ops  # noqa: F401  what torchvision needs, before the peer imports it
 from benchmarks.timing import medians
 from deit_core import presets
-from deit_core.attention import discard_links, fuse_heads, rollout, thresholds
+from deit_core.attention import Look, PreparedRollout
 from deit_core.models import VisionTransformer, build_student
 from deit_core.spec import ExperimentSpec
 
@@ -43,10 +44,12 @@ SIZES = (
 )
 
 
-def measure(budget_s: float = 2.0) -> list[dict[str, object]]:
+def measure(budget_s: float = 2.0) -> Iterator[dict[str, object]]:
     """Milliseconds and ratios, a row a size and batch. Weights are random: nothing here depends on what they are."""
     torch.manual_seed(0)
-    return [_measure(size, batch, budget_s) for size in SIZES for batch in (1, 16)]
+    for size in SIZES:
+        for batch in (1, 16):
+            yield _measure(size, batch, budget_s)
 
 
 def _measure(size: Size, batch: int, budget_s: float) -> dict[str, object]:
@@ -78,14 +81,13 @@ def _forward(model: VisionTransformer, images: Tensor, *, return_attention: bool
 
 
 def _moves(model: VisionTransformer, images: Tensor) -> dict[str, Callable[[], Tensor]]:
-    """One move of the slider, from what the first look has left behind (fused heads, thresholds), or from nothing."""
+    """One move of the slider: from what the page keeps of each image (fused heads, thresholds), or from attention."""
     attention = _forward(model, images, return_attention=True)[1]
-    fused = fuse_heads(attention)
-    cut = thresholds(fused, num_prefix_tokens=model.num_prefix_tokens, ratios=[_RATIO])[0]
+    looks = [Look(attention[:, [image]], {}, model.num_prefix_tokens, model.grid_size) for image in range(len(images))]
+    prepared = [PreparedRollout(look) for look in looks]
 
     def cached() -> Tensor:
-        kept = discard_links(fused, cut, num_prefix_tokens=model.num_prefix_tokens)
-        return rollout(kept, num_prefix_tokens=model.num_prefix_tokens, grid_size=model.grid_size).map
+        return torch.from_numpy(np.stack([one.map(discard_ratio=_RATIO).values for one in prepared]))
 
     def naive() -> Tensor:
         return naive_rollout(attention, model, _RATIO)

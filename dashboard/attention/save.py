@@ -25,8 +25,9 @@ def offer(
     name: str, sheet: Callable[[], Sheet], arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
 ) -> None:
     """Two buttons. Nothing is drawn or packed before one is clicked: a slider does not pay for files nobody wants."""
-    button("Pictures as PNG", f"attention-{name}.png", lambda: _png(sheet(), settings), mime="image/png")
-    button("Numbers as NPZ", f"attention-{name}.npz", lambda: _npz(arrays, settings))
+    described = {**settings, "view": name}
+    button("Pictures as PNG", f"attention-{name}.png", lambda: _png(sheet(), described), mime="image/png")
+    button("Numbers as NPZ", f"attention-{name}.npz", lambda: _npz(arrays, described))
 
 
 def button(
@@ -50,7 +51,9 @@ def _png(sheet: Sheet, settings: Mapping[str, Any]) -> bytes:
     from deit_core.attention import Bar, contact_sheet, encode_png
 
     bar = Bar(*sheet.bar) if sheet.bar else None
-    picture = contact_sheet(sheet.rows, columns=sheet.columns, row_titles=sheet.row_titles, bar=bar, note=sheet.note)
+    models = [column["title"] for column in settings.get("columns", ())]
+    note = sheet.note or (models[0] if len(models) == 1 else "")
+    picture = contact_sheet(sheet.rows, columns=sheet.columns, row_titles=sheet.row_titles, bar=bar, note=note)
     return encode_png(picture, settings)
 
 

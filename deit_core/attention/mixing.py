@@ -24,9 +24,7 @@ def fuse_layers(
 ) -> tuple[int, list[int], Tensor]:
     """Depth L, the chosen layers in ascending order, and their fused attention (S, B, N, N)."""
     depth = len(attention)
-    chosen = list(range(depth)) if layers is None else sorted(layers)
-    if layers is not None and (not chosen or len(set(chosen)) < len(chosen) or chosen[0] < 0 or chosen[-1] >= depth):
-        raise DeitError(f"layers must name some of the {depth} layers 0 to {depth - 1}, each once, not {list(layers)}.")
+    chosen = choose_layers(layers, depth)
     fused = fuse_heads(attention if layers is None else [attention[layer] for layer in chosen], head_fusion)
     (rows, columns), tokens = grid_size, fused.shape[-1]
     expected = num_prefix_tokens + rows * columns
@@ -36,6 +34,14 @@ def fuse_layers(
             f"attention has {tokens}; take num_prefix_tokens and grid_size from the model."
         )
     return depth, chosen, fused
+
+
+def choose_layers(layers: Sequence[int] | None, depth: int) -> list[int]:
+    """The layers to follow, ascending."""
+    chosen = list(range(depth)) if layers is None else sorted(layers)
+    if layers is not None and (not chosen or len(set(chosen)) < len(chosen) or chosen[0] < 0 or chosen[-1] >= depth):
+        raise DeitError(f"layers must name some of the {depth} layers 0 to {depth - 1}, each once, not {list(layers)}.")
+    return chosen
 
 
 def drop_weakest(fused: Tensor, num_prefix_tokens: int, ratio: float, scope: str, compat: bool) -> Tensor:

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from deit_core.attention.audit import Audit, audit
 from deit_core.attention.discard import RATIOS, check_ratio, discard_links, thresholds
 from deit_core.attention.fusion import HeadFusion, fuse_heads
 from deit_core.attention.look import Look
+from deit_core.attention.mixing import choose_layers, drop_weakest
 from deit_core.attention.query import Query
-from deit_core.attention.rollout import rollout
+from deit_core.attention.rollout import check_mixing, follow
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,7 @@ class PreparedRollout:
         self._fused = fuse_heads(look.attention[:, :1], head_fusion)
         self._cuts = thresholds(self._fused, num_prefix_tokens=self.num_prefix_tokens, scope=scope)
 
+    @torch.no_grad()
     def map(
         self,
         *,
@@ -59,23 +62,19 @@ class PreparedRollout:
         Raises: ValueError, as `rollout`.
         """
         check_ratio(discard_ratio)
-        links, position = self._fused, round(100 * discard_ratio)
+        check_mixing(residual, row_norm, self.scope, compat)
+        depth = len(self._fused)
+        chosen = choose_layers(layers, depth)
+        every = len(chosen) == depth  # then nothing has to be copied
+        links = self._fused if every else self._fused[chosen]
+        position = round(100 * discard_ratio)
         is_ranked = position < len(RATIOS) and math.isclose(discard_ratio, RATIOS[position], abs_tol=1e-9)
         if is_ranked and not compat:
-            links = discard_links(links, self._cuts[position], num_prefix_tokens=self.num_prefix_tokens)
-            discard_ratio = 0.0
-        found = rollout(
-            links,
-            num_prefix_tokens=self.num_prefix_tokens,
-            grid_size=self.grid_size,
-            query=query,
-            discard_ratio=discard_ratio,
-            scope=self.scope,
-            layers=layers,
-            residual=residual,
-            row_norm=row_norm,
-            compat=compat,
-        )
+            cut = self._cuts[position] if every else self._cuts[position][chosen]
+            links = discard_links(links, cut, num_prefix_tokens=self.num_prefix_tokens)
+        else:
+            links = drop_weakest(links, self.num_prefix_tokens, discard_ratio, self.scope, compat)
+        found = follow(links, chosen, depth, self.num_prefix_tokens, self.grid_size, query, residual, row_norm, compat)
         return PatchMap(
             values=found.map[0].numpy(),
             prefix_mass=tuple(found.prefix_mass[0].tolist()),

@@ -87,12 +87,10 @@ def rollout(
         discard, the other fusions and both row norms are additions; defaults reproduce the paper.
     """
     check_ratio(discard_ratio)
-    _check_mixing(residual, row_norm, scope, compat)
+    check_mixing(residual, row_norm, scope, compat)
     depth, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
-    start = query_weights(query, num_prefix_tokens=num_prefix_tokens, like=fused[0, :, 0])
     kept = drop_weakest(fused, num_prefix_tokens, discard_ratio, scope, compat)
-    trace = _descend(start, kept, chosen, depth, residual, row_norm, compat)
-    return _read(trace, num_prefix_tokens, grid_size)
+    return follow(kept, chosen, depth, num_prefix_tokens, grid_size, query, residual, row_norm, compat)
 
 
 @torch.no_grad()
@@ -117,15 +115,14 @@ def rollout_sweep(
     Returns: (R, B, gh, gw); entry i is `rollout(..., discard_ratio=ratios[i]).map`.
     Raises: ValueError, as `rollout`.
     """
-    _check_mixing(residual, row_norm, scope, compat=False)
+    check_mixing(residual, row_norm, scope, compat=False)
     depth, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
-    start = query_weights(query, num_prefix_tokens=num_prefix_tokens, like=fused[0, :, 0])
     cuts = thresholds(fused, num_prefix_tokens=num_prefix_tokens, ratios=ratios, scope=scope)
     maps = []
     for cut in cuts:
         kept = discard_links(fused, cut, num_prefix_tokens=num_prefix_tokens)
-        trace = _descend(start, kept, chosen, depth, residual, row_norm, compat=False)
-        maps.append(_read(trace, num_prefix_tokens, grid_size).map)
+        found = follow(kept, chosen, depth, num_prefix_tokens, grid_size, query, residual, row_norm)
+        maps.append(found.map)
     return torch.stack(maps)
 
 
@@ -150,7 +147,7 @@ def rollout_matrix(
     Raises: ValueError, as `rollout`.
     """
     check_ratio(discard_ratio)
-    _check_mixing(residual, row_norm, scope, compat)
+    check_mixing(residual, row_norm, scope, compat)
     _, _, fused = fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
     kept = drop_weakest(fused, num_prefix_tokens, discard_ratio, scope, compat)
     identity = torch.eye(fused.shape[-1], dtype=fused.dtype, device=fused.device)
@@ -170,27 +167,20 @@ def _divide(matrix: Tensor, sums: Tensor, where_empty: Tensor) -> Tensor:
     return torch.where(sums < torch.finfo(sums.dtype).tiny, where_empty, matrix / sums)
 
 
-def _descend(
-    shares: Tensor, links: Tensor, chosen: Sequence[int], depth: int, residual: float, row_norm: str, compat: bool
-) -> Tensor:
-    """Carry (B, N) shares from the last layer to the first, through the links (S, B, N, N) of the chosen; (L, B, N)."""
-    stay, move = (factor.unsqueeze(-2) for factor in mix(links, residual, row_norm))  # S B 1 N
-    shares = shares.unsqueeze(-2)  # B 1 N, a row vector an image
-    position = {layer: index for index, layer in enumerate(chosen)}
-    trace = []
-    for layer in reversed(range(depth)):
-        if layer in position:
-            s = position[layer]
-            # Scaling before the product normalises the rows; after it, the columns.
-            if compat:
-                shares = stay[s] * shares + move[s] * (shares @ links[s])
-            else:
-                shares = torch.baddbmm(stay[s] * shares, move[s] * shares, links[s])
-        trace.append(shares)
-    return torch.cat(trace, dim=1).transpose(0, 1)
-
-
-def _read(trace: Tensor, num_prefix_tokens: int, grid_size: tuple[int, int]) -> Rollout:
+def follow(
+    links: Tensor,
+    chosen: Sequence[int],
+    depth: int,
+    num_prefix_tokens: int,
+    grid_size: tuple[int, int],
+    query: Query,
+    residual: float,
+    row_norm: str,
+    compat: bool = False,
+) -> Rollout:
+    """The rollout of links (S, B, N, N) that are fused, checked and cut already; `chosen` are their S layers of L."""
+    start = query_weights(query, num_prefix_tokens=num_prefix_tokens, like=links[0, :, 0])
+    trace = _descend(start, links, chosen, depth, residual, row_norm, compat)
     weights = trace[-1]
     patches = weights[:, num_prefix_tokens:]
     return Rollout(
@@ -202,7 +192,27 @@ def _read(trace: Tensor, num_prefix_tokens: int, grid_size: tuple[int, int]) -> 
     )
 
 
-def _check_mixing(residual: float, row_norm: str, scope: str, compat: bool) -> None:
+def _descend(
+    shares: Tensor, links: Tensor, chosen: Sequence[int], depth: int, residual: float, row_norm: str, compat: bool
+) -> Tensor:
+    """Carry (B, N) shares from the last layer to the first, through the links (S, B, N, N) of the chosen; (L, B, N)."""
+    stay, move = (factor.unsqueeze(-2) for factor in mix(links, residual, row_norm))  # S B 1 N
+    shares = shares.unsqueeze(-2)  # B 1 N, a row vector an image
+    steps = dict(zip(chosen, zip(stay, move, links, strict=True), strict=True))
+    trace = []
+    for layer in reversed(range(depth)):
+        if layer in steps:
+            kept, passed, through = steps[layer]
+            # Scaling before the product normalises the rows; after it, the columns.
+            if compat:
+                shares = kept * shares + passed * (shares @ through)
+            else:
+                shares = torch.baddbmm(kept * shares, passed * shares, through)
+        trace.append(shares)
+    return torch.cat(trace, dim=1).transpose(0, 1)
+
+
+def check_mixing(residual: float, row_norm: str, scope: str, compat: bool) -> None:
     if not 0 <= residual <= 1:
         raise DeitError(f"residual must lie in [0, 1], not {residual}; 0.5 weighs attention and residual stream alike.")
     if row_norm not in ROW_NORMS:
