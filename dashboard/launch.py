@@ -46,6 +46,11 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
         st.caption(f"Training now: {names}. What you start queues behind it.")
 
 
+def warm() -> None:
+    """Have a worker stand by while a form is filled in, where none is there: what is started then begins at once."""
+    launcher().warm()
+
+
 def teachers(student: RunSpec) -> dict[str, str]:
     """Id -> label of the finished runs that can teach, the best first.
 

@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard import forms
 from dashboard.changes import Changes
 from dashboard.estimate import estimate
-from dashboard.launch import start, teachers
+from dashboard.launch import start, teachers, warm
 from dashboard.text import escape
 from deit_core import presets
 from deit_core.catalog import SOURCES
@@ -45,6 +45,7 @@ def render() -> None:
     forms.edit(changes, key=key)
     if variant is not None:
         _show_as_text(source, changes, variant)
+    warm()  # once everything is on its way to the screen
 
 
 def _choose() -> tuple[str, AnySpec] | None:

@@ -19,6 +19,7 @@ from deit_core.settings import Settings
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 
 WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
+SPARE_VARIABLE = "DEIT_SPARE_OF"
 _WORKERS_LOG = "workers.log"
 _MAX_FAILED_STARTS = 3
 
@@ -41,15 +42,25 @@ class LocalLauncher:
     def tend(self) -> None:
         """Notice workers that are gone, and start what the queue lacks. Cheap: call it at every poll."""
         with self._lock:
-            queue.reap(self.store)
-            self._note_ended()
-            if self._num_failed_starts < _MAX_FAILED_STARTS and queue.has_ready(self.store):
-                here = queue.workers_here(self.store)
-                filled = sum(worker.slot is not None for worker in here)
+            self._look()
+            if num_ready := queue.num_ready(self.store):
+                here = queue.registered_here(self.store)
+                at_work = {worker.id for worker in queue.workers_here(self.store)}
+                slotted = {worker.id for worker in here if worker.slot is not None}
                 starting = self._starting.keys() - {worker.id for worker in here}
-                if filled + len(starting) < self.settings.num_workers:
-                    worker_id = new_id()
-                    self._starting[worker_id] = start_worker(self.store, self.settings, worker_id)
+                num_free = len(slotted - at_work) + len(starting)
+                if num_ready > num_free and len(slotted) + len(starting) < self.settings.num_workers:
+                    self._start()
+
+    def warm(self) -> None:
+        """Have a worker load torch and stand by for the run that somebody is about to submit.
+
+        It waits for minutes and leaves again. Nothing happens where this machine has a worker already. Cheap.
+        """
+        with self._lock:
+            self._look()
+            if not self._starting and not queue.registered_here(self.store):
+                self._start(is_spare=True)
 
     @property
     def trouble(self) -> str:
@@ -77,8 +88,14 @@ class LocalLauncher:
         if folder.exists():
             shutil.rmtree(folder)
 
-    def _note_ended(self) -> None:
-        """Collect workers that have ended, and count those in a row that ended with an error."""
+    def _start(self, *, is_spare: bool = False) -> None:
+        if self._num_failed_starts < _MAX_FAILED_STARTS:
+            worker_id = new_id()
+            self._starting[worker_id] = start_worker(self.store, self.settings, worker_id, is_spare)
+
+    def _look(self) -> None:
+        """Find workers that are gone, collect those that have ended, count those in a row that ended with an error."""
+        queue.reap(self.store)
         for worker_id, process in list(self._starting.items()):
             status = process.poll()
             if status is not None:
@@ -156,8 +173,13 @@ def log_tail(runs_dir: Path, run_id: str, num_lines: int = 40) -> str:
         return ""
 
 
-def start_worker(store: Store, settings: Settings, worker_id: str) -> subprocess.Popen[bytes]:
-    """Start a worker process that outlives this one, under a name by which it will be known in the store."""
+def start_worker(store: Store, settings: Settings, worker_id: str, is_spare: bool = False) -> subprocess.Popen[bytes]:
+    """Start a worker process that outlives this one.
+
+    Args:
+        worker_id: the name by which it will be known in the store.
+        is_spare: whether it stands by for its first run, torch loaded, for some minutes or until this process ends.
+    """
     settings.runs_dir.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {
         "DEIT_STORE": store.url,
@@ -165,6 +187,7 @@ def start_worker(store: Store, settings: Settings, worker_id: str) -> subprocess
         "DEIT_DATA_DIR": str(settings.data_dir),
         "DEIT_WORKERS": str(settings.num_workers),
         WORKER_ID_VARIABLE: worker_id,
+        SPARE_VARIABLE: str(os.getpid()) if is_spare else "",
     }
     with (settings.runs_dir / _WORKERS_LOG).open("ab") as output:
         return subprocess.Popen(

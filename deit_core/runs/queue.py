@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import psutil
 from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
-from sqlalchemy.orm import aliased
 
 from deit_core.runs import schema
 from deit_core.runs.records import Run, Status
@@ -121,16 +120,23 @@ class WorkerHere(NamedTuple):
     slot: int | None
 
 
+def registered_here(store: Store) -> list[WorkerHere]:
+    """All workers of this machine, also one that has no run yet."""
+    with store.reading() as connection:
+        return [WorkerHere(*row) for row in connection.execute(_here())]
+
+
 def workers_here(store: Store) -> list[WorkerHere]:
+    """The workers of this machine that are at work on a run."""
+    run = exists(select(1).where(_runs.c.worker_id == _workers.c.id, _runs.c.status == Status.RUNNING))
     with store.reading() as connection:
-        here = select(_workers.c.id, _workers.c.pid, _workers.c.slot).where(_workers.c.host == socket.gethostname())
-        return [WorkerHere(*row) for row in connection.execute(here)]
+        return [WorkerHere(*row) for row in connection.execute(_here().where(run))]
 
 
-def has_ready(store: Store) -> bool:
-    """Whether a run waits for nothing but a worker."""
+def num_ready(store: Store) -> int:
+    """How many runs wait for nothing but a worker."""
     with store.reading() as connection:
-        return connection.scalar(_ready(None, reserved_only=False).limit(1)) is not None
+        return len(connection.scalars(_ready(None, reserved_only=False)).all())
 
 
 def waiting_for(run: Run, runs: Sequence[Run]) -> list[Run]:
@@ -138,9 +144,13 @@ def waiting_for(run: Run, runs: Sequence[Run]) -> list[Run]:
     return [other for other in runs if other.id in run.needs and other.status != Status.COMPLETED]
 
 
+def _here() -> Select[str, int, int | None]:
+    return select(_workers.c.id, _workers.c.pid, _workers.c.slot).where(_workers.c.host == socket.gethostname())
+
+
 def _ready(worker_id: str | None, reserved_only: bool) -> Select[str]:
     """The runs that a worker may take, the oldest first: queued, their teachers completed, not another's."""
-    needed = aliased(_runs)
+    needed = _runs.alias()
     unfinished = exists(
         select(1)
         .select_from(schema.dependencies.join(needed, needed.c.id == schema.dependencies.c.needs_id))

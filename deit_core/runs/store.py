@@ -43,9 +43,9 @@ class Store:
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
-        path = _sqlite_path(url)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.url = f"sqlite:///{path}"  # absolute, since workers open it too
+        self.path = _sqlite_path(url)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.url = f"sqlite:///{self.path}"  # absolute, since workers open it too
         self.engine = create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S})
         event.listen(self.engine, "connect", _prepare_sqlite)
         with self.writing() as connection:

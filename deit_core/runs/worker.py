@@ -11,26 +11,26 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from deit_core.errors import DeitError, RunError
-from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.events import Event, RunFailed, RunFinished
 from deit_core.runs import queue
-from deit_core.runs.launcher import WORKER_ID_VARIABLE, log_file, run_folder
+from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, log_file, run_folder
+from deit_core.runs.recorder import Recorder
 from deit_core.runs.records import Run, Status
+from deit_core.runs.spare import stand_by
 from deit_core.runs.store import Store, open_store
+from deit_core.runs.writer import patiently
 from deit_core.settings import Settings
 from deit_core.threads import num_cores, spin_briefly
 
 log = logging.getLogger("deit_core.worker")
 
 Watcher = Callable[[Run, Event], None]
-Result = TypeVar("Result")
 
 
 class Worker:
@@ -38,14 +38,22 @@ class Worker:
 
     Args:
         watch: called with each event of each run, for a progress bar.
+        spare_of: the process for whose people it stands by until its first run is there, torch loaded.
     """
 
     def __init__(
-        self, store: Store, settings: Settings, worker_id: str, slot: int | None, watch: Watcher | None = None
+        self,
+        store: Store,
+        settings: Settings,
+        worker_id: str,
+        slot: int | None,
+        *,
+        watch: Watcher | None = None,
+        spare_of: int | None = None,
     ) -> None:
         self.store, self.settings = store, settings
         self.worker_id, self.slot = worker_id, slot
-        self.watch = watch
+        self.watch, self.spare_of = watch, spare_of
         self.is_background = slot is not None
         self._ending = threading.Event()  # the process is to end
         self._stopping = threading.Event()  # the run is to stop
@@ -58,6 +66,8 @@ class Worker:
         beat = threading.Thread(target=self._beat, args=(done,), daemon=True)
         beat.start()
         try:
+            if self.spare_of is not None:
+                stand_by(self.store, self.spare_of, self._ending.is_set)
             while not self._ending.is_set():
                 run = queue.claim(self.store, self.worker_id, reserved_only=not self.is_background)
                 if run is not None:
@@ -106,7 +116,6 @@ class Worker:
                 f"The folder of this run, {folder}, is not there; resume it with the folder of runs that it began in "
                 "(--runs-dir or DEIT_RUNS_DIR)."
             )
-        recorder = Recorder(self.store, run)
         events = train(
             run.spec,
             run_dir=folder,
@@ -115,7 +124,7 @@ class Worker:
             device=self._device(),
             num_threads=self._num_threads(),
         )
-        with contextlib.closing(events):
+        with contextlib.closing(Recorder(self.store, run)) as recorder, contextlib.closing(events):
             for event in events:
                 recorder.record(event)
                 if self.watch is not None:
@@ -174,62 +183,6 @@ class Worker:
                 log.removeHandler(handler)
 
 
-class Recorder:
-    """Writes the events of one run into the store."""
-
-    def __init__(self, store: Store, run: Run) -> None:
-        self.store, self.run = store, run
-        self.results: dict[str, float] = dict(run.results)
-        self._started: RunStarted | None = None
-        self._began_at = time.monotonic()
-
-    def record(self, event: Event) -> None:
-        match event:
-            case RunStarted():
-                self._started, self._began_at = event, time.monotonic()
-                self.results |= {"num_params": event.num_params, "num_train": event.num_train}
-                log.info("started %s", asdict(event))
-                self._append("start", event.first_step, 0.0, {}, total_steps=event.total_steps)
-            case StepDone():
-                self._append(
-                    "step", event.step, event.elapsed_s, event.metrics, time_left_s=self._time_left_s(event.step)
-                )
-            case EpochDone():
-                log.info("epoch %d %s", event.epoch, {name: round(value, 4) for name, value in event.metrics.items()})
-                self.results |= event.metrics | ({"best_epoch": event.epoch} if event.is_best else {})
-                if event.is_best:
-                    self.results["best_val_accuracy"] = event.metrics["val_accuracy"]
-                self._append(
-                    "epoch", event.step, event.elapsed_s, event.metrics, epoch=event.epoch, results=self.results
-                )
-            case CheckpointSaved():
-                log.info("saved step %d", event.step)
-            case RunFinished():
-                self.results |= event.metrics | {"best_epoch": event.best_epoch, "train_time_s": event.elapsed_s}
-            case RunFailed():
-                pass
-
-    def final_state(self) -> dict[str, Any]:
-        return {"results": self.results}
-
-    def _append(self, kind: str, step: int, elapsed_s: float, metrics: dict[str, float], **state: Any) -> None:
-        assert self._started is not None
-        point = {
-            "kind": kind,
-            "step": step,
-            "epoch": step / self._started.steps_per_epoch,
-            "elapsed_s": elapsed_s,
-            "metrics": metrics,
-        }
-        patiently(lambda: self.store.add_points(self.run.id, [point], step=step, **state))
-
-    def _time_left_s(self, step: int) -> float:
-        """From the pace of this session, validation and saving included."""
-        assert self._started is not None
-        done = step - self._started.first_step
-        return (time.monotonic() - self._began_at) / done * (self._started.total_steps - step)
-
-
 def describe(error: Exception) -> str:
     """What ended a run, in a sentence that says what to do."""
     if isinstance(error, DeitError):
@@ -242,19 +195,6 @@ def describe(error: Exception) -> str:
     return f"It ended with an error that is not yours ({type(error).__name__}: {first_line}); the log has more."
 
 
-def patiently(call: Callable[[], Result], patience_s: float = 120.0) -> Result:
-    """Ask the store again while it does not answer, so that a busy disk does not cost a run."""
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            return call()
-        except OperationalError as error:
-            if time.monotonic() > deadline:
-                raise
-            log.warning("the store does not answer, trying again: %s", error.orig)
-            time.sleep(1.0)
-
-
 def main() -> None:
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])
@@ -263,7 +203,8 @@ def main() -> None:
     entry = queue.register(store, settings.num_workers, os.environ.get(WORKER_ID_VARIABLE))
     if entry is None:
         return
-    worker = Worker(store, settings, *entry)
+    starter = os.environ.get(SPARE_VARIABLE)
+    worker = Worker(store, settings, *entry, spare_of=int(starter) if starter else None)
     signal.signal(signal.SIGTERM, lambda *_: worker.end())
     worker.work()
 

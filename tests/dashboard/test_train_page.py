@@ -3,13 +3,14 @@
 import json
 import shlex
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from deit_core import presets
 from deit_core.cli import _spec
-from deit_core.runs import Status, Store
+from deit_core.runs import Status, Store, launcher
 from deit_core.runs.estimates import Estimate
 from deit_core.spec import AnySpec, load_spec
 
@@ -84,6 +85,25 @@ def test_one_click_starts_the_experiment(train_page: RunPage, store: Store) -> N
     assert page.get("page_link")
     sound(page.run())
     assert len(store.runs()) == 3
+
+
+def test_one_worker_stands_by_while_the_form_is_filled_in(
+    train_page: RunPage, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spares: list[bool] = []
+    idle = launcher.start_worker  # which starts nothing
+
+    def note(*args: Any) -> object:
+        spares.append(args[-1])
+        return idle(*args)
+
+    monkeypatch.setattr(launcher, "start_worker", note)
+    page = train_page()
+    train_page()
+    sound(page.run())
+    assert spares == [True]
+    page.button(key="start").click().run()
+    assert spares == [True]  # it takes the run
 
 
 def test_the_address_chooses_the_preset(train_page: RunPage) -> None:

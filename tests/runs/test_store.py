@@ -162,6 +162,19 @@ def test_slots_limit_the_workers_of_a_machine(store: Store) -> None:
     assert queue.register(store, 2) is not None
 
 
+def test_at_work_is_who_has_a_run(store: Store, worker: str) -> None:
+    enqueue(store, presets.smoke())
+    assert [here.id for here in queue.registered_here(store)] == [worker]
+    assert queue.workers_here(store) == []
+    assert queue.num_ready(store) == 1
+    run = queue.claim(store, worker)
+    assert run is not None
+    assert [here.id for here in queue.workers_here(store)] == [worker]
+    assert queue.num_ready(store) == 0
+    store.set_status(run.id, Status.COMPLETED)
+    assert queue.workers_here(store) == []
+
+
 def test_a_worker_does_not_retire_from_a_ready_run(store: Store, worker: str, tmp_path: Path) -> None:
     enqueue(store, presets.smoke())
     assert not queue.retire(store, worker)
@@ -276,7 +289,7 @@ def test_what_a_vanished_command_had_reserved_can_be_resumed(store: Store, tmp_p
     queue.reap(store)
     assert {store.run(run_id).status for run_id in ids} == {Status.INTERRUPTED}
     store.resume(ids[0])
-    assert queue.has_ready(store)
+    assert queue.num_ready(store) == 1
 
 
 def test_lifecycle_tells_the_whole_story(store: Store, worker: str, tmp_path: Path) -> None:

@@ -1,13 +1,11 @@
 """Real workers in real processes: they train, stop, die, and their runs go on."""
 
-import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -19,16 +17,6 @@ from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import train
-
-
-@pytest.fixture
-def launcher(settings: Settings) -> Iterator[LocalLauncher]:
-    store = open_store(settings.store_url)
-    yield LocalLauncher(store, settings)
-    for _, pid, _ in queue.workers_here(store):  # whatever a failing test has left
-        if pid != os.getpid():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                psutil.Process(pid).kill()
 
 
 def wait_for(launcher: LocalLauncher, condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
@@ -69,7 +57,7 @@ def test_an_experiment_trains_to_its_end(launcher: LocalLauncher, tiny_trio: Exp
     assert kinds[0] == "start"
     assert kinds.count("epoch") == 2
     assert "epoch 2" in log_tail(launcher.settings.runs_dir, ids[0])
-    wait_for(launcher, lambda: not queue.workers_here(launcher.store))  # and the worker leaves
+    wait_for(launcher, lambda: not queue.registered_here(launcher.store))  # and the worker leaves
 
 
 def test_killed_workers_run_reads_interrupted_and_resumes_bit_for_bit(
@@ -223,7 +211,7 @@ def test_the_foreground_uses_the_same_store_and_folders(settings: Settings, tiny
     assert [(run.name, run.status) for run in runs] == [(name, Status.COMPLETED) for name in ("teacher", "vit", "deit")]
     assert sum(isinstance(event, RunFinished) for _, event in watch.events) == 3
     assert (settings.runs_dir / runs[2].id / "best.safetensors").exists()
-    assert not queue.workers_here(store)
+    assert not queue.registered_here(store)
 
 
 def test_ctrl_c_stops_the_foreground_and_nothing_is_lost(settings: Settings, tiny_trio: ExperimentSpec) -> None:

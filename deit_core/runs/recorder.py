@@ -1,0 +1,77 @@
+"""From the events of a training to what the store keeps of them: points, and the run's own columns.
+
+Knows events and the writer; nothing of processes or of how a run ends.
+"""
+
+import logging
+import time
+from dataclasses import asdict
+from typing import Any
+
+from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.runs.records import Run
+from deit_core.runs.store import Store
+from deit_core.runs.writer import Writer
+
+log = logging.getLogger("deit_core.worker")
+
+
+class Recorder:
+    """Records one run. Close it before the run's status changes: then all of it is in the store."""
+
+    def __init__(self, store: Store, run: Run) -> None:
+        self.results: dict[str, float] = dict(run.results)
+        self._writer = Writer(store, run.id)
+        self._started: RunStarted | None = None
+        self._began_at = time.monotonic()
+
+    def record(self, event: Event) -> None:
+        """Take note of an event, without waiting for the store.
+
+        Raises: what the store has said for longer than its patience.
+        """
+        match event:
+            case RunStarted():
+                self._started, self._began_at = event, time.monotonic()
+                self.results |= {"num_params": event.num_params, "num_train": event.num_train}
+                log.info("started %s", asdict(event))
+                self._put("start", event.first_step, 0.0, {}, total_steps=event.total_steps)
+            case StepDone():
+                self._put("step", event.step, event.elapsed_s, event.metrics, time_left_s=self._time_left_s(event.step))
+            case EpochDone():
+                log.info("epoch %d %s", event.epoch, {name: round(value, 4) for name, value in event.metrics.items()})
+                self.results |= event.metrics | ({"best_epoch": event.epoch} if event.is_best else {})
+                if event.is_best:
+                    self.results["best_val_accuracy"] = event.metrics["val_accuracy"]
+                results = dict(self.results)  # as they are now; the thread writes them later
+                self._put("epoch", event.step, event.elapsed_s, event.metrics, epoch=event.epoch, results=results)
+            case CheckpointSaved():
+                log.info("saved step %d", event.step)
+            case RunFinished():
+                self.results |= event.metrics | {"best_epoch": event.best_epoch, "train_time_s": event.elapsed_s}
+            case RunFailed():
+                pass
+
+    def final_state(self) -> dict[str, Any]:
+        return {"results": self.results}
+
+    def close(self) -> None:
+        """Return once everything is in the store. Raises: what the store said when it is not."""
+        self._writer.close()
+
+    def _put(self, kind: str, step: int, elapsed_s: float, metrics: dict[str, float], **state: Any) -> None:
+        assert self._started is not None
+        point = {
+            "kind": kind,
+            "step": step,
+            "epoch": step / self._started.steps_per_epoch,
+            "elapsed_s": elapsed_s,
+            "metrics": metrics,
+        }
+        self._writer.put(point, step=step, **state)
+
+    def _time_left_s(self, step: int) -> float:
+        """From the pace of this session, validation and saving included."""
+        assert self._started is not None
+        done = step - self._started.first_step
+        return (time.monotonic() - self._began_at) / done * (self._started.total_steps - step)

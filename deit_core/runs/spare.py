@@ -1,0 +1,38 @@
+"""Standing by: a worker loads torch while somebody fills in a form, so that the run they start begins at once.
+
+Knows the store and this process; of training only what it imports.
+"""
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+
+import psutil
+
+from deit_core.runs import queue
+from deit_core.runs.store import Store
+from deit_core.threads import spin_briefly
+
+WAIT_S = 600.0
+_POLL_S = 0.25
+_LOADED = (
+    "deit_core.training",
+    "torch._dynamo",  # the first optimiser of a process loads it, which takes longer than torch itself
+    "sklearn.datasets",  # the digits
+)
+
+
+def stand_by(store: Store, starter: int, is_ending: Callable[[], bool], wait_s: float = WAIT_S) -> None:
+    """Load what a first step needs; return once a run is ready, or there is no reason to wait any longer.
+
+    Such a reason is that the time is over, that the worker is to end, that the process `starter`, whose people it waits
+    for, has ended, or that the store is no longer there.
+    """
+    ends_at = time.monotonic() + wait_s
+    spin_briefly()
+    for name in _LOADED:
+        import_module(name)
+    while not is_ending() and time.monotonic() < ends_at and psutil.pid_exists(starter) and store.path.exists():
+        if queue.num_ready(store):
+            return
+        time.sleep(_POLL_S)

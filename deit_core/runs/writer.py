@@ -1,0 +1,91 @@
+"""Points on their way into the store: a thread writes them, so that whoever measures never waits for a disk.
+
+Knows the store; nothing of events or of training.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import OperationalError
+
+from deit_core.runs.store import Store
+
+PATIENCE_S = 120.0  # for how long a store may not answer before a run ends
+RETRY_S = 1.0
+PAUSE_S = 0.1  # between two transactions; what is measured meanwhile goes into one
+
+log = logging.getLogger("deit_core.worker")
+
+Result = TypeVar("Result")
+
+
+class Writer:
+    """Writes the points of one run, in order and many at a time. Nothing is lost in silence: see `put` and `close`."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store, self._run_id = store, run_id
+        self._changed = threading.Condition()
+        self._points: list[dict[str, Any]] = []
+        self._state: dict[str, Any] = {}
+        self._is_closing = False
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
+        self._thread.start()
+
+    def put(self, point: dict[str, Any], **state: Any) -> None:
+        """Take a point and the run's newest columns; they are in the store a moment later, together.
+
+        Raises: what the store has said for longer than its patience; then the run must end.
+        """
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+            self._points.append(point)
+            self._state |= state
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Return once everything is in the store.
+
+        Raises: what the store said when it is not.
+        """
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            while self._write_waiting():
+                with self._changed:
+                    self._changed.wait_for(lambda: self._is_closing, PAUSE_S)
+        except Exception as error:
+            self._error = error
+
+    def _write_waiting(self) -> bool:
+        """Wait for points and write them all; False when no more will come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._points or self._is_closing)
+            points, self._points = self._points, []
+            state, self._state = self._state, {}
+        if points:
+            patiently(lambda: self._store.add_points(self._run_id, points, **state))
+        return bool(points)
+
+
+def patiently(call: Callable[[], Result]) -> Result:
+    """Ask the store again while it does not answer, so that a busy disk does not cost a run."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return call()
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("the store does not answer, trying again: %s", error.orig)
+            time.sleep(RETRY_S)
