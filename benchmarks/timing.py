@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 
 _LONG_S = 10.0  # of a round: then the first is no warm-up but a measurement, and the second the last
-_BLOCK = 5  # quick calls in a row: what the thing before left behind, in caches and heap, is over after the first
+_BLOCK = 10  # quick calls in a row: what the thing before left behind, in caches and heap, is over after a few
 
 
 def medians(things: Mapping[str, Callable[[], object]], *, budget_s: float, min_rounds: int = 3) -> dict[str, float]:
