@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from deit_core import presets
 from deit_core.errors import SpecError
-from deit_core.spec import ExperimentSpec, RunSpec, load_spec, replace
+from deit_core.settings import Settings
+from deit_core.spec import AugmentSpec, ExperimentSpec, RunSpec, load_spec, replace
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -100,3 +101,28 @@ def test_an_experiment_lists_teachers_first_and_splits_alike() -> None:
     assert isinstance(other, RunSpec)
     with pytest.raises(SpecError, match="split their data differently"):
         load_spec(json.dumps(experiment_of(other, deit)))
+
+
+@pytest.mark.parametrize(
+    ("padding", "flip", "count"), [(0, False, 1), (0, True, 2), (1, False, 9), (2, True, 50), (4, True, 162)]
+)
+def test_views_are_counted(padding: int, flip: bool, count: int) -> None:
+    assert AugmentSpec(crop_padding=padding, horizontal_flip=flip).num_views == count
+
+
+def test_a_spec_from_before_logits_were_stored_stores_them() -> None:
+    document = json.loads(presets.digits_quick().model_dump_json())
+    del document["runs"][2]["distillation"]["stored_logits"]
+    assert load_spec(json.dumps(document)) == presets.digits_quick()
+
+
+def test_the_room_for_logits_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DEIT_LOGITS_GB", raising=False)
+    assert Settings.from_env().logits_gb == 4
+    for text, value in (("", 4), ("0", 0), ("2.5", 2.5)):
+        monkeypatch.setenv("DEIT_LOGITS_GB", text)
+        assert Settings.from_env().logits_gb == value
+    for text in ("many", "-1", "nan", "inf"):
+        monkeypatch.setenv("DEIT_LOGITS_GB", text)
+        with pytest.raises(SpecError, match="DEIT_LOGITS_GB is the disk space"):
+            Settings.from_env()

@@ -21,8 +21,13 @@ def shape(request: pytest.FixtureRequest) -> dict[str, object]:
     return dict(request.param)
 
 
+@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    return request.param
+
+
 @pytest.fixture(params=[False, True], ids=["plain", "distilled"])
-def model(request: pytest.FixtureRequest, shape: dict[str, object]) -> VisionTransformer:
+def model(request: pytest.FixtureRequest, shape: dict[str, object], dtype: torch.dtype) -> VisionTransformer:
     torch.manual_seed(0)
     model = VisionTransformer(
         **shape, in_chans=3, num_classes=7, embed_dim=24, depth=3, num_heads=3, mlp_ratio=2, distilled=request.param
@@ -30,21 +35,22 @@ def model(request: pytest.FixtureRequest, shape: dict[str, object]) -> VisionTra
     with torch.no_grad():
         for block in model.blocks:
             block.attn.qkv.weight[: 2 * 24].mul_(2)  # queries and keys: attention as uneven as after training
-    return model.eval()
+    return model.eval().to(dtype)
 
 
 @pytest.fixture
-def images(model: VisionTransformer) -> Tensor:
-    return torch.randn(3, model.in_chans, *model.img_size, generator=torch.Generator().manual_seed(1))
+def images(model: VisionTransformer, dtype: torch.dtype) -> Tensor:
+    return torch.randn(3, model.in_chans, *model.img_size, generator=torch.Generator().manual_seed(1)).to(dtype)
 
 
 @torch.no_grad()
 def test_asking_for_attention_does_not_change_the_logits(model: VisionTransformer, images: Tensor) -> None:
     logits, attention = model(images, return_attention=True)
-    torch.testing.assert_close(logits, model(images), rtol=0, atol=1e-5)
+    atol = 1e-5 if logits.dtype == torch.float32 else 1e-12
+    torch.testing.assert_close(logits, model(images), rtol=0, atol=atol)
     tokens = model.num_prefix_tokens + model.grid_size[0] * model.grid_size[1]
     assert attention.shape == (3, 3, 3, tokens, tokens)
-    torch.testing.assert_close(attention.sum(-1), torch.ones(attention.shape[:-1]))
+    torch.testing.assert_close(attention.sum(-1), torch.ones(attention.shape[:-1], dtype=logits.dtype))
     if tokens > 3:
         assert attention.amax(-1).mean() > 1.5 / tokens
 

@@ -37,7 +37,7 @@ def test_every_view_occurs_and_none_beyond() -> None:
 
 def test_equal_counters_give_equal_epochs_and_others_do_not() -> None:
     def epoch(seed: int, number: int) -> list[torch.Tensor]:
-        return [pixels for pixels, _ in TrainBatches(split(), 16, AUGMENT, seed, CPU).epoch(number)]
+        return [batch.pixels for batch in TrainBatches(split(), 16, AUGMENT, seed, CPU).epoch(number)]
 
     first = epoch(0, 3)
     torch.rand(7)  # whatever else draws random numbers
@@ -55,16 +55,49 @@ def test_an_epoch_entered_late_goes_on_as_if_from_the_start() -> None:
 
 def test_each_image_comes_at_most_once_and_with_its_label() -> None:
     data = split(chans=1)
-    labels = torch.cat([labels for _, labels in TrainBatches(data, 16, AugmentSpec(crop_padding=0), 0, CPU).epoch(0)])
+    batches = list(TrainBatches(data, 16, AugmentSpec(crop_padding=0), 0, CPU).epoch(0))
+    labels = torch.cat([batch.labels for batch in batches])
     assert len(set(labels.tolist())) == len(labels) == 48
-    for pixels, found in TrainBatches(data, 16, AugmentSpec(crop_padding=0), 0, CPU).epoch(0):
-        torch.testing.assert_close(pixels, data.images[found].float() / 255)
+    for batch in batches:
+        torch.testing.assert_close(batch.pixels, data.images[batch.labels].float() / 255)
+
+
+@pytest.mark.parametrize("augment", [AUGMENT, AugmentSpec(crop_padding=1), AugmentSpec(crop_padding=0)])
+def test_rows_number_the_views_of_all_images(augment: AugmentSpec) -> None:
+    """One number, one picture: what was seen under a row in some epoch is seen under it in every other."""
+    data = split(10)
+    batches = TrainBatches(data, 5, augment, 0, CPU)
+    seen: dict[int, torch.Tensor] = {}
+    for epoch in range(60):
+        for batch in batches.epoch(epoch):
+            assert batch.rows is not None
+            assert augment.num_views is not None
+            assert torch.equal(batch.rows // augment.num_views, batch.labels)  # labels count the images here
+            for row, pixels in zip(batch.rows.tolist(), batch.pixels, strict=True):
+                assert torch.equal(seen.setdefault(row, pixels), pixels)
+    assert set(seen) <= set(range(10 * augment.num_views))
+    assert len(seen) > 0.6 * 10 * augment.num_views
+    pictures = {(row // augment.num_views, pixels.numpy().tobytes()) for row, pixels in seen.items()}
+    assert len(pictures) == len(seen), "two numbers for one picture"
+
+
+def test_an_epoch_entered_late_has_the_same_rows() -> None:
+    batches = TrainBatches(split(), 16, AUGMENT, 0, CPU)
+    whole, rest = list(batches.epoch(5)), list(batches.epoch(5, first_step=2))
+    assert whole[2].rows is not None
+    assert rest[0].rows is not None
+    assert torch.equal(whole[2].rows, rest[0].rows)
+
+
+def test_views_without_end_have_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AugmentSpec, "num_views", None)
+    assert next(TrainBatches(split(), 16, AUGMENT, 0, CPU).epoch(0)).rows is None
 
 
 def test_a_batch_larger_than_the_data_is_the_data() -> None:
     batches = TrainBatches(split(10), 128, AUGMENT, 0, CPU)
     assert batches.steps_per_epoch == 1
-    assert len(next(iter(batches.epoch(0)))[1]) == 10
+    assert len(next(batches.epoch(0)).labels) == 10
 
 
 def test_evaluation_sees_every_image_once_unchanged() -> None:

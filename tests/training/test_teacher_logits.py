@@ -1,0 +1,375 @@
+"""The teacher that remembers says what the teacher says, to the last bit, and is asked nothing twice."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace as replaced
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from deit_core import presets
+from deit_core.data import ImageData, Split
+from deit_core.distillation import DistillationTeacher
+from deit_core.events import Event, RunFinished, RunStarted, StepDone
+from deit_core.models.cnn import ResNet9
+from deit_core.spec import AugmentSpec, ExperimentSpec, ResNet9Spec, RunSpec, replace
+from deit_core.training import loop, train
+from deit_core.training.teacher_logits import TeacherLogits
+
+CPU = torch.device("cpu")
+MODEL = ResNet9Spec(width=8)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def random_teacher(width: int = 8, num_classes: int = 10, chans: int = 1, **options: Any) -> DistillationTeacher:
+    torch.manual_seed(0)
+    net = ResNet9(chans, num_classes, width)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return DistillationTeacher(net, **({"mean": (0.3,) * chans, "std": (0.3,) * chans, "img_size": 16} | options))
+
+
+# What it says of an image
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_logits_depend_on_nothing_but_the_image(num_threads: int, precision: str) -> None:
+    """Not on the number of images asked at once, nor on the others, nor on the place among them.
+
+    This very network in float32 gives other bits for 1, 2, 3 and 7 images at once when it is asked directly.
+    """
+    torch.set_num_threads(num_threads)
+    direct = random_teacher(width=64, num_classes=100, chans=3, img_size=32, precision=precision)
+    teacher = TeacherLogits(direct, ResNet9Spec(width=64), CPU)
+    pixels = torch.rand(66, 3, 32, 32)
+    whole = teacher(pixels)
+    torch.testing.assert_close(whole, direct(pixels), rtol=1e-4, atol=1e-4 if precision == "float32" else 0.1)
+    for count in (1, 2, 3, 7, 32, 33):
+        assert torch.equal(teacher(pixels[:count]), whole[:count]), count
+        assert torch.equal(teacher(pixels[-count:]), whole[-count:]), count
+    order = torch.randperm(66)
+    assert torch.equal(teacher(pixels[order]), whole[order])
+    assert torch.equal(teacher(pixels.contiguous(memory_format=torch.channels_last)), whole)
+
+
+# Keys
+
+
+def image_data(count: int = 20) -> ImageData:
+    images = torch.randint(0, 256, (count, 1, 16, 16), dtype=torch.uint8)
+    split = Split(images, torch.zeros(count, dtype=torch.int64))
+    return ImageData(split, split, split, tuple("0123456789"), (0.3,), (0.3,), "some hash")
+
+
+def opened(
+    home: Path,
+    *,
+    teacher: DistillationTeacher | None = None,
+    model: ResNet9Spec = MODEL,
+    stored: Any = "float32",
+    changes: dict[str, Any] | None = None,
+    data: ImageData | None = None,
+    cap_gb: float = 1.0,
+    **options: Any,
+) -> tuple[TeacherLogits, str]:
+    spec = replace(presets.smoke(), changes or {})
+    assert isinstance(spec, RunSpec)
+    found = TeacherLogits(teacher or random_teacher(), model, CPU, stored, **options)
+    return found, found.open_table(home, spec, data or image_data(), cap_gb)
+
+
+def one_weight_changed() -> DistillationTeacher:
+    teacher = random_teacher()
+    with torch.no_grad():
+        next(teacher.parameters())[0, 0, 0, 0] += 1e-6
+    return teacher
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "weights": {"teacher": one_weight_changed()},
+    "normalisation": {"teacher": random_teacher(std=(0.31,))},
+    "the teacher's image size": {"teacher": random_teacher(img_size=28)},
+    "precision": {"teacher": random_teacher(precision="bfloat16")},
+    "model": {"model": ResNet9Spec(width=9)},
+    "data": {"data": replaced(image_data(), content_hash="another hash")},
+    "number of images": {"data": image_data(21)},
+    "split seed": {"changes": {"data.split_seed": 1}},
+    "fraction": {"changes": {"data.fraction": 0.5}},
+    "image size": {"changes": {"data.img_size": 20}},
+    "padding": {"changes": {"augment.crop_padding": 2}},
+    "flip": {"changes": {"data.source": "fashion-mnist", "augment.horizontal_flip": True}},
+    "dtype": {"stored": "float16"},
+}
+
+
+def test_each_ingredient_has_its_own_table(tmp_path: Path) -> None:
+    keys = set()
+    for variant in ({}, *VARIANTS.values()):
+        with closing(opened(tmp_path, **variant)[0]) as teacher:
+            assert teacher._table is not None
+            keys.add(teacher._table.folder)
+    assert len(keys) == 1 + len(VARIANTS)
+
+
+def test_flip_alone_has_its_own_table(tmp_path: Path) -> None:
+    keys = set()
+    for flip in (False, True):
+        changes = {"data.source": "fashion-mnist", "augment.horizontal_flip": flip}
+        with closing(opened(tmp_path, changes=changes)[0]) as teacher:
+            assert teacher._table is not None
+            keys.add(teacher._table.folder)
+    assert len(keys) == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_what_rounds_otherwise_has_its_own_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(opened(tmp_path)[0]):
+        torch.set_num_threads(1)
+        with closing(opened(tmp_path)[0]):
+            monkeypatch.setattr(torch, "__version__", "3.0")
+            opened(tmp_path)[0].close()
+    assert len(list(tmp_path.glob("*/key.json"))) == 3
+
+
+def test_what_concerns_the_student_alone_shares_the_table(tmp_path: Path) -> None:
+    for changes in ({}, {"seed": 1}, {"optim.batch_size": 7}, {"data.normalization": "half"}, {"model.depth": 3}):
+        opened(tmp_path, changes=changes)[0].close()
+    opened(tmp_path, teacher=random_teacher(), write_at_once=False)[0].close()
+    assert len(list(tmp_path.glob("*/key.json"))) == 1
+
+
+# Looking up
+
+
+@pytest.mark.parametrize("stored", ["float32", "float16"])
+@pytest.mark.parametrize("write_at_once", [True, False])
+def test_looking_up_and_asking_give_the_same_bits(write_at_once: bool, stored: str, tmp_path: Path) -> None:
+    pixels, rows = torch.rand(50, 1, 16, 16), torch.randperm(180)[:50]
+    asked = TeacherLogits(random_teacher(), MODEL, CPU, stored)(pixels)  # type: ignore[arg-type]
+    teacher, sentence = opened(tmp_path, stored=stored, write_at_once=write_at_once)
+    assert "0% filled" in sentence
+    with closing(teacher):
+        for found in (slice(0, 10), slice(0, 50, 3), slice(40, 50), slice(0, 50), slice(0, 50)):
+            assert torch.equal(teacher(pixels[found], rows[found]), asked[found])
+        teacher.flush()
+        assert teacher._table is not None
+        assert teacher._table.share_filled() == pytest.approx(50 / 180)
+    other, sentence = opened(tmp_path, stored=stored)
+    assert "28% filled" in sentence
+    with closing(other):
+        assert torch.equal(other(pixels, rows), asked)
+        assert other.take_hit_rate() == 1.0
+        assert not other._is_placed
+    exact = TeacherLogits(random_teacher(), MODEL, CPU)(pixels)
+    torch.testing.assert_close(asked, exact, rtol=2**-11 if stored == "float16" else 0, atol=0)
+
+
+def test_the_hit_rate_is_of_images_since_the_last_call(tmp_path: Path) -> None:
+    teacher, _ = opened(tmp_path)
+    with closing(teacher):
+        assert teacher.take_hit_rate() is None
+        teacher(torch.rand(10, 1, 16, 16), torch.arange(10))
+        assert teacher.take_hit_rate() == 0
+        teacher(torch.rand(20, 1, 16, 16), torch.arange(20))
+        teacher(torch.rand(20, 1, 16, 16), torch.arange(20))
+        assert teacher.take_hit_rate() == 30 / 40
+        assert teacher.take_hit_rate() is None
+    assert torch.isfinite(teacher(torch.rand(10, 1, 16, 16), torch.arange(10))).all()  # closed: it is asked
+    assert teacher.take_hit_rate() is None
+
+
+def test_without_a_table_a_sentence_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "stored_logits is off" in opened(tmp_path, stored="off")[1]
+    assert "do not fit into the 0 GB of DEIT_LOGITS_GB" in opened(tmp_path, cap_gb=0)[1]
+    (tmp_path / "file").write_text("in the way")
+    assert "File exists" in opened(tmp_path / "file")[1]
+    monkeypatch.setattr(AugmentSpec, "num_views", None)
+    assert "no view comes twice" in opened(tmp_path)[1]
+
+
+# Whole runs
+
+
+@pytest.fixture(scope="module")
+def trio() -> ExperimentSpec:
+    """Teacher, ViT and DeiT on digits in float32; padding 1, so nine views of an image."""
+    changes = {
+        "optim.epochs": 2,
+        "optim.warmup_epochs": 0.5,
+        "model.patch_size": 4,
+        "model.depth": 1,
+        "model.embed_dim": 32,
+        "model.width": 8,
+        "data.fraction": 0.5,
+        "compute.precision": "float32",
+    }
+    spec = replace(presets.digits_quick(), changes)
+    assert isinstance(spec, ExperimentSpec)
+    return spec
+
+
+@pytest.fixture(scope="module")
+def taught(trio: ExperimentSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a trained teacher."""
+    folder = tmp_path_factory.mktemp("runs") / "teacher"
+    list(train(trio.runs[0], run_dir=folder))
+    return folder
+
+
+@pytest.fixture
+def runs_dir(taught: Path, tmp_path: Path) -> Path:
+    shutil.copytree(taught, tmp_path / "runs" / "teacher")
+    return tmp_path / "runs"
+
+
+def student(trio: ExperimentSpec, **changes: Any) -> RunSpec:
+    spec = replace(trio.runs[2], {key.replace("__", "."): value for key, value in changes.items()})
+    assert isinstance(spec, RunSpec)
+    return spec
+
+
+class Outcome:
+    """What is left of a run: each step's losses, its weights, how the teacher was reached."""
+
+    def __init__(self, spec: RunSpec, folder: Path, **options: Any) -> None:
+        events: list[Event] = list(train(spec, run_dir=folder, group_s=0, **options))
+        steps = [event for event in events if isinstance(event, StepDone)]
+        told = ("train_loss", "train_loss_distillation", "train_agreement")
+        self.losses = [[step.metrics[name] for name in told] for step in steps]
+        self.hit_rates = [step.metrics.get("teacher_hit_rate") for step in steps]
+        self.weights = load_file(folder / "last.safetensors")
+        started, finished = events[0], events[-1]
+        assert isinstance(started, RunStarted)
+        assert isinstance(finished, RunFinished)
+        self.sentence, self.metrics = started.teacher_logits, finished.metrics
+
+    def assert_equals(self, other: "Outcome") -> None:
+        assert self.losses == other.losses
+        assert all(torch.equal(self.weights[name], other.weights[name]) for name in self.weights)
+        assert self.metrics == other.metrics
+
+
+def refuse(*_: object) -> None:
+    raise AssertionError("the teacher was asked")
+
+
+@pytest.mark.parametrize("kind", ["soft", "hard"])
+@pytest.mark.parametrize("write_at_once", [True, False])
+def test_no_student_can_tell_a_table_from_the_teacher(
+    write_at_once: bool, kind: str, trio: ExperimentSpec, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit for bit, whether the table is missing, empty, full, or half filled by a student with another seed."""
+    monkeypatch.setattr(loop, "TeacherLogits", partial(TeacherLogits, write_at_once=write_at_once))
+    spec = student(trio, distillation__kind=kind)
+    online = Outcome(student(trio, distillation__kind=kind, distillation__stored_logits="off"), runs_dir / "online")
+    assert set(online.hit_rates) == {None}
+    assert not (runs_dir / "teacher-logits").exists()
+
+    cold = Outcome(spec, runs_dir / "cold")
+    cold.assert_equals(online)
+    assert "0% filled" in cold.sentence
+    assert cold.hit_rates[0] == 0
+    assert 0 < sum(cold.hit_rates) / len(cold.hit_rates) < 0.2  # a ninth of the second epoch's views are the first's
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResNet9, "forward", refuse)
+        warm = Outcome(spec, runs_dir / "warm")
+    warm.assert_equals(online)
+    assert set(warm.hit_rates) == {1.0}
+
+    other_seed = student(trio, distillation__kind=kind, seed=7, optim__batch_size=50)
+    after = Outcome(other_seed, runs_dir / "other")
+    assert 0.05 < after.hit_rates[0] < 0.4
+    assert len(list(runs_dir.glob("teacher-logits/*/key.json"))) == 1
+    shutil.rmtree(runs_dir / "teacher-logits")
+    Outcome(other_seed, runs_dir / "other-first").assert_equals(after)
+    half = Outcome(spec, runs_dir / "half")
+    half.assert_equals(online)
+    assert 0 < half.hit_rates[0] < 0.5
+
+
+def test_damage_is_healed_and_changes_nothing(trio: ExperimentSpec, runs_dir: Path) -> None:
+    first = Outcome(student(trio), runs_dir / "first")
+    file = next(runs_dir.glob("teacher-logits/*/logits.bin"))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) // 2)
+    file.write_bytes(content)
+    after = Outcome(student(trio), runs_dir / "after")
+    after.assert_equals(first)
+    assert 0.2 < after.hit_rates[0] < 0.8
+    assert set(Outcome(student(trio), runs_dir / "again").hit_rates) == {1.0}
+
+
+def test_float16_says_the_same_cold_warm_and_online(trio: ExperimentSpec, runs_dir: Path) -> None:
+    spec = student(trio, distillation__kind="soft", distillation__stored_logits="float16")
+    cold, warm, online = (
+        Outcome(spec, runs_dir / name, logits_gb=cap) for name, cap in (("cold", 4), ("warm", 4), ("online", 0))
+    )
+    warm.assert_equals(cold)
+    online.assert_equals(cold)
+    assert set(warm.hit_rates) == {1.0}
+    exact = Outcome(student(trio, distillation__kind="soft"), runs_dir / "exact")
+    assert cold.losses[0] == pytest.approx(exact.losses[0], rel=1e-3)
+    assert cold.losses != exact.losses
+
+
+def test_no_room_is_no_failure(trio: ExperimentSpec, runs_dir: Path) -> None:
+    cold = Outcome(student(trio), runs_dir / "cold")
+    capped = Outcome(student(trio), runs_dir / "capped", logits_gb=1e-6)
+    capped.assert_equals(cold)
+    assert "DEIT_LOGITS_GB" in capped.sentence
+    shutil.rmtree(runs_dir / "teacher-logits")
+    (runs_dir / "teacher-logits").write_text("a file in the way")
+    Outcome(student(trio), runs_dir / "blocked").assert_equals(cold)
+
+
+@pytest.mark.parametrize("write_at_once", [True, False])
+@pytest.mark.parametrize("meanwhile", ["kept", "gone", "no room"])
+def test_a_resumed_run_goes_on_bit_for_bit(
+    meanwhile: str, write_at_once: bool, trio: ExperimentSpec, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "TeacherLogits", partial(TeacherLogits, write_at_once=write_at_once))
+    spec = student(trio, compute__num_threads=None)
+    whole = Outcome(spec, runs_dir / "whole", num_threads=1)
+    shutil.rmtree(runs_dir / "teacher-logits")
+    events = train(spec, run_dir=runs_dir / "stopped", group_s=0, num_threads=1)
+    next(event for event in events if isinstance(event, StepDone) and event.step == 7)
+    events.close()
+    if meanwhile == "gone":
+        shutil.rmtree(runs_dir / "teacher-logits")
+    logits_gb = 0 if meanwhile == "no room" else 4
+    rest = Outcome(spec, runs_dir / "stopped", resume=True, logits_gb=logits_gb, num_threads=2)
+    assert rest.losses == whole.losses[7:]
+    assert rest.metrics == whole.metrics
+    assert torch.equal(rest.weights["head.weight"], whole.weights["head.weight"])
+    if meanwhile == "kept":  # the table of one thread, though two were offered: with the 7 batches before the stop
+        assert f"{7 * 32 / (9 * 574):.0%} filled" in rest.sentence
+
+
+def test_a_run_that_has_ended_lets_its_table_go(trio: ExperimentSpec, runs_dir: Path) -> None:
+    Outcome(student(trio), runs_dir / "first")
+    events = train(student(trio, seed=2), run_dir=runs_dir / "stopped")
+    next(events)
+    size_gb = sum(file.stat().st_size for file in runs_dir.glob("teacher-logits/*/*.bin")) / 1e9
+    other = student(trio, augment__crop_padding=0)
+    assert "in use" in Outcome(other, runs_dir / "beside", logits_gb=size_gb).sentence
+    events.close()
+    assert "filled" in Outcome(other, runs_dir / "after", logits_gb=size_gb).sentence
+    assert len(list(runs_dir.glob("teacher-logits/*/key.json"))) == 1
