@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import contention, rollout, slider
+from benchmarks import contention, rollout, slider, training
 
 RESULTS = Path(__file__).parent / "results"
 BENCHMARKS: dict[str, Callable[[], Iterable[dict[str, object]]]] = {
+    "training": training.measure,
     "rollout": rollout.measure,
     "slider": slider.measure,
     "contention": contention.measure,

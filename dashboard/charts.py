@@ -78,6 +78,13 @@ CHARTS: dict[str, Chart] = {
         "Share of the training images where a DeiT's distillation head decides as the teacher does.",
         ".1%",
     ),
+    "Teacher looked up": Chart(
+        (Line("teacher_hit_rate", "step"),),
+        "Share of the training images for which the teacher's answer to this very view was on disk already, from an "
+        "earlier epoch or another student. The answers are the same either way; looked up they cost nothing.",
+        ".1%",
+        can_be_smoothed=False,
+    ),
     "Learning rate": Chart((Line("lr", "step"),), "Warm-up, then cosine decay.", ".2e", can_be_smoothed=False),
     "Images per second": Chart((Line("images_per_s", "step"),), "Training speed, without validation.", ".0f"),
 }

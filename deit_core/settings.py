@@ -1,5 +1,6 @@
 """Where things are on this machine, from the environment: read once, at the edge, and passed in from there."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +10,21 @@ from deit_core.errors import SpecError
 
 @dataclass(frozen=True)
 class Settings:
-    """`store_url` is a database URL; `num_workers` is how many runs train at once on this machine."""
+    """Where a store, runs and data lie, and how much of this machine runs may take.
+
+    `store_url` is a database URL; `num_workers` is how many runs train at once; `logits_gb` is the disk space for the
+    tables of teachers' logits, in units of 10^9 bytes.
+    """
 
     store_url: str
     runs_dir: Path
     data_dir: Path
     num_workers: int
+    logits_gb: float = 4.0
 
     @classmethod
     def from_env(cls, *, runs_dir: Path | None = None, data_dir: Path | None = None) -> "Settings":
-        """Settings from DEIT_STORE, DEIT_RUNS_DIR, DEIT_DATA_DIR and DEIT_WORKERS; arguments go before them.
+        """Settings from DEIT_STORE, DEIT_RUNS_DIR, DEIT_DATA_DIR, DEIT_WORKERS, DEIT_LOGITS_GB; arguments go first.
 
         The store is a SQLite file in the folder of the runs unless DEIT_STORE says otherwise.
         """
@@ -33,4 +39,19 @@ class Settings:
             runs_dir=runs,
             data_dir=(data_dir or Path(os.environ.get("DEIT_DATA_DIR") or "data")).resolve(),
             num_workers=int(workers),
+            logits_gb=_logits_gb(os.environ.get("DEIT_LOGITS_GB")),
         )
+
+
+def _logits_gb(text: str | None) -> float:
+    if not text:
+        return Settings.logits_gb
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise SpecError(
+            f"DEIT_LOGITS_GB is the disk space in GB for the logits of teachers, not {text!r}; set it to 0 or more."
+        )
+    return value

@@ -112,6 +112,12 @@ class DistillationSpec(_Part):
         "DeiT code does, which makes it smaller by the number of classes.",
         advanced=True,
     )
+    stored_logits: Literal["float32", "float16", "off"] = _field(
+        "float32",
+        "How the teacher's logits are kept on disk, for all students of the same views. float32: exactly what it says. "
+        "float16: half the space, each logit rounded by up to 1/2048 of itself. off: it is asked at every step.",
+        advanced=True,
+    )
 
 
 class OptimSpec(_Part):
@@ -147,6 +153,11 @@ class AugmentSpec(_Part):
         2, "Pads by this much and crops back at random: shifts by up to it.", unit="px", ge=0, le=32
     )
     horizontal_flip: bool = _field(False, "Mirrors half of the images. Never for digits.")
+
+    @property
+    def num_views(self) -> int | None:
+        """How many views there are of one image; None where they are without end."""
+        return (2 * self.crop_padding + 1) ** 2 * (2 if self.horizontal_flip else 1)
 
 
 class ComputeSpec(_Part):

@@ -30,6 +30,11 @@ class Views:
     def to(self, device: torch.device) -> "Views":
         return Views(self.down.to(device), self.across.to(device), self.mirrored.to(device))
 
+    def numbers(self, spec: AugmentSpec) -> Tensor:
+        """Which of the spec's `num_views` each view is (N,)."""
+        shift = self.down * (2 * spec.crop_padding + 1) + self.across
+        return shift * 2 + self.mirrored if spec.horizontal_flip else shift
+
 
 def counter_seed(*counter: int) -> int:
     """A seed for a random generator, well mixed, from numbers such as (seed, epoch, purpose)."""

@@ -5,6 +5,7 @@ seen. Pixels leave here as floats in [0, 1]; each model normalises for itself.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +13,18 @@ from torch import Tensor
 from deit_core.data.augment import counter_seed, crop, draw_views, pad
 from deit_core.data.splits import Split
 from deit_core.spec import AugmentSpec
+
+
+class Batch(NamedTuple):
+    """Pixels (B, C, S, S) in [0, 1], labels (B,), and a number (B,) for each view: image * num_views + view.
+
+    The numbers stay on the CPU, so that to look something up by them waits for no device. None where views are
+    without end.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    rows: Tensor | None
 
 
 class TrainBatches:
@@ -28,14 +41,19 @@ class TrainBatches:
     def steps_per_epoch(self) -> int:
         return self.num_images // self.batch_size
 
-    def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """(pixels (B, C, S, S) in [0, 1], labels (B,)) of the epoch's steps from `first_step` on."""
+    def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of the epoch's steps from `first_step` on."""
         generator = torch.Generator().manual_seed(counter_seed(self.seed, epoch, 0))
-        order = torch.randperm(self.num_images, generator=generator).to(self.device)
-        views = draw_views(self.num_images, self.augment, self.seed, epoch).to(self.device)
+        order = torch.randperm(self.num_images, generator=generator)
+        views = draw_views(self.num_images, self.augment, self.seed, epoch)
+        num_views = self.augment.num_views
+        rows = None if num_views is None else (order * num_views + views.numbers(self.augment)[order])
+        order, views = order.to(self.device), views.to(self.device)
         for step in range(first_step, self.steps_per_epoch):
-            indices = order[step * self.batch_size : (step + 1) * self.batch_size]
-            yield to_pixels(crop(self.padded, indices, views[indices], self.img_size)), self.labels[indices]
+            steps_own = slice(step * self.batch_size, (step + 1) * self.batch_size)
+            indices = order[steps_own]
+            pixels = to_pixels(crop(self.padded, indices, views[indices], self.img_size))
+            yield Batch(pixels, self.labels[indices], None if rows is None else rows[steps_own])
 
 
 def eval_batches(split: Split, device: torch.device, batch_size: int = 512) -> Iterator[tuple[Tensor, Tensor]]:

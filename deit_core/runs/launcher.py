@@ -186,6 +186,7 @@ def start_worker(store: Store, settings: Settings, worker_id: str, is_spare: boo
         "DEIT_RUNS_DIR": str(settings.runs_dir),
         "DEIT_DATA_DIR": str(settings.data_dir),
         "DEIT_WORKERS": str(settings.num_workers),
+        "DEIT_LOGITS_GB": str(settings.logits_gb),
         WORKER_ID_VARIABLE: worker_id,
         SPARE_VARIABLE: str(os.getpid()) if is_spare else "",
     }

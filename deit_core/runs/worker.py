@@ -123,6 +123,7 @@ class Worker:
             resume=True,
             device=self._device(),
             num_threads=self._num_threads(),
+            logits_gb=self.settings.logits_gb,
         )
         with contextlib.closing(Recorder(self.store, run)) as recorder, contextlib.closing(events):
             for event in events:

@@ -14,16 +14,17 @@ from torch import Tensor
 
 from deit_core.data import TrainBatches, load_data
 from deit_core.data.augment import counter_seed
-from deit_core.distillation import DistillationTeacher
 from deit_core.errors import RunError
 from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
-from deit_core.models import ModelCard, build_model, find_teacher, load_checkpoint, load_teacher
+from deit_core.models import ModelCard, build_model, find_teacher, load_checkpoint, load_teacher, read_card
+from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import choose_device, place
 from deit_core.training.evaluation import evaluate
 from deit_core.training.measures import Group
 from deit_core.training.step import TrainStep
+from deit_core.training.teacher_logits import TeacherLogits
 
 _INIT = 2  # purpose of a counter; order and views of the data have 0 and 1, dropout has 3
 
@@ -37,6 +38,7 @@ def train(
     device: str | None = None,
     num_threads: int | None = None,
     group_s: float = 0.5,
+    logits_gb: float = Settings.logits_gb,
 ) -> Generator[Event, None, None]:
     """Train one run and yield what happens.
 
@@ -50,15 +52,18 @@ def train(
         num_threads: CPU threads where the spec does not say, else torch's own choice; a resumed run keeps those it
             began with.
         group_s: steps are reported in groups of about this many seconds; 0 reports each.
+        logits_gb: disk space, in units of 10^9 bytes, for the tables of teachers' logits, which lie beside this folder.
     Raises: DeitError where data, teacher or folder do not fit the spec.
     """
     session = _Session(spec, Path(run_dir), Path(data_dir), resume, device, num_threads)
     try:
-        yield from session.events(group_s)
+        yield from session.events(group_s, logits_gb)
     except GeneratorExit:
         if session.has_unsaved_steps and session.has_finite_weights():
             session.save_state()
         raise
+    finally:
+        session.close()
 
 
 class _NotFiniteError(Exception):
@@ -88,19 +93,27 @@ class _Session:
         torch.manual_seed(counter_seed(spec.seed, 0, _INIT))
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
         self.model = place(model, self.device)
-        self.step = TrainStep(spec, self.model, self._load_teacher(), self._normalize, self.batches.steps_per_epoch)
+        self.teacher = self._load_teacher()
+        self.step = TrainStep(spec, self.model, self.teacher, self._normalize, self.batches.steps_per_epoch)
         self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
         if resume and self.folder.state_file.exists():
             self._load_state()
         self.has_unsaved_steps = False
         self._started_at = time.monotonic() - self.progress.elapsed_s
 
-    def _load_teacher(self) -> DistillationTeacher | None:
+    def _load_teacher(self) -> TeacherLogits | None:
         asked = self.spec.distillation
         if asked is None:
             return None
-        teacher = load_teacher(find_teacher(asked.teacher, self.folder.path.parent), self.data.classes, self.spec.data)
-        return place(teacher, self.device)
+        path = find_teacher(asked.teacher, self.folder.path.parent)
+        teacher = load_teacher(path, self.data.classes, self.spec.data)
+        return TeacherLogits(teacher, read_card(path).spec.model, self.device, asked.stored_logits)
+
+    def _open_teacher_logits(self, cap_gb: float) -> str:
+        """Let the teacher remember from now on; a sentence about it. Threads must be settled: tables depend on them."""
+        if self.teacher is None:
+            return ""
+        return self.teacher.open_table(self.folder.path.parent / "teacher-logits", self.spec, self.data, cap_gb)
 
     def _load_state(self) -> None:
         self.progress = self.folder.load_state(self.model, self.step.optimizer, self.device)
@@ -110,7 +123,7 @@ class _Session:
             )
         torch.set_num_threads(self.progress.num_threads)  # another number would round differently
 
-    def events(self, group_s: float) -> Iterator[Event]:
+    def events(self, group_s: float, logits_gb: float) -> Iterator[Event]:
         yield RunStarted(
             num_params=sum(p.numel() for p in self.model.parameters()),
             num_train=len(self.data.train),
@@ -121,6 +134,7 @@ class _Session:
             first_step=self.progress.step,
             device=str(self.device),
             num_threads=torch.get_num_threads(),
+            teacher_logits=self._open_teacher_logits(logits_gb),
         )
         try:
             while self.progress.epoch < self.spec.optim.epochs:
@@ -137,8 +151,8 @@ class _Session:
         steps, progress = self.batches.steps_per_epoch, self.progress
         group, saved_at = Group(progress.step), time.monotonic()
         self.model.train()
-        for pixels, labels in self.batches.epoch(progress.epoch, first_step=progress.step - progress.epoch * steps):
-            group.add(self.step(pixels, labels, progress.step))
+        for batch in self.batches.epoch(progress.epoch, first_step=progress.step - progress.epoch * steps):
+            group.add(self.step(batch.pixels, batch.labels, progress.step, batch.rows))
             progress.step += 1
             if group.age_s < group_s and progress.step % steps:
                 continue
@@ -150,6 +164,8 @@ class _Session:
                 "lr": self.step.learning_rate(progress.step - 1),
                 "images_per_s": group.num_steps * self.batches.batch_size / group.age_s,
             }
+            if self.teacher is not None and (hit_rate := self.teacher.take_hit_rate()) is not None:
+                metrics["teacher_hit_rate"] = hit_rate
             yield StepDone(progress.step, progress.epoch + 1, self._elapsed_s(), metrics)
             if time.monotonic() - saved_at > self.spec.compute.checkpoint_interval_s:
                 if not self.has_finite_weights():  # a finite loss may still have made a step too far
@@ -196,8 +212,15 @@ class _Session:
         """Write the state that the next session resumes from."""
         self.progress.elapsed_s = self._elapsed_s()
         self.folder.save_state(self.model, self.step.optimizer, self.progress)
+        if self.teacher is not None:
+            self.teacher.flush()
         self.has_unsaved_steps = False
         return CheckpointSaved(self.progress.step, self.progress.epoch, str(self.folder.path))
+
+    def close(self) -> None:
+        """Let go of what others may want."""
+        if self.teacher is not None:
+            self.teacher.close()
 
     def has_finite_weights(self) -> bool:
         return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.data.augment import counter_seed
-from deit_core.distillation import DistillationLoss, DistillationTeacher
+from deit_core.distillation import DistillationLoss
 from deit_core.spec import RunSpec
 from deit_core.training.measures import measure
 from deit_core.training.optim import build_optimizer, learning_rate
@@ -18,28 +18,36 @@ class TrainStep:
     """A model, its loss and its optimiser; called with the number of the step, it makes that step.
 
     Dropout and learning rate are functions of the step alone, so a step can be made again and comes out the same.
+
+    Args:
+        teacher: pixels (B, C, S, S) in [0, 1] -> logits (B, K); called with the views' rows too where there are some.
     """
 
     def __init__(
         self,
         spec: RunSpec,
         model: nn.Module,
-        teacher: DistillationTeacher | None,
+        teacher: nn.Module | None,
         normalize: Callable[[Tensor], Tensor],
         steps_per_epoch: int,
     ) -> None:
-        self.spec, self.model, self.normalize = spec, model, normalize
+        self.spec, self.model, self.teacher, self.normalize = spec, model, teacher, normalize
         self.steps_per_epoch = steps_per_epoch
         self.optimizer = build_optimizer(model, spec.optim)
         self.criterion = build_criterion(spec, teacher)
 
-    def __call__(self, pixels: Tensor, labels: Tensor, step: int) -> dict[str, Tensor]:
-        """Make step `step`, counted from 0, on pixels (B, C, S, S) in [0, 1] and labels (B,)."""
+    def __call__(self, pixels: Tensor, labels: Tensor, step: int, rows: Tensor | None = None) -> dict[str, Tensor]:
+        """Make step `step`, counted from 0, on pixels (B, C, S, S) in [0, 1] and labels (B,).
+
+        Args: rows: (B,) on the CPU, the numbers of these views, by which the teacher remembers them.
+        """
         torch.manual_seed(counter_seed(self.spec.seed, step, _DROPOUT))
         lr = self.learning_rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        teacher_logits = self.criterion.teacher_logits(pixels) if self.spec.distillation else None
+        teacher_logits = None
+        if self.teacher is not None:
+            teacher_logits = self.teacher(pixels) if rows is None else self.teacher(pixels, rows)
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.spec.compute.precision == "bfloat16"):
             outputs = self.model(self.normalize(pixels))
         outputs = (outputs[0].float(), outputs[1].float()) if isinstance(outputs, tuple) else outputs.float()
@@ -54,7 +62,7 @@ class TrainStep:
         return learning_rate(step, self.spec.optim, self.steps_per_epoch)
 
 
-def build_criterion(spec: RunSpec, teacher: DistillationTeacher | None) -> DistillationLoss:
+def build_criterion(spec: RunSpec, teacher: nn.Module | None) -> DistillationLoss:
     """The loss of a run: smoothed cross-entropy with the true labels, and the teacher's term where there is one."""
     base = nn.CrossEntropyLoss(label_smoothing=spec.optim.label_smoothing)
     asked = spec.distillation

@@ -1,0 +1,322 @@
+"""Training a student and its teacher: images a second, against the tutorials' loop, timm's and vit-pytorch's tasks.
+
+All have the mini-project's widths, batch, teacher and data, and train in turn in one process, slice by slice. timm and
+vit-pytorch are given this project's batches, since neither has a loader of its own for data in memory; the tutorials'
+loop reads PIL images one by one through a DataLoader, as they do.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from deit_core import presets
+from deit_core.data import ImageData, TrainBatches, load_data
+from deit_core.distillation import DistillationTeacher
+from deit_core.models import ResNet9, VisionTransformer, build_student, build_teacher
+from deit_core.settings import Settings
+from deit_core.spec import ExperimentSpec, RunSpec, replace
+from deit_core.torchvision_ops import torchvision
+from deit_core.training.device import place
+from deit_core.training.step import TrainStep
+from deit_core.training.teacher_logits import TeacherLogits
+
+_SLICE_S = 2.0
+_ROUNDS = 5
+_STEPS = 40  # of one epoch, gone over again and again: so many batches hold all that a loop meets
+_CPU = torch.device("cpu")
+
+Loop = Iterator[int]  # makes a step each time, and says of how many images
+
+
+def measure() -> Iterator[dict[str, object]]:
+    """Images/s, and ratios to the tutorials' loop and to the bare step: students, hard and soft, and the teacher."""
+    specs = _specs()
+    data = load_data(specs["deit"].data, Settings.from_env().data_dir)
+    for kind in ("hard", "soft"):
+        deit = replace(specs["deit"], {"distillation.kind": kind})
+        assert isinstance(deit, RunSpec)
+        with tempfile.TemporaryDirectory() as folder:
+            yield from _rows(f"student, {kind}", _student_loops(deit, specs["teacher"], data, Path(folder)))
+    yield from _rows("teacher", _teacher_loops(specs["teacher"], data))
+
+
+def _specs() -> dict[str, RunSpec]:
+    experiment = presets.get("fashion-miniproject")
+    assert isinstance(experiment, ExperimentSpec)
+    small = replace(experiment, {f"{run.name}.data.fraction": 0.2 for run in experiment.runs})
+    assert isinstance(small, ExperimentSpec)
+    return {run.name: run for run in small.runs}
+
+
+def _rows(what: str, loops: dict[str, Loop]) -> Iterator[dict[str, object]]:
+    speeds: dict[str, list[float]] = {name: [] for name in loops}
+    for loop in loops.values():
+        _speed(loop, _SLICE_S / 2)  # warm-up
+    for _ in range(_ROUNDS):
+        for name, loop in loops.items():
+            speeds[name].append(_speed(loop, _SLICE_S))
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    for name, speed in medians.items():
+        yield {
+            "what": what,
+            "loop": name,
+            "images_per_s": round(speed),
+            "to_tutorial": round(speed / medians["tutorial"], 2),
+            "to_bare_step": round(speed / medians["bare step"], 2),
+        }
+
+
+def _speed(loop: Loop, seconds: float) -> float:
+    began, count = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        count += next(loop)
+    return count / (time.perf_counter() - began)
+
+
+def _student_loops(spec: RunSpec, teacher_spec: RunSpec, data: ImageData, folder: Path) -> dict[str, Loop]:
+    """Every loop has a student and an optimiser of its own, and the same teacher."""
+    torch.manual_seed(0)
+    cnn = place(build_teacher(teacher_spec).eval(), _CPU)
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (data.mean, data.std))
+
+    def normalize(pixels: Tensor) -> Tensor:
+        return (pixels - mean) / std
+
+    def teacher() -> DistillationTeacher:
+        return DistillationTeacher(cnn, data.mean, data.std, teacher_spec.data.img_size)
+
+    def ours(stored: bool) -> Loop:
+        asked = TeacherLogits(teacher(), teacher_spec.model, _CPU, "float32" if stored else "off")
+        if stored:
+            asked.open_table(folder, spec, data, cap_gb=1.0)
+            for batch in islice(_batches(spec, data).epoch(0), _STEPS):
+                asked(batch.pixels, batch.rows)
+        return _our_loop(spec, place(build_student(spec).train(), _CPU), asked, normalize, data)
+
+    return {
+        "tutorial": _tutorial_student(spec, cnn, data),
+        "timm": _timm(spec, cnn, normalize, data),
+        "vit-pytorch": _vit_pytorch(spec, cnn, normalize, data),
+        "deit_core, teacher asked": ours(stored=False),
+        "deit_core, logits stored": ours(stored=True),
+        "bare step": _bare(build_student(spec).train(), _resident(spec, data, normalize), spec),
+    }
+
+
+def _teacher_loops(spec: RunSpec, data: ImageData) -> dict[str, Loop]:
+    torch.manual_seed(0)
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (data.mean, data.std))
+
+    def normalize(pixels: Tensor) -> Tensor:
+        return (pixels - mean) / std
+
+    model = place(build_teacher(spec).train(), _CPU)
+    return {
+        "tutorial": _tutorial(spec, build_teacher(spec).train(), F.cross_entropy, data),
+        "deit_core": _our_loop(spec, model, None, normalize, data),
+        "bare step": _bare(place(build_teacher(spec).train(), _CPU), _resident(spec, data, normalize), spec),
+    }
+
+
+def _batches(spec: RunSpec, data: ImageData) -> TrainBatches:
+    return TrainBatches(data.train, spec.optim.batch_size, spec.augment, spec.seed, _CPU)
+
+
+def _our_loop(
+    spec: RunSpec, model: nn.Module, teacher: nn.Module | None, normalize: Callable[[Tensor], Tensor], data: ImageData
+) -> Loop:
+    batches = _batches(spec, data)
+    step = TrainStep(spec, model, teacher, normalize, batches.steps_per_epoch)
+    number = 0
+    while True:
+        for batch in islice(batches.epoch(0), _STEPS):
+            step(batch.pixels, batch.labels, number, batch.rows)
+            number += 1
+            yield len(batch.labels)
+
+
+def _tutorial_student(spec: RunSpec, cnn: ResNet9, data: ImageData) -> Loop:
+    """Attention written out, the teacher asked at every step."""
+    student = build_student(spec).train()
+
+    def loss(model: VisionTransformer, pixels: Tensor, labels: Tensor) -> Tensor:
+        tokens, _ = model.forward_features(pixels, return_attention=True)
+        logits = model.forward_heads(tokens)
+        with torch.no_grad():
+            said = cnn(pixels)
+        return _distillation_loss(spec, logits["class"], logits["distillation"], said, labels)
+
+    return _tutorial(spec, student, lambda pixels, labels: loss(student, pixels, labels), data)
+
+
+def _tutorial(spec: RunSpec, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], data: ImageData) -> Loop:
+    """A DataLoader of PIL images, a plain optimiser, and the loss read at every step."""
+    criterion = loss if isinstance(model, VisionTransformer) else lambda pixels, labels: loss(model(pixels), labels)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4)
+    loader = torch.utils.data.DataLoader(_PilImages(spec, data), spec.optim.batch_size, shuffle=True, drop_last=True)
+    running = 0.0
+    while True:
+        for pixels, labels in loader:
+            value = criterion(pixels, labels)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            running += value.item()
+            yield len(labels)
+
+
+class _PilImages(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    def __init__(self, spec: RunSpec, data: ImageData) -> None:
+        transforms = torchvision.transforms
+        self.images = [Image.fromarray(image[0].numpy()) for image in data.train.images]
+        self.labels = data.train.labels.tolist()
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomCrop(spec.data.img_size, padding=spec.augment.crop_padding),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(data.mean, data.std),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(self.images[index]), self.labels[index]
+
+
+def _timm(spec: RunSpec, cnn: ResNet9, normalize: Callable[[Tensor], Tensor], data: ImageData) -> Loop:
+    from timm.models.deit import VisionTransformerDistilled
+    from timm.task import TokenDistillationTask
+
+    shape = build_student(spec)
+    student: Any = VisionTransformerDistilled(  # type: ignore[no-untyped-call]
+        img_size=shape.img_size,
+        patch_size=shape.patch_size,
+        in_chans=shape.in_chans,
+        num_classes=shape.num_classes,
+        embed_dim=shape.embed_dim,
+        depth=shape.depth,
+        num_heads=shape.num_heads,
+        mlp_ratio=_mlp_ratio(spec),
+        drop_rate=0.0,
+        proj_drop_rate=_drop_rate(spec),
+        pos_drop_rate=_drop_rate(spec),
+    )
+    channel = {"mean": (0.5,) * shape.in_chans, "std": (0.5,) * shape.in_chans}
+    student.pretrained_cfg = channel
+    teacher: Any = cnn
+    teacher.pretrained_cfg = channel
+    assert spec.distillation is not None
+    task = TokenDistillationTask(
+        student,
+        teacher,
+        nn.CrossEntropyLoss(),
+        distill_type=spec.distillation.kind,
+        task_loss_weight=1 - spec.distillation.alpha,
+        temperature=spec.distillation.tau,
+        verbose=False,
+    ).train()
+    return _peer(spec, student.parameters(), lambda pixels, labels: task(pixels, labels)["loss"], normalize, data)
+
+
+def _vit_pytorch(spec: RunSpec, cnn: ResNet9, normalize: Callable[[Tensor], Tensor], data: ImageData) -> Loop:
+    from vit_pytorch.distill import DistillableViT, DistillWrapper
+
+    shape = build_student(spec)
+    student = DistillableViT(
+        image_size=shape.img_size[0],
+        patch_size=shape.patch_size[0],
+        num_classes=shape.num_classes,
+        dim=shape.embed_dim,
+        depth=shape.depth,
+        heads=shape.num_heads,
+        dim_head=shape.embed_dim // shape.num_heads,
+        mlp_dim=int(_mlp_ratio(spec) * shape.embed_dim),
+        channels=shape.in_chans,
+        dropout=_drop_rate(spec),
+        emb_dropout=_drop_rate(spec),
+    )
+    assert spec.distillation is not None
+    wrapper = DistillWrapper(
+        student=student,
+        teacher=cnn,
+        temperature=spec.distillation.tau,
+        alpha=spec.distillation.alpha,
+        hard=spec.distillation.kind == "hard",
+    )
+    cnn.eval()
+    parameters = [parameter for name, parameter in wrapper.named_parameters() if not name.startswith("teacher.")]
+    return _peer(spec, parameters, wrapper, normalize, data)
+
+
+def _peer(
+    spec: RunSpec,
+    parameters: Any,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    normalize: Callable[[Tensor], Tensor],
+    data: ImageData,
+) -> Loop:
+    optimizer = torch.optim.AdamW(parameters, lr=5e-4)
+    batches = _batches(spec, data)
+    while True:
+        for batch in islice(batches.epoch(0), _STEPS):
+            value = loss(normalize(batch.pixels), batch.labels)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            yield len(batch.labels)
+
+
+def _resident(spec: RunSpec, data: ImageData, normalize: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    batch = next(_batches(spec, data).epoch(0))
+    return normalize(batch.pixels), batch.labels
+
+
+def _bare(model: nn.Module, resident: tuple[Tensor, Tensor], spec: RunSpec) -> Loop:
+    """Forward, loss, backward and update on one batch, and nothing else."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
+    pixels, labels = resident
+    said = torch.randn(len(labels), int(labels.max()) + 1)
+    for _ in cycle([0]):
+        with torch.autocast("cpu", torch.bfloat16, enabled=spec.compute.precision == "bfloat16"):
+            outputs = model(pixels)
+        if isinstance(outputs, tuple):
+            value = _distillation_loss(spec, outputs[0], outputs[1], said, labels)
+        else:
+            value = F.cross_entropy(outputs.float(), labels)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        yield len(labels)
+
+
+def _distillation_loss(spec: RunSpec, by_class: Tensor, by_token: Tensor, said: Tensor, labels: Tensor) -> Tensor:
+    assert spec.distillation is not None
+    alpha, tau = spec.distillation.alpha, spec.distillation.tau
+    if spec.distillation.kind == "hard":
+        taught = F.cross_entropy(by_token, said.argmax(-1))
+    else:
+        soft = F.kl_div((by_token / tau).log_softmax(-1), (said / tau).softmax(-1), reduction="batchmean")
+        taught = tau**2 * soft
+    return (1 - alpha) * F.cross_entropy(by_class, labels) + alpha * taught
+
+
+def _mlp_ratio(spec: RunSpec) -> float:
+    ratio: float = spec.model.model_dump()["mlp_ratio"]
+    return ratio
+
+
+def _drop_rate(spec: RunSpec) -> float:
+    rate: float = spec.model.model_dump()["drop_rate"]
+    return rate

@@ -1,0 +1,161 @@
+"""What a run's teacher says of its batches: looked up where it was said before, asked where not.
+
+Exact: a student cannot tell which of the two it was. Convolutions and matrix products round differently in batches of
+other sizes and with other numbers of threads, so on a CPU the teacher is always asked in pieces of one size, with or
+without a table, and the machine is part of what a table is kept under. Knows no student and no files.
+
+    B batch, K classes
+"""
+
+import hashlib
+import platform
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deit_core.data import ImageData
+from deit_core.distillation import DistillationTeacher
+from deit_core.spec import ModelSpec, RunSpec
+from deit_core.training.device import place
+from deit_core.training.logit_table import LogitTable, NoRoomError, open_table
+
+_PIECE = 32  # images; on a CPU as fast as whole batches, and few to pad up to
+
+
+class TeacherLogits(nn.Module):
+    """A teacher that remembers, called like the teacher itself. Its model goes to the device when it is first asked.
+
+    Args:
+        teacher: on the CPU.
+        model: what it is built from.
+        stored: how logits are kept; "float16" rounds also those that are asked, so that no student sees a difference.
+        write_at_once: else what is asked is written by `flush`. On a GPU that spares waiting for it at every step.
+    """
+
+    def __init__(
+        self,
+        teacher: DistillationTeacher,
+        model: ModelSpec,
+        device: torch.device,
+        stored: Literal["float32", "float16", "off"] = "float32",
+        *,
+        write_at_once: bool | None = None,
+    ) -> None:
+        super().__init__()
+        self.teacher, self.model, self.device, self.stored = teacher, model, device, stored
+        self.write_at_once = device.type == "cpu" if write_at_once is None else write_at_once
+        self._is_placed = False
+        self._table: LogitTable | None = None
+        self._unwritten: list[tuple[Tensor, Tensor]] = []  # rows on the CPU, logits on the device
+        self._num_found, self._num_sought = 0, 0
+
+    def forward(self, pixels: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Logits (B, K) of pixels (B, C, S, S) in [0, 1].
+
+        Args: rows: (B,) on the CPU, the numbers of these views in the table; without them the teacher is asked.
+        """
+        if self._table is None or rows is None:
+            return self._ask(pixels)
+        logits, known = self._table.read(rows)
+        unknown = (~known).nonzero()[:, 0]
+        self._num_found += len(rows) - len(unknown)
+        self._num_sought += len(rows)
+        logits = self._to_device(logits)
+        if len(unknown):
+            places = self._to_device(unknown)
+            said = self._ask(pixels[places])
+            logits[places] = said
+            self._unwritten.append((rows[unknown], said))
+            if self.write_at_once:
+                self.flush()
+        return logits
+
+    def open_table(self, home: Path, spec: RunSpec, data: ImageData, cap_gb: float) -> str:
+        """Look up from now on, in the table in `home` that fits teacher, views and machine.
+
+        Returns: a sentence: which table it is, or why the teacher is asked at every step.
+        """
+        num_views = spec.augment.num_views
+        if self.stored == "off":
+            return "The teacher is asked at every step, since distillation.stored_logits is off."
+        if num_views is None:
+            return "The teacher is asked at every step, since no view comes twice."
+        facts = {
+            "teacher": teacher_facts(self.teacher, self.model),
+            "images": {"data": data.content_hash, "split": spec.data.split, "img_size": spec.data.img_size},
+            "views": spec.augment.model_dump(),
+            "machine": machine_facts(self.device),
+        }
+        shape = len(data.train) * num_views, len(data.classes)
+        try:
+            table = open_table(home, facts, shape, self.stored, cap_gb * 1e9)
+        except (NoRoomError, OSError) as reason:
+            return f"The teacher is asked at every step, since there is no table of its logits: {reason}."
+        self._table = table
+        return (
+            f"The teacher's logits are looked up in {table.folder} ({table.size_bytes / 1e6:.0f} MB, "
+            f"{table.share_filled():.0%} filled)."
+        )
+
+    def take_hit_rate(self) -> float | None:
+        """The share of images that were found in the table since the last call; None where none was sought."""
+        rate = self._num_found / self._num_sought if self._num_sought else None
+        self._num_found, self._num_sought = 0, 0
+        return rate
+
+    def flush(self) -> None:
+        """Write what the teacher was asked since the last time."""
+        if self._table is not None and self._unwritten:
+            rows, logits = (torch.cat(parts) for parts in zip(*self._unwritten, strict=True))
+            self._table.write(rows, logits.cpu())
+        self._unwritten = []
+
+    def close(self) -> None:
+        if self._table is not None:
+            self._table.close()
+            self._table = None
+
+    def _ask(self, pixels: Tensor) -> Tensor:
+        """The model's logits (B, K) of pixels, whose bits depend on nothing but each image."""
+        if not self._is_placed:
+            place(self.teacher, self.device)
+            self._is_placed = True
+        padded = F.pad(pixels, (0, 0) * 3 + (0, -len(pixels) % _PIECE))
+        pieces = padded.split(_PIECE) if self.device.type == "cpu" else (padded,)  # a GPU is slow on small pieces
+        logits = torch.cat([self.teacher(piece) for piece in pieces])[: len(pixels)]
+        return logits.half().float() if self.stored == "float16" else logits
+
+    def _to_device(self, tensor: Tensor) -> Tensor:
+        """Without waiting for what the device is still busy with."""
+        pinned = tensor.pin_memory() if self.device.type == "cuda" else tensor
+        return pinned.to(self.device, non_blocking=True)
+
+
+def teacher_facts(teacher: DistillationTeacher, model: ModelSpec) -> dict[str, Any]:
+    """All that decides what a teacher says of given pixels."""
+    digest = hashlib.sha256()
+    for name, tensor in teacher.state_dict().items():  # mean and standard deviation of its pixels among them
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return {
+        "weights": digest.hexdigest(),
+        "model": model.model_dump(),
+        "img_size": teacher.img_size,
+        "precision": teacher.precision,
+    }
+
+
+def machine_facts(device: torch.device) -> dict[str, Any]:
+    """What the rounding of a result depends on beside the numbers that go into it."""
+    facts = {"torch": torch.__version__, "matmul": torch.get_float32_matmul_precision(), "device": device.type}
+    if device.type == "cuda":
+        return facts | {"name": torch.cuda.get_device_name(device)}
+    return facts | {
+        "name": platform.machine(),
+        "num_threads": torch.get_num_threads(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        **torch.cpu.get_capabilities(),
+    }
