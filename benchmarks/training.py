@@ -209,7 +209,7 @@ def _timm(spec: RunSpec, cnn: ResNet9, normalize: Callable[[Tensor], Tensor], da
         depth=shape.depth,
         num_heads=shape.num_heads,
         mlp_ratio=_mlp_ratio(spec),
-        drop_rate=0.0,
+        attn_drop_rate=spec.model.model_dump()["attn_drop_rate"],
         proj_drop_rate=_drop_rate(spec),
         pos_drop_rate=_drop_rate(spec),
     )
