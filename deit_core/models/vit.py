@@ -46,7 +46,9 @@ class Attention(nn.Module):
         q, k, v = rearrange(self.qkv(x), "B N (qkv H d) -> qkv B H N d", qkv=3, H=self.num_heads)
         weights = None
         if return_attention:
-            weights = ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).softmax(dim=-1)  # B H N N
+            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # B H N N
+            # In place where no gradient needs the scores: of large batches, fresh memory costs more than the softmax.
+            weights = torch.softmax(scores, dim=-1, out=None if torch.is_grad_enabled() else scores)
             x = self.attn_drop(weights) @ v
         else:
             x = F.scaled_dot_product_attention(q, k, v, dropout_p=self.attn_drop.p if self.training else 0.0)
