@@ -22,10 +22,12 @@ from deit_core import presets
 from deit_core.data import ImageData, TrainBatches, load_data
 from deit_core.distillation import DistillationTeacher
 from deit_core.models import ResNet9, VisionTransformer, build_student, build_teacher
+from deit_core.models.dropout import Dropout
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.torchvision_ops import torchvision
-from deit_core.training.device import place
+from deit_core.training.device import Plan, place
+from deit_core.training.probe import choose_plan
 from deit_core.training.step import TrainStep
 from deit_core.training.teacher_logits import TeacherLogits
 
@@ -46,7 +48,8 @@ def measure() -> Iterator[dict[str, object]]:
         assert isinstance(deit, RunSpec)
         with tempfile.TemporaryDirectory() as folder:
             yield from _rows(f"student, {kind}", _student_loops(deit, specs["teacher"], data, Path(folder)))
-    yield from _rows("teacher", _teacher_loops(specs["teacher"], data))
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _rows("teacher", _teacher_loops(specs["teacher"], data, Path(folder)))
 
 
 def _specs() -> dict[str, RunSpec]:
@@ -94,36 +97,40 @@ def _student_loops(spec: RunSpec, teacher_spec: RunSpec, data: ImageData, folder
     def teacher() -> DistillationTeacher:
         return DistillationTeacher(cnn, data.mean, data.std, teacher_spec.data.img_size)
 
-    def ours(stored: bool) -> Loop:
+    plan = _choose(_step(spec, build_student(spec), teacher(), normalize, data), data, folder)
+
+    def ours(plan: Plan, *, stored: bool = True) -> Loop:
         asked = TeacherLogits(teacher(), teacher_spec.model, _CPU, "float32" if stored else "off")
         if stored:
             asked.open_table(folder, spec, data, cap_gb=1.0)
             for batch in islice(_batches(spec, data).epoch(0), _STEPS):
                 asked(batch.pixels, batch.rows)
-        return _our_loop(spec, place(build_student(spec).train(), _CPU), asked, normalize, data)
+        return _our_loop(_step(spec, build_student(spec), asked, normalize, data), data, plan)
 
     return {
         "tutorial": _tutorial_student(spec, cnn, data),
         "timm": _timm(spec, cnn, normalize, data),
         "vit-pytorch": _vit_pytorch(spec, cnn, normalize, data),
-        "deit_core, teacher asked": ours(stored=False),
-        "deit_core, logits stored": ours(stored=True),
-        "bare step": _bare(build_student(spec).train(), _resident(spec, data, normalize), spec),
+        "deit_core, teacher asked": ours(plan, stored=False),
+        "deit_core, float32": ours(Plan()),
+        f"deit_core, {plan}": ours(plan),
+        "bare step": _bare(build_student(spec).train(), _resident(spec, data, normalize), spec, plan),
     }
 
 
-def _teacher_loops(spec: RunSpec, data: ImageData) -> dict[str, Loop]:
+def _teacher_loops(spec: RunSpec, data: ImageData, folder: Path) -> dict[str, Loop]:
     torch.manual_seed(0)
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (data.mean, data.std))
 
     def normalize(pixels: Tensor) -> Tensor:
         return (pixels - mean) / std
 
-    model = place(build_teacher(spec).train(), _CPU)
+    step = _step(spec, build_teacher(spec), None, normalize, data)
+    plan = _choose(step, data, folder)
     return {
         "tutorial": _tutorial(spec, build_teacher(spec).train(), F.cross_entropy, data),
-        "deit_core": _our_loop(spec, model, None, normalize, data),
-        "bare step": _bare(place(build_teacher(spec).train(), _CPU), _resident(spec, data, normalize), spec),
+        f"deit_core, {plan}": _our_loop(step, data, plan),
+        "bare step": _bare(build_teacher(spec).train(), _resident(spec, data, normalize), spec, plan),
     }
 
 
@@ -131,11 +138,21 @@ def _batches(spec: RunSpec, data: ImageData) -> TrainBatches:
     return TrainBatches(data.train, spec.optim.batch_size, spec.augment, spec.seed, _CPU)
 
 
-def _our_loop(
+def _step(
     spec: RunSpec, model: nn.Module, teacher: nn.Module | None, normalize: Callable[[Tensor], Tensor], data: ImageData
-) -> Loop:
-    batches = _batches(spec, data)
-    step = TrainStep(spec, model, teacher, normalize, batches.steps_per_epoch)
+) -> TrainStep:
+    return TrainStep(spec, model.train(), teacher, normalize, _batches(spec, data).steps_per_epoch)
+
+
+def _choose(step: TrainStep, data: ImageData, folder: Path) -> Plan:
+    """How the runs of this project would compute; eager, as runs this short are."""
+    batch = next(_batches(step.spec, data).epoch(0))
+    return choose_plan(step, batch.pixels, batch.labels, folder / "plans", num_steps=1)
+
+
+def _our_loop(step: TrainStep, data: ImageData, plan: Plan) -> Loop:
+    step.follow(plan)
+    batches = _batches(step.spec, data)
     number = 0
     while True:
         for batch in islice(batches.epoch(0), _STEPS):
@@ -145,8 +162,8 @@ def _our_loop(
 
 
 def _tutorial_student(spec: RunSpec, cnn: ResNet9, data: ImageData) -> Loop:
-    """Attention written out, the teacher asked at every step."""
-    student = build_student(spec).train()
+    """Attention written out, torch's own dropout, the teacher asked at every step."""
+    student = _with_torchs_dropout(build_student(spec)).train()
 
     def loss(model: VisionTransformer, pixels: Tensor, labels: Tensor) -> Tensor:
         tokens, _ = model.forward_features(pixels, return_attention=True)
@@ -156,6 +173,14 @@ def _tutorial_student(spec: RunSpec, cnn: ResNet9, data: ImageData) -> Loop:
         return _distillation_loss(spec, logits["class"], logits["distillation"], said, labels)
 
     return _tutorial(spec, student, lambda pixels, labels: loss(student, pixels, labels), data)
+
+
+def _with_torchs_dropout(model: VisionTransformer) -> VisionTransformer:
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, Dropout):
+                setattr(module, name, nn.Dropout(child.p))
+    return model
 
 
 def _tutorial(spec: RunSpec, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], data: ImageData) -> Loop:
@@ -283,13 +308,14 @@ def _resident(spec: RunSpec, data: ImageData, normalize: Callable[[Tensor], Tens
     return normalize(batch.pixels), batch.labels
 
 
-def _bare(model: nn.Module, resident: tuple[Tensor, Tensor], spec: RunSpec) -> Loop:
+def _bare(model: nn.Module, resident: tuple[Tensor, Tensor], spec: RunSpec, plan: Plan) -> Loop:
     """Forward, loss, backward and update on one batch, and nothing else."""
+    place(model, _CPU, channels_last=plan.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
     pixels, labels = resident
     said = torch.randn(len(labels), int(labels.max()) + 1)
     for _ in cycle([0]):
-        with torch.autocast("cpu", torch.bfloat16, enabled=spec.compute.precision == "bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=plan.precision == "bfloat16"):
             outputs = model(pixels)
         if isinstance(outputs, tuple):
             value = _distillation_loss(spec, outputs[0], outputs[1], said, labels)

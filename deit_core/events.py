@@ -20,6 +20,7 @@ class RunStarted:
     first_step: int
     device: str
     num_threads: int
+    plan: str = ""  # precision, memory layout and whether compiled, in words
     teacher_logits: str = ""  # a sentence: where they are looked up, or why the teacher is asked at every step
 
 

@@ -161,7 +161,7 @@ def _teacher_and_students(
             model=teacher,
             optim=teacher_optim,
             augment=augment,
-            compute=ComputeSpec(precision="bfloat16", num_threads=num_threads),
+            compute=compute,
         ),
         vit,
         RunSpec(

@@ -166,8 +166,11 @@ class ComputeSpec(_Part):
     device: Literal["auto", "cpu", "cuda", "mps"] = _field(
         "auto", "auto takes a GPU where there is one.", advanced=True
     )
-    precision: Literal["float32", "bfloat16"] = _field(
-        "float32", "bfloat16 autocast is faster for CNNs and on GPUs, slower for a small ViT on a CPU.", advanced=True
+    precision: Literal["auto", "float32", "bfloat16"] = _field(
+        "auto",
+        "auto tries both on the run's first steps and takes the faster; bfloat16 is autocast, mostly faster for CNNs "
+        "and on GPUs, slower for a small ViT on a CPU.",
+        advanced=True,
     )
     num_threads: int | None = _field(
         None, "CPU threads; empty shares the cores among the workers.", ge=1, le=256, advanced=True

@@ -17,7 +17,8 @@ spin_briefly()  # torch is not loaded yet; a worker does the same
 @pytest.fixture
 def tiny() -> RunSpec:
     """A plain ViT on digits: 17 steps an epoch, about .2 s each epoch."""
-    spec = replace(presets.smoke(), {"name": "tiny", "model.drop_rate": 0.1, "model.attn_drop_rate": 0.1})
+    changes = {"model.drop_rate": 0.1, "model.attn_drop_rate": 0.1, "compute.precision": "float32"}
+    spec = replace(presets.smoke(), {"name": "tiny", **changes})
     assert isinstance(spec, RunSpec)
     return spec
 
@@ -34,6 +35,7 @@ def tiny_trio() -> ExperimentSpec:
             "model.depth": 2,
             "model.embed_dim": 32,
             "model.width": 8,
+            "compute.precision": "float32",
         },
     )
     assert isinstance(spec, ExperimentSpec)

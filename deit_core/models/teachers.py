@@ -31,9 +31,9 @@ def load_teacher(path: Path | str, classes: tuple[str, ...], data: DataSpec) -> 
             f"The teacher {card.spec.name!r} split {data.source} differently, so it has learned images that the "
             "student is judged on; give both the same data.fraction, data.val_fraction and data.split_seed."
         )
-    return DistillationTeacher(
-        load_checkpoint(path), card.mean, card.std, card.spec.data.img_size, card.spec.compute.precision
-    )
+    asked = card.spec.compute.precision
+    precision = card.precision or (asked if asked != "auto" else "float32")
+    return DistillationTeacher(load_checkpoint(path), card.mean, card.std, card.spec.data.img_size, precision)
 
 
 def find_teacher(name: str, runs_dir: Path) -> Path:

@@ -15,6 +15,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from deit_core.models.dropout import Dropout
+
+_FEW_TOKENS = 256  # whose attention weights are small beside the rest that a backward pass keeps
+
 Size = int | tuple[int, int]
 Output = Tensor | tuple[Tensor, Tensor]
 
@@ -38,14 +42,14 @@ class Attention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
-        self.attn_drop = nn.Dropout(attn_drop)
+        self.attn_drop = Dropout(attn_drop)
         self.proj = nn.Linear(dim, dim)
-        self.proj_drop = nn.Dropout(proj_drop)
+        self.proj_drop = Dropout(proj_drop)
 
     def forward(self, x: Tensor, return_attention: bool = False) -> tuple[Tensor, Tensor | None]:
         q, k, v = rearrange(self.qkv(x), "B N (qkv H d) -> qkv B H N d", qkv=3, H=self.num_heads)
         weights = None
-        if return_attention:
+        if return_attention or self._is_faster_written_out(x):
             scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # B H N N
             # In place where no gradient needs the scores: of large batches, fresh memory costs more than the softmax.
             weights = torch.softmax(scores, dim=-1, out=None if torch.is_grad_enabled() else scores)
@@ -53,7 +57,11 @@ class Attention(nn.Module):
         else:
             x = F.scaled_dot_product_attention(q, k, v, dropout_p=self.attn_drop.p if self.training else 0.0)
         x = rearrange(x, "B H N d -> B N (H d)")
-        return self.proj_drop(self.proj(x)), weights
+        return self.proj_drop(self.proj(x)), weights if return_attention else None
+
+    def _is_faster_written_out(self, x: Tensor) -> bool:
+        """A CPU's fused attention knows no dropout, and its backward pass only saves memory, not time."""
+        return self.training and x.device.type == "cpu" and (self.attn_drop.p > 0 or x.shape[1] <= _FEW_TOKENS)
 
 
 class Mlp(nn.Module):
@@ -62,7 +70,7 @@ class Mlp(nn.Module):
         self.fc1 = nn.Linear(dim, hidden_dim)
         self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden_dim, dim)
-        self.drop = nn.Dropout(drop)
+        self.drop = Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.drop(self.act(self.fc1(x)))
@@ -160,7 +168,7 @@ class VisionTransformer(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.dist_token = nn.Parameter(torch.zeros(1, 1, embed_dim)) if distilled else None
         self.pos_embed = nn.Parameter(torch.zeros(1, num_tokens, embed_dim))
-        self.pos_drop = nn.Dropout(drop_rate)
+        self.pos_drop = Dropout(drop_rate)
         drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
         self.blocks = nn.ModuleList(
             Block(embed_dim, num_heads, mlp_ratio, qkv_bias, drop_rate, attn_drop_rate, rate) for rate in drop_paths

@@ -5,7 +5,7 @@ Knows files and specs; nothing of optimisers or of runs in progress.
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,7 +24,8 @@ _HEADER = "deit_lab"
 class ModelCard(BaseModel):
     """All that a file of weights needs to be used: how it was trained, what it tells apart, how it reads pixels.
 
-    `mean` and `std` are per channel, of pixels in [0, 1]; `metrics` are those of the epoch the weights are from.
+    `mean` and `std` are per channel, of pixels in [0, 1]; `metrics` are those of the epoch the weights are from;
+    `precision` is what it was trained in, None in older files, where the spec says it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,6 +39,7 @@ class ModelCard(BaseModel):
     epoch: int
     step: int
     metrics: dict[str, float] = {}
+    precision: Literal["float32", "bfloat16"] | None = None
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images as the model was trained to read them: (B, C, height, width) uint8 -> float32, on the same device.

@@ -31,7 +31,7 @@ class Progress:
     """Where a run stands: all that changes during training beside weights and optimiser.
 
     `step` and `epoch` count what is finished, over the whole run; `sums` are the metrics of the epoch under way so
-    far; `elapsed_s` is training time over all sessions.
+    far; `elapsed_s` is training time over all sessions, `plan` the fields of the Plan that all of them compute by.
     """
 
     step: int = 0
@@ -42,6 +42,7 @@ class Progress:
     best_loss: float = float("inf")
     num_threads: int = 0
     data_hash: str = ""
+    plan: dict[str, Any] = field(default_factory=dict)
     sums: dict[str, Tensor] = field(default_factory=dict)
 
 

@@ -1,6 +1,8 @@
-"""Which device a run computes on, and putting models there."""
+"""Which device a run computes on, in which manner, and putting models there."""
 
-from typing import TypeVar
+import platform
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
@@ -9,6 +11,29 @@ from deit_core.errors import SpecError
 from deit_core.spec import ComputeSpec
 
 Model = TypeVar("Model", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the steps of a run are computed. Changes their speed, and their results by rounding alone.
+
+    precision: "bfloat16" is autocast: products in it, sums and weights in float32.
+    channels_last: the memory layout of convolutions; else (B, C, height, width) as written.
+    compiled: by torch.compile, with CUDA graphs on a GPU.
+    """
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    channels_last: bool = True
+    compiled: bool = False
+
+    def __str__(self) -> str:
+        layout = "channels last" if self.channels_last else "channels first"
+        return f"{self.precision}, {layout}, {'compiled' if self.compiled else 'eager'}"
+
+
+def plain_plan(spec: ComputeSpec) -> Plan:
+    """What a spec asks for where nothing is tried."""
+    return Plan("bfloat16" if spec.precision == "bfloat16" else "float32")
 
 
 def choose_device(spec: ComputeSpec, auto: str | None = None) -> torch.device:
@@ -24,10 +49,24 @@ def choose_device(spec: ComputeSpec, auto: str | None = None) -> torch.device:
     return torch.device(spec.device)
 
 
-def place(model: Model, device: torch.device) -> Model:
-    """Move a model to a device, its convolutions in the memory layout (channels last) that is faster everywhere."""
+def place(model: Model, device: torch.device, *, channels_last: bool = True) -> Model:
+    """Move a model to a device, its convolutions in the memory layout asked for."""
     model.to(device)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
     for parameter in model.parameters():
         if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            parameter.data = parameter.data.contiguous(memory_format=layout)
     return model
+
+
+def machine_facts(device: torch.device) -> dict[str, Any]:
+    """What the rounding of a result depends on beside the numbers that go into it."""
+    facts = {"torch": torch.__version__, "matmul": torch.get_float32_matmul_precision(), "device": device.type}
+    if device.type == "cuda":
+        return facts | {"name": torch.cuda.get_device_name(device)}
+    return facts | {
+        "name": platform.machine(),
+        "num_threads": torch.get_num_threads(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        **torch.cpu.get_capabilities(),
+    }

@@ -8,54 +8,77 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from deit_core.catalog import SOURCES
 from deit_core.distillation import DistillationTeacher
 from deit_core.models import build_model, find_teacher, read_card
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 from deit_core.training.device import choose_device, place
+from deit_core.training.probe import SilentTeacher, choose_plan
 from deit_core.training.step import TrainStep
 
 _PROBE_S = 1.0
 
 
-def estimate_duration(spec: RunSpec, teacher_spec: RunSpec | None, num_threads: int) -> float:
+def estimate_duration(spec: RunSpec, teacher_spec: RunSpec | None, plans: Path, num_threads: int) -> float:
     """Seconds of training, validation and test, without the start of the process.
 
     Args:
         teacher_spec: the spec of the teacher the student would learn from, where there is one.
+        plans: the folder where it is remembered how models compute fastest here.
         num_threads: CPU threads where the spec does not say.
     """
     torch.set_num_threads(spec.compute.num_threads or num_threads)
-    device = choose_device(spec.compute)
     facts = SOURCES[spec.data.source]
     num_images = facts.num_train * spec.data.fraction
     num_val = num_images * spec.data.val_fraction
     num_train = num_images - num_val
-    batch_size = min(spec.optim.batch_size, int(num_train))
-
-    def build(run: RunSpec) -> torch.nn.Module:
-        return place(build_model(run), device)
-
-    def pixels(count: int) -> torch.Tensor:
-        return torch.rand(count, facts.in_chans, spec.data.img_size, spec.data.img_size, device=device)
-
-    teacher = None
+    step, pixels, labels = _first_step(spec, int(num_train), plans)
+    step_s = _seconds_per_call(lambda: step(pixels, labels, 0)["train_loss"].item())  # reading it waits for the device
     if teacher_spec is not None:
-        half = (0.5,) * facts.in_chans
-        precision = teacher_spec.compute.precision
-        teacher = DistillationTeacher(build(teacher_spec), half, half, teacher_spec.data.img_size, precision).to(device)
-    model = build(spec)
-    step = TrainStep(spec, model, teacher, lambda x: x - 0.5, steps_per_epoch=max(1, int(num_train) // batch_size))
-    batch, labels = pixels(batch_size), torch.zeros(batch_size, dtype=torch.long, device=device)
-    step_s = _seconds_per_call(lambda: step(batch, labels, 0)["train_loss"].item())  # reading it waits for the device
-
-    model.eval()
-    eval_batch = pixels(min(512, facts.num_test))
+        step_s += _teacher_s(teacher_spec, pixels, plans) * _share_asked(spec)
+    model = step.model.eval()
     with torch.no_grad():
-        image_s = _seconds_per_call(lambda: model(eval_batch).sum().item()) / len(eval_batch)
+        image_s = _seconds_per_call(lambda: model(pixels).sum().item()) / len(pixels)
     per_epoch_s = step_s * step.steps_per_epoch + image_s * num_val
     return per_epoch_s * spec.optim.epochs + image_s * facts.num_test
+
+
+def _first_step(spec: RunSpec, num_train: int, plans: Path) -> tuple[TrainStep, Tensor, Tensor]:
+    """A run's step, ready to be made as the run would, on made-up pixels (B, C, S, S) and labels (B,).
+
+    Without its teacher, whose words cost no time here.
+    """
+    device, facts = choose_device(spec.compute), SOURCES[spec.data.source]
+    batch_size = min(spec.optim.batch_size, num_train)
+    pixels = torch.rand(batch_size, facts.in_chans, spec.data.img_size, spec.data.img_size, device=device)
+    labels = torch.arange(batch_size, device=device) % len(facts.classes)
+    teacher = SilentTeacher(labels, len(facts.classes)) if spec.distillation else None
+    steps_per_epoch = max(1, num_train // batch_size)
+    step = TrainStep(spec, place(build_model(spec), device), teacher, lambda x: x - 0.5, steps_per_epoch)
+    step.follow(choose_plan(step, pixels, labels, plans, steps_per_epoch * spec.optim.epochs))
+    return step, pixels, labels
+
+
+def _teacher_s(spec: RunSpec, pixels: Tensor, plans: Path) -> float:
+    """Seconds in which the teacher of a run answers a batch."""
+    step, _, _ = _first_step(spec, spec.optim.batch_size, plans)
+    half = (0.5,) * pixels.shape[1]
+    teacher = DistillationTeacher(step.model, half, half, spec.data.img_size, step.plan.precision)
+    return _seconds_per_call(lambda: teacher(pixels).sum().item())
+
+
+def _share_asked(spec: RunSpec) -> float:
+    """For what share of a student's images the teacher is asked, when the table of its logits is empty at first.
+
+    An image shown n times, each time as one of v views, is seen as v (1 - (1 - 1/v)^n) different ones.
+    """
+    views, epochs = spec.augment.num_views, spec.optim.epochs
+    assert spec.distillation is not None
+    if views is None or spec.distillation.stored_logits == "off":
+        return 1.0
+    return views * (1 - (1 - 1 / views) ** epochs) / epochs
 
 
 def estimate_durations(spec: AnySpec, runs_dir: Path, num_threads: int) -> dict[str, float]:
@@ -68,7 +91,7 @@ def estimate_durations(spec: AnySpec, runs_dir: Path, num_threads: int) -> dict[
         teacher = spec.teacher_of(run) if isinstance(spec, ExperimentSpec) else None
         if teacher is None and run.distillation is not None:
             teacher = read_card(find_teacher(run.distillation.teacher, runs_dir)).spec
-        durations[run.name] = estimate_duration(run, teacher, num_threads)
+        durations[run.name] = estimate_duration(run, teacher, runs_dir / "plans", num_threads)
     return durations
 
 

@@ -7,6 +7,7 @@ alone says where a run is, and a resumed run is the run that was never stopped.
 import math
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -20,9 +21,10 @@ from deit_core.models import ModelCard, build_model, find_teacher, load_checkpoi
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 from deit_core.training.checkpoint import Progress, RunFolder
-from deit_core.training.device import choose_device, place
+from deit_core.training.device import Plan, choose_device, place, plain_plan
 from deit_core.training.evaluation import evaluate
 from deit_core.training.measures import Group
+from deit_core.training.probe import choose_plan
 from deit_core.training.step import TrainStep
 from deit_core.training.teacher_logits import TeacherLogits
 
@@ -98,8 +100,21 @@ class _Session:
         self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
         if resume and self.folder.state_file.exists():
             self._load_state()
+        else:
+            self._choose_plan()
         self.has_unsaved_steps = False
         self._started_at = time.monotonic() - self.progress.elapsed_s
+
+    @property
+    def total_steps(self) -> int:
+        return self.spec.optim.epochs * self.batches.steps_per_epoch
+
+    def _choose_plan(self) -> None:
+        batch = next(self.batches.epoch(0))
+        home = self.folder.path.parent / "plans"
+        plan = choose_plan(self.step, batch.pixels, batch.labels, home, self.total_steps)
+        self.step.follow(plan)
+        self.progress.plan = asdict(plan)
 
     def _load_teacher(self) -> TeacherLogits | None:
         asked = self.spec.distillation
@@ -121,7 +136,8 @@ class _Session:
             raise RunError(
                 f"{self.spec.data.source} is not the data this run began with; restore the files, or start a new run."
             )
-        torch.set_num_threads(self.progress.num_threads)  # another number would round differently
+        torch.set_num_threads(self.progress.num_threads)  # another number would round differently, as would a plan
+        self.step.follow(Plan(**self.progress.plan) if self.progress.plan else plain_plan(self.spec.compute))
 
     def events(self, group_s: float, logits_gb: float) -> Iterator[Event]:
         yield RunStarted(
@@ -130,10 +146,11 @@ class _Session:
             num_val=len(self.data.val),
             num_test=len(self.data.test),
             steps_per_epoch=self.batches.steps_per_epoch,
-            total_steps=self.spec.optim.epochs * self.batches.steps_per_epoch,
+            total_steps=self.total_steps,
             first_step=self.progress.step,
             device=str(self.device),
             num_threads=torch.get_num_threads(),
+            plan=str(self.step.plan),
             teacher_logits=self._open_teacher_logits(logits_gb),
         )
         try:
@@ -196,6 +213,7 @@ class _Session:
             epoch=progress.epoch,
             step=progress.step,
             metrics=metrics,
+            precision=self.step.plan.precision,
         )
         self.folder.save_epoch(self.model, card, is_best=is_best)
         saved = self.save_state()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from deit_core.data.augment import counter_seed
 from deit_core.distillation import DistillationLoss
 from deit_core.spec import RunSpec
+from deit_core.training.device import Plan, place
 from deit_core.training.measures import measure
 from deit_core.training.optim import build_optimizer, learning_rate
 
@@ -35,6 +36,19 @@ class TrainStep:
         self.steps_per_epoch = steps_per_epoch
         self.optimizer = build_optimizer(model, spec.optim)
         self.criterion = build_criterion(spec, teacher)
+        self.plan = Plan()
+        self._forward: Callable[[Tensor], Tensor | tuple[Tensor, Tensor]] = model
+
+    def follow(self, plan: Plan) -> None:
+        """Compute by `plan` from now on."""
+        self.plan = plan
+        device = next(self.model.parameters()).device
+        place(self.model, device, channels_last=plan.channels_last)
+        if plan.compiled:
+            mode = "reduce-overhead" if device.type == "cuda" else None
+            self._forward = torch.compile(self.model, mode=mode, dynamic=False)
+        else:
+            self._forward = self.model
 
     def __call__(self, pixels: Tensor, labels: Tensor, step: int, rows: Tensor | None = None) -> dict[str, Tensor]:
         """Make step `step`, counted from 0, on pixels (B, C, S, S) in [0, 1] and labels (B,).
@@ -48,8 +62,8 @@ class TrainStep:
         teacher_logits = None
         if self.teacher is not None:
             teacher_logits = self.teacher(pixels) if rows is None else self.teacher(pixels, rows)
-        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.spec.compute.precision == "bfloat16"):
-            outputs = self.model(self.normalize(pixels))
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.plan.precision == "bfloat16"):
+            outputs = self._forward(self.normalize(pixels))
         outputs = (outputs[0].float(), outputs[1].float()) if isinstance(outputs, tuple) else outputs.float()
         base, distillation = self.criterion.terms(outputs, labels, teacher_logits)  # bfloat16 would blur small terms
         loss = self.criterion.combine(base, distillation)

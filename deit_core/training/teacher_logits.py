@@ -8,7 +8,6 @@ without a table, and the machine is part of what a table is kept under. Knows no
 """
 
 import hashlib
-import platform
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from deit_core.data import ImageData
 from deit_core.distillation import DistillationTeacher
 from deit_core.spec import ModelSpec, RunSpec
-from deit_core.training.device import place
+from deit_core.training.device import machine_facts, place
 from deit_core.training.logit_table import LogitTable, NoRoomError, open_table
 
 _PIECE = 32  # images; on a CPU as fast as whole batches, and few to pad up to
@@ -145,17 +144,4 @@ def teacher_facts(teacher: DistillationTeacher, model: ModelSpec) -> dict[str, A
         "model": model.model_dump(),
         "img_size": teacher.img_size,
         "precision": teacher.precision,
-    }
-
-
-def machine_facts(device: torch.device) -> dict[str, Any]:
-    """What the rounding of a result depends on beside the numbers that go into it."""
-    facts = {"torch": torch.__version__, "matmul": torch.get_float32_matmul_precision(), "device": device.type}
-    if device.type == "cuda":
-        return facts | {"name": torch.cuda.get_device_name(device)}
-    return facts | {
-        "name": platform.machine(),
-        "num_threads": torch.get_num_threads(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        **torch.cpu.get_capabilities(),
     }

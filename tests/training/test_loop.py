@@ -128,7 +128,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     honest = step_module.TrainStep.__call__
 
     def poisoned(
-        self: object, pixels: torch.Tensor, labels: torch.Tensor, step: int, rows: torch.Tensor
+        self: object, pixels: torch.Tensor, labels: torch.Tensor, step: int, rows: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
         return honest(self, pixels * (math.nan if step == 19 else 1.0), labels, step, rows)  # type: ignore[arg-type]
 

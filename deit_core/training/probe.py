@@ -1,0 +1,122 @@
+"""How a run computes fastest on its device: each way makes the run's first steps on a copy, timed side by side.
+
+What was found is kept in a file for each (model, batch, device), so that it is measured once and that equal runs on
+one machine compute alike. Knows nothing of what the run learns from.
+"""
+
+import hashlib
+import itertools
+import json
+import logging
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deit_core.files import write_atomically
+from deit_core.training.device import Plan, machine_facts, plain_plan
+from deit_core.training.step import TrainStep
+
+TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}  # of the first losses, relative to those of the plain way
+_NUM_LOSSES = 3
+_TRIAL_S = 0.1  # of each way, beside the first step, which warms up
+_MARGIN = 1.1  # as much faster must a way be to be worth its other rounding; less may be the machine's mood
+_WORTH_COMPILING_S = 1800.0  # of training: trying it takes about a minute, and gains nothing on many a machine
+
+log = logging.getLogger(__name__)
+
+
+def choose_plan(step: TrainStep, pixels: Tensor, labels: Tensor, home: Path, num_steps: int) -> Plan:
+    """The fastest plan that the spec of `step` leaves open and whose first losses agree with the plain plan's.
+
+    Neither the model of `step` nor its optimiser changes.
+
+    Args:
+        pixels, labels: a batch of the run, (B, C, S, S) in [0, 1] and (B,), on the run's device.
+        home: the folder where plans are remembered.
+        num_steps: steps of the whole run; compiling is tried only where they take long.
+    """
+    asked = step.spec.compute.precision
+    plain = plain_plan(step.spec.compute)
+    file = home / f"{_key(step, pixels)}.json"
+    if file.exists():
+        found = json.loads(file.read_bytes())
+        if found["tried_compiled"] or found["seconds_per_step"][str(plain)] * num_steps < _WORTH_COMPILING_S:
+            return Plan(**found["plan"])
+    losses, plain_s = _try(step, plain, pixels, labels)
+    seconds, is_long = {plain: plain_s}, plain_s * num_steps > _WORTH_COMPILING_S
+    for plan in _others(plain, step.model, is_free=asked == "auto", is_long=is_long):
+        try:
+            its_losses, its_s = _try(step, plan, pixels, labels)
+        except RuntimeError as error:  # not possible on this device, no compiler, or no memory for it
+            log.warning("%s is not possible here: %s", plan, str(error).partition("\n")[0])
+            continue
+        if agree(its_losses, losses, TOLERANCE[plan.precision]):
+            seconds[plan] = its_s
+    fastest = min(seconds, key=lambda plan: seconds[plan])
+    chosen = fastest if seconds[fastest] * _MARGIN < plain_s else plain
+    found = {
+        "plan": asdict(chosen),
+        "tried_compiled": is_long,
+        "seconds_per_step": {str(plan): its_s for plan, its_s in seconds.items()},
+    }
+    write_atomically(file, json.dumps(found, indent=2).encode())
+    return chosen
+
+
+def agree(losses: list[float], expected: list[float], tolerance: float) -> bool:
+    """Whether losses are those expected, each to within a share `tolerance` of it."""
+    return all(abs(loss - right) <= tolerance * abs(right) for loss, right in zip(losses, expected, strict=True))
+
+
+def _others(plain: Plan, model: nn.Module, *, is_free: bool, is_long: bool) -> Iterator[Plan]:
+    """Every other plan worth a trial. Memory layouts differ only where there is more than the patches' convolution."""
+    num_convolutions = sum(parameter.ndim == 4 for parameter in model.parameters())
+    precisions = ("float32", "bfloat16") if is_free else (plain.precision,)
+    layouts = (True, False) if num_convolutions > 1 else (True,)
+    for plan in itertools.starmap(Plan, itertools.product(precisions, layouts, (False, True) if is_long else (False,))):
+        if plan != plain:
+            yield plan
+
+
+def _try(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor) -> tuple[list[float], float]:
+    """The losses of the first steps computed by `plan`, and the seconds of the quickest step after the first."""
+    teacher = None if step.teacher is None else SilentTeacher(labels, int(step.model.num_classes))  # type: ignore[arg-type]
+    trial = TrainStep(step.spec, deepcopy(step.model), teacher, step.normalize, step.steps_per_epoch)
+    trial.follow(plan)
+    losses: list[float] = []
+    seconds: list[float] = []
+    while len(losses) < _NUM_LOSSES or sum(seconds[1:]) < _TRIAL_S:
+        began = time.perf_counter()
+        losses.append(trial(pixels, labels, len(losses))["train_loss"].item())  # reading it waits for the device
+        seconds.append(time.perf_counter() - began)
+    return losses[:_NUM_LOSSES], min(seconds[1:])
+
+
+class SilentTeacher(nn.Module):
+    """A teacher that costs no time: whatever the pixels, it says that `labels` are right."""
+
+    def __init__(self, labels: Tensor, num_classes: int) -> None:
+        super().__init__()
+        self.logits = F.one_hot(labels, num_classes).float()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.logits
+
+
+def _key(step: TrainStep, pixels: Tensor) -> str:
+    """All that decides which plan is the fastest, and how equal runs on one machine are told."""
+    spec = step.spec
+    facts = {
+        "model": spec.model.model_dump(),
+        "batch": list(pixels.shape),
+        "optimizer": spec.optim.optimizer,
+        "distillation": spec.distillation and spec.distillation.kind,
+        "precision": spec.compute.precision,
+        "machine": machine_facts(pixels.device),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

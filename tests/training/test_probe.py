@@ -1,0 +1,192 @@
+"""The probe: what it tries, what it keeps, and that a run does not learn otherwise for having been probed."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from deit_core.events import RunStarted, StepDone
+from deit_core.models import build_model, read_card
+from deit_core.models.teachers import load_teacher
+from deit_core.spec import ExperimentSpec, RunSpec, replace
+from deit_core.training import probe, train
+from deit_core.training.device import Plan
+from deit_core.training.probe import TOLERANCE, agree, choose_plan
+from deit_core.training.step import TrainStep
+
+BFLOAT16 = Plan("bfloat16")
+Trial = Callable[[TrainStep, Plan, Tensor, Tensor], tuple[list[float], float]]
+
+
+def make_step(spec: RunSpec) -> tuple[TrainStep, Tensor, Tensor]:
+    torch.manual_seed(0)
+    step = TrainStep(spec, build_model(spec), None, lambda x: x - 0.5, steps_per_epoch=10)
+    return step, torch.rand(8, 1, 16, 16), torch.arange(8)
+
+
+@pytest.fixture
+def auto(tiny: RunSpec) -> RunSpec:
+    spec = replace(tiny, {"compute.precision": "auto"})
+    assert isinstance(spec, RunSpec)
+    return spec
+
+
+@pytest.fixture
+def teacher(tiny_trio: ExperimentSpec) -> RunSpec:
+    return tiny_trio.runs[0]
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> dict[Plan, tuple[list[float], float]]:
+    """What trials are made to say, by plan; the plans that were tried are left in the order they came."""
+    answers: dict[Plan, tuple[list[float], float]] = {}
+    tried: list[Plan] = []
+
+    def answer(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor) -> tuple[list[float], float]:
+        tried.append(plan)
+        return answers.get(plan, ([2.3, 2.2, 2.1], 1.0))
+
+    monkeypatch.setattr(probe, "_try", answer)
+    monkeypatch.setattr(probe, "tried", tried, raising=False)
+    return answers
+
+
+def tried() -> list[Plan]:
+    plans: list[Plan] = probe.tried  # type: ignore[attr-defined]
+    return plans
+
+
+def test_takes_the_fastest_and_remembers_it(auto: RunSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
+    measured[BFLOAT16] = ([2.3, 2.21, 2.09], 0.5)
+    step, pixels, labels = make_step(auto)
+    assert choose_plan(step, pixels, labels, tmp_path, 10) == BFLOAT16
+    assert tried() == [Plan(), BFLOAT16]
+    assert choose_plan(step, pixels, labels, tmp_path, 10) == BFLOAT16
+    assert len(tried()) == 2  # nothing anew
+    other = replace(auto, {"model.depth": 1})
+    assert isinstance(other, RunSpec)
+    choose_plan(*make_step(other), tmp_path, 10)
+    assert len(tried()) == 4
+
+
+def test_refuses_what_disagrees_and_what_is_hardly_faster(
+    auto: RunSpec, tmp_path: Path, measured: dict[Plan, Any]
+) -> None:
+    for number, answer in enumerate([([2.3, 2.2, 2.2], 0.1), ([2.3, 2.2, float("nan")], 0.1), ([2.3, 2.2, 2.1], 0.95)]):
+        measured[BFLOAT16] = answer
+        assert choose_plan(*make_step(auto), tmp_path / str(number), 10) == Plan()
+
+
+def test_a_way_that_is_not_possible_here_is_passed_over(
+    auto: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Trial = probe._try
+
+    def impossible(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor) -> tuple[list[float], float]:
+        if plan == BFLOAT16:
+            raise RuntimeError("no such kernel")
+        return real(step, plan, pixels, labels)
+
+    monkeypatch.setattr(probe, "_try", impossible)
+    assert choose_plan(*make_step(auto), tmp_path, 10) == Plan()
+
+
+def test_a_spec_that_names_its_precision_gets_it(teacher: RunSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
+    named = replace(teacher, {"compute.precision": "bfloat16"})
+    assert isinstance(named, RunSpec)
+    assert choose_plan(*make_step(named), tmp_path, 10) == BFLOAT16
+    assert tried() == [BFLOAT16, Plan("bfloat16", channels_last=False)]
+
+
+def test_compiling_is_tried_where_training_takes_long(auto: RunSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
+    """A plan that was found for a short run is found anew for a long one, and stays then."""
+    choose_plan(*make_step(auto), tmp_path, 100)
+    assert not any(plan.compiled for plan in tried())
+    compiled = Plan(compiled=True)
+    measured[compiled] = ([2.3, 2.2, 2.1], 0.5)
+    assert choose_plan(*make_step(auto), tmp_path, 10_000) == compiled
+    assert choose_plan(*make_step(auto), tmp_path, 100) == compiled
+
+
+@pytest.mark.parametrize("family", ["vit", "cnn"])
+def test_every_way_agrees_with_the_plain_one_to_the_tolerance_it_states(
+    family: str, auto: RunSpec, teacher: RunSpec
+) -> None:
+    step, pixels, labels = make_step(auto if family == "vit" else teacher)
+    expected, _ = probe._try(step, Plan(), pixels, labels)
+    for plan in (BFLOAT16, Plan(channels_last=False), Plan("bfloat16", channels_last=False)):
+        losses, seconds = probe._try(step, plan, pixels, labels)
+        assert agree(losses, expected, TOLERANCE[plan.precision]), (plan, losses, expected)
+        assert seconds > 0
+    assert not agree([loss * 1.05 for loss in expected], expected, TOLERANCE["bfloat16"])
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the tracer's own
+def test_a_compiled_run_agrees_too_and_draws_the_same_masks(auto: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced as for a compiler; what it would generate takes half a minute, and a C++ compiler, to make."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    step, pixels, labels = make_step(auto)
+    expected, _ = probe._try(step, Plan(), pixels, labels)
+    losses, _ = probe._try(step, Plan(compiled=True), pixels, labels)
+    assert losses == pytest.approx(expected, rel=1e-6)
+
+
+def test_trials_leave_the_run_alone(auto: RunSpec, tmp_path: Path) -> None:
+    step, pixels, labels = make_step(auto)
+    before = deepcopy(step.model.state_dict())
+    choose_plan(step, pixels, labels, tmp_path, 10)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in step.model.state_dict().items())
+    assert not step.optimizer.state
+    assert step.plan == Plan()
+
+
+def test_a_run_says_how_it_computes_and_goes_on_so(
+    teacher: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events, its state and its card know the plan; resumed, it keeps it whatever a probe would find now."""
+    chosen = Plan("bfloat16", channels_last=False)
+    monkeypatch.setattr("deit_core.training.loop.choose_plan", lambda *args: chosen)
+    whole = list(train(teacher, run_dir=tmp_path / "whole", group_s=0))
+    assert isinstance(whole[0], RunStarted)
+    assert whole[0].plan == "bfloat16, channels first, eager"
+    events = train(teacher, run_dir=tmp_path / "stopped", group_s=0)
+    for event in events:
+        if isinstance(event, StepDone) and event.step == 5:
+            break
+    events.close()
+    monkeypatch.setattr("deit_core.training.loop.choose_plan", lambda *args: pytest.fail("probed again"))
+    rest = list(train(teacher, run_dir=tmp_path / "stopped", group_s=0, resume=True))
+    assert rest[0].plan == whole[0].plan  # type: ignore[union-attr]
+    assert rest[-1].metrics == whole[-1].metrics  # type: ignore[union-attr]
+    card = read_card(tmp_path / "whole")
+    assert card.precision == "bfloat16"
+    assert load_teacher(tmp_path / "whole", card.classes, teacher.data).precision == "bfloat16"
+
+
+def test_a_state_older_than_plans_goes_on_as_its_spec_says(teacher: RunSpec, tmp_path: Path) -> None:
+    named = replace(teacher, {"compute.precision": "bfloat16"})
+    assert isinstance(named, RunSpec)
+    events = train(named, run_dir=tmp_path / "r", group_s=0)
+    for event in events:
+        if isinstance(event, StepDone):
+            break
+    events.close()
+    state = torch.load(tmp_path / "r" / "state.pt", weights_only=True)
+    del state["progress"]["plan"]
+    torch.save(state, tmp_path / "r" / "state.pt")
+    started = next(train(named, run_dir=tmp_path / "r", resume=True))
+    assert isinstance(started, RunStarted)
+    assert started.plan == "bfloat16, channels last, eager"
+
+
+def test_what_was_found_is_kept_in_plain_words(auto: RunSpec, tmp_path: Path) -> None:
+    chosen = choose_plan(*make_step(auto), tmp_path, 10)
+    found = json.loads(next(tmp_path.glob("*.json")).read_bytes())
+    assert Plan(**found["plan"]) == chosen
+    assert set(found["seconds_per_step"]) <= {"float32, channels last, eager", "bfloat16, channels last, eager"}
