@@ -36,12 +36,12 @@ print(64 * steps / (time.perf_counter() - began))
 """
 
 
-def measure(rounds: int = 3) -> list[dict[str, object]]:
+def measure(long: bool = False) -> list[dict[str, object]]:
     """Images/s for each setting, beside as many busy processes as there are cores and beside none."""
     rows: list[dict[str, object]] = []
     for num_busy in (0, os.cpu_count() or 1):
         speeds: dict[str, list[float]] = {name: [] for name in SETTINGS}
-        for _ in range(rounds):
+        for _ in range(5 if long else 1):
             for name, variables in SETTINGS.items():
                 speeds[name].append(_speed(variables, num_busy))
         medians = {name: statistics.median(values) for name, values in speeds.items()}

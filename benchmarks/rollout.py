@@ -25,6 +25,7 @@ from deit_core.models import VisionTransformer, build_student
 from deit_core.spec import ExperimentSpec
 
 _RATIO = 0.9
+_BUDGET_S = 2.0
 
 
 class Size(NamedTuple):
@@ -46,16 +47,17 @@ SIZES = (
 )
 
 
-def measure(budget_s: float = 2.0) -> Iterator[dict[str, object]]:
+def measure(long: bool = False) -> Iterator[dict[str, object]]:
     """Milliseconds and ratios, a row a size and batch. Weights are random: nothing here depends on what they are.
 
-    Each row is measured in a process of its own: how fast memory is had depends on what was freed before.
+    Each row is measured in a process of its own: how fast memory is had depends on what was freed before. The short
+    form has single images only, as the page has.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context, max_tasks_per_child=1) as processes:
         for index in range(len(SIZES)):
-            for batch in (1, 16):
-                yield processes.submit(_measure, index, batch, budget_s).result()
+            for batch in (1, 16) if long else (1,):
+                yield processes.submit(_measure, index, batch, _BUDGET_S).result()
 
 
 def _measure(index: int, batch: int, budget_s: float) -> dict[str, object]:

@@ -32,24 +32,25 @@ from deit_core.training.step import TrainStep
 from deit_core.training.teacher_logits import TeacherLogits
 
 _SLICE_S = 2.0
-_ROUNDS = 5
+_ROUNDS, _LONG_ROUNDS = 5, 15
 _STEPS = 40  # of one epoch, gone over again and again: so many batches hold all that a loop meets
 _CPU = torch.device("cpu")
 
 Loop = Iterator[int]  # makes a step each time, and says of how many images
 
 
-def measure() -> Iterator[dict[str, object]]:
+def measure(long: bool = False) -> Iterator[dict[str, object]]:
     """Images/s, and ratios to the tutorials' loop and to the bare step: students, hard and soft, and the teacher."""
+    rounds = _LONG_ROUNDS if long else _ROUNDS
     specs = _specs()
     data = load_data(specs["deit"].data, Settings.from_env().data_dir)
     for kind in ("hard", "soft"):
         deit = replace(specs["deit"], {"distillation.kind": kind})
         assert isinstance(deit, RunSpec)
         with tempfile.TemporaryDirectory() as folder:
-            yield from _rows(f"student, {kind}", _student_loops(deit, specs["teacher"], data, Path(folder)))
+            yield from _rows(f"student, {kind}", _student_loops(deit, specs["teacher"], data, Path(folder)), rounds)
     with tempfile.TemporaryDirectory() as folder:
-        yield from _rows("teacher", _teacher_loops(specs["teacher"], data, Path(folder)))
+        yield from _rows("teacher", _teacher_loops(specs["teacher"], data, Path(folder)), rounds)
 
 
 def _specs() -> dict[str, RunSpec]:
@@ -60,11 +61,11 @@ def _specs() -> dict[str, RunSpec]:
     return {run.name: run for run in small.runs}
 
 
-def _rows(what: str, loops: dict[str, Loop]) -> Iterator[dict[str, object]]:
+def _rows(what: str, loops: dict[str, Loop], rounds: int) -> Iterator[dict[str, object]]:
     speeds: dict[str, list[float]] = {name: [] for name in loops}
     for loop in loops.values():
         _speed(loop, _SLICE_S / 2)  # warm-up
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         for name, loop in loops.items():
             speeds[name].append(_speed(loop, _SLICE_S))
     medians = {name: statistics.median(values) for name, values in speeds.items()}

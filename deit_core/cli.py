@@ -4,6 +4,8 @@ A mistake ends with one sentence on stderr and exit code 2; with `--json`, stdou
 else.
 """
 
+import atexit
+import gc
 import json
 import sys
 import time
@@ -45,6 +47,7 @@ RunArgument = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or t
 
 def main() -> None:
     """The entry point: turns what a person can mend into a sentence and exit code 2."""
+    atexit.register(gc.freeze)  # without it Python looks through all of torch once more before the prompt comes back
     try:
         app()
     except DeitError as error:
@@ -279,7 +282,7 @@ def estimate(
     out: Annotated[Path | None, typer.Option(help="Write the estimate to this file instead.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how long a spec takes on this machine: about two seconds for each of its runs."""
+    """Measure how long a spec takes on this machine: a few seconds for each of its runs."""
     settings = Settings.from_env(runs_dir=runs_dir)
     try:
         spin_briefly()

@@ -56,8 +56,9 @@ class TrainBatches:
             yield Batch(pixels, self.labels[indices], None if rows is None else rows[steps_own])
 
 
-def eval_batches(split: Split, device: torch.device, batch_size: int = 512) -> Iterator[tuple[Tensor, Tensor]]:
+def eval_batches(split: Split, device: torch.device, batch_size: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
     """Every image of a split once, in order and as it is: (pixels in [0, 1], labels), the last batch shorter."""
+    batch_size = batch_size or (128 if device.type == "cpu" else 512)  # larger ones fall out of a CPU's cache
     for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
         yield to_pixels(images.to(device)), labels.to(device)
 

@@ -3,6 +3,7 @@
 N images, C channels, S img_size
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from deit_core.data.sources import load_source
+from deit_core.data.stratified import stratified_split
 from deit_core.errors import SpecError
 from deit_core.spec import DataSpec
 
@@ -74,14 +75,14 @@ def split_indices(
     indices = np.arange(len(labels))
     try:
         if fraction < 1:
-            indices, _ = train_test_split(indices, train_size=fraction, stratify=labels, random_state=seed)
-        train, val = train_test_split(indices, test_size=val_fraction, stratify=labels[indices], random_state=seed)
+            indices, _ = stratified_split(labels, len(labels) - math.floor(fraction * len(labels)), seed)
+        train, val = stratified_split(labels[indices], math.ceil(val_fraction * len(indices)), seed)
     except ValueError as error:
         raise SpecError(
             f"data.fraction {fraction:g} with data.val_fraction {val_fraction:g} leaves too few images of a class "
             f"({error}); make data.fraction larger."
         ) from None
-    return train, val
+    return indices[train], indices[val]
 
 
 def resize(images: Tensor, img_size: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from deit_core.spec import RunSpec
 
@@ -58,8 +59,7 @@ class Run:
         return self.step / self.total_steps if self.total_steps else 0.0
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """Metrics measured at `step`; `kind` is "step" (means over a group of steps) or "epoch". `epoch` is fractional."""
 
     seq: int

@@ -18,7 +18,6 @@ _POLL_S = 0.25
 _LOADED = (
     "deit_core.training",
     "torch._dynamo",  # the first optimiser of a process loads it, which takes longer than torch itself
-    "sklearn.datasets",  # the digits
 )
 
 

@@ -3,9 +3,11 @@
 It enters the queue before torch is loaded, so that nobody starts a second one meanwhile.
 """
 
+import atexit
 import contextlib
 import errno
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -198,6 +200,7 @@ def describe(error: Exception) -> str:
 
 def main() -> None:
     faulthandler.enable()
+    atexit.register(gc.freeze)  # without it Python looks through all of torch once more before it ends
     logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])
     settings = Settings.from_env()
     store = open_store(settings.store_url)

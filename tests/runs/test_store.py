@@ -1,5 +1,6 @@
 """The store and the queue: one truth, however many processes ask."""
 
+import math
 import multiprocessing
 import os
 import socket
@@ -124,6 +125,31 @@ def test_points_are_read_from_where_the_reader_left_off(store: Store, tmp_path: 
     assert first[1].metrics == {"train_loss": 0.5}
     store.delete(run_id)
     assert store.points(run_id) == []
+
+
+def test_points_come_back_as_they_were_however_many(store: Store) -> None:
+    """They are decoded in blocks; each keeps its own numbers, also those that JSON has no word for."""
+    mine, other = enqueue(store, presets.smoke())[0], enqueue(store, presets.smoke())[0]
+    rows = [
+        {
+            "kind": "epoch" if step % 100 == 0 else "step",
+            "step": step,
+            "epoch": step / 100,
+            "elapsed_s": step / 7,
+            "metrics": {"lr": 1 / step} | ({"train_loss": math.inf} if step % 3 else {}),
+        }
+        for step in range(1, 2502)
+    ]
+    for start in range(0, len(rows), 500):
+        store.add_points(mine, rows[start : start + 500])
+        store.add_points(other, rows[:1])
+    points = store.points(mine)
+    assert [point._asdict() for point in points] == [
+        {"seq": point.seq, "run_id": mine} | row for point, row in zip(points, rows, strict=True)
+    ]
+    assert store.points(mine, kind="epoch") == points[99::100]
+    assert store.points(mine, after_seq=points[999].seq) == points[1000:]
+    assert store.points(mine, after_seq=points[-1].seq) == []
 
 
 def claim_all(url: str, results: "multiprocessing.Queue[list[str]]") -> None:

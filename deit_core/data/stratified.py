@@ -1,0 +1,50 @@
+"""Random splits in which every class has the share that it has in the whole.
+
+The draw is that of scikit-learn's `StratifiedShuffleSplit` from the same seed, number for number, since runs are known
+by their splits. It is written out because importing scikit-learn costs each worker a second of its start. Knows labels;
+nothing of images.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Positions = NDArray[np.int64]
+
+
+def stratified_split(labels: NDArray[np.integer], num_held: int, seed: int) -> tuple[Positions, Positions]:
+    """Positions of `labels` that stay, and the `num_held` that are held out, both in random order.
+
+    Raises: ValueError when a class is too small to be on both sides.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    num_kept = len(labels) - num_held
+    if counts.min() < 2 or min(num_kept, num_held) < len(classes):
+        raise ValueError(
+            f"{num_kept} and {num_held} images for {len(classes)} classes, the smallest of which has {counts.min()}"
+        )
+    rng = np.random.RandomState(seed)
+    kept_counts = _apportion(counts, num_kept, rng)
+    held_counts = _apportion(counts - kept_counts, num_held, rng)
+    kept, held = [], []
+    for label, num_kept_of_class, num_held_of_class in zip(classes, kept_counts, held_counts, strict=True):
+        shuffled = rng.permutation(np.flatnonzero(labels == label))
+        kept.append(shuffled[:num_kept_of_class])
+        held.append(shuffled[num_kept_of_class : num_kept_of_class + num_held_of_class])
+    return rng.permutation(np.concatenate(kept)), rng.permutation(np.concatenate(held))
+
+
+def _apportion(counts: Positions, num_drawn: int, rng: np.random.RandomState) -> Positions:
+    """How many to draw of each class: its quota rounded down, then one more for the largest remainders.
+
+    Among equal remainders chance decides; it is drawn for whole groups too, as scikit-learn does.
+    """
+    quotas = counts / counts.sum() * num_drawn
+    drawn: Positions = np.floor(quotas).astype(np.int64)
+    remainders = quotas - drawn
+    for remainder in np.unique(remainders)[::-1]:
+        missing = num_drawn - int(drawn.sum())
+        if missing <= 0:
+            break
+        tied = np.flatnonzero(remainders == remainder)
+        drawn[rng.permutation(tied)[:missing]] += 1
+    return drawn
