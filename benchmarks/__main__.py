@@ -1,44 +1,60 @@
-"""Runs every benchmark: prints its table, and writes it with the machine and the versions to benchmarks/results/."""
+"""Runs benchmarks: prints their tables, and writes each with machine, versions and commit to benchmarks/results/."""
 
 import json
+import os
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
-from benchmarks import contention, rollout, slider, training
+import typer
+
+from benchmarks import contention, end_to_end, limits, page, rollout, slider, store, training
 
 RESULTS = Path(__file__).parent / "results"
-BENCHMARKS: dict[str, Callable[[], Iterable[dict[str, object]]]] = {
+BENCHMARKS: dict[str, Callable[[bool], Iterable[dict[str, object]]]] = {
     "training": training.measure,
+    "limits": limits.measure,
+    "end-to-end": end_to_end.measure,
     "rollout": rollout.measure,
     "slider": slider.measure,
+    "store": store.measure,
+    "page": page.measure,
     "contention": contention.measure,
 }
 
 
-def main() -> None:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    for name in sys.argv[1:] or BENCHMARKS:
-        print(f"\n{name}")
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help=f"Which ones: {', '.join(BENCHMARKS)}; else all.")] = None,
+    long: Annotated[bool, typer.Option("--long", help="More rounds and larger sizes.")] = False,
+) -> None:
+    """Measure on an idle machine; read ratios, which were taken side by side."""
+    if unknown := set(names or ()) - BENCHMARKS.keys():
+        raise typer.BadParameter(f"{', '.join(unknown)}: choose among {', '.join(BENCHMARKS)}.")
+    for name in names or BENCHMARKS:
+        typer.echo(f"\n{name}")
         rows = []
-        for row in BENCHMARKS[name]():
+        for row in BENCHMARKS[name](long):
             rows.append(row)
-            print("  " + "  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-        document = {
-            "benchmark": name,
-            "at": time.strftime("%Y-%m-%d %H:%M:%S"),
-            "commit": commit,
-            "machine": platform.processor() or platform.machine(),
-            "torch": version("torch"),
-            "rows": rows,
-        }
+            typer.echo("  " + "  ".join(f"{key} {value}" for key, value in row.items()))
         RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2))
+        document = {"benchmark": name, "long": long, **_circumstances(), "rows": rows}
+        (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _circumstances() -> dict[str, object]:
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "at": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "commit": commit,
+        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "streamlit", "sqlalchemy", "timm", "vit-pytorch")},
+    }
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -3,29 +3,19 @@
 Needs Chromium and the development requirements. The models are untrained ones of the mini-project's shape.
 """
 
-import os
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.dashboard import launch_chromium, serve, store_url
 from deit_core import presets
 from deit_core.catalog import SOURCES
 from deit_core.models import ModelCard, build_model, save_weights
 from deit_core.runs import Status, enqueue, open_store, run_folder
 
-_MOVES = 60
-_CHROMIUM_ARGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
+_MOVES, _LONG_MOVES = 60, 240
 # In the page: when the mouse was released or a key pressed, and when the pictures that followed were decoded.
 _WATCH = """
 () => {
@@ -44,17 +34,20 @@ _WATCH = """
 """
 
 
-def measure() -> list[dict[str, object]]:
-    """Milliseconds from release to picture, by mouse and by key: the median and the 95th percentile of 60 moves."""
-    with tempfile.TemporaryDirectory() as folder, _dashboard(Path(folder)) as url, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_chromium(), args=_CHROMIUM_ARGS)
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(f"{url}/attention")
-        page.locator(".table img").nth(5).wait_for(timeout=60_000)
-        page.wait_for_timeout(2000)
-        page.evaluate(_WATCH)
-        rows = [_row(how, [move(page, number) for number in range(_MOVES)]) for how, move in _MOVE.items()]
-        chromium.close()
+def measure(long: bool = False) -> list[dict[str, object]]:
+    """Milliseconds from release to picture, by mouse and by key: the median and the 95th percentile."""
+    num_moves = _LONG_MOVES if long else _MOVES
+    with tempfile.TemporaryDirectory() as folder:
+        _make_runs(Path(folder))
+        with serve(Path(folder)) as dashboard, sync_playwright() as playwright:
+            chromium = launch_chromium(playwright)
+            page = chromium.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(f"{dashboard.url}/attention")
+            page.locator(".table img").nth(5).wait_for(timeout=60_000)
+            page.wait_for_timeout(2000)
+            page.evaluate(_WATCH)
+            rows = [_row(how, [move(page, number) for number in range(num_moves)]) for how, move in _MOVE.items()]
+            chromium.close()
     return rows
 
 
@@ -92,29 +85,9 @@ def _elapsed_ms(page: Page) -> float:
     return elapsed
 
 
-@contextmanager
-def _dashboard(runs_dir: Path) -> Iterator[str]:
-    """The dashboard over an untrained teacher, ViT and DeiT."""
-    environment = os.environ | {"DEIT_RUNS_DIR": str(runs_dir), "DEIT_STORE": f"sqlite:///{runs_dir}/runs.sqlite"}
-    _make_runs(runs_dir, environment["DEIT_STORE"])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless", "true"]
-    command += ["--server.port", str(port)]
-    root = Path(__file__).parents[1]
-    server = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_healthy(url)
-        yield url
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _make_runs(runs_dir: Path, store_url: str) -> None:
-    store = open_store(store_url)
+def _make_runs(runs_dir: Path) -> None:
+    """An untrained teacher, ViT and DeiT, completed."""
+    store = open_store(store_url(runs_dir))
     for run_id in enqueue(store, presets.get("fashion-miniproject")):
         run = store.run(run_id)
         facts = SOURCES[run.spec.data.source]
@@ -131,21 +104,3 @@ def _make_runs(runs_dir: Path, store_url: str) -> None:
         save_weights(run_folder(runs_dir, run_id) / "best.safetensors", build_model(run.spec), card)
         store.set_status(run_id, Status.RUNNING)
         store.set_status(run_id, Status.COMPLETED)
-
-
-def _wait_until_healthy(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.2)
-    raise TimeoutError(f"The dashboard at {url} did not answer within a minute.")
-
-
-def _chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    raise FileNotFoundError("There is no Chromium on this machine; install it (Debian: apt install chromium).")

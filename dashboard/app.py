@@ -1,15 +1,30 @@
-"""The frame of the dashboard: navigation and nothing else. `streamlit run dashboard/app.py`"""
+"""The dashboard as a server: the pages, and the live feed beside them. `streamlit run dashboard/app.py`
 
-from pathlib import Path
+What the pages need is loaded once the server answers, while the first browser still fetches Streamlit's own code.
+"""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import streamlit as st
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
 
-from dashboard.components.live_chart import ensure_plotly_js
-from dashboard.navigation import pages
+from dashboard.navigation import load_pages
 
-# Our own file: the browser would fetch a material icon from somebody else's server.
-ICON = Path(__file__).with_name("icon.png")
 
-ensure_plotly_js()
-st.set_page_config(page_title="DeiT Lab", page_icon=str(ICON), layout="wide")
-st.navigation(pages(), position="top").run()
+async def _listen(websocket: WebSocket) -> None:
+    from dashboard.live import listen  # and with it the store
+
+    await listen(websocket)
+
+
+@asynccontextmanager
+async def _lifespan(_app: st.App) -> AsyncIterator[None]:
+    threading.Thread(target=load_pages, daemon=True).start()
+    yield
+
+
+_BASE = str(st.get_option("server.baseUrlPath") or "").strip("/")
+app = st.App("frame.py", routes=[WebSocketRoute(f"/{_BASE}/live".replace("//", "/"), _listen)], lifespan=_lifespan)

@@ -4,7 +4,7 @@ Knows metrics and points; neither Streamlit nor the store.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -14,6 +14,7 @@ from deit_core.runs import Point, Run
 
 Axis = Literal["epoch", "step", "time"]
 AXES: tuple[Axis, ...] = get_args(Axis)
+_POSITIONS: dict[Axis, str] = {"epoch": "epoch", "step": "step", "time": "elapsed_s"}  # of a point on each
 
 # The first three are Okabe & Ito's. All stand out from a white and from a nearly black page by 3 to 1 and more, and
 # each pair stays apart in the three colour vision deficiencies; the markers tell them apart without any colour.
@@ -112,11 +113,11 @@ def figure(
     """
     in_minutes = any(curve.points and curve.points[-1].elapsed_s >= 600 for curve in curves)
     title = {"epoch": "Epoch", "step": "Step", "time": "Time (min)" if in_minutes else "Time (s)"}[axis]
+    scale = 60 if in_minutes and axis == "time" else 1
     is_log = is_log and chart.can_be_log
     styles = style_of([curve.run for curve in curves])
     traces = chain.from_iterable(
-        _traces(chart, curve, styles[curve.run.id], axis=axis, scale=60 if in_minutes else 1, smoothing=smoothing)
-        for curve in curves
+        _traces(chart, curve, styles[curve.run.id], axis=axis, scale=scale, smoothing=smoothing) for curve in curves
     )
     return {
         "data": list(traces),
@@ -146,20 +147,29 @@ def style_of(runs: Iterable[Run]) -> dict[str, Style]:
     return styles
 
 
+@dataclass
+class Average:
+    """What `smooth` knows after a point, and needs for the next; the live chart goes on from here."""
+
+    weight: float
+    total: float = 0.0
+    count: float = 0.0
+    epoch: float = 0.0
+
+    def add(self, value: float, epoch: float) -> float:
+        kept = self.weight ** (5 * (epoch - self.epoch)) if self.count else 0.0
+        self.total, self.count, self.epoch = self.total * kept + value, self.count * kept + 1, epoch
+        return self.total / self.count
+
+
 def smooth(values: Sequence[float], epochs: Sequence[float], weight: float) -> list[float]:
     """Exponential moving average without the bias towards its start.
 
     The past fades with the distance in epochs, by `weight` every fifth of one, and not with the number of points:
     runs that were measured more or less often are smoothed alike.
     """
-    averaged = []
-    total = count = 0.0
-    previous = epochs[0] if epochs else 0.0
-    for value, epoch in zip(values, epochs, strict=True):
-        kept = weight ** (5 * (epoch - previous))
-        total, count, previous = total * kept + value, count * kept + 1, epoch
-        averaged.append(total / count)
-    return averaged
+    average = Average(weight)
+    return [average.add(value, epoch) for value, epoch in zip(values, epochs, strict=True)]
 
 
 def thin(values: Sequence[float], max_points: int = MAX_POINTS) -> list[int]:
@@ -192,18 +202,33 @@ def _traces(
     traces: list[dict[str, Any]] = []
     for line in drawn:
         look = _Look(line if len(drawn) > 1 else line._replace(label=""), curve.run, style, chart.number_format)
-        x = [_position(point, axis, scale) for point in measured[line]]
+        x = [getattr(point, _POSITIONS[axis]) / scale for point in measured[line]]
         y = [point.metrics[line.metric] for point in measured[line]]
+        source = _source(line, curve, axis, scale)
         if line.kind == "epoch":
-            traces.append(look.trace("measured", x, y, opacity=1.0, has_markers=True))
+            traces.append(look.trace("measured", x, y, source, opacity=1.0, has_markers=True))
         elif smoothing and chart.can_be_smoothed:
-            smoothed = smooth(y, [point.epoch for point in measured[line]], smoothing)
-            traces.append(look.trace("measured", x, y, opacity=0.2) | {"hoverinfo": "skip"})
-            traces.append(look.trace("smoothed", x, smoothed, opacity=_train_opacity(chart)))
+            average = Average(smoothing)
+            smoothed = [average.add(value, point.epoch) for value, point in zip(y, measured[line], strict=True)]
+            traces.append(look.trace("measured", x, y, source, opacity=0.2) | {"hoverinfo": "skip"})
+            source = source | {"average": asdict(average)}
+            traces.append(look.trace("smoothed", x, smoothed, source, opacity=_train_opacity(chart)))
         else:
-            traces.append(look.trace("measured", x, y, opacity=_train_opacity(chart)))
+            traces.append(look.trace("measured", x, y, source, opacity=_train_opacity(chart)))
     _name_each_run_once(traces)
     return traces
+
+
+def _source(line: Line, curve: Curve, axis: Axis, scale: float) -> dict[str, Any]:
+    """Where more of a line comes from, for the live chart: of which points, what, drawn where, after which one."""
+    return {
+        "run": curve.run.id,
+        "kind": line.kind,
+        "metric": line.metric,
+        "position": _POSITIONS[axis],
+        "scale": scale,
+        "seq": curve.points[-1].seq,
+    }
 
 
 class _Look(NamedTuple):
@@ -213,17 +238,25 @@ class _Look(NamedTuple):
     number_format: str
 
     def trace(
-        self, what: str, x: Sequence[float], y: Sequence[float], *, opacity: float, has_markers: bool = False
+        self,
+        what: str,
+        x: Sequence[float],
+        y: Sequence[float],
+        source: dict[str, Any],
+        *,
+        opacity: float,
+        has_markers: bool = False,
     ) -> dict[str, Any]:
-        line, style = self.line, self.style
+        line, run, style = self.line, self.run, self.style
         kept = thin(y)
         return {
             "type": "scatter",
-            "uid": f"{self.run.id} {line.metric} {what}",
-            "name": f"{self.run.number} {self.run.name}" + (f", {line.label}" if line.label else ""),
-            "legendgroup": f"{self.run.id} {line.label}",
+            "uid": f"{run.id} {line.metric} {what}",
+            "name": f"{run.number} {run.name}" + (f", {line.label}" if line.label else ""),
+            "legendgroup": f"{run.id} {line.label}",
             "x": [x[index] for index in kept],
             "y": [y[index] for index in kept],
+            "meta": source,
             "mode": "lines+markers" if has_markers else "lines",
             "opacity": opacity,
             "line": {"color": style.colour, "dash": line.dash, "width": 2 if has_markers else 1.5},
@@ -243,13 +276,3 @@ def _name_each_run_once(traces: list[dict[str, Any]]) -> None:
 def _train_opacity(chart: Chart) -> float:
     """Training recedes where validation is drawn over it."""
     return 0.55 if any(line.kind == "epoch" for line in chart.lines) else 1.0
-
-
-def _position(point: Point, axis: Axis, scale: float) -> float:
-    match axis:
-        case "epoch":
-            return point.epoch
-        case "step":
-            return point.step
-        case "time":
-            return point.elapsed_s / scale

@@ -28,6 +28,12 @@ def pages() -> list[st.Page]:
     return [page(url_path) for url_path in _PAGES]
 
 
+def load_pages() -> None:
+    """Import what the pages need, so that the first visit of each need not."""
+    for url_path in _PAGES:
+        import_module(f"dashboard.views.{url_path}")
+
+
 def link(url_path: str, label: str) -> None:
     """A link to a page of the dashboard."""
     st.page_link(page(url_path), label=label, icon=_PAGES[url_path][1])

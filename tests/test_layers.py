@@ -60,7 +60,7 @@ def test_dashboard_knows_no_tensors_and_no_sql(file: Path) -> None:
         "import deit_core.runs",
         "import deit_core.spec, deit_core.presets, deit_core.events, deit_core.runs.store, deit_core.runs.launcher",
         "import deit_core.cli",
-        "from streamlit.testing.v1 import AppTest; a = AppTest.from_file('dashboard/app.py').run(timeout=60); "
+        "from streamlit.testing.v1 import AppTest; a = AppTest.from_file('dashboard/frame.py').run(timeout=60); "
         "assert not a.exception, a.exception",
     ],
     ids=["runs", "plain-data", "command-line", "first-paint"],

@@ -1,5 +1,6 @@
 // Draws a Plotly figure into a node that outlives its data, so that a zoomed range survives every update.
-// Knows figures and Streamlit's theme; does not know runs, metrics, or when data arrives.
+// Lines whose `meta` says where more of them comes from go on with the points that the live feed of the page has heard.
+// Knows figures, Streamlit's theme and the fields of a point; not what they mean, or when they arrive.
 
 const charts = new WeakMap(); // the place in the page -> the Chart in it
 
@@ -73,6 +74,30 @@ function templateOf(theme) {
   };
 }
 
+// The line with the points that were measured since its figure was made.
+function extended(trace) {
+  const { run, kind, metric, position, scale, seq, average } = trace.meta ?? {};
+  const points = window.liveFeed?.points[run] ?? [];
+  const news = points.filter((point) => point.seq > seq && point.kind === kind && metric in point.metrics);
+  const add = average ? averaging({ ...average }) : (value) => value;
+  return {
+    ...trace,
+    x: trace.x.concat(news.map((point) => point[position] / scale)),
+    y: trace.y.concat(news.map((point) => add(point.metrics[metric], point.epoch))),
+  };
+}
+
+// Goes on with the moving average of charts.py.
+function averaging(average) {
+  return (value, epoch) => {
+    const kept = average.weight ** (5 * (epoch - average.epoch));
+    average.total = average.total * kept + value;
+    average.count = average.count * kept + 1;
+    average.epoch = epoch;
+    return average.total / average.count;
+  };
+}
+
 class Chart {
   constructor(identity, script) {
     this.identity = identity;
@@ -94,6 +119,7 @@ class Chart {
     };
     this.observer = new ResizeObserver(() => this.resize());
     this.holdWhileDragging();
+    window.addEventListener("live-points", () => this.dragging || this.draw(), { signal: this.listeners.signal });
     this.draw();
     this.observer.observe(this.node);
   }
@@ -124,7 +150,7 @@ class Chart {
     // Plotly writes zoom and hidden traces into what it is given; the copies keep those out of Streamlit's data.
     this.Plotly.react(
       this.node,
-      data.map((trace) => ({ ...trace })),
+      data.map((trace) => (trace.meta ? extended(trace) : { ...trace })),
       { uirevision: "constant", ...structuredClone(layout), autosize: true, template: templateOf(themeOf(this.node)) },
       this.config,
     );

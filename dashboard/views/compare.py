@@ -7,14 +7,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import curves, state
+from dashboard import curves, live, state
 from dashboard.comparison import chance, fairness, newest_pair, result_table, setting_table
+from dashboard.components.live_feed import live_feed
 from dashboard.navigation import link
 from dashboard.run_status import is_live, label
 from dashboard.text import escape
 from deit_core.runs import Run, Status
-
-POLL_S = 1.0
 
 
 def render() -> None:
@@ -29,8 +28,7 @@ def render() -> None:
     if len(chosen) < 2:
         st.caption("Choose two runs or more; the others are compared with the first.")
         return
-    is_polling = any(is_live(run, runs) for run in chosen)
-    st.fragment(_comparison, run_every=POLL_S if is_polling else None)([run.id for run in chosen], is_polling)
+    _comparison([run.id for run in chosen])
 
 
 def _choose(runs: Sequence[Run]) -> list[Run]:
@@ -51,13 +49,16 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
     return [by_id[run_id] for run_id in ids]
 
 
-def _comparison(ids: Sequence[str], is_polling: bool) -> None:
+@st.fragment
+def _comparison(ids: Sequence[str]) -> None:
+    """Drawn again when the live feed says so."""
     state.launcher().tend()
     runs = state.store().runs()
     by_id = {run.id: run for run in runs}
     chosen = [by_id[run_id] for run_id in ids if run_id in by_id]
-    if len(chosen) < len(ids) or any(is_live(run, runs) for run in chosen) != is_polling:
-        st.rerun()  # the whole page: a run is deleted, or the polling begins or ends
+    if len(chosen) < len(ids):
+        st.rerun()  # the whole page: a run is deleted
+    drawn = live.drawn(runs, ids)
     _fairness(chosen)
     st.table(result_table(chosen, state.curves().of), border="horizontal", hide_index=True, alt="What the runs reached")
     st.caption(f"In brackets: the difference to the first run. {chance(chosen)}")
@@ -71,6 +72,8 @@ def _comparison(ids: Sequence[str], is_polling: bool) -> None:
         st.caption("None: the runs have the same settings throughout.")
     else:
         st.table(settings, border="horizontal", hide_index=True, alt="The settings that are not the same in all runs")
+    if any(is_live(run, runs) for run in chosen):
+        live_feed(drawn, runs, key="compare_feed")
 
 
 def _fairness(chosen: Sequence[Run]) -> None:

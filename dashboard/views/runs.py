@@ -1,6 +1,7 @@
 """The Runs page: every run with its state, what can be done about it, and live curves of those that are chosen.
 
-Knows the store and the launcher by what they offer; draws no curve itself (see curves.py).
+Knows the store and the launcher by what they offer; draws no curve itself (see curves.py) and never
+looks whether something is new (see live.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -8,8 +9,10 @@ from typing import Any
 
 import psutil
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import curves
+from dashboard import curves, live
+from dashboard.components.live_feed import live_feed
 from dashboard.navigation import link
 from dashboard.run_status import explain, is_live, label, tone, word
 from dashboard.state import launcher, settings, store
@@ -18,20 +21,9 @@ from dashboard.text import escape
 from deit_core.errors import DeitError
 from deit_core.runs import Run, Status, log_tail, workers_here
 
-POLL_S = 1.0
-
 
 def render() -> None:
     runs = store().runs()
-    is_polling = any(is_live(run, runs) for run in runs)
-    st.fragment(_page, run_every=POLL_S if is_polling else None)(is_polling)
-
-
-def _page(is_polling: bool) -> None:
-    launcher().tend()
-    runs = store().runs()
-    if any(is_live(run, runs) for run in runs) != is_polling:
-        st.rerun()  # the whole page, so that the polling begins or ends
     if not runs:
         st.title("Runs")
         st.info("No run yet. Choose a preset on the Train page and start it; its curves grow here while it trains.")
@@ -43,25 +35,46 @@ def _page(is_polling: bool) -> None:
         if chosen:
             view = curves.controls()
             curves.download(chosen)
-    with top:
-        _table(_filter(runs), runs, chosen)
-    if trouble := launcher().trouble:
-        st.error(escape(trouble))
-    if strange := store().unreadable():
-        st.warning(
-            f"Runs made by another version cannot be shown: {', '.join(strange)}. "
-            "`python -m deit_core delete ID` removes one."
-        )
-    _show_error()
+    middle = st.container()
+    drawn = live.drawn(runs, [run.id for run in chosen])
     if chosen:
+        curves.draw(chosen, view, key="runs")
+    else:
+        st.caption("Tick runs in the table to see their curves, and to stop, resume or delete them.")
+    bottom = st.container()
+    with top:
+        _progress(drawn, middle, bottom)
+
+
+@st.fragment
+def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator) -> None:
+    """All that changes while runs train, but for the curves; drawn again when the live feed says so."""
+    launcher().tend()
+    runs = store().runs()
+    if any(is_live(run, runs) for run in runs):
+        with bottom:
+            if live_feed(drawn, runs, key="runs_feed") == "page":
+                st.rerun()
+    by_id = {run.id: run for run in runs}
+    chosen = [by_id[run_id] for run_id in st.session_state["runs"] if run_id in by_id]
+    if {run.id for run in chosen} != drawn.seqs.keys():
+        st.rerun()  # others were ticked, or one is deleted
+    _table(_filter(runs), runs, chosen)
+    with middle:
+        if trouble := launcher().trouble:
+            st.error(escape(trouble))
+        if strange := store().unreadable():
+            st.warning(
+                f"Runs made by another version cannot be shown: {', '.join(strange)}. "
+                "`python -m deit_core delete ID` removes one."
+            )
+        _show_error()
         with st.container(gap="xxsmall"):
             for run in chosen:
                 _actions(run, runs)
-        curves.draw(chosen, view, key="runs")
+    with bottom:
         _logs(chosen)
-    else:
-        st.caption("Tick runs in the table to see their curves, and to stop, resume or delete them.")
-    st.caption(_machine())
+        st.caption(_machine())
 
 
 def _machine() -> str:

@@ -9,17 +9,20 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from dashboard.charts import Average
 from dashboard.components.live_chart import ensure_plotly_js
 
 pytestmark = pytest.mark.browser
 
-# A page with two charts in a fragment that adds a point each 0.3 s, and a page with a chart that stands still.
+# A page with two charts in a fragment that adds a point each 0.3 s, one with a chart that stands still, and one whose
+# lines, measured and averaged, go on with what a feed hears.
 APP = """
 import math
 from pathlib import Path
 
 import streamlit as st
 
+from dashboard.charts import Average
 from dashboard.components.live_chart import ensure_plotly_js, live_chart
 
 ensure_plotly_js(Path(__file__).parent / "static")
@@ -55,7 +58,20 @@ def still():
     live_chart(loss(30, "still"), key="still", alt="Loss of a finished run")
 
 
-pages = [st.Page(live, title="Live", default=True), st.Page(still, title="Still", url_path="still")]
+def fed():
+    source = {"run": "a", "kind": "step", "metric": "loss", "position": "step", "scale": 2, "seq": 30}
+    average = {"weight": 0.9, "total": 3.0, "count": 2.0, "epoch": 3.0}
+    line = {"type": "scatter", "mode": "lines", "x": [14.5, 15], "y": [1.5, 1.5]}
+    averaged = {**line, "uid": "averaged", "meta": {**source, "average": average}}
+    lines = [{**line, "uid": "measured", "meta": source}, averaged, {**line, "uid": "alone"}]
+    live_chart({"data": lines, "layout": {}}, key="fed", alt="Loss of a run that trains")
+
+
+pages = [
+    st.Page(live, title="Live", default=True),
+    st.Page(still, title="Still", url_path="still"),
+    st.Page(fed, title="Fed", url_path="fed"),
+]
 st.navigation(pages).run()
 """
 
@@ -191,6 +207,27 @@ def test_chart_taken_away_for_a_moment_comes_back_as_it_was(page: Page, first: L
     _wait_for_updates(first, 6)
     assert _is_tagged(first)
     assert _x_range(first) == zoomed
+    assert page_errors == []
+
+
+def test_lines_go_on_with_what_the_feed_hears(page: Page, app_url: str, page_errors: list[str]) -> None:
+    page.goto(f"{app_url}/fed")
+    chart = _chart(page, "Loss of a run that trains")
+    heard = [
+        {"seq": 30, "kind": "step", "step": 30, "epoch": 3.0, "metrics": {"loss": 9.0}},  # drawn already
+        {"seq": 31, "kind": "step", "step": 32, "epoch": 3.2, "metrics": {"loss": 4.0}},
+        {"seq": 32, "kind": "epoch", "step": 32, "epoch": 3.2, "metrics": {"loss": 9.0}},
+        {"seq": 33, "kind": "step", "step": 34, "epoch": 3.4, "metrics": {"loss": 2.0, "accuracy": 0.5}},
+        {"seq": 34, "kind": "step", "step": 36, "epoch": 3.6, "metrics": {"accuracy": 0.5}},
+    ]
+    hear = "points => { window.liveFeed = { points: { a: points } }; window.dispatchEvent(new Event('live-points')) }"
+    for count in (2, 5, 5):  # each time all that was heard since the figure was made
+        page.evaluate(hear, heard[:count])
+    measured, averaged, alone = chart.evaluate("node => node.data.map(({ x, y }) => [x, y])")
+    assert measured == [[14.5, 15, 16, 17], [1.5, 1.5, 4.0, 2.0]]
+    average = Average(0.9, total=3.0, count=2.0, epoch=3.0)
+    assert averaged[1] == pytest.approx([1.5, 1.5, average.add(4.0, 3.2), average.add(2.0, 3.4)])
+    assert alone == [[14.5, 15], [1.5, 1.5]]
     assert page_errors == []
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from dashboard.charts import CHARTS, COLOURS, MAX_POINTS, Curve, figure, smooth, style_of, thin
+from dashboard.charts import CHARTS, COLOURS, MAX_POINTS, Average, Curve, figure, smooth, style_of, thin
 from deit_core.presets import smoke
 from deit_core.runs import Point, Run, Status
 
@@ -37,6 +37,17 @@ def test_train_and_validation_stand_where_they_were_measured() -> None:
     assert "markers" not in train["mode"]
     assert train["line"]["color"] == validation["line"]["color"]
     assert train["opacity"] < validation["opacity"]
+
+
+def test_a_line_says_where_more_of_it_comes_from() -> None:
+    curve = a_curve(seconds_per_step=60)
+    _, smoothed, validation = figure(CHARTS["Loss"], [curve], axis="time", smoothing=0.9)["data"]
+    assert validation["meta"] == {
+        "run": "id1", "kind": "epoch", "metric": "val_loss", "position": "elapsed_s", "scale": 60, "seq": 41,
+    }  # fmt: skip
+    average = Average(**smoothed["meta"]["average"])
+    longer = smooth([1 / step for step in range(1, 22)], [step / 10 for step in range(1, 22)], 0.9)
+    assert average.add(1 / 21, 2.1) == pytest.approx(longer[-1])
 
 
 def test_a_run_is_named_once_in_the_legend() -> None:

@@ -1,12 +1,11 @@
 """The Runs page says how every run is, and does what its buttons say."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
@@ -170,22 +169,25 @@ def test_names_are_shown_as_they_are(store: Store, run_page: RunPage) -> None:
     assert all(name not in element.value for element in page.markdown)
 
 
-@pytest.mark.parametrize(("status", "interval"), [(Status.RUNNING, 1.0), (Status.FAILED, None)])
-def test_it_polls_only_while_something_can_happen(
-    store: Store,
-    every_status: dict[str, str],
-    run_page: RunPage,
-    monkeypatch: pytest.MonkeyPatch,
-    status: Status,
-    interval: Any,
+@pytest.mark.parametrize(("status", "listens"), [(Status.RUNNING, True), (Status.FAILED, False)])
+def test_it_listens_only_while_something_can_happen(
+    store: Store, every_status: dict[str, str], run_page: RunPage, status: Status, listens: bool
 ) -> None:
     store.set_status(every_status["queued"], Status.STOPPED)
     store.set_status(every_status["running"], status)
-    intervals = []
-    fragment = st.fragment
-    monkeypatch.setattr(st, "fragment", lambda page, run_every: intervals.append(run_every) or fragment(page))
-    assert not run_page("runs").exception
-    assert intervals == [interval]
+    page = run_page("runs")
+    assert not page.exception
+    names = [element.proto.component_name for element in page.get("bidi_component")]
+    assert ("deit_lab_live_feed" in names) == listens
+
+
+def test_ticking_another_run_draws_its_curves(store: Store, trio: dict[str, str], run_page: RunPage) -> None:
+    page = run_page("runs", runs=["2 vit"])
+    page.session_state["run_table"] = {"selection": {"rows": [0, 1]}}
+    page.session_state["runs"] = [trio["vit"], trio["deit"]]
+    page.run()
+    alts = [json.loads(element.proto.json)["alt"] for element in page.get("bidi_component")]
+    assert alts == [f"{title} of the runs 2 vit, 3 deit, by epoch." for title in ("Loss", "Accuracy")]
 
 
 def test_charts_follow_the_address(trio: dict[str, str], run_page: RunPage) -> None:
@@ -208,5 +210,5 @@ def test_a_chart_without_curves_says_why(trio: dict[str, str], run_page: RunPage
 
 
 def test_pages_load_no_torch() -> None:
-    code = "import sys, dashboard.views.runs, dashboard.views.compare; sys.exit('torch' in sys.modules)"
+    code = "import sys; from dashboard.navigation import load_pages; load_pages(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,97 @@
+"""People who look at a page without drawing it: `python -m benchmarks.visitors URL PAGE COUNT`
+
+Each holds a session of the dashboard and does what the page's own code does in a browser: it asks for what polls again,
+listens to the live feed, and has drawn again what the feed says has changed. So what the server spends on somebody who
+watches can be measured without the browser's part, which is on another machine. Knows Streamlit's messages.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
+
+_FEED = "deit_lab_live_feed"
+
+
+class Visitor:
+    """One session on one page."""
+
+    def __init__(self, url: str, page: str) -> None:
+        self._url, self._page = url.replace("http", "ws", 1), page
+        self._polls: dict[str, asyncio.Task[None]] = {}
+        self._feed: ClientConnection | None = None
+        self._drawn: dict[str, Any] = {}
+        self._hearing: asyncio.Task[None] | None = None
+        self._fragment = ""
+
+    async def look(self) -> None:
+        """Open the page and watch until cancelled."""
+        address = f"{self._url}/_stcore/stream"
+        async with connect(address, subprotocols=["streamlit"], max_size=None) as session:  # type: ignore[list-item]
+            await self._ask(session)
+            async for data in session:
+                assert isinstance(data, bytes)
+                await self._heed(session, ForwardMsg.FromString(data))
+
+    async def _ask(self, session: ClientConnection, fragment: str = "", *, is_timed: bool = False) -> None:
+        """Have the page, or a part of it, drawn again."""
+        message = BackMsg()
+        message.rerun_script.page_name = self._page
+        message.rerun_script.fragment_id = fragment
+        message.rerun_script.is_auto_rerun = is_timed
+        await session.send(message.SerializeToString())
+
+    async def _heed(self, session: ClientConnection, message: ForwardMsg) -> None:
+        match message.WhichOneof("type"):
+            case "auto_rerun":
+                fragment = message.auto_rerun.fragment_id
+                if poll := self._polls.pop(fragment, None):
+                    poll.cancel()
+                self._polls[fragment] = asyncio.create_task(self._poll(session, fragment, message.auto_rerun.interval))
+            case "delta":
+                component = message.delta.new_element.bidi_component
+                if component.component_name == _FEED:
+                    self._fragment = message.delta.fragment_id
+                    await self._listen(session, json.loads(component.json))
+
+    async def _poll(self, session: ClientConnection, fragment: str, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            await self._ask(session, fragment, is_timed=True)
+
+    async def _listen(self, session: ClientConnection, drawn: dict[str, Any]) -> None:
+        """Hold the feed's websocket, and tell it what has just been drawn."""
+        heard = self._drawn.get("runs", {})
+        self._drawn = drawn | {
+            "runs": {run_id: max(seq, heard.get(run_id, 0)) for run_id, seq in drawn["runs"].items()}
+        }
+        if self._feed is None:
+            self._feed = await connect(f"{self._url}/{drawn['path']}")
+            self._hearing = asyncio.create_task(self._hear(session, self._feed))
+        await self._feed.send(json.dumps(self._drawn))
+
+    async def _hear(self, session: ClientConnection, feed: ClientConnection) -> None:
+        async for data in feed:
+            news = json.loads(data)
+            for run_id, points in news["points"].items():
+                self._drawn["runs"][run_id] = points[-1]["seq"]
+            if news["redraw"]:
+                await self._ask(session, self._fragment if news["redraw"] == "progress" else "")
+
+
+async def _look(url: str, page: str, count: int) -> None:
+    async with asyncio.TaskGroup() as group:
+        for _ in range(count):
+            group.create_task(Visitor(url, page).look())
+
+
+if __name__ == "__main__":
+    os.nice(19)  # other people's machines do this work
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_look(sys.argv[1], sys.argv[2], int(sys.argv[3])))

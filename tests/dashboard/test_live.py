@@ -1,0 +1,141 @@
+"""The live feed tells a page what it has not drawn: points once each, and when points are not enough."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.testclient import TestClient, WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
+
+from dashboard import live, state
+from deit_core.runs import Status, Store
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    monkeypatch.setattr(live, "_PERIOD_S", 0.01)
+    monkeypatch.setattr(live, "_PERIOD_OF_EACH_S", 0.0)
+    monkeypatch.setattr(live, "_REDRAW_S", 0.0)
+    with TestClient(Starlette(routes=[WebSocketRoute("/live", live.listen)])) as client:
+        yield client
+
+
+@pytest.fixture
+def run_id(store: Store, every_status: dict[str, str]) -> str:
+    return every_status["running"]
+
+
+def say(page: WebSocketTestSession, store: Store, run_id: str) -> None:
+    """What a page says once it has drawn everything."""
+    runs = store.runs()
+    drawn = live.drawn(runs, [run_id])
+    page.send_json({"runs": drawn.seqs, "state": drawn.state, "progress": live.drawn_progress(runs)})
+
+
+def add_point(store: Store, run_id: str, kind: str, step: int, metrics: dict[str, float]) -> None:
+    point = {"kind": kind, "step": step, "epoch": step / 10, "elapsed_s": step / 10, "metrics": metrics}
+    store.add_points(run_id, [point])
+
+
+def step(store: Store, run_id: str, number: int, kind: str = "step") -> None:
+    add_point(store, run_id, kind, number, {"train_loss": 0.5, "lr": float("inf")})
+
+
+def hear(page: WebSocketTestSession) -> tuple[list[int], str]:
+    """The steps that are new, and what should be drawn again."""
+    news: dict[str, Any] = page.receive_json()
+    return [point["step"] for points in news["points"].values() for point in points], news["redraw"]
+
+
+def test_points_are_heard_once(client: TestClient, store: Store, run_id: str) -> None:
+    with client.websocket_connect("/live") as page:
+        say(page, store, run_id)
+        for number in (11, 12):
+            step(store, run_id, number)
+            assert hear(page) == ([number], "")
+
+
+def test_a_point_says_all_that_a_chart_draws(client: TestClient, store: Store, run_id: str) -> None:
+    with client.websocket_connect("/live") as page:
+        say(page, store, run_id)
+        step(store, run_id, 11)
+        (point,) = page.receive_json()["points"][run_id]
+    newest = state.curves().since(run_id, 0)[-1]
+    assert point["seq"] == newest.seq
+    assert (point["kind"], point["epoch"], point["elapsed_s"]) == ("step", 1.1, 1.1)
+    assert point["metrics"] == {"train_loss": 0.5, "lr": None}, "JSON has no infinity"
+
+
+def test_every_page_hears_what_it_has_not_drawn(client: TestClient, store: Store, run_id: str) -> None:
+    with client.websocket_connect("/live") as early, client.websocket_connect("/live") as late:
+        say(early, store, run_id)
+        step(store, run_id, 11)
+        assert hear(early) == ([11], "")
+        say(late, store, run_id)
+        step(store, run_id, 12)
+        assert hear(early) == hear(late) == ([12], "")
+
+
+def test_a_new_status_draws_the_page_anew(client: TestClient, store: Store, run_id: str) -> None:
+    with client.websocket_connect("/live") as page:
+        say(page, store, run_id)
+        store.set_status(run_id, Status.COMPLETED)
+        assert hear(page) == ([], "page")
+        say(page, store, run_id)
+        step(store, run_id, 11)
+        assert hear(page) == ([11], ""), "it is drawn now"
+
+
+def test_a_first_point_of_its_kind_draws_the_page_anew(client: TestClient, store: Store, run_id: str) -> None:
+    with client.websocket_connect("/live") as page:
+        say(page, store, run_id)
+        add_point(store, run_id, "epoch", 11, {"val_accuracy_class": 0.5})
+        assert hear(page) == ([11], "page")
+
+
+def test_a_resumed_session_draws_the_page_anew(client: TestClient, store: Store, run_id: str) -> None:
+    with client.websocket_connect("/live") as page:
+        say(page, store, run_id)
+        add_point(store, run_id, "start", 5, {})
+        assert hear(page)[1] == "page"
+    assert state.curves().since(run_id, 0)[-1].step == 5, "what came after was lost with the session before"
+
+
+def test_progress_is_drawn_without_the_rest(client: TestClient, store: Store, run_id: str) -> None:
+    with client.websocket_connect("/live") as page:
+        say(page, store, run_id)
+        store.add_points(run_id, [], step=12)
+        assert hear(page) == ([], "progress")
+
+
+def test_a_page_that_was_asked_is_left_alone(client: TestClient, store: Store, run_id: str) -> None:
+    with client.websocket_connect("/live") as page:
+        say(page, store, run_id)
+        store.add_points(run_id, [], step=12)
+        assert hear(page) == ([], "progress")
+        step(store, run_id, 13)
+        assert hear(page) == ([13], "")
+
+
+def test_progress_is_drawn_less_often_the_more_watch(
+    client: TestClient, store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_REDRAW_S", 60.0)
+    with client.websocket_connect("/live") as page:
+        say(page, store, run_id)
+        store.add_points(run_id, [], step=12)
+        step(store, run_id, 13)
+        assert hear(page) == ([13], ""), "its progress is not due"
+
+
+def test_another_site_s_page_cannot_listen(client: TestClient) -> None:
+    with client.websocket_connect("/live", headers={"Origin": "http://testserver"}):
+        pass
+    with (
+        pytest.raises(WebSocketDisconnect) as refusal,
+        client.websocket_connect("/live", headers={"Origin": "https://elsewhere.example"}),
+    ):
+        pass
+    assert refusal.value.code == 1008
