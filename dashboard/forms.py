@@ -29,7 +29,9 @@ _SECTIONS = {
 _WORDS = {
     "attn": "attention",
     "dim": "dimension",
+    "ema": "EMA",
     "embed": "embedding",
+    "grad": "gradient",
     "img": "image",
     "lr": "learning rate",
     "min": "minimum",
