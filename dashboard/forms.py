@@ -28,6 +28,8 @@ _SECTIONS = {
 }
 _WORDS = {
     "attn": "attention",
+    "aug": "augmentation",
+    "color": "colour",
     "dim": "dimension",
     "ema": "EMA",
     "embed": "embedding",
@@ -38,7 +40,10 @@ _WORDS = {
     "mlp": "MLP",
     "normalization": "normalisation",
     "num": "number of",
+    "ops": "operations",
     "optimizer": "optimiser",
+    "prob": "probability",
+    "rand": "random",
     "val": "validation",
     "warmup": "warm-up",
 }

@@ -169,7 +169,7 @@ class _Session:
         group, saved_at = Group(progress.step), time.monotonic()
         self.model.train()
         for batch in self.batches.epoch(progress.epoch, first_step=progress.step - progress.epoch * steps):
-            group.add(self.step(batch.pixels, batch.labels, progress.step, batch.rows))
+            group.add(self.step(batch.pixels, batch.labels, progress.step, batch.rows, batch.mix))
             progress.step += 1
             if group.age_s < group_s and progress.step % steps:
                 continue
@@ -237,6 +237,8 @@ class _Session:
         if self.spec.optim.ema == "beside":
             average = place(load_checkpoint(self.folder.best_ema_file), self.device)
             metrics |= evaluate(average, self.data.test, self._normalize, self.device, "test", suffix="_ema")
+        if self.spec.augment.test_flip:
+            metrics |= evaluate(best, self.data.test, self._normalize, self.device, "test", suffix="_flip", flip=True)
         return RunFinished(self.progress.step, self.progress.best_epoch, self._elapsed_s(), metrics)
 
     def save_state(self) -> CheckpointSaved:

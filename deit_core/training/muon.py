@@ -1,6 +1,6 @@
 """Muon on some parameters and AdamW on the rest, handled like one optimiser. Knows no model and no schedule.
 
-Source: Jordan et al. 2024 (kellerjordan.github.io/posts/muon), as torch ships it; steps are scaled to AdamW's size (Liu et
+Source: Jordan et al. 2024 (kellerjordan.github.io/posts/muon), as torch ships it; steps are as large as AdamW's (Liu et
 al. 2025, arXiv:2502.16982), so that one learning rate and one weight decay serve both.
 """
 

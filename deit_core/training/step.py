@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.data.augment import counter_seed
+from deit_core.data.mixing import Mix
 from deit_core.distillation import DistillationLoss
 from deit_core.spec import RunSpec
 from deit_core.training.device import Plan, place
@@ -54,10 +55,15 @@ class TrainStep:
         else:
             self._forward = self.model
 
-    def __call__(self, pixels: Tensor, labels: Tensor, step: int, rows: Tensor | None = None) -> dict[str, Tensor]:
+    def __call__(
+        self, pixels: Tensor, labels: Tensor, step: int, rows: Tensor | None = None, mix: Mix | None = None
+    ) -> dict[str, Tensor]:
         """Make step `step`, counted from 0, on pixels (B, C, S, S) in [0, 1] and labels (B,).
 
-        Args: rows: (B,) on the CPU, the numbers of these views, by which the teacher remembers them.
+        Args:
+            rows: (B,) on the CPU, the numbers of these views, by which the teacher remembers them.
+            mix: the labels of what was mixed into these pixels. The teacher sees the mixed pixels; accuracy is
+                measured against the label with the larger share.
         """
         torch.manual_seed(counter_seed(self.spec.seed, step, _DROPOUT))
         set_learning_rate(self.optimizer, self.learning_rate(step))
@@ -67,7 +73,12 @@ class TrainStep:
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.plan.precision == "bfloat16"):
             outputs = self._forward(self.normalize(pixels))
         outputs = (outputs[0].float(), outputs[1].float()) if isinstance(outputs, tuple) else outputs.float()
-        base, distillation = self.criterion.terms(outputs, labels, teacher_logits)  # bfloat16 would blur small terms
+        if mix is None:
+            targets = labels
+        else:
+            num_classes = (outputs[0] if isinstance(outputs, tuple) else outputs).shape[-1]
+            targets, labels = mix.targets(labels, num_classes), mix.stronger(labels)
+        base, distillation = self.criterion.terms(outputs, targets, teacher_logits)  # bfloat16 would blur small terms
         loss = self.criterion.combine(base, distillation)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

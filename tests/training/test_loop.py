@@ -127,9 +127,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     honest = step_module.TrainStep.__call__
 
     def poisoned(
-        self: object, pixels: torch.Tensor, labels: torch.Tensor, step: int, rows: torch.Tensor | None = None
+        self: object, pixels: torch.Tensor, labels: torch.Tensor, step: int, *rest: object
     ) -> dict[str, torch.Tensor]:
-        return honest(self, pixels * (math.nan if step == 19 else 1.0), labels, step, rows)  # type: ignore[arg-type]
+        return honest(self, pixels * (math.nan if step == 19 else 1.0), labels, step, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(step_module.TrainStep, "__call__", poisoned)
     events = run(tiny, tmp_path / "r")
