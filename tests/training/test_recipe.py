@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+import deit_core.torchvision_ops  # noqa: F401  # before timm, which imports torchvision
+from deit_core.data import Split
 from deit_core.data.mixing import Mix
 from deit_core.errors import SpecError
 from deit_core.events import EpochDone, RunFinished, RunStarted, StepDone
@@ -20,6 +22,8 @@ from deit_core.training import train
 from deit_core.training.evaluation import evaluate
 from deit_core.training.optim import learning_rate
 from deit_core.training.step import TrainStep
+
+from timm.models import vision_transformer as timm_vit  # isort: skip
 
 RECIPE = {
     "model.drop_path_rate": 0.2,
@@ -45,6 +49,14 @@ for event in train(load_spec(Path(sys.argv[1]).read_bytes()), run_dir=sys.argv[2
     if isinstance(event, CheckpointSaved) and event.step >= int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+@pytest.mark.parametrize(("rate", "depth"), [(0.1, 12), (0.3, 3), (0.0, 2)])
+def test_stochastic_depth_grows_as_in_timm(rate: float, depth: int) -> None:
+    shape = {"img_size": 16, "patch_size": 4, "embed_dim": 32, "num_heads": 2, "depth": depth, "drop_path_rate": rate}
+    theirs = timm_vit.VisionTransformer(**shape)
+    rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in theirs.blocks]
+    assert [block.drop_path.rate for block in VisionTransformer(**shape).blocks] == pytest.approx(rates)
 
 
 @pytest.fixture
@@ -142,8 +154,6 @@ class Lopsided(nn.Module):
 
 
 def test_the_flip_is_scored_apart_and_by_the_mean_of_both() -> None:
-    from deit_core.data import Split
-
     images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
     images[0, :, :, :4] = images[1, :, :, 4:] = 255
     data = Split(images, torch.tensor([0, 1]))
