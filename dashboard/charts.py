@@ -44,7 +44,9 @@ class Chart:
     can_be_smoothed: bool = True
 
 
-_TRAIN_AND_VALIDATION = "Faint: training, on augmented images. With markers: validation."
+_TRAIN_AND_VALIDATION = (
+    "Faint: training, on augmented images; where two are mixed, the stronger label counts. With markers: validation."
+)
 _LOSSES = (
     " A training loss holds label smoothing too, and a DeiT's the teacher's term; validation losses are without, so "
     "compare those."
@@ -62,6 +64,11 @@ CHARTS: dict[str, Chart] = {
             Line("val_accuracy", "epoch", "mean"),
         ),
         "Validation accuracy of each head of a DeiT, and of their mean, which it predicts with.",
+        ".1%",
+    ),
+    "Moving average": Chart(
+        (Line("val_accuracy_ema", "epoch", "moving average", "dot"),),
+        "Validation accuracy of the moving average of the weights, where a run judges it beside them.",
         ".1%",
     ),
     "Loss terms": Chart(

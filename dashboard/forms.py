@@ -28,15 +28,22 @@ _SECTIONS = {
 }
 _WORDS = {
     "attn": "attention",
+    "aug": "augmentation",
+    "color": "colour",
     "dim": "dimension",
+    "ema": "EMA",
     "embed": "embedding",
+    "grad": "gradient",
     "img": "image",
     "lr": "learning rate",
     "min": "minimum",
     "mlp": "MLP",
     "normalization": "normalisation",
     "num": "number of",
+    "ops": "operations",
     "optimizer": "optimiser",
+    "prob": "probability",
+    "rand": "random",
     "val": "validation",
     "warmup": "warm-up",
 }

@@ -5,6 +5,7 @@ docs are generated from here. A spec knows nothing of tensors, files on this mac
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -123,16 +124,61 @@ class DistillationSpec(_Part):
 class OptimSpec(_Part):
     """Optimiser and schedule: linear warm-up, then cosine decay, a pure function of the step."""
 
-    optimizer: Literal["adamw", "sgd"] = _field("adamw", "AdamW, or SGD with Nesterov momentum .9.")
+    optimizer: Literal["adamw", "sgd", "muon"] = _field(
+        "adamw",
+        "AdamW; SGD with Nesterov momentum .9; or Muon on the matrices of a ViT's blocks and AdamW on the rest, at "
+        "one learning rate.",
+    )
     epochs: int = _field(10, "Passes over the training images.", ge=1, le=10_000)
     batch_size: int = _field(128, "Images per step.", ge=1, le=8192)
-    lr: float = _field(1e-3, "Peak learning rate.", gt=0, le=10)
+    lr: float = _field(1e-3, "Peak learning rate, before lr_scaling.", gt=0, le=10)
+    lr_scaling: Literal["none", "linear", "sqrt"] = _field(
+        "none",
+        "How the peak follows the batch size. linear: lr * batch_size / 512, as DeiT; sqrt: lr * sqrt(batch_size / "
+        "256), as timm for AdamW. The minimum stays as it is.",
+        advanced=True,
+    )
     min_lr: float = _field(1e-5, "Learning rate at the end.", ge=0, le=1, advanced=True)
     warmup_epochs: float = _field(1.0, "Epochs until the peak is reached.", ge=0, advanced=True)
     weight_decay: float = _field(
         0.05, "Decoupled weight decay; spares tokens, positions, biases and norms.", ge=0, le=1, advanced=True
     )
     label_smoothing: float = _field(0.1, "Softens the true labels (not the teacher's).", ge=0, lt=1, advanced=True)
+    clip_grad: float | None = _field(
+        None, "Gradients whose joint norm is larger are scaled down to it; empty: never.", gt=0, le=1000, advanced=True
+    )
+    layer_decay: float = _field(
+        1.0,
+        "Each block of a ViT learns at this multiple of the rate of the block after it; 1: all at the same. Meant "
+        "for fine-tuning.",
+        gt=0,
+        le=1,
+        advanced=True,
+    )
+    ema: Literal["off", "beside", "instead"] = _field(
+        "off",
+        "Moving average of the weights. beside: judged as well, its numbers reported apart (val_accuracy_ema). "
+        "instead: judged and kept in place of the weights themselves.",
+        advanced=True,
+    )
+    ema_decay: float = _field(
+        0.9998, "Share that the moving average keeps of itself at each step.", ge=0, lt=1, advanced=True
+    )
+    ema_warmup: bool = _field(
+        True,
+        "Lets the moving average follow faster at first; without it a short run's is mostly its initial weights.",
+        advanced=True,
+    )
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate at the end of the warm-up, scaled for the batch size."""
+        factors = {
+            "none": 1.0,
+            "linear": self.batch_size / 512,
+            "sqrt": math.sqrt(self.batch_size / 256),
+        }
+        return self.lr * factors[self.lr_scaling]
 
     @model_validator(mode="after")
     def _schedule_is_sound(self) -> Self:
@@ -141,8 +187,9 @@ class OptimSpec(_Part):
                 f"A warm-up of {self.warmup_epochs:g} epochs never ends in a run of {self.epochs}; "
                 "make optim.warmup_epochs (an advanced field) smaller than optim.epochs."
             )
-        if self.min_lr > self.lr:
-            raise ValueError(f"min_lr {self.min_lr:g} lies above lr {self.lr:g}; make it smaller.")
+        if self.min_lr > self.peak_lr:
+            scaled = "" if self.lr_scaling == "none" else f", which lr_scaling makes {self.peak_lr:g}"
+            raise ValueError(f"min_lr {self.min_lr:g} lies above lr {self.lr:g}{scaled}; make it smaller.")
         return self
 
 
@@ -153,10 +200,69 @@ class AugmentSpec(_Part):
         2, "Pads by this much and crops back at random: shifts by up to it.", unit="px", ge=0, le=32
     )
     horizontal_flip: bool = _field(False, "Mirrors half of the images. Never for digits.")
+    rand_augment_ops: int = _field(
+        0,
+        "RandAugment as in torchvision: so many of its 14 operations in a row on each image; 0 is off, DeiT takes 2.",
+        ge=0,
+        le=4,
+        advanced=True,
+    )
+    rand_augment_magnitude: int = _field(
+        9, "How strong they are, 0 to 30. What timm calls m9 of 10 is 27 here.", ge=0, le=30, advanced=True
+    )
+    color_jitter: float = _field(
+        0.0,
+        "Brightness, contrast and saturation change by up to this share; 0 is off. DeiT has .3, which RandAugment "
+        "replaces where it is on.",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    random_erasing: float = _field(
+        0.0, "Chance that a rectangle of 2 to 33 % of an image becomes noise; DeiT has .25.", ge=0, le=1, advanced=True
+    )
+    mixup_alpha: float = _field(
+        0.0,
+        "Mixup: each image is a blend of two, by a share from Beta(alpha, alpha); 0 is off, DeiT has .8.",
+        ge=0,
+        le=10,
+        advanced=True,
+    )
+    cutmix_alpha: float = _field(
+        0.0,
+        "CutMix: a box of each image is another's, of a share from Beta(alpha, alpha); 0 is off, DeiT has 1.",
+        ge=0,
+        le=10,
+        advanced=True,
+    )
+    mixup_prob: float = _field(1.0, "Share of the batches that are mixed at all.", ge=0, le=1, advanced=True)
+    mixup_switch_prob: float = _field(
+        0.5, "Where both are on, the share of them that CutMix takes.", ge=0, le=1, advanced=True
+    )
+    repeated_aug: int = _field(
+        1,
+        "Repeated augmentation: views of one image in a batch, which then has fewer images; 1 is off, DeiT has 3.",
+        ge=1,
+        le=16,
+        advanced=True,
+    )
+    test_flip: bool = _field(
+        False,
+        "Also scores the test images by the mean of each image's logits and its mirror image's; reported apart, as "
+        "test_accuracy_flip. Never for digits.",
+        advanced=True,
+    )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images are mixed with each other."""
+        return self.mixup_prob > 0 and (self.mixup_alpha > 0 or self.cutmix_alpha > 0)
 
     @property
     def num_views(self) -> int | None:
-        """How many views there are of one image; None where they are without end."""
+        """How many views there are of one image; None where they are without end, or too many to come twice."""
+        if self.rand_augment_ops or self.color_jitter or self.random_erasing or self.mixes:
+            return None
         return (2 * self.crop_padding + 1) ** 2 * (2 if self.horizontal_flip else 1)
 
 
@@ -224,11 +330,27 @@ class RunSpec(_Part):
             raise ValueError(
                 f"A mirrored image of {facts.title} no longer shows its class; set augment.horizontal_flip to false."
             )
+        if self.augment.test_flip and not facts.flips_keep_class:
+            raise ValueError(
+                f"A mirrored image of {facts.title} no longer shows its class; set augment.test_flip to false."
+            )
         if self.augment.crop_padding >= size:
             raise ValueError(
                 f"A crop_padding of {self.augment.crop_padding} px can push an image of {size} px out of sight; "
                 "make it smaller."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _recipe_fits_model(self) -> Self:
+        if self.model.family != "vit":
+            if self.optim.optimizer == "muon":
+                raise ValueError(
+                    "Muon moves the matrices of a ViT's blocks, and this model has none; set optim.optimizer to adamw "
+                    "or sgd."
+                )
+            if self.optim.layer_decay < 1:
+                raise ValueError("optim.layer_decay counts the blocks of a ViT, and this model has none; set it to 1.")
         return self
 
 

@@ -1,4 +1,4 @@
-"""The one door to torchvision: import it from here, `from deit_core.torchvision_ops import torchvision`.
+"""The one door to torchvision: import it from here, `from deit_core.torchvision_ops import torchvision`, or `v2`.
 
 torchvision's Linux wheel on PyPI is built against CUDA. Beside a CPU-only torch its compiled extension cannot load,
 and then the import itself fails ("operator torchvision::nms does not exist"), since it registers shape functions for
@@ -36,5 +36,6 @@ if not _extension_loads():
         _library.define(_schema)
 
 import torchvision  # noqa: E402
+from torchvision.transforms import v2  # noqa: E402
 
-__all__ = ["torchvision"]
+__all__ = ["torchvision", "v2"]

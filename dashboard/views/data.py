@@ -4,7 +4,7 @@ Knows arrays as pictures; cutting, resizing and augmenting are deit_core's. That
 it is called, after the facts are on the page.
 """
 
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import streamlit as st
@@ -13,14 +13,19 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts import COLOURS
 from dashboard.download import offer_download
+from dashboard.forms import form_fields
 from dashboard.state import settings, source
 from dashboard.text import escape
 from deit_core.catalog import SOURCES, SourceName
 from deit_core.errors import DeitError
-from deit_core.spec import AugmentSpec, DataSpec
+from deit_core.spec import AugmentSpec, DataSpec, RunSpec
 
 _NUM_SAMPLES, _SAMPLE_SIDE = 15, 64  # sides are in pixels of the page
 _NUM_VIEWS, _VIEW_SIDE = 8, 96
+_STRENGTHS = (
+    *("rand_augment_ops", "rand_augment_magnitude", "color_jitter", "random_erasing"),
+    *("mixup_alpha", "cutmix_alpha", "mixup_prob", "mixup_switch_prob"),
+)
 
 
 def render() -> None:
@@ -123,7 +128,10 @@ def _show_views(spec: DataSpec) -> None:
     from deit_core.data.preview import sample_views
 
     st.subheader("Augmented views")
-    st.caption("Each epoch of a run draws a new view of every image, in the way of these. Another seed draws others.")
+    st.caption(
+        "Each epoch of a run draws a new view of every image, in the way of these. Another seed draws others. Mixup "
+        "and CutMix bring in a second image and its label; a run mixes a whole batch by one share."
+    )
     facts, fields = SOURCES[spec.source], AugmentSpec.model_fields
     with st.grid(5, vertical_alignment="bottom"):
         title = st.selectbox("Class", facts.classes, key=f"{spec.source}_class", bind="query-params")
@@ -144,13 +152,38 @@ def _show_views(spec: DataSpec) -> None:
             help=fields["horizontal_flip"].description,
             key=f"{spec.source}_flip",
         )
-    image = _images(spec.model_dump_json(), facts.classes.index(title), index, 1)
-    augment = AugmentSpec(crop_padding=padding, horizontal_flip=flip and facts.flips_keep_class)
+    augment = AugmentSpec(crop_padding=padding, horizontal_flip=flip and facts.flips_keep_class, **_choose_strengths())
+    label = facts.classes.index(title)
+    image = _images(spec.model_dump_json(), label, index, 1)
+    other_label = (label + 1) % len(facts.classes)
+    other = _images(spec.model_dump_json(), other_label, index, 1) if augment.mixes else None
     original, views = st.columns([1, 9])
     original.caption("Original")
     _show_row(original, image, _VIEW_SIDE, f"A training image of class {title}")
+    if other is not None:
+        original.caption("Mixed in")
+        _show_row(original, other, _VIEW_SIDE, f"A training image of class {facts.classes[other_label]}")
     views.caption(f"{_NUM_VIEWS} random views")
-    _show_row(views, sample_views(image[0], augment, seed, _NUM_VIEWS), _VIEW_SIDE, "Random views of the same image")
+    made = sample_views(image[0], augment, seed, _NUM_VIEWS, None if other is None else other[0])
+    _show_row(views, made, _VIEW_SIDE, "Random views of the same image")
+
+
+def _choose_strengths() -> dict[str, Any]:
+    """The fields of an `AugmentSpec` by which a view is changed beyond crop and flip."""
+    chosen: dict[str, Any] = {}
+    with st.expander("RandAugment, colours, erasing, mixing"), st.grid(4, vertical_alignment="bottom"):
+        for field in form_fields(RunSpec()):
+            name = field.path.removeprefix("augment.")
+            if name in _STRENGTHS:
+                info = AugmentSpec.model_fields[name]
+                bounds = {
+                    key: getattr(item, key) for item in info.metadata for key in ("ge", "le") if hasattr(item, key)
+                }
+                low, high, default = (field.kind(value) for value in (bounds["ge"], bounds["le"], info.default))
+                chosen[name] = st.number_input(
+                    field.label, low, high, value=default, help=field.help, key=f"view_{name}"
+                )
+    return chosen
 
 
 def _show_row(place: DeltaGenerator, images: NDArray[np.uint8], side: int, alt: str) -> None:

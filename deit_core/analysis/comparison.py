@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from deit_core.spec import RunSpec
 
-_FAIR = ("name", "tags", "notes", "distillation", "model.distilled")
+_FAIR = ("name", "tags", "notes", "distillation", "model.distilled", "augment.test_flip")
 
 # What a difference does to a comparison, by the longest path that leads to it.
 _REASONS = {

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deit_core.data.augment import counter_seed, crop, draw_views, pad
+from deit_core.data.augment import counter_seed, pad
+from deit_core.data.mixing import Mix, draw_mixes, mix
+from deit_core.data.pipeline import EpochViews, to_pixels
 from deit_core.data.splits import Split
 from deit_core.spec import AugmentSpec
 
@@ -19,12 +21,13 @@ class Batch(NamedTuple):
     """Pixels (B, C, S, S) in [0, 1], labels (B,), and a number (B,) for each view: image * num_views + view.
 
     The numbers stay on the CPU, so that to look something up by them waits for no device. None where views are
-    without end.
+    without end. `mix` says which labels the images that were mixed in have, None where none were.
     """
 
     pixels: Tensor
     labels: Tensor
     rows: Tensor | None
+    mix: Mix | None = None
 
 
 class TrainBatches:
@@ -43,17 +46,39 @@ class TrainBatches:
 
     def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
         """The batches of the epoch's steps from `first_step` on."""
-        generator = torch.Generator().manual_seed(counter_seed(self.seed, epoch, 0))
-        order = torch.randperm(self.num_images, generator=generator)
-        views = draw_views(self.num_images, self.augment, self.seed, epoch)
+        images, repeats = self._order(epoch)
+        drawn = images + repeats * self.num_images
+        num_drawn = self.num_images * self.augment.repeated_aug
+        views = EpochViews(self.augment, num_drawn, self.img_size, self.seed, epoch, self.device)
+        mixes = draw_mixes(self.steps_per_epoch, self.img_size, self.augment, self.seed, epoch)
         num_views = self.augment.num_views
-        rows = None if num_views is None else (order * num_views + views.numbers(self.augment)[order])
-        order, views = order.to(self.device), views.to(self.device)
+        rows = None if num_views is None else images * num_views + views.numbers[drawn]
+        images = images.to(self.device)
         for step in range(first_step, self.steps_per_epoch):
             steps_own = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            indices = order[steps_own]
-            pixels = to_pixels(crop(self.padded, indices, views[indices], self.img_size))
-            yield Batch(pixels, self.labels[indices], None if rows is None else rows[steps_own])
+            indices = images[steps_own]
+            pixels, labels = views.make(self.padded, indices, drawn[steps_own], step), self.labels[indices]
+            mixed = None
+            if (how := mixes[step]) is not None:
+                pixels, mixed = mix(pixels, labels, how)
+            yield Batch(pixels, labels, None if rows is None else rows[steps_own], mixed)
+
+    def _order(self, epoch: int) -> tuple[Tensor, Tensor]:
+        """Which image each place of the epoch's batches shows, and for which time (both on the CPU).
+
+        With repeated augmentation m a batch of B shows B / m images, rounded up, m times each, the last perhaps less;
+        an epoch has as many steps as ever, so it shows about one image in m.
+
+        Source: Hoffer et al. 2020 (arXiv:1901.09335); DeiT spreads the m showings over its GPUs.
+        """
+        generator = torch.Generator().manual_seed(counter_seed(self.seed, epoch, 0))
+        order = torch.randperm(self.num_images, generator=generator)
+        num_repeats, steps = self.augment.repeated_aug, self.steps_per_epoch
+        num_shown = -(-self.batch_size // num_repeats)
+        shown = order[: steps * num_shown].view(steps, num_shown, 1).expand(-1, -1, num_repeats)
+        images = shown.flatten(1)[:, : self.batch_size].flatten()
+        repeats = torch.arange(self.batch_size) % num_repeats
+        return images, repeats.repeat(steps)
 
 
 def eval_batches(split: Split, device: torch.device, batch_size: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
@@ -61,8 +86,3 @@ def eval_batches(split: Split, device: torch.device, batch_size: int | None = No
     batch_size = batch_size or (128 if device.type == "cpu" else 512)  # larger ones fall out of a CPU's cache
     for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
         yield to_pixels(images.to(device)), labels.to(device)
-
-
-def to_pixels(images: Tensor) -> Tensor:
-    """uint8 -> float in [0, 1]."""
-    return images.float().div_(255)

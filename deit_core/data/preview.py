@@ -8,8 +8,11 @@ Plain arrays in and out. Knows no page; cuts and augments with the very function
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from deit_core.data.augment import crop, draw_views, pad
+from deit_core.data.augment import pad
+from deit_core.data.mixing import draw_mixes, mix
+from deit_core.data.pipeline import EpochViews
 from deit_core.data.sources import Source
 from deit_core.data.splits import resize, split_indices
 from deit_core.spec import AugmentSpec, DataSpec
@@ -38,11 +41,22 @@ def class_images(source: Source, spec: DataSpec, label: int, first: int, count: 
     return resize(torch.tensor(source.train_images[chosen]), spec.img_size).numpy()
 
 
-def sample_views(image: NDArray[np.uint8], spec: AugmentSpec, seed: int, count: int) -> NDArray[np.uint8]:
-    """`count` random views (count, C, S, S) of one image (C, S, S), drawn as a run draws them."""
-    padded = pad(torch.tensor(image)[None], spec.crop_padding)
-    views = draw_views(count, spec, seed, epoch=0)
-    return crop(padded, torch.zeros(count, dtype=torch.int64), views, image.shape[-1]).numpy()
+def sample_views(
+    image: NDArray[np.uint8], spec: AugmentSpec, seed: int, count: int, other: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """`count` random views (count, C, S, S) of one image (C, S, S), drawn as a run draws them.
+
+    Each is mixed with a view of `other` (C, S, S), where the spec mixes and there is one. In a run one share serves a
+    whole batch; here each view has a share of its own, as if it came from another batch.
+    """
+    pixels = _views(image, spec, seed, count)
+    if other is not None:
+        others = _views(other, spec, seed + 1, count)
+        labels = torch.tensor([0, 1])
+        for index, draw in enumerate(draw_mixes(count, image.shape[-1], spec, seed, epoch=0)):
+            if draw is not None:
+                pixels[index] = mix(torch.stack([pixels[index], others[index]]), labels, draw)[0][0]
+    return (pixels * 255).round().byte().numpy()
 
 
 def mosaic(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -53,6 +67,12 @@ def mosaic(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     rgba = np.concatenate([rgb, np.full_like(rgb[..., :1], 255)], axis=3)
     spaced = np.pad(rgba, ((0, 0), (0, 0), (0, _GAP), (0, 0)))
     return np.concatenate(spaced, axis=1)[:, :-_GAP]
+
+
+def _views(image: NDArray[np.uint8], spec: AugmentSpec, seed: int, count: int) -> Tensor:
+    padded = pad(torch.tensor(image)[None], spec.crop_padding)
+    views = EpochViews(spec, count, image.shape[-1], seed, 0, torch.device("cpu"))
+    return views.make(padded, torch.zeros(count, dtype=torch.int64), torch.arange(count), step=0)
 
 
 def _split(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

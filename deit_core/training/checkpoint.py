@@ -3,8 +3,9 @@
     spec.json                 the whole spec
     last.safetensors          weights after the newest finished epoch
     best.safetensors          weights of the epoch with the best validation accuracy
+    best_ema.safetensors      the moving average after that epoch, where it is judged beside the weights
     epochs/0001.safetensors   weights after each epoch, where they are small
-    state.pt                  weights, optimiser, step, sums and best epoch: resumes bit for bit on a CPU
+    state.pt                  weights, their average, optimiser, step, sums, best epoch: resumes bit for bit on a CPU
 
 Every file is written whole or not at all. `state.pt` holds the weights again, so that it is consistent in itself
 whenever the process is killed.
@@ -22,6 +23,7 @@ from deit_core.errors import CheckpointError, RunError
 from deit_core.files import write_atomically
 from deit_core.models import ModelCard, save_weights
 from deit_core.spec import RunSpec, load_spec
+from deit_core.training.optim import Optimizer
 
 _KEPT_PER_EPOCH_BYTES = 8 * 2**20
 
@@ -69,22 +71,45 @@ class RunFolder:
                 raise RunError(f"{self.path} holds this run already; resume it, or choose another folder.")
         write_atomically(file, spec.model_dump_json(indent=2).encode())
 
-    def save_epoch(self, model: nn.Module, card: ModelCard, *, is_best: bool) -> None:
-        """Write the weights after an epoch as last, as best if they are, and under the epoch's number if small."""
+    @property
+    def best_ema_file(self) -> Path:
+        return self.path / "best_ema.safetensors"
+
+    def save_epoch(self, model: nn.Module, card: ModelCard, *, is_best: bool, beside: nn.Module | None = None) -> None:
+        """Write the weights after an epoch as last, as best if they are, and under the epoch's number if small.
+
+        Args: beside: the moving average, written when the epoch is the best.
+        """
         save_weights(self.path / "last.safetensors", model, card)
         if is_best:
+            if beside is not None:
+                save_weights(self.best_ema_file, beside, card)
             save_weights(self.path / "best.safetensors", model, card)
         if sum(t.numel() * t.element_size() for t in model.state_dict().values()) <= _KEPT_PER_EPOCH_BYTES:
             save_weights(self.path / "epochs" / f"{card.epoch:04d}.safetensors", model, card)
 
-    def save_state(self, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    def save_state(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        progress: Progress,
+        ema: nn.Module | None = None,
+    ) -> None:
         buffer = io.BytesIO()
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(progress)}
+        if ema is not None:
+            state["ema"] = ema.state_dict()
         torch.save(state, buffer)
         write_atomically(self.state_file, buffer.getvalue())
 
-    def load_state(self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> Progress:
-        """Put model and optimiser back to the saved state.
+    def load_state(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        device: torch.device,
+        ema: nn.Module | None = None,
+    ) -> Progress:
+        """Put model, optimiser and moving average back to the saved state.
 
         Raises: CheckpointError when the file is damaged or of another model; OSError when it cannot be read.
         """
@@ -92,6 +117,8 @@ class RunFolder:
         try:
             state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
             model.load_state_dict(state["model"])
+            if ema is not None:
+                ema.load_state_dict(state["ema"])
             optimizer.load_state_dict(state["optimizer"])
             progress = Progress(**state["progress"])
         except (MemoryError, torch.OutOfMemoryError):

@@ -41,8 +41,10 @@ def estimate_duration(spec: RunSpec, teacher_spec: RunSpec | None, plans: Path, 
     model = step.model.eval()
     with torch.no_grad():
         image_s = _seconds_per_call(lambda: model(pixels).sum().item()) / len(pixels)
-    per_epoch_s = step_s * step.steps_per_epoch + image_s * num_val
-    return per_epoch_s * spec.optim.epochs + image_s * facts.num_test
+    num_judged = 2 if spec.optim.ema == "beside" else 1
+    per_epoch_s = step_s * step.steps_per_epoch + image_s * num_val * num_judged
+    num_looks = num_judged + 2 * spec.augment.test_flip
+    return per_epoch_s * spec.optim.epochs + image_s * facts.num_test * num_looks
 
 
 def _first_step(spec: RunSpec, num_train: int, plans: Path) -> tuple[TrainStep, Tensor, Tensor]:

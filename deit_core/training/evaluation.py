@@ -21,10 +21,20 @@ def head_logits(model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, split: Split, normalize: Callable[[Tensor], Tensor], device: torch.device, prefix: str
+    model: nn.Module,
+    split: Split,
+    normalize: Callable[[Tensor], Tensor],
+    device: torch.device,
+    prefix: str,
+    *,
+    suffix: str = "",
+    flip: bool = False,
 ) -> dict[str, float]:
     """Mean loss (nats, without label smoothing) and accuracy over every image of `split`.
 
+    Args:
+        suffix: is appended to every name, so that another way of scoring cannot be taken for the plain one.
+        flip: each image's logits are the mean of its own and its mirror image's.
     Returns: {prefix}_loss and {prefix}_accuracy of the output; with two heads the same again with _class and
     _distillation appended.
     """
@@ -32,11 +42,16 @@ def evaluate(
     model.eval()
     sums: dict[str, Tensor] = {}
     for pixels, labels in eval_batches(split, device):
-        for head, logits in head_logits(model, normalize(pixels)).items():
-            suffix = "" if head == "mean" else f"_{head}"
+        inputs = normalize(pixels)
+        heads = head_logits(model, inputs)
+        if flip:
+            mirrored = head_logits(model, inputs.flip(-1))
+            heads = {head: (logits + mirrored[head]) / 2 for head, logits in heads.items()}
+        for head, logits in heads.items():
+            end = ("" if head == "mean" else f"_{head}") + suffix
             for name, value in (
-                (f"{prefix}_loss{suffix}", F.cross_entropy(logits.float(), labels, reduction="sum")),
-                (f"{prefix}_accuracy{suffix}", (logits.argmax(-1) == labels).sum()),
+                (f"{prefix}_loss{end}", F.cross_entropy(logits.float(), labels, reduction="sum")),
+                (f"{prefix}_accuracy{end}", (logits.argmax(-1) == labels).sum()),
             ):
                 sums[name] = sums.get(name, torch.zeros((), device=device)) + value
     model.train(was_training)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deit_core.data import TrainBatches, load_data
 from deit_core.data.augment import counter_seed
@@ -131,7 +131,7 @@ class _Session:
         return self.teacher.open_table(self.folder.path.parent / "teacher-logits", self.spec, self.data, cap_gb)
 
     def _load_state(self) -> None:
-        self.progress = self.folder.load_state(self.model, self.step.optimizer, self.device)
+        self.progress = self.folder.load_state(self.model, self.step.optimizer, self.device, self.step.average)
         if self.progress.data_hash != self.data.content_hash:
             raise RunError(
                 f"{self.spec.data.source} is not the data this run began with; restore the files, or start a new run."
@@ -169,7 +169,7 @@ class _Session:
         group, saved_at = Group(progress.step), time.monotonic()
         self.model.train()
         for batch in self.batches.epoch(progress.epoch, first_step=progress.step - progress.epoch * steps):
-            group.add(self.step(batch.pixels, batch.labels, progress.step, batch.rows))
+            group.add(self.step(batch.pixels, batch.labels, progress.step, batch.rows, batch.mix))
             progress.step += 1
             if group.age_s < group_s and progress.step % steps:
                 continue
@@ -195,7 +195,10 @@ class _Session:
         """Validate, keep the weights if they are the best so far, save."""
         progress = self.progress
         metrics = {name: total.item() / self.batches.steps_per_epoch for name, total in progress.sums.items()}
-        metrics |= evaluate(self.model, self.data.val, self._normalize, self.device, "val")
+        judged, beside = self._judged()
+        metrics |= evaluate(judged, self.data.val, self._normalize, self.device, "val")
+        if beside is not None:
+            metrics |= evaluate(beside, self.data.val, self._normalize, self.device, "val", suffix="_ema")
         if not math.isfinite(metrics["val_loss"]):
             raise _NotFiniteError(progress.step)
         progress.epoch, progress.sums = progress.epoch + 1, {}
@@ -215,21 +218,33 @@ class _Session:
             metrics=metrics,
             precision=self.step.plan.precision,
         )
-        self.folder.save_epoch(self.model, card, is_best=is_best)
+        self.folder.save_epoch(judged, card, is_best=is_best, beside=beside)
         saved = self.save_state()
         yield EpochDone(progress.step, progress.epoch, self._elapsed_s(), metrics, is_best)
         yield saved
+
+    def _judged(self) -> tuple[nn.Module, nn.Module | None]:
+        """The weights that an epoch is judged by and leaves behind, and the moving average where it stands beside."""
+        average = self.step.average
+        if average is None:
+            return self.model, None
+        return (average, None) if self.spec.optim.ema == "instead" else (self.model, average)
 
     def _finish(self) -> RunFinished:
         """Score the best epoch's weights on test: the only time that test is looked at."""
         best = place(load_checkpoint(self.folder.path), self.device)
         metrics = evaluate(best, self.data.test, self._normalize, self.device, "test")
+        if self.spec.optim.ema == "beside":
+            average = place(load_checkpoint(self.folder.best_ema_file), self.device)
+            metrics |= evaluate(average, self.data.test, self._normalize, self.device, "test", suffix="_ema")
+        if self.spec.augment.test_flip:
+            metrics |= evaluate(best, self.data.test, self._normalize, self.device, "test", suffix="_flip", flip=True)
         return RunFinished(self.progress.step, self.progress.best_epoch, self._elapsed_s(), metrics)
 
     def save_state(self) -> CheckpointSaved:
         """Write the state that the next session resumes from."""
         self.progress.elapsed_s = self._elapsed_s()
-        self.folder.save_state(self.model, self.step.optimizer, self.progress)
+        self.folder.save_state(self.model, self.step.optimizer, self.progress, self.step.average)
         if self.teacher is not None:
             self.teacher.flush()
         self.has_unsaved_steps = False

@@ -14,7 +14,7 @@ def measure(
     labels: Tensor,
     teacher_logits: Tensor | None,
 ) -> dict[str, Tensor]:
-    """Loss and accuracy of one step as scalars on the device.
+    """Loss and accuracy of one step as scalars on the device. Labels (B,) of mixed images are their stronger ones.
 
     With two heads: the two terms of the loss, the accuracy of each head and of their mean, and `train_agreement`,
     the share of images where the distillation head decides as the teacher does.

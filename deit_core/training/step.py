@@ -6,17 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.data.augment import counter_seed
+from deit_core.data.mixing import Mix
 from deit_core.distillation import DistillationLoss
 from deit_core.spec import RunSpec
 from deit_core.training.device import Plan, place
+from deit_core.training.ema import ModelEma
 from deit_core.training.measures import measure
-from deit_core.training.optim import build_optimizer, learning_rate
+from deit_core.training.optim import build_optimizer, learning_rate, set_learning_rate
 
 _DROPOUT = 3  # purpose of a counter; order and views of the data have 0 and 1, initialisation has 2
 
 
 class TrainStep:
-    """A model, its loss and its optimiser; called with the number of the step, it makes that step.
+    """A model, its loss, its optimiser and its moving average; called with the number of the step, it makes that step.
 
     Dropout and learning rate are functions of the step alone, so a step can be made again and comes out the same.
 
@@ -35,6 +37,7 @@ class TrainStep:
         self.spec, self.model, self.teacher, self.normalize = spec, model, teacher, normalize
         self.steps_per_epoch = steps_per_epoch
         self.optimizer = build_optimizer(model, spec.optim)
+        self.ema = ModelEma(model, spec.optim) if spec.optim.ema != "off" else None
         self.criterion = build_criterion(spec, teacher)
         self.plan = Plan()
         self._forward: Callable[[Tensor], Tensor | tuple[Tensor, Tensor]] = model
@@ -44,33 +47,52 @@ class TrainStep:
         self.plan = plan
         device = next(self.model.parameters()).device
         place(self.model, device, channels_last=plan.channels_last)
+        if self.ema is not None:
+            place(self.ema.module, device, channels_last=plan.channels_last)
         if plan.compiled:
             mode = "reduce-overhead" if device.type == "cuda" else None
             self._forward = torch.compile(self.model, mode=mode, dynamic=False)
         else:
             self._forward = self.model
 
-    def __call__(self, pixels: Tensor, labels: Tensor, step: int, rows: Tensor | None = None) -> dict[str, Tensor]:
+    def __call__(
+        self, pixels: Tensor, labels: Tensor, step: int, rows: Tensor | None = None, mix: Mix | None = None
+    ) -> dict[str, Tensor]:
         """Make step `step`, counted from 0, on pixels (B, C, S, S) in [0, 1] and labels (B,).
 
-        Args: rows: (B,) on the CPU, the numbers of these views, by which the teacher remembers them.
+        Args:
+            rows: (B,) on the CPU, the numbers of these views, by which the teacher remembers them.
+            mix: the labels of what was mixed into these pixels. The teacher sees the mixed pixels; accuracy is
+                measured against the label with the larger share.
         """
         torch.manual_seed(counter_seed(self.spec.seed, step, _DROPOUT))
-        lr = self.learning_rate(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        set_learning_rate(self.optimizer, self.learning_rate(step))
         teacher_logits = None
         if self.teacher is not None:
             teacher_logits = self.teacher(pixels) if rows is None else self.teacher(pixels, rows)
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.plan.precision == "bfloat16"):
             outputs = self._forward(self.normalize(pixels))
         outputs = (outputs[0].float(), outputs[1].float()) if isinstance(outputs, tuple) else outputs.float()
-        base, distillation = self.criterion.terms(outputs, labels, teacher_logits)  # bfloat16 would blur small terms
+        if mix is None:
+            targets = labels
+        else:
+            num_classes = (outputs[0] if isinstance(outputs, tuple) else outputs).shape[-1]
+            targets, labels = mix.targets(labels, num_classes), mix.stronger(labels)
+        base, distillation = self.criterion.terms(outputs, targets, teacher_logits)  # bfloat16 would blur small terms
         loss = self.criterion.combine(base, distillation)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if self.spec.optim.clip_grad is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.optim.clip_grad)
         self.optimizer.step()
+        if self.ema is not None:
+            self.ema.update(self.model, step)
         return measure(loss, base, distillation, outputs, labels, teacher_logits)
+
+    @property
+    def average(self) -> nn.Module | None:
+        """The moving average of the model, where there is one."""
+        return None if self.ema is None else self.ema.module
 
     def learning_rate(self, step: int) -> float:
         return learning_rate(step, self.spec.optim, self.steps_per_epoch)

@@ -85,7 +85,9 @@ class TeacherLogits(nn.Module):
         facts = {
             "teacher": teacher_facts(self.teacher, self.model),
             "images": {"data": data.content_hash, "split": spec.data.split, "img_size": spec.data.img_size},
-            "views": spec.augment.model_dump(),
+            "views": spec.augment.model_dump(
+                include={"crop_padding", "horizontal_flip"}
+            ),  # what else does, num_views ends
             "machine": machine_facts(self.device),
         }
         shape = len(data.train) * num_views, len(data.classes)

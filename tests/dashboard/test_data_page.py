@@ -47,6 +47,16 @@ def test_views_change_with_the_seed_and_the_image_does_not(digits_page: AppTest)
     assert before[-1] != after[-1]
 
 
+def test_views_show_what_the_strengths_do(digits_page: AppTest) -> None:
+    before = pictures(digits_page)
+    digits_page.number_input(key="view_random_erasing").set_value(1.0).run()
+    erased = pictures(sound(digits_page))
+    assert erased[:-1] == before[:-1]
+    assert erased[-1] != before[-1]
+    digits_page.number_input(key="view_mixup_alpha").set_value(0.8).run()
+    assert len(pictures(sound(digits_page))) == len(before) + 1, "the image that is mixed in"
+
+
 def test_digits_are_never_mirrored(digits_page: AppTest) -> None:
     assert digits_page.toggle(key="digits_flip").disabled
 

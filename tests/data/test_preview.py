@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from deit_core.data import Source, load_data, load_source
+from deit_core.data.mixing import draw_mixes
 from deit_core.data.preview import class_counts, class_images, mosaic, sample_views
 from deit_core.errors import SpecError
 from deit_core.spec import AugmentSpec, DataSpec
@@ -62,6 +63,35 @@ def test_the_seed_decides_the_views(digits: Source) -> None:
     first, again, other = (sample_views(image, AugmentSpec(crop_padding=3), seed, 8) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_views_are_made_by_the_whole_recipe(digits: Source) -> None:
+    (image,), (other,) = class_images(digits, SPEC, 3, 0, 1), class_images(digits, SPEC, 4, 0, 1)
+
+    def views(**fields: float) -> list[bytes]:
+        return [view.tobytes() for view in sample_views(image, AugmentSpec(crop_padding=0, **fields), 0, 6, other)]
+
+    plain = views()
+    for fields in (
+        {"rand_augment_ops": 2},
+        {"color_jitter": 0.5},
+        {"random_erasing": 1.0},
+        {"mixup_alpha": 0.8},
+        {"cutmix_alpha": 1.0},
+    ):
+        made = views(**fields)
+        assert len(set(made)) > 2
+        assert made != plain
+
+
+def test_a_preview_mixes_by_the_shares_of_a_run(digits: Source) -> None:
+    (image,), (other,) = class_images(digits, SPEC, 3, 0, 1), class_images(digits, SPEC, 4, 0, 1)
+    augment = AugmentSpec(crop_padding=0, mixup_alpha=0.8)
+    draws = draw_mixes(6, 16, augment, seed=0, epoch=0)
+    for view, draw in zip(sample_views(image, augment, 0, 6, other), draws, strict=True):
+        assert draw is not None
+        expected = draw.share * image + (1 - draw.share) * other
+        assert np.abs(view - expected).max() <= 0.51
 
 
 @pytest.mark.parametrize("channels", [1, 3])

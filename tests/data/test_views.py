@@ -1,0 +1,168 @@
+"""What is done to single images: RandAugment, colour jitter, erasing and repeated views, against torchvision's own."""
+
+import math
+
+import pytest
+import torch
+
+from deit_core.data import Split, TrainBatches
+from deit_core.data.color_jitter import adjust_brightness, adjust_contrast, adjust_saturation, draw_factors
+from deit_core.data.erasing import draw_boxes, erase
+from deit_core.data.rand_augment import RandAugmentDraws, draw_operations, rand_augment
+from deit_core.spec import AugmentSpec
+from deit_core.torchvision_ops import v2
+
+CPU = torch.device("cpu")
+FULL = AugmentSpec(
+    rand_augment_ops=2, color_jitter=0.3, random_erasing=0.25, mixup_alpha=0.8, cutmix_alpha=1.0, repeated_aug=3
+)
+
+
+def split(count: int = 48, chans: int = 3, size: int = 16) -> Split:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (count, chans, size, size), dtype=torch.uint8, generator=generator)
+    return Split(images, torch.arange(count))
+
+
+# All together
+
+
+def test_an_epoch_entered_late_goes_on_as_if_from_the_start() -> None:
+    batches = TrainBatches(split(), 10, FULL, 0, CPU)
+    whole = list(batches.epoch(5))
+    torch.rand(5)
+    rest = list(batches.epoch(5, first_step=2))
+    for one, other in zip(whole[2:], rest, strict=True):
+        assert torch.equal(one.pixels, other.pixels)
+        assert torch.equal(one.labels, other.labels)
+        assert one.mix is not None
+        assert other.mix is not None
+        assert one.mix.share == other.mix.share
+    assert not torch.equal(whole[0].pixels, next(batches.epoch(6)).pixels)
+
+
+def test_nothing_touches_the_global_generator() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    list(TrainBatches(split(), 10, FULL, 0, CPU).epoch(0))
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("field", ["rand_augment_ops", "color_jitter", "random_erasing", "mixup_alpha", "cutmix_alpha"])
+def test_views_without_end_are_not_numbered(field: str) -> None:
+    augment = AugmentSpec(**{field: 1})
+    assert augment.num_views is None
+    assert next(TrainBatches(split(), 16, augment, 0, CPU).epoch(0)).rows is None
+    assert AugmentSpec(mixup_alpha=1, mixup_prob=0).num_views == 25
+    assert AugmentSpec(repeated_aug=3, test_flip=True).num_views == 25
+
+
+# RandAugment
+
+
+@pytest.mark.parametrize("chans", [1, 3])
+def test_every_operation_is_torchvisions(chans: int) -> None:
+    """A draw of torchvision's, found by trying seeds, gives what the same draw gives here."""
+    images = split(4, chans).images
+    names = list(v2.RandAugment._AUGMENTATION_SPACE)
+    signed = [is_signed for _, is_signed in v2.RandAugment._AUGMENTATION_SPACE.values()]
+    seen = set()
+    for seed in range(120):
+        torch.manual_seed(seed)
+        expected = v2.RandAugment(num_ops=1, magnitude=20)(images)
+        torch.manual_seed(seed)
+        number = int(torch.randint(len(names), ()))
+        is_negative = signed[number] and bool(torch.rand(()) <= 0.5)
+        draws = RandAugmentDraws(torch.full((4, 1), number), torch.full((4, 1), is_negative))
+        assert torch.equal(rand_augment(images, draws, torch.arange(4), 20), expected), names[number]
+        seen.add((number, is_negative))
+    assert len(seen) == len(names) + sum(signed)
+
+
+def test_operations_of_one_image_do_not_depend_on_the_others() -> None:
+    images = split(20).images
+    draws = draw_operations(20, 2, seed=0, epoch=0)
+    together = rand_augment(images, draws, torch.arange(20), 9)
+    for index in range(20):
+        alone = rand_augment(images[index : index + 1], draws, torch.tensor([index]), 9)
+        assert torch.equal(alone[0], together[index])
+    counts = draw_operations(7000, 2, 0, 0).operations.unique(return_counts=True)[1]
+    assert counts.tolist() == pytest.approx([1000] * 14, rel=0.15)
+
+
+# Colour jitter
+
+
+@pytest.mark.parametrize("chans", [1, 3])
+@pytest.mark.parametrize("factor", [0.0, 0.4, 1.0, 1.6])
+def test_colours_change_by_torchvisions_formulas(factor: float, chans: int) -> None:
+    pixels, factors = torch.rand(2, chans, 8, 8), torch.full((2,), factor)
+    for ours, theirs in (
+        (adjust_brightness, v2.functional.adjust_brightness),
+        (adjust_contrast, v2.functional.adjust_contrast),
+        (adjust_saturation, v2.functional.adjust_saturation),
+    ):
+        torch.testing.assert_close(ours(pixels, factors), theirs(pixels, factor), atol=1e-4, rtol=0)
+
+
+def test_factors_lie_around_one() -> None:
+    factors = draw_factors(5000, 0.3, 0, 0)
+    assert (factors.min().item(), factors.max().item()) == pytest.approx((0.7, 1.3), abs=1e-2)
+    assert factors.mean(0).tolist() == pytest.approx([1.0] * 3, abs=0.02)
+
+
+# Erasing
+
+
+def test_boxes_have_the_papers_bounds() -> None:
+    size = 224  # where rounding to pixels is small
+    top, bottom, left, right = draw_boxes(4000, 0.25, size, 0, 0).unbind(1)
+    height, width = (bottom - top).float(), (right - left).float()
+    erased = height > 0
+    assert erased.float().mean().item() == pytest.approx(0.25, abs=0.02)
+    area, ratio = (height * width)[erased] / size**2, (height / width)[erased]
+    assert 0.019 < area.min() < 0.03
+    assert 0.3 < area.max() < 0.335
+    assert ratio.log().mean().item() == pytest.approx(math.log(0.3 * 3.3) / 2, abs=0.05)
+    assert min(top.min(), left.min()) == 0
+    assert max(bottom.max(), right.max()) <= size
+
+
+def test_only_the_box_becomes_noise() -> None:
+    pixels = torch.full((2, 3, 8, 8), 2.0)
+    erased = erase(pixels, torch.tensor([[1, 4, 2, 8], [3, 3, 5, 5]]), 0, 0, 0)
+    assert torch.equal(erased[1], pixels[1])
+    inside = torch.zeros(8, 8, dtype=torch.bool)
+    inside[1:4, 2:8] = True
+    assert (erased[0, :, ~inside] == 2).all()
+    assert (erased[0, :, inside] < 1).all()
+    assert len(erased[0, :, inside].unique()) == 3 * 3 * 6
+    assert not torch.equal(erased, erase(pixels, torch.tensor([[1, 4, 2, 8], [3, 3, 5, 5]]), 0, 0, 1))
+
+
+# Repeated augmentation
+
+
+@pytest.mark.parametrize(("batch_size", "repeats"), [(12, 3), (10, 3), (8, 1), (16, 4)])
+def test_a_batch_shows_fewer_images_more_often(batch_size: int, repeats: int) -> None:
+    data, augment = split(48), AugmentSpec(crop_padding=4, repeated_aug=repeats)
+    batches = TrainBatches(data, batch_size, augment, 0, CPU)
+    epoch = list(batches.epoch(0))
+    assert len(epoch) == batches.steps_per_epoch == 48 // batch_size
+    shown: set[int] = set()
+    num_pairs = num_equal = 0
+    for batch in epoch:
+        labels, counts = batch.labels.unique(return_counts=True)
+        assert len(batch.labels) == batch_size
+        assert len(labels) == math.ceil(batch_size / repeats)
+        assert counts.max() == repeats
+        assert not shown & set(labels.tolist())
+        shown |= set(labels.tolist())
+        assert batch.rows is not None
+        for one in range(batch_size - 1):
+            if batch.labels[one] == batch.labels[one + 1]:
+                num_pairs += 1
+                num_equal += int(torch.equal(batch.pixels[one], batch.pixels[one + 1]))
+                assert (batch.rows[one] == batch.rows[one + 1]) == torch.equal(batch.pixels[one], batch.pixels[one + 1])
+    assert num_equal <= 0.15 * num_pairs, "views of one image are drawn apart"
