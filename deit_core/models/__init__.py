@@ -2,6 +2,8 @@
 
 from deit_core.models.build import build_model, build_student, build_teacher
 from deit_core.models.cnn import ResNet9
+from deit_core.models.foreign import load_foreign
+from deit_core.models.positions import resample_pos_embed
 from deit_core.models.teachers import find_teacher, load_teacher
 from deit_core.models.vit import VisionTransformer
 from deit_core.models.weights import ModelCard, load_checkpoint, read_card, save_weights, weights_file
@@ -15,8 +17,10 @@ __all__ = [
     "build_teacher",
     "find_teacher",
     "load_checkpoint",
+    "load_foreign",
     "load_teacher",
     "read_card",
+    "resample_pos_embed",
     "save_weights",
     "weights_file",
 ]
