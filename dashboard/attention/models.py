@@ -87,12 +87,12 @@ def choose(runs: Sequence[Run]) -> list[Choice]:
 
 
 def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
-    """The teacher of the first model that has one, at its best epoch."""
+    """The teacher of the first model that has one, at its best epoch; of the CNNs Grad-CAM reads only ResNet-9."""
     by_id = {run.id: run for run in runs}
     for choice in choices:
         distillation = choice.run.spec.distillation
         teacher = by_id.get(distillation.teacher) if distillation is not None else None
-        if teacher is not None and best_file(teacher).exists():
+        if teacher is not None and teacher.spec.model.family == "resnet9" and best_file(teacher).exists():
             return Choice(teacher, best_file(teacher), _BEST)
     return None
 

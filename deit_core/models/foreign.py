@@ -6,8 +6,8 @@ Knows files and tensors; nothing of runs, classes' names or the pixels that a mo
 from pathlib import Path
 
 from deit_core.errors import CheckpointError
-from deit_core.models.state_dicts import StateDict, read_state_dict
 from deit_core.models.hugging_face import is_hugging_face, rename
+from deit_core.models.state_dicts import StateDict, read_state_dict
 from deit_core.models.transfer import Shape, transfer
 from deit_core.models.vit import VisionTransformer
 
@@ -48,8 +48,8 @@ def load_foreign(
     heads = num_heads or _NUM_HEADS.get(shape.embed_dim)
     if heads is None:
         raise CheckpointError(
-            f"{file} is {shape.embed_dim} wide, a width that is published with no particular number of attention heads, "
-            "and no file of weights says it; state num_heads."
+            f"{file} is {shape.embed_dim} wide, a width that is published with no particular number of attention "
+            "heads, and no file of weights says it; state num_heads."
         )
     classes = num_classes or shape.num_classes
     if classes is None:

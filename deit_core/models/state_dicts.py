@@ -27,8 +27,8 @@ def read_state_dict(file: Path) -> StateDict:
     The weights may stand under "model" or "state_dict", with other things beside them; the "module." that parallel
     training puts before names is taken off.
 
-    Raises: CheckpointError, one sentence: where there is no such file, it is damaged, it needs code to run before it can
-        be read, or it holds something other than tensors by name.
+    Raises: CheckpointError, one sentence: where there is no such file, it is damaged, it needs code to run before
+        it can be read, or it holds something other than tensors by name.
     """
     if not file.is_file():
         raise CheckpointError(f"There is no file {file}; check the path.")

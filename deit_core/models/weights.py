@@ -85,6 +85,15 @@ def read_card(path: Path | str) -> ModelCard:
         raise _damaged(file, error) from error
 
 
+def is_own(file: Path) -> bool:
+    """Whether a file of weights was written by `save_weights`. A damaged one was not."""
+    try:
+        with safe_open(file, framework="pt") as content:
+            return _HEADER in (content.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
+
+
 def load_checkpoint(path: Path | str) -> nn.Module:
     """Rebuild the model of a checkpoint with its weights, in eval mode, on the CPU.
 
