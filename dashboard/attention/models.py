@@ -97,6 +97,16 @@ def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
     return None
 
 
+def unread_teacher(choices: Sequence[Choice], runs: Sequence[Run]) -> str:
+    """A sentence on a teacher that no column shows; empty where there is none such."""
+    by_id = {run.id: run for run in runs}
+    asked = [choice.run.spec.distillation.teacher for choice in choices if choice.run.spec.distillation is not None]
+    others = [by_id[one] for one in asked if one in by_id and by_id[one].spec.model.family == "torchvision"]
+    if not others:
+        return ""
+    return f"The teacher, a {family(others[0])}, has no column: Grad-CAM reads only a ResNet-9 here."
+
+
 def _pair(runs: Sequence[Run]) -> tuple[Run, Run | None]:
     """What is shown at first: the newest completed ViT beside its experiment's DeiT, which differs in nothing else."""
     completed_first = sorted(runs, key=lambda run: run.status != Status.COMPLETED)

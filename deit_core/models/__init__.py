@@ -7,7 +7,7 @@ from deit_core.models.initial import initialise
 from deit_core.models.positions import resample_pos_embed
 from deit_core.models.teachers import find_teacher, load_teacher
 from deit_core.models.vit import VisionTransformer
-from deit_core.models.weights import ModelCard, load_checkpoint, read_card, save_weights, weights_file
+from deit_core.models.weights import ModelCard, library_versions, load_checkpoint, read_card, save_weights, weights_file
 
 __all__ = [
     "ModelCard",
@@ -19,6 +19,7 @@ __all__ = [
     "find_teacher",
     "initialise",
     "input_statistics",
+    "library_versions",
     "load_checkpoint",
     "load_foreign",
     "load_teacher",

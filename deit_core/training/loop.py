@@ -23,6 +23,7 @@ from deit_core.models import (
     find_teacher,
     initialise,
     input_statistics,
+    library_versions,
     load_checkpoint,
     load_teacher,
     read_card,
@@ -97,6 +98,7 @@ class _Session:
         if threads := spec.compute.num_threads or num_threads:
             torch.set_num_threads(threads)
         self.data = load_data(spec.data, data_dir)
+        self.versions = library_versions()
         self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)
         self.mean, self.std = (torch.tensor(value, device=self.device).view(-1, 1, 1) for value in self.statistics)
         self.batches = TrainBatches(self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device)
@@ -225,6 +227,7 @@ class _Session:
             step=progress.step,
             metrics=metrics,
             precision=self.step.plan.precision,
+            versions=self.versions,
         )
         self.folder.save_epoch(self.model, card, is_best=is_best)
         saved = self.save_state()
