@@ -138,6 +138,13 @@ def test_heads_are_swapped_on_request(tmp_path: Path) -> None:
     assert torch.equal(load_foreign(file, num_classes=7).head.weight, theirs.head.weight)  # as many: nothing to swap
 
 
+def test_half_precision_becomes_float32(tmp_path: Path) -> None:
+    theirs = their_model(distilled=True)
+    ours = load_foreign(save_facebook(theirs.half(), tmp_path), img_size=96)
+    assert {parameter.dtype for parameter in ours.parameters()} == {torch.float32}
+    assert ours(torch.randn(1, 3, 96, 96)).isfinite().all()
+
+
 def test_what_a_file_does_not_say_must_be_stated(tmp_path: Path) -> None:
     odd = save_timm(their_model(distilled=False, embed_dim=48, num_heads=4), tmp_path)
     with pytest.raises(CheckpointError, match="state num_heads"):
