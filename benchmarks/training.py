@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from deit_core import presets
 from deit_core.data import ImageData, TrainBatches, load_data
 from deit_core.distillation import DistillationTeacher
-from deit_core.models import ResNet9, VisionTransformer, build_student, build_teacher
+from deit_core.models import VisionTransformer, build_student, build_teacher
 from deit_core.models.dropout import Dropout
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
@@ -162,7 +162,7 @@ def _our_loop(step: TrainStep, data: ImageData, plan: Plan) -> Loop:
             yield len(batch.labels)
 
 
-def _tutorial_student(spec: RunSpec, cnn: ResNet9, data: ImageData) -> Loop:
+def _tutorial_student(spec: RunSpec, cnn: nn.Module, data: ImageData) -> Loop:
     """Attention written out, torch's own dropout, the teacher asked at every step."""
     student = _with_torchs_dropout(build_student(spec)).train()
 
@@ -221,7 +221,7 @@ class _PilImages(torch.utils.data.Dataset[tuple[Tensor, int]]):
         return self.transform(self.images[index]), self.labels[index]
 
 
-def _timm(spec: RunSpec, cnn: ResNet9, normalize: Callable[[Tensor], Tensor], data: ImageData) -> Loop:
+def _timm(spec: RunSpec, cnn: nn.Module, normalize: Callable[[Tensor], Tensor], data: ImageData) -> Loop:
     from timm.models.deit import VisionTransformerDistilled
     from timm.task import TokenDistillationTask
 
@@ -256,7 +256,7 @@ def _timm(spec: RunSpec, cnn: ResNet9, normalize: Callable[[Tensor], Tensor], da
     return _peer(spec, student.parameters(), lambda pixels, labels: task(pixels, labels)["loss"], normalize, data)
 
 
-def _vit_pytorch(spec: RunSpec, cnn: ResNet9, normalize: Callable[[Tensor], Tensor], data: ImageData) -> Loop:
+def _vit_pytorch(spec: RunSpec, cnn: nn.Module, normalize: Callable[[Tensor], Tensor], data: ImageData) -> Loop:
     from vit_pytorch.distill import DistillableViT, DistillWrapper
 
     shape = build_student(spec)

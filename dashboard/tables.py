@@ -15,6 +15,8 @@ _FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
 def family(run: Run) -> str:
     """The kind of model in the field's short name."""
     model = run.spec.model
+    if model.family == "torchvision":
+        return model.name
     return "DeiT" if model.family == "vit" and model.distilled else _FAMILIES[model.family]
 
 

@@ -163,22 +163,37 @@ class ExportFormat(StrEnum):
     PT = "pt"
     SAFETENSORS = "safetensors"
     ONNX = "onnx"
+    CARD = "card"
 
 
 @app.command()
 def export(
     run_id: RunArgument,
-    file_format: Annotated[ExportFormat, typer.Option("--format", help="A plain state dict, safetensors, or ONNX.")],
+    file_format: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="A plain state dict, safetensors, ONNX, or a model card in Markdown."),
+    ],
     out: Annotated[Path | None, typer.Option(help="The file to write (default: NAME-ID.FORMAT here).")] = None,
     runs_dir: RunsDirOption = None,
+    experiment: Annotated[
+        bool,
+        typer.Option(
+            "--experiment",
+            help="Write all runs of its experiment, as teacher_model, ViT_model and DeiT_model; --out is a folder.",
+        ),
+    ] = False,
 ) -> None:
-    """Write the weights of a run's best epoch for use elsewhere."""
-    from deit_core.models.export import export_checkpoint
+    """Write the weights of a run's best epoch for use elsewhere, or a page that describes it."""
+    from deit_core.runs.export import SUFFIXES, export_experiment, export_run, file_name
 
     launcher = _launcher(runs_dir)
-    run = launcher.store.run(run_id)
-    path = out or Path(f"{_file_name(run.name)}-{run.id}.{file_format}")
-    export_checkpoint(run_folder(launcher.settings.runs_dir, run.id), path, file_format.value)
+    run, home = launcher.store.run(run_id), launcher.settings.runs_dir
+    if experiment:
+        for path in export_experiment(launcher.store, run, home, out or Path(), file_format.value):
+            print(path)
+        return
+    path = out or Path(f"{file_name(run.name)}-{run.id}{SUFFIXES[file_format.value]}")
+    export_run(run, home, path, file_format.value)
     print(path)
 
 
@@ -389,10 +404,6 @@ def _run_document(run: Run) -> dict[str, Any]:
         "finished_at": run.finished_at,
         "results": run.results,
     }
-
-
-def _file_name(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
 
 
 def _print_json(document: Any) -> None:

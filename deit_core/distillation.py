@@ -89,6 +89,9 @@ def hard_distillation(student: Tensor, teacher: Tensor) -> Tensor:
 class DistillationLoss(nn.Module):
     """(1 - alpha) * base criterion on the class head + alpha * the teacher's term on the distillation head.
 
+    A model with a single output, such as a plain ViT, gets both terms on it: distillation without token. A DeiT must
+    be in train mode, for in eval mode it has a single output too.
+
     Args:
         base_criterion: (class logits, labels) -> loss.
         teacher: inputs -> logits (B, K); put in eval mode here and kept out of this module's parameters.
@@ -127,9 +130,9 @@ class DistillationLoss(nn.Module):
 
         Args:
             inputs: what the teacher sees: the very views that gave `outputs`.
-            outputs: the student's (class logits, distillation logits), each (B, K), as it returns them in training.
+            outputs: the student's (class logits, distillation logits), each (B, K), as it returns them in training, or
+                the logits of a model with a single output.
             labels: (B,), or whatever the base criterion takes.
-        Raises: ValueError when a teacher's term is asked of a model with a single output.
         """
         teacher_logits = None if self.kind == "none" else self.teacher_logits(inputs)
         return self.combine(*self.terms(outputs, labels, teacher_logits))
@@ -138,18 +141,13 @@ class DistillationLoss(nn.Module):
         self, outputs: Tensor | tuple[Tensor, Tensor], labels: Tensor, teacher_logits: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """The base loss and the teacher's term, unweighted; the second is None for kind "none"."""
-        class_logits = outputs if isinstance(outputs, Tensor) else outputs[0]
+        class_logits, taught = (outputs, outputs) if isinstance(outputs, Tensor) else outputs
         base: Tensor = self.base_criterion(class_logits, labels)
         if teacher_logits is None:
             return base, None
-        if isinstance(outputs, Tensor):
-            raise ValueError(
-                "Distillation needs the pair (class logits, distillation logits) that a distilled model returns in "
-                "training; this model gave one tensor. Set distilled=True and call model.train()."
-            )
         if self.kind == "hard":
-            return base, hard_distillation(outputs[1], teacher_logits)
-        return base, soft_distillation(outputs[1], teacher_logits, self.tau, self.reduction)
+            return base, hard_distillation(taught, teacher_logits)
+        return base, soft_distillation(taught, teacher_logits, self.tau, self.reduction)
 
     def combine(self, base: Tensor, distillation: Tensor | None) -> Tensor:
         """The weighted sum of the two terms."""

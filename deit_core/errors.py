@@ -64,7 +64,7 @@ def _sentences(error: "ValidationError", document: Any) -> Iterable[str]:
             case "string_too_short" | "string_pattern_mismatch":
                 yield f"{where} is empty; give it a value."
             case "union_tag_not_found":
-                yield f"{where}.family is missing; set it to vit or resnet9."
+                yield f"{where}.family is missing; set it to vit, resnet9 or torchvision."
             case "union_tag_invalid":
                 yield f"{where}.family should be one of {detail['ctx']['expected_tags']}."
             case _:

@@ -88,11 +88,50 @@ class ResNet9Spec(_Part):
     width: int = _field(32, "Channels of the first layer; later layers have 2 and 4 times as many.", ge=4, le=256)
 
 
-ModelSpec = Annotated[VisionTransformerSpec | ResNet9Spec, Field(discriminator="family")]
+class TorchvisionSpec(_Part):
+    """A CNN teacher of torchvision's, with a head for the data set's classes."""
+
+    family: Literal["torchvision"] = _field("torchvision", "Convolutional network of torchvision's.")
+    name: Literal[
+        "resnet18",
+        "resnet50",
+        "regnet_y_400mf",
+        "regnet_y_800mf",
+        "regnet_y_1_6gf",
+        "regnet_y_3_2gf",
+        "regnet_y_8gf",
+        "regnet_y_16gf",
+    ] = _field("resnet18", "The network, by torchvision's name. DeiT's own teacher was a RegNetY-16GF.")
+    pretrained: Literal["off", "imagenet"] = _field(
+        "off",
+        "imagenet: starts from torchvision's ImageNet weights, taken from initial_checkpoint where that names a file, "
+        "else from torchvision's cache or its download; images are then normalised as ImageNet's. off: from scratch.",
+    )
+    freeze_backbone: bool = _field(
+        False,
+        "Trains the new head alone; the rest stays as it was pretrained, its batch norms' statistics too. "
+        "Off: everything is fine-tuned.",
+    )
+    input_size: int | None = _field(
+        None,
+        "The network resizes images to this before it looks at them, such as 224 for ImageNet weights; empty leaves "
+        "them as they are.",
+        unit="px",
+        ge=8,
+        le=512,
+    )
+
+
+ModelSpec = Annotated[VisionTransformerSpec | ResNet9Spec | TorchvisionSpec, Field(discriminator="family")]
 
 
 class DistillationSpec(_Part):
-    """What a DeiT learns from its teacher."""
+    """What a student learns from its teacher.
+
+    With a distillation token the teacher's term has an output of its own, the second head. Without one, as in a plain
+    ViT or a CNN, the one output learns from the labels and the teacher both: the paper's "usual" and "hard"
+    distillation without token.
+    """
 
     teacher: str = _field(
         "teacher",
@@ -302,6 +341,14 @@ class RunSpec(_Part):
     augment: AugmentSpec = AugmentSpec()
     compute: ComputeSpec = ComputeSpec()
     seed: int = _field(42, "Seed of initialisation, order, views and dropout.", ge=0, lt=2**31)
+    initial_checkpoint: str = _field(
+        "",
+        "Weights that training starts from: the name of a run of the same experiment, the id of a finished run, or a "
+        "file of DeiT Lab, timm, Facebook's DeiT or Hugging Face. Another image size resamples the positions, other "
+        "classes get new heads. Empty: from scratch.",
+        advanced=True,
+        max_length=1000,
+    )
     tags: tuple[Annotated[str, Field(max_length=80)], ...] = _field(
         (), "Words to find the run by.", advanced=True, max_length=50
     )
@@ -321,10 +368,13 @@ class RunSpec(_Part):
                     "A distilled model without distillation would leave its second head untrained; "
                     "add a distillation section with a teacher, or set model.distilled to false."
                 )
-        if self.distillation and not (self.model.family == "vit" and self.model.distilled):
+        is_random = not self.initial_checkpoint and not (
+            self.model.family == "torchvision" and self.model.pretrained != "off"
+        )
+        if self.model.family == "torchvision" and self.model.freeze_backbone and is_random:
             raise ValueError(
-                "Distillation needs a model with a distillation token; set model.distilled to true "
-                "on a ViT, or remove the distillation section."
+                "A frozen backbone that has learned nothing stays random; set model.pretrained to imagenet, name "
+                "an initial_checkpoint, or set model.freeze_backbone to false."
             )
         if self.augment.horizontal_flip and not facts.flips_keep_class:
             raise ValueError(
@@ -379,6 +429,15 @@ class ExperimentSpec(_Part):
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"Two runs are called {min(twice)!r}; give each run of an experiment its own name.")
         for index, run in enumerate(self.runs):
+            if (start := self.start_of(run)) is not None:
+                if names.index(start.name) >= index:
+                    raise ValueError(f"{run.name!r} starts from {start.name!r}; list that run before it.")
+                if start.data.source == run.data.source and start.data.split != run.data.split:
+                    raise ValueError(
+                        f"{start.name!r} and {run.name!r} split their data differently, so the second would start "
+                        "from weights that have learned images it is judged on; give both the same fraction, "
+                        "val_fraction and split_seed."
+                    )
             if (teacher := self.teacher_of(run)) is None:
                 continue
             if names.index(teacher.name) >= index:
@@ -396,6 +455,10 @@ class ExperimentSpec(_Part):
         if run.distillation is None:
             return None
         return next((other for other in self.runs if other.name == run.distillation.teacher), None)
+
+    def start_of(self, run: RunSpec) -> RunSpec | None:
+        """The run of this experiment that `run` starts from, if it starts from one."""
+        return next((other for other in self.runs if other.name == run.initial_checkpoint), None)
 
 
 AnySpec = RunSpec | ExperimentSpec

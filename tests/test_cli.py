@@ -69,6 +69,15 @@ def test_the_whole_journey_without_a_page(tmp_path: Path) -> None:
 
     exported = deit(tmp_path, "export", run_id, "--format", "pt", "--out", str(tmp_path / "DeiT_model.pt"))
     assert exported.stdout.strip() == str(tmp_path / "DeiT_model.pt")
+    together = deit(tmp_path, "export", run_id, "--format", "pt", "--experiment", "--out", str(tmp_path / "all"))
+    files = [Path(line) for line in together.stdout.splitlines()]
+    assert [file.name for file in files] == ["teacher_model.pt", "ViT_model.pt", "DeiT_model.pt"]
+    assert files[2].read_bytes() == (tmp_path / "DeiT_model.pt").read_bytes()
+    described = deit(tmp_path, "export", run_id, "--format", "card", "--out", str(tmp_path / "DeiT.md"))
+    assert described.returncode == 0, described.stderr
+    text = (tmp_path / "DeiT.md").read_text()
+    assert f"| test_accuracy | {runs[0]['results']['test_accuracy']:.4f} |" in text
+    assert "| test_accuracy_mean_softmax |" in text
     assert deit(tmp_path, "delete", run_id, "--yes").returncode == 0
     assert len(json.loads(deit(tmp_path, "runs", "--json").stdout)) == 2
     assert not Path(shown["folder"]).exists()

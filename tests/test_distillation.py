@@ -133,6 +133,11 @@ def test_wrong_options_are_one_sentence(options: dict, words: str) -> None:
         DistillationLoss(nn.CrossEntropyLoss(), **arguments)
 
 
-def test_one_output_cannot_be_distilled() -> None:
-    with pytest.raises(ValueError, match="distilled=True"):
-        HardDistillationLoss(Fixed(TEACHER))(INPUTS, CLASS, LABELS)
+def test_one_output_learns_from_labels_and_teacher_both() -> None:
+    """Distillation without token: both terms on the output of a plain ViT."""
+    hard = HardDistillationLoss(Fixed(TEACHER))(INPUTS, CLASS, LABELS)
+    assert hard.item() == pytest.approx(
+        0.5 * cross_entropy(CLASS, [0, 2]) + 0.5 * cross_entropy(CLASS, [1, 1]), abs=1e-6
+    )
+    for loss in (HardDistillationLoss(Fixed(TEACHER)), SoftDistillationLoss(Fixed(TEACHER), alpha=0.3, tau=2.0)):
+        torch.testing.assert_close(loss(INPUTS, CLASS, LABELS), loss(INPUTS, (CLASS, CLASS), LABELS))

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [  # lowest first; a module may import its own layer and those before it
     {"errors", "catalog", "events", "files", "threads", "torchvision_ops", "wording"},
     {"spec", "settings"},
-    {"presets"},
+    {"presets", "variants"},
     {"models", "data", "distillation", "attention", "analysis"},
     {"training"},
     {"runs"},

@@ -50,7 +50,6 @@ def test_miniproject_has_its_exact_numbers() -> None:
         ({"optim.warmup_epochs": 2}, "never ends"),
         ({"optim.min_lr": 0.5}, "lies above lr"),
         ({"model.distilled": True}, "second head untrained"),
-        ({"distillation": {"teacher": "x"}}, "needs a model with a distillation token"),
         ({"optim.momentum": 1}, "There is no field optim.momentum"),
         ({"data.source": "cifar"}, "data.source should be 'fashion-mnist' or 'digits'"),
         ({"augment.crop_padding": 20}, "out of sight"),
@@ -62,6 +61,32 @@ def test_what_cannot_be_trained_is_one_sentence(changes: dict[str, object], word
         replace(presets.smoke(), changes)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_plain_vit_may_learn_from_a_teacher() -> None:
+    spec = replace(presets.smoke(), {"distillation": {"teacher": "x", "kind": "soft"}})
+    assert isinstance(spec, RunSpec)
+    assert not spec.model.distilled
+    assert load_spec(spec.model_dump_json()) == spec
+
+
+def test_an_old_spec_starts_from_scratch() -> None:
+    document = json.loads(presets.smoke().model_dump_json())
+    del document["initial_checkpoint"]
+    assert load_spec(json.dumps(document)) == presets.smoke()
+
+
+def test_an_experiment_lists_what_a_run_starts_from_first() -> None:
+    first = presets.smoke()
+    second = replace(first, {"name": "fine", "initial_checkpoint": first.name, "data.img_size": 24})
+    assert isinstance(second, RunSpec)
+    assert load_spec(json.dumps(experiment_of(first, second))).start_of(second) == first  # type: ignore[union-attr]
+    with pytest.raises(SpecError, match="list that run before it"):
+        load_spec(json.dumps(experiment_of(second, first)))
+    other = replace(first, {"data.split_seed": 5})
+    assert isinstance(other, RunSpec)
+    with pytest.raises(SpecError, match="split their data differently"):
+        load_spec(json.dumps(experiment_of(other, second)))
 
 
 def test_unknown_preset_lists_the_known() -> None:

@@ -153,6 +153,9 @@ def _model_in_words(run: RunSpec) -> str:
     model = run.model
     if model.family == "resnet9":
         return f"CNN: ResNet-9 from {model.width} channels"
+    if model.family == "torchvision":
+        start = "from scratch" if model.pretrained == "off" else "pretrained on ImageNet"
+        return f"CNN: torchvision's {model.name}, {start}{', only its head trained' if model.freeze_backbone else ''}"
     kind = "DeiT" if model.distilled else "ViT"
     return f"{kind}: {model.patch_size} px patches, width {model.embed_dim}, depth {model.depth}"
 

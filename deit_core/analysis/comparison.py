@@ -16,6 +16,7 @@ _FAIR = ("name", "tags", "notes", "distillation", "model.distilled", "augment.te
 
 # What a difference does to a comparison, by the longest path that leads to it.
 _REASONS = {
+    "initial_checkpoint": "they start from different weights, one of which may have learned something already",
     "seed": "they start from different weights and see the images in another order, which alone moves accuracy",
     "data": "they learn from, or are judged on, different images",
     "data.img_size": "one sees the images in more detail",

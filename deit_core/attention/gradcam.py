@@ -46,8 +46,8 @@ def grad_cam(
     """
     if not isinstance(model, ResNet9):
         raise DeitError(
-            f"Grad-CAM reads the features of a CNN, which a {type(model).__name__} has not; choose attention_relevance "
-            "for a ViT or a DeiT."
+            f"Grad-CAM here reads the features of a ResNet9, which a {type(model).__name__} has not; choose "
+            "attention_relevance for a ViT or a DeiT, and a ResNet9 among the CNNs."
         )
     if not isinstance(query, str) or query != "head":
         raise DeitError('A CNN has one output and no tokens to query; leave query at "head".')

@@ -1,10 +1,13 @@
 """The models: CNN teacher, Vision Transformer, DeiT student; building them, and reading them from disk."""
 
-from deit_core.models.build import build_model, build_student, build_teacher
+from deit_core.models.build import build_model, build_student, build_teacher, input_statistics
 from deit_core.models.cnn import ResNet9
+from deit_core.models.foreign import load_foreign
+from deit_core.models.initial import initialise
+from deit_core.models.positions import resample_pos_embed
 from deit_core.models.teachers import find_teacher, load_teacher
 from deit_core.models.vit import VisionTransformer
-from deit_core.models.weights import ModelCard, load_checkpoint, read_card, save_weights, weights_file
+from deit_core.models.weights import ModelCard, library_versions, load_checkpoint, read_card, save_weights, weights_file
 
 __all__ = [
     "ModelCard",
@@ -14,9 +17,14 @@ __all__ = [
     "build_student",
     "build_teacher",
     "find_teacher",
+    "initialise",
+    "input_statistics",
+    "library_versions",
     "load_checkpoint",
+    "load_foreign",
     "load_teacher",
     "read_card",
+    "resample_pos_embed",
     "save_weights",
     "weights_file",
 ]

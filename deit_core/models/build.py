@@ -1,12 +1,18 @@
 """From a spec to an untrained model."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from torch import nn
 
 from deit_core.catalog import SOURCES
 from deit_core.errors import SpecError
 from deit_core.models.cnn import ResNet9
 from deit_core.models.vit import VisionTransformer
-from deit_core.spec import ResNet9Spec, RunSpec, VisionTransformerSpec
+from deit_core.spec import ModelSpec, ResNet9Spec, RunSpec, TorchvisionSpec, VisionTransformerSpec
+
+if TYPE_CHECKING:
+    from deit_core.models.torchvision_classifier import TorchvisionClassifier
 
 
 def build_model(spec: RunSpec, *, in_chans: int | None = None, num_classes: int | None = None) -> nn.Module:
@@ -14,7 +20,7 @@ def build_model(spec: RunSpec, *, in_chans: int | None = None, num_classes: int 
     match spec.model:
         case VisionTransformerSpec():
             return build_student(spec, in_chans=in_chans, num_classes=num_classes)
-        case ResNet9Spec():
+        case ResNet9Spec() | TorchvisionSpec():
             return build_teacher(spec, in_chans=in_chans, num_classes=num_classes)
 
 
@@ -35,15 +41,39 @@ def build_student(spec: RunSpec, *, in_chans: int | None = None, num_classes: in
     )
 
 
-def build_teacher(spec: RunSpec, *, in_chans: int | None = None, num_classes: int | None = None) -> ResNet9:
-    """The CNN that a teacher's run trains.
+def build_teacher(
+    spec: RunSpec, *, in_chans: int | None = None, num_classes: int | None = None
+) -> "ResNet9 | TorchvisionClassifier":
+    """The CNN that a teacher's run trains, not yet with any pretrained weights.
 
     Raises: SpecError when the spec describes another family.
     """
     model = spec.model
-    if not isinstance(model, ResNet9Spec):
-        raise SpecError(f"{model.family} is no CNN; set model.family to resnet9.")
+    if isinstance(model, VisionTransformerSpec):
+        raise SpecError(f"{model.family} is no CNN; set model.family to resnet9 or torchvision.")
     facts = SOURCES[spec.data.source]
-    return ResNet9(
-        in_chans=in_chans or facts.in_chans, num_classes=num_classes or len(facts.classes), width=model.width
+    in_chans, num_classes = in_chans or facts.in_chans, num_classes or len(facts.classes)
+    if isinstance(model, ResNet9Spec):
+        return ResNet9(in_chans=in_chans, num_classes=num_classes, width=model.width)
+    from deit_core.models.torchvision_classifier import TorchvisionClassifier  # loads torchvision
+
+    return TorchvisionClassifier(
+        model.name,
+        in_chans=in_chans,
+        num_classes=num_classes,
+        input_size=model.input_size,
+        normalises=model.pretrained == "imagenet",
+        freeze_backbone=model.freeze_backbone,
     )
+
+
+def input_statistics(
+    model: ModelSpec, mean: Sequence[float], std: Sequence[float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What pixels are normalised with before the model sees them: the data's, or 0 and 1 if it normalises for itself.
+
+    Args: mean, std: the data's, per channel.
+    """
+    if isinstance(model, TorchvisionSpec) and model.pretrained == "imagenet":
+        return (0.0,) * len(mean), (1.0,) * len(std)
+    return tuple(mean), tuple(std)

@@ -17,18 +17,20 @@ Format = Literal["pt", "safetensors", "onnx"]
 def export_checkpoint(path: Path, out: Path, file_format: Format) -> None:
     """Write a checkpoint's model in another format.
 
-    "pt" is a plain state dict for `torch.load`; "safetensors" the same without pickle; "onnx" a graph that maps
+    "pt" is a plain state dict for `torch.load`, of a CNN of torchvision's under its names; "safetensors" the same
+    without pickle; "onnx" a graph that maps
     normalised images (batch, C, S, S) to logits (batch, classes).
 
     Raises: CheckpointError where the checkpoint is missing or damaged, or ONNX's packages are not installed.
     """
     model = load_checkpoint(path)
+    state = (model.get_submodule("network") if hasattr(model, "network") else model).state_dict()
     buffer = io.BytesIO()
     if file_format == "pt":
-        torch.save(model.state_dict(), buffer)
+        torch.save(state, buffer)
         write_atomically(out, buffer.getvalue())
     elif file_format == "safetensors":
-        write_atomically(out, save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
+        write_atomically(out, save({name: tensor.contiguous() for name, tensor in state.items()}))
     else:
         card = read_card(path)
         size = card.spec.data.img_size

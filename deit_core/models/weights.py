@@ -4,6 +4,8 @@ Knows files and specs; nothing of optimisers or of runs in progress.
 """
 
 import json
+import platform
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +27,8 @@ class ModelCard(BaseModel):
     """All that a file of weights needs to be used: how it was trained, what it tells apart, how it reads pixels.
 
     `mean` and `std` are per channel, of pixels in [0, 1]; `metrics` are those of the epoch the weights are from;
-    `precision` is what it was trained in, None in older files, where the spec says it.
+    `precision` is what it was trained in, None in older files, where the spec says it; `versions` are those of the
+    libraries it was trained with.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -40,6 +43,7 @@ class ModelCard(BaseModel):
     step: int
     metrics: dict[str, float] = {}
     precision: Literal["float32", "bfloat16"] | None = None
+    versions: dict[str, str] = {}
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images as the model was trained to read them: (B, C, height, width) uint8 -> float32, on the same device.
@@ -68,6 +72,13 @@ def save_weights(path: Path, model: nn.Module, card: ModelCard) -> None:
     write_atomically(path, save(tensors, metadata={"format": "pt", _HEADER: card.model_dump_json()}))
 
 
+def library_versions() -> dict[str, str]:
+    """Versions of what a model is trained with here, for its card."""
+    names = ("deit-lab", "torch", "torchvision", "numpy")
+    found = {one.metadata["Name"].lower(): one.version for name in names for one in metadata.distributions(name=name)}
+    return {"python": platform.python_version(), **{name: found[name] for name in names if name in found}}
+
+
 def read_card(path: Path | str) -> ModelCard:
     """What a checkpoint says of itself, without loading its weights.
 
@@ -83,6 +94,15 @@ def read_card(path: Path | str) -> ModelCard:
         raise CheckpointError(f"{file} was not written by DeiT Lab; choose a checkpoint of a run made here.") from None
     except (OSError, ValueError, SafetensorError, ValidationError) as error:
         raise _damaged(file, error) from error
+
+
+def is_own(file: Path) -> bool:
+    """Whether a file of weights was written by `save_weights`. A damaged one was not."""
+    try:
+        with safe_open(file, framework="pt") as content:
+            return _HEADER in (content.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
 
 
 def load_checkpoint(path: Path | str) -> nn.Module:

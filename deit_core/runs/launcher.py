@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from deit_core.errors import SpecError
@@ -115,36 +115,45 @@ def submit(store: Store, spec: AnySpec, settings: Settings | None = None) -> lis
 def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> list[str]:
     """Queue a run or an experiment without starting a worker.
 
-    Inside an experiment a teacher's name becomes its run's id, which is also the name of its folder.
+    Inside an experiment the name of a teacher, or of the run that another starts from, becomes that run's id, which is
+    also the name of its folder.
 
-    Raises: SpecError when a teacher is neither a run of the store nor a checkpoint on this machine.
+    Raises: SpecError when such a run is neither one of the store nor a checkpoint on this machine.
     """
-    is_experiment = isinstance(spec, ExperimentSpec)
     ids = {run.name: new_id() for run in members(spec)}
-    known = {run.id for run in store.runs()}
+    siblings = ids if isinstance(spec, ExperimentSpec) else {}
+    known = {run.id for run in store.runs()} | set(ids.values())
     specs: dict[str, RunSpec] = {}
     needs: dict[str, Sequence[str]] = {}
     for run in members(spec):
         run_id = ids[run.name]
         if run.distillation is not None:
-            teacher = run.distillation.teacher
-            if is_experiment:
-                teacher = ids.get(teacher, teacher)
-            if teacher in known or teacher in ids.values():
-                needs[run_id] = [teacher]
-            elif _is_path(teacher):
-                teacher = str(Path(teacher).resolve())  # a worker may be at home elsewhere
-            else:
-                raise SpecError(
-                    f"The teacher {teacher!r} of {run.name!r} is neither a run nor a checkpoint's path; set "
-                    "distillation.teacher to the id of a run (`python -m deit_core runs` lists them), or start the "
-                    "whole experiment."
-                )
+            teacher = _located(run.distillation.teacher, siblings, known, run.name, "distillation.teacher")
             run = run.model_copy(update={"distillation": run.distillation.model_copy(update={"teacher": teacher})})
+        if run.initial_checkpoint:
+            start = _located(run.initial_checkpoint, siblings, known, run.name, "initial_checkpoint")
+            run = run.model_copy(update={"initial_checkpoint": start})
+        asked = {run.initial_checkpoint, run.distillation.teacher if run.distillation else ""}
+        if needed := sorted(asked & known):
+            needs[run_id] = needed
         specs[run_id] = run
     experiment = (spec.name, spec.description) if isinstance(spec, ExperimentSpec) else None
     store.add(specs, needs, experiment=experiment, reserved_for=reserved_for)
     return list(specs)
+
+
+def _located(name: str, siblings: Mapping[str, str], known: Collection[str], run: str, field: str) -> str:
+    """What a field that names a run or a checkpoint means to a worker: an id, or a path from the root."""
+    name = siblings.get(name, name)
+    if name in known:
+        return name
+    if _is_path(name):
+        return str(Path(name).resolve())  # a worker may be at home elsewhere
+    what = "teacher" if field.endswith("teacher") else field
+    raise SpecError(
+        f"The {what} {name!r} of {run!r} is neither a run nor a checkpoint's path; set {field} to the id of a run "
+        "(`python -m deit_core runs` lists them), or start the whole experiment."
+    )
 
 
 def _is_path(text: str) -> bool:

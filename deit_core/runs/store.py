@@ -258,7 +258,7 @@ class Store:
     def delete(self, run_id: str) -> None:
         """Forget a run and all its points (its folder is the launcher's).
 
-        Raises: RunError while it runs, or while another run still needs it as a teacher.
+        Raises: RunError while it runs, or while another run still needs it.
         """
         with self.writing() as connection:
             run = self._row(connection, run_id)
@@ -270,7 +270,7 @@ class Store:
                 .where(schema.dependencies.c.needs_id == run_id, schema.runs.c.status != Status.COMPLETED)
             ).first()
             if waiting is not None:
-                raise RunError(f"{_called(waiting)} still needs this one as its teacher; delete it first.")
+                raise RunError(f"{_called(waiting)} still needs this one; delete it first.")
             connection.execute(delete(schema.runs).where(schema.runs.c.id == run_id))
 
     def _row(self, connection: Connection, run_id: str) -> Row[Any]:

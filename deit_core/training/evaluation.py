@@ -11,12 +11,17 @@ from deit_core.models import VisionTransformer
 
 
 def head_logits(model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
-    """Logits (B, K) in eval mode: "mean" is the model's output, "class" and "distillation" its heads if it has two."""
+    """Logits (B, K) in eval mode: "mean" is the model's output, "class" and "distillation" its heads if it has two.
+
+    "mean_softmax" then fuses the heads as the paper does, by the mean of their probabilities, where the published code
+    and "mean" take the mean of their logits.
+    """
     if not isinstance(model, VisionTransformer) or not model.distilled:
         return {"mean": model(inputs)}
     tokens, _ = model.forward_features(inputs)
     heads = model.forward_heads(tokens)
-    return {"mean": (heads["class"] + heads["distillation"]) / 2, **heads}
+    chances = torch.logaddexp(*(logits.log_softmax(-1) for logits in heads.values()))  # of both heads, times 2
+    return {"mean": (heads["class"] + heads["distillation"]) / 2, **heads, "mean_softmax": chances}
 
 
 @torch.no_grad()
@@ -35,8 +40,8 @@ def evaluate(
     Args:
         suffix: is appended to every name, so that another way of scoring cannot be taken for the plain one.
         flip: each image's logits are the mean of its own and its mirror image's.
-    Returns: {prefix}_loss and {prefix}_accuracy of the output; with two heads the same again with _class and
-    _distillation appended.
+    Returns: {prefix}_loss and {prefix}_accuracy of the output; with two heads the same again with _class,
+    _distillation and _mean_softmax appended.
     """
     was_training = model.training
     model.eval()

@@ -17,7 +17,17 @@ from deit_core.data import TrainBatches, load_data
 from deit_core.data.augment import counter_seed
 from deit_core.errors import RunError
 from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
-from deit_core.models import ModelCard, build_model, find_teacher, load_checkpoint, load_teacher, read_card
+from deit_core.models import (
+    ModelCard,
+    build_model,
+    find_teacher,
+    initialise,
+    input_statistics,
+    library_versions,
+    load_checkpoint,
+    load_teacher,
+    read_card,
+)
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 from deit_core.training.checkpoint import Progress, RunFolder
@@ -88,17 +98,20 @@ class _Session:
         if threads := spec.compute.num_threads or num_threads:
             torch.set_num_threads(threads)
         self.data = load_data(spec.data, data_dir)
-        self.mean, self.std = (
-            torch.tensor(value, device=self.device).view(-1, 1, 1) for value in (self.data.mean, self.data.std)
-        )
+        self.versions = library_versions()
+        self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)
+        self.mean, self.std = (torch.tensor(value, device=self.device).view(-1, 1, 1) for value in self.statistics)
         self.batches = TrainBatches(self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device)
         torch.manual_seed(counter_seed(spec.seed, 0, _INIT))
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
+        has_state = resume and self.folder.state_file.exists()
+        if not has_state:
+            initialise(model, spec, self.data.classes, self.folder.path.parent)
         self.model = place(model, self.device)
         self.teacher = self._load_teacher()
         self.step = TrainStep(spec, self.model, self.teacher, self._normalize, self.batches.steps_per_epoch)
         self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
-        if resume and self.folder.state_file.exists():
+        if has_state:
             self._load_state()
         else:
             self._choose_plan()
@@ -210,13 +223,14 @@ class _Session:
             spec=self.spec,
             classes=self.data.classes,
             in_chans=self.data.in_chans,
-            mean=self.data.mean,
-            std=self.data.std,
+            mean=self.statistics[0],
+            std=self.statistics[1],
             data_hash=self.data.content_hash,
             epoch=progress.epoch,
             step=progress.step,
             metrics=metrics,
             precision=self.step.plan.precision,
+            versions=self.versions,
         )
         self.folder.save_epoch(judged, card, is_best=is_best, beside=beside)
         saved = self.save_state()

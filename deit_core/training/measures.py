@@ -16,26 +16,30 @@ def measure(
 ) -> dict[str, Tensor]:
     """Loss and accuracy of one step as scalars on the device. Labels (B,) of mixed images are their stronger ones.
 
-    With two heads: the two terms of the loss, the accuracy of each head and of their mean, and `train_agreement`,
-    the share of images where the distillation head decides as the teacher does.
+    With two heads: the accuracy of each and of their mean. With two heads or a teacher: the two terms of the loss. With
+    a teacher: `train_agreement`, the share of images where the output that it teaches decides as it does.
     """
 
     def share(logits: Tensor, decisions: Tensor) -> Tensor:
         return (logits.detach().argmax(-1) == decisions).float().mean()
 
     if isinstance(outputs, Tensor):
-        return {"train_loss": loss.detach(), "train_accuracy": share(outputs, labels)}
-    class_logits, distillation_logits = outputs
-    measured = {
-        "train_loss": loss.detach(),
-        "train_loss_class": base.detach(),
-        "train_accuracy": share(class_logits + distillation_logits, labels),
-        "train_accuracy_class": share(class_logits, labels),
-        "train_accuracy_distillation": share(distillation_logits, labels),
-    }
+        taught = outputs
+        measured = {"train_loss": loss.detach(), "train_accuracy": share(outputs, labels)}
+        if distillation is not None:
+            measured["train_loss_class"] = base.detach()
+    else:
+        class_logits, taught = outputs
+        measured = {
+            "train_loss": loss.detach(),
+            "train_loss_class": base.detach(),
+            "train_accuracy": share(class_logits + taught, labels),
+            "train_accuracy_class": share(class_logits, labels),
+            "train_accuracy_distillation": share(taught, labels),
+        }
     if distillation is not None and teacher_logits is not None:
         measured["train_loss_distillation"] = distillation.detach()
-        measured["train_agreement"] = share(distillation_logits, teacher_logits.argmax(-1))
+        measured["train_agreement"] = share(taught, teacher_logits.argmax(-1))
     return measured
 
 

@@ -7,9 +7,19 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from deit_core.errors import CheckpointError
-from deit_core.models import ModelCard, build_model, load_checkpoint, load_teacher, read_card, save_weights
+from deit_core.models import (
+    ModelCard,
+    build_model,
+    library_versions,
+    load_checkpoint,
+    load_teacher,
+    read_card,
+    save_weights,
+)
+from deit_core.models.describe import model_card
 from deit_core.models.export import export_checkpoint
-from deit_core.spec import DataSpec, ExperimentSpec
+from deit_core.spec import DataSpec, ExperimentSpec, RunSpec
+from deit_core.torchvision_ops import torchvision
 
 DIGITS = DataSpec(source="digits", img_size=16, val_fraction=0.2)
 
@@ -67,6 +77,44 @@ def test_exports_give_the_same_logits(checkpoint: Path, tmp_path: Path) -> None:
         fresh = build_model(read_card(checkpoint).spec).eval()
         fresh.load_state_dict(state)
         torch.testing.assert_close(fresh(images), model(images))
+
+
+def test_the_card_says_data_recipe_metrics_seed_and_versions(checkpoint: Path) -> None:
+    card = read_card(checkpoint)
+    card = card.model_copy(update={"metrics": {"val_accuracy": 0.9, "train_loss": 1.0}, "versions": library_versions()})
+    spec = card.spec.model_copy(update={"name": "a|b\n# c", "notes": "<script>"})
+    text = model_card(card.model_copy(update={"spec": spec}), {"test_accuracy": 0.8}, 1234)
+    for words in (
+        "1,234 parameters that tells 10 classes of Digits apart",
+        "| val_accuracy | 0.9000 |",
+        "| test_accuracy | 0.8000 |",
+        f"Seed {spec.seed}",
+        f"| `optim.lr` | {spec.optim.lr} |",
+        "SHA-256 of the data: `x`",
+        f"torch {torch.__version__}",
+        "UCI Optical Recognition",
+        "Teacher: teacher, hard distillation.",
+    ):
+        assert words in text
+    assert "train_loss" not in text
+    assert text.startswith("# a\\|b # c\n")
+    assert "<script>" not in text
+
+
+def test_cards_from_before_versions_were_kept_say_so(checkpoint: Path) -> None:
+    assert "Not recorded." in model_card(read_card(checkpoint), {}, 1)
+
+
+def test_torchvisions_networks_are_exported_under_its_names(tmp_path: Path, tiny_trio: ExperimentSpec) -> None:
+    document = tiny_trio.runs[0].model_dump() | {"model": {"family": "torchvision", "name": "resnet18"}}
+    spec = RunSpec.model_validate(document)
+    card = ModelCard(
+        spec=spec, classes=tuple("0123456789"), in_chans=1, mean=(0.3,), std=(0.3,), data_hash="x", epoch=1, step=9
+    )
+    save_weights(tmp_path / "r.safetensors", build_model(spec), card)
+    export_checkpoint(tmp_path / "r.safetensors", tmp_path / "teacher_model.pt", "pt")
+    network = torchvision.models.resnet18(num_classes=10)
+    network.load_state_dict(torch.load(tmp_path / "teacher_model.pt", weights_only=True))
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's exporter warns of itself

@@ -1,0 +1,94 @@
+"""A model card in Markdown: what a checkpoint is, from which data and recipe it comes, and how well it does.
+
+Knows a checkpoint's `ModelCard` and the numbers it is given; no files, no runs.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from deit_core.catalog import SOURCES
+from deit_core.models.weights import ModelCard
+from deit_core.spec import RunSpec
+
+_WHAT_IT_IS = {
+    "ViT": "A Vision Transformer",
+    "DeiT": "A Vision Transformer with a distillation token (DeiT)",
+    "teacher": "A convolutional network",
+}
+
+
+def role(spec: RunSpec) -> str:
+    """What a run's model is in a lesson: "teacher" for a CNN, "DeiT" with a distillation token, else "ViT"."""
+    if spec.model.family != "vit":
+        return "teacher"
+    return "DeiT" if spec.model.distilled else "ViT"
+
+
+def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -> str:
+    """The card as Markdown.
+
+    Args:
+        results: further numbers by name, such as those of the test; the card has those of validation.
+        num_params: the model's parameters.
+    """
+    spec, facts = card.spec, SOURCES[card.spec.data.source]
+    scores = {name: value for name, value in (dict(card.metrics) | dict(results)).items() if _is_score(name)}
+    split = f"{1 - spec.data.val_fraction:.0%} for training and {spec.data.val_fraction:.0%} for choosing the epoch"
+    versions = ", ".join(f"{name} {version}" for name, version in card.versions.items()) or "not recorded"
+    sections = [
+        f"# {_plain(spec.name)}",
+        f"{_WHAT_IT_IS[role(spec)]} of {num_params:,} parameters that tells {len(card.classes)} classes of "
+        f"{facts.title} apart. Trained with DeiT Lab; these are the weights after epoch {card.epoch} of "
+        f"{spec.optim.epochs}, the best on validation images.",
+        _plain(spec.notes),
+        "## Data",
+        f"{facts.title}: {facts.origin}. {spec.data.fraction:.0%} of its training images was used, {split} (split seed "
+        f"{spec.data.split_seed}). SHA-256 of the data: `{card.data_hash}`.",
+        f"Classes, in the order of the logits: {', '.join(map(_plain, card.classes))}.",
+        f"Input: {card.in_chans} x {spec.data.img_size} x {spec.data.img_size} pixels in [0, 1], less the mean "
+        f"{_numbers(card.mean)} and divided by the standard deviation {_numbers(card.std)}.",
+        "## Results",
+        _table(("Measure", "Value"), ((name, f"{value:.4f}") for name, value in sorted(scores.items()))),
+        "Test images were looked at once, after the epoch had been chosen on validation images.",
+        "## Recipe",
+        f"Seed {spec.seed}, computed in {card.precision or spec.compute.precision}. {_teacher(spec)}",
+        _table(("Field", "Value"), ((f"`{path}`", value) for path, value in _fields(spec))),
+        "## Versions",
+        f"{versions[0].upper()}{versions[1:]}.",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _is_score(name: str) -> bool:
+    return name.startswith(("val_", "test_"))
+
+
+def _teacher(spec: RunSpec) -> str:
+    if spec.distillation is None:
+        return "No teacher."
+    return f"Teacher: {_plain(spec.distillation.teacher)}, {spec.distillation.kind} distillation."
+
+
+def _fields(part: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, BaseModel):
+            yield from _fields(value, f"{prefix}{name}.")
+        elif prefix + name not in ("version", "name", "notes"):
+            yield prefix + name, value
+
+
+def _table(head: tuple[str, str], rows: Iterable[tuple[str, Any]]) -> str:
+    lines = [f"| {head[0]} | {head[1]} |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {_plain(str(value))} |" for name, value in rows)])
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)
+
+
+def _plain(text: str) -> str:
+    """A person's words on one line, which no table or heading takes for its own."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

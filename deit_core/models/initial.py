@@ -1,0 +1,113 @@
+"""Weights that a run's training starts from: another run's, a file of others, or torchvision's pretrained ones.
+
+Knows specs, models and files; nothing of optimisers or of steps.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from deit_core.errors import CheckpointError
+from deit_core.models.foreign import read_vit_weights
+from deit_core.models.state_dicts import read_state_dict
+from deit_core.models.transfer import transfer
+from deit_core.models.vit import VisionTransformer
+from deit_core.models.weights import ModelCard, is_own, read_card, weights_file
+from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec
+
+
+def initialise(model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_dir: Path) -> None:
+    """Give a new run's model the weights that its spec says it starts from; without any it stays as it is.
+
+    Heads are kept where they tell the same classes apart: of a run made here by name, of other files by number.
+
+    Args:
+        model: built from `spec`, and just initialised.
+        classes: the class names of the run's data.
+        runs_dir: where a run named by its id is looked for.
+    Raises: CheckpointError where the weights are not there, damaged, of another architecture, or have learned from
+        images that this run is judged on.
+    """
+    if spec.initial_checkpoint:
+        path = find_checkpoint(spec.initial_checkpoint, runs_dir)
+        if path.is_dir() or is_own(path):
+            _start_from_run(model, path, spec, classes)
+        elif isinstance(model, VisionTransformer):
+            transfer(read_vit_weights(path), model, str(path))
+        else:
+            _load_cnn(read_state_dict(path), _network(model), str(path))
+    elif isinstance(spec.model, TorchvisionSpec) and spec.model.pretrained == "imagenet":
+        from deit_core.models.torchvision_classifier import imagenet_weights  # loads torchvision
+
+        _load_cnn(imagenet_weights(spec.model.name), _network(model), f"torchvision's {spec.model.name}")
+
+
+def find_checkpoint(name: str, runs_dir: Path) -> Path:
+    """What a spec's `initial_checkpoint` means: a run's folder in `runs_dir`, else a path.
+
+    Raises: CheckpointError where neither is there.
+    """
+    for path in (runs_dir / name, Path(name)):
+        if path.exists():
+            return path
+    raise CheckpointError(
+        f"The initial_checkpoint {name!r} is neither a run in {runs_dir} nor a file; set it to the id of a finished "
+        "run or a checkpoint's path, or leave it empty."
+    )
+
+
+def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[str, ...]) -> None:
+    card, file = read_card(path), weights_file(path)
+    _check_card(card, spec)
+    state, keep_heads = load_file(file), card.classes == classes
+    if isinstance(model, VisionTransformer):
+        transfer(state, model, str(file), keep_heads=keep_heads)
+    else:
+        _load_cnn(state, model, str(file), keep_heads=keep_heads)
+
+
+def _check_card(card: ModelCard, spec: RunSpec) -> None:
+    theirs, ours = card.spec.model, spec.model
+    told = f"The initial_checkpoint is of the run {card.spec.name!r}"
+    if theirs.family != ours.family:
+        raise CheckpointError(
+            f"{told}, a {theirs.family} and no {ours.family}; choose a run of the same kind of model."
+        )
+    if (
+        isinstance(theirs, VisionTransformerSpec)
+        and isinstance(ours, VisionTransformerSpec)
+        and theirs.num_heads != ours.num_heads
+    ):  # the weights would fit all the same
+        raise CheckpointError(
+            f"{told}, which has {theirs.num_heads} attention heads a block and not {ours.num_heads}; "
+            f"set model.num_heads to {theirs.num_heads}."
+        )
+    if card.spec.data.source == spec.data.source and card.spec.data.split != spec.data.split:
+        raise CheckpointError(
+            f"{told}, which split {spec.data.source} differently, so it has learned images that this run is judged "
+            "on; give both the same data.fraction, data.val_fraction and data.split_seed."
+        )
+
+
+def _network(model: nn.Module) -> nn.Module:
+    """The part of a model that files of others hold: torchvision's own network, else the model."""
+    return model.get_submodule("network") if hasattr(model, "network") else model
+
+
+def _load_cnn(state: Mapping[str, Tensor], model: nn.Module, origin: str, *, keep_heads: bool = True) -> None:
+    """Load weights into a model of the same architecture, but for the head, its last linear map."""
+    own = model.state_dict()
+    head = next(name for name in reversed(own) if name.endswith(".weight")).removesuffix("weight")
+    adapted = dict(state)
+    if not keep_heads or (head + "weight" in state and len(state[head + "weight"]) != len(own[head + "weight"])):
+        adapted |= {name: tensor for name, tensor in own.items() if name.startswith(head)}
+    differing = own.keys() ^ adapted.keys()
+    differing |= {name for name in own.keys() & adapted.keys() if own[name].shape != adapted[name].shape}
+    if differing:
+        raise CheckpointError(
+            f"{origin} is of another architecture: {len(differing)} tensors differ, such as {min(differing)}; "
+            "choose weights of the same model."
+        )
+    model.load_state_dict(adapted)

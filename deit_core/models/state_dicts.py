@@ -1,0 +1,77 @@
+"""Tensors by name from a file of weights, without running anything that stands in it.
+
+Knows files; nothing of models or of what the names mean.
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from deit_core.errors import CheckpointError
+
+StateDict = dict[str, Tensor]
+
+_WRAPPERS = ("model", "state_dict")  # under which Facebook's DeiT and timm put the weights beside other things
+
+
+def read_state_dict(file: Path) -> StateDict:
+    """The tensors of a .safetensors file, or of one that `torch.save` wrote (.pth, .pt, .bin).
+
+    The weights may stand under "model" or "state_dict", with other things beside them; the "module." that parallel
+    training puts before names is taken off.
+
+    Raises: CheckpointError, one sentence: where there is no such file, it is damaged, it needs code to run before
+        it can be read, or it holds something other than tensors by name.
+    """
+    if not file.is_file():
+        raise CheckpointError(f"There is no file {file}; check the path.")
+    if file.suffix == ".safetensors":
+        return _read_safetensors(file)
+    content = _read_torch(file)
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    if not isinstance(content, Mapping) or not content or not all(map(_is_named_tensor, content.items())):
+        raise CheckpointError(
+            f"{file} holds no tensors by name; save a model's state_dict(), alone or under the key 'model'."
+        )
+    return {name.removeprefix("module."): tensor for name, tensor in content.items()}
+
+
+def _is_named_tensor(item: tuple[Any, Any]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], Tensor)
+
+
+def _read_safetensors(file: Path) -> StateDict:
+    try:
+        return load_file(file)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise _damaged(file, error) from error
+
+
+def _read_torch(file: Path) -> Any:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged pickle can raise anything
+        if isinstance(error, pickle.UnpicklingError) and (asked := re.search(r"GLOBAL (\S+)", str(error))):
+            raise CheckpointError(
+                f"{file} is refused: reading it would run code ({asked[1]}), and only tensors and plain values are "
+                "read here. If you trust it, load it where it was made and save its state_dict() alone."
+            ) from None
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{file} is damaged or no file of weights ({type(error).__name__}); fetch or export it once more."
+    )

@@ -1,0 +1,99 @@
+"""torchvision's CNNs as classifiers of any images: with another head, frozen or not, adapting what they are shown.
+
+Knows tensors and torchvision's networks; nothing of runs.
+
+    B batch, C channels
+"""
+
+from pathlib import Path
+from typing import Any, Self
+from urllib.error import URLError
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deit_core.errors import CheckpointError
+from deit_core.torchvision_ops import torchvision
+
+# What torchvision's ImageNet weights were trained with, of pixels in [0, 1].
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class TorchvisionClassifier(nn.Module):
+    """(B, C, height, width) -> logits (B, classes), by a network of torchvision's whose head `fc` is a new one.
+
+    The network, `network`, reads three channels: of other images it sees the channels' mean three times, so a grey
+    image is repeated.
+
+    Args:
+        name: torchvision's, of a network whose head is called `fc`: its ResNets and RegNets.
+        input_size: images are resized to this height and width; None leaves them as they are.
+        normalises: the images are pixels in [0, 1], and are normalised here as ImageNet's; else they already are.
+        freeze_backbone: only the head learns. Everything else gets no gradient and stays in eval mode, so the running
+            statistics of its batch norms stay as they are.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        in_chans: int = 3,
+        num_classes: int = 1000,
+        input_size: int | None = None,
+        normalises: bool = False,
+        freeze_backbone: bool = False,
+    ) -> None:
+        super().__init__()
+        self.name, self.in_chans, self.num_classes = name, in_chans, num_classes
+        self.input_size, self.normalises, self.freeze_backbone = input_size, normalises, freeze_backbone
+        self.network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=num_classes)
+        if freeze_backbone:
+            self.network.requires_grad_(False)
+            self.network.get_submodule("fc").requires_grad_(True)
+        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(-1, 1, 1), persistent=False)
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.freeze_backbone:
+            for name, part in self.network.named_children():
+                part.train(mode and name == "fc")
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.input_size is not None and x.shape[-2:] != (self.input_size, self.input_size):
+            x = F.interpolate(x, (self.input_size, self.input_size), mode="bilinear", antialias=True)
+        if self.in_chans != 3:
+            x = x.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+        if self.normalises:
+            x = (x - self.mean) / self.std
+        logits: Tensor = self.network(x)
+        return logits
+
+
+def imagenet_weights(name: str) -> dict[str, Any]:
+    """torchvision's newest ImageNet weights of a network, from its cache or its download.
+
+    Raises: CheckpointError, one sentence with the way out, where neither is to be had.
+    """
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    file_name = weights.url.rpartition("/")[2]
+    try:
+        state: dict[str, Any] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (URLError, OSError) as error:
+        raise CheckpointError(
+            f"The ImageNet weights of {name} are not on this machine and cannot be fetched ({error}); download "
+            f"{weights.url} elsewhere and put it in {cache}, name the file as initial_checkpoint, or set "
+            "model.pretrained to off."
+        ) from None
+    except Exception as error:  # a damaged download can raise anything
+        raise CheckpointError(
+            f"{cache / file_name} is damaged ({type(error).__name__}); delete it, so that it is fetched again."
+        ) from error
+    return state

@@ -1,0 +1,57 @@
+"""Runs for use elsewhere: one, or all of an experiment under the names that the mini-project gives its three models."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+from deit_core.errors import RunError
+from deit_core.files import write_atomically
+from deit_core.models import load_checkpoint, read_card
+from deit_core.models.describe import model_card, role
+from deit_core.models.export import export_checkpoint
+from deit_core.runs.launcher import run_folder
+from deit_core.runs.records import Run
+from deit_core.runs.store import Store
+
+Kind = Literal["pt", "safetensors", "onnx", "card"]
+
+SUFFIXES: dict[Kind, str] = {"pt": ".pt", "safetensors": ".safetensors", "onnx": ".onnx", "card": ".md"}
+
+
+def export_run(run: Run, runs_dir: Path, out: Path, file_format: Kind) -> None:
+    """Write the best epoch of a run in a format of `export_checkpoint`, or "card": a model card in Markdown.
+
+    Raises: CheckpointError where the run has no checkpoint yet, or it is damaged.
+    """
+    folder = run_folder(runs_dir, run.id)
+    if file_format != "card":
+        export_checkpoint(folder, out, file_format)
+        return
+    num_params = sum(parameter.numel() for parameter in load_checkpoint(folder).parameters())
+    write_atomically(out, model_card(read_card(folder), run.results, num_params).encode())
+
+
+def export_experiment(store: Store, run: Run, runs_dir: Path, out: Path, file_format: Kind) -> list[Path]:
+    """Write every run of the experiment that `run` belongs to as teacher_model, ViT_model and DeiT_model in a folder.
+
+    Where an experiment has several of a kind, their names are added: DeiT_model-soft.
+
+    Returns: the files.
+    Raises: RunError for a run that belongs to no experiment; CheckpointError where one has no checkpoint yet.
+    """
+    if run.experiment_id is None:
+        raise RunError(f"{run.name!r} belongs to no experiment; export it by itself, without --experiment.")
+    together = [other for other in store.runs() if other.experiment_id == run.experiment_id]
+    counts = Counter(role(other.spec) for other in together)
+    written = []
+    for other in sorted(together, key=lambda one: one.number):
+        kind = role(other.spec)
+        name = f"{kind}_model" + (f"-{file_name(other.name)}" if counts[kind] > 1 else "")
+        export_run(other, runs_dir, out / f"{name}{SUFFIXES[file_format]}", file_format)
+        written.append(out / f"{name}{SUFFIXES[file_format]}")
+    return written
+
+
+def file_name(name: str) -> str:
+    """A run's name as part of a file's."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)

@@ -1,0 +1,160 @@
+"""A run that starts from a checkpoint: ours or others', at another resolution, with other classes, with a teacher."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from deit_core.errors import CheckpointError
+from deit_core.events import EpochDone, RunFinished, StepDone
+from deit_core.models import build_model, initialise, resample_pos_embed
+from deit_core.runs import open_store
+from deit_core.runs.launcher import enqueue
+from deit_core.settings import Settings
+from deit_core.spec import ExperimentSpec, RunSpec, replace
+from deit_core.training import train
+
+DIGITS = tuple("0123456789")
+
+
+def change(spec: RunSpec, **changes: object) -> RunSpec:
+    changed = replace(spec, {path.replace("__", "."): value for path, value in changes.items()})
+    assert isinstance(changed, RunSpec)
+    return changed
+
+
+def initialised(spec: RunSpec, folder: Path, classes: tuple[str, ...] = DIGITS) -> tuple[dict, dict]:
+    """A model's weights as it was built, and after it was given those that its spec starts from."""
+    torch.manual_seed(1)
+    model = build_model(spec, num_classes=len(classes))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    initialise(model, spec, classes, folder)
+    return before, model.state_dict()
+
+
+@pytest.fixture
+def pretrained(tiny: RunSpec, tmp_path: Path) -> RunSpec:
+    """A spec whose run, "first" in the folder, has finished."""
+    list(train(tiny, run_dir=tmp_path / "first"))
+    return tiny
+
+
+def test_a_run_starts_where_another_ended_at_a_larger_size_with_a_teacher(pretrained: RunSpec, tmp_path: Path) -> None:
+    """The original repository refuses to distil while it fine-tunes."""
+    size = pretrained.data.img_size
+    spec = change(pretrained, initial_checkpoint="first", data__img_size=size * 2, model__drop_rate=0)
+    spec = RunSpec.model_validate(
+        spec.model_dump()
+        | {"model": spec.model.model_dump() | {"distilled": True}, "distillation": {"teacher": "first"}}
+    )
+    before, after = initialised(spec, tmp_path)
+    first = load_file(tmp_path / "first" / "best.safetensors")
+    grid = size // pretrained.model.patch_size
+    resampled = resample_pos_embed(first["pos_embed"], (2 * grid, 2 * grid), (grid, grid), 1)
+    torch.testing.assert_close(after["pos_embed"][:, [0, *range(2, 2 + 4 * grid**2)]], resampled)
+    for name in ("dist_token", "head_dist.weight"):  # nothing to start from: as they were initialised
+        assert torch.equal(after[name], before[name])
+    assert torch.equal(after["pos_embed"][:, 1], before["pos_embed"][:, 1])
+    assert torch.equal(after["head.weight"], first["head.weight"])
+    assert isinstance(list(train(spec, run_dir=tmp_path / "second"))[-1], RunFinished)
+
+
+def test_it_learns_on_from_there(pretrained: RunSpec, tmp_path: Path) -> None:
+    def first_accuracy(spec: RunSpec, name: str) -> float:
+        events = train(spec, run_dir=tmp_path / name)
+        return next(event.metrics["val_accuracy"] for event in events if isinstance(event, EpochDone))
+
+    again = change(pretrained, initial_checkpoint="first", optim__lr=1e-4)
+    assert first_accuracy(again, "again") > first_accuracy(pretrained, "scratch") + 0.05
+
+
+def test_a_resume_needs_no_initial_checkpoint_and_is_bitwise(pretrained: RunSpec, tmp_path: Path) -> None:
+    spec = change(pretrained, initial_checkpoint="first")
+    list(train(spec, run_dir=tmp_path / "whole"))
+    events = train(spec, run_dir=tmp_path / "cut", group_s=0)
+    for event in events:
+        if isinstance(event, StepDone) and event.step == 5:
+            break
+    events.close()
+    (tmp_path / "first").rename(tmp_path / "gone")
+    list(train(spec, run_dir=tmp_path / "cut", resume=True))
+    whole, cut = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_heads_are_kept_for_the_same_classes_alone(pretrained: RunSpec, tmp_path: Path) -> None:
+    spec = change(pretrained, initial_checkpoint="first")
+    first = load_file(tmp_path / "first" / "best.safetensors")
+    _, after = initialised(spec, tmp_path)
+    assert torch.equal(after["head.weight"], first["head.weight"])
+    for classes in (tuple("abcdefghij"), tuple("abc")):
+        before, after = initialised(spec, tmp_path, classes)
+        assert torch.equal(after["head.weight"], before["head.weight"])
+        assert torch.equal(after["blocks.0.mlp.fc1.weight"], first["blocks.0.mlp.fc1.weight"])
+
+
+def test_a_plain_vit_starts_from_a_deit_of_others_with_three_channels(tiny: RunSpec, tmp_path: Path) -> None:
+    deit = change(tiny, model__distilled=False)
+    spec = RunSpec.model_validate(
+        deit.model_dump() | {"model": deit.model.model_dump() | {"distilled": True}, "distillation": {"teacher": "x"}}
+    )
+    torch.manual_seed(0)
+    theirs = build_model(spec, in_chans=3, num_classes=1000).state_dict()
+    torch.save({"model": theirs}, tmp_path / "deit.pth")
+    _, after = initialised(change(tiny, initial_checkpoint=str(tmp_path / "deit.pth")), tmp_path)
+    assert "dist_token" not in after
+    assert torch.equal(after["pos_embed"][:, 1:], theirs["pos_embed"][:, 2:])
+    torch.testing.assert_close(after["patch_embed.proj.weight"], theirs["patch_embed.proj.weight"].sum(1, keepdim=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"initial_checkpoint": "nowhere"}, "neither a run in .* nor a file"),
+        ({"model__depth": 3}, "depth 2 in place of 3"),
+        ({"model__num_heads": 4}, "set model.num_heads to 2"),
+        ({"data__split_seed": 9}, "split digits differently"),
+    ],
+)
+def test_what_cannot_be_started_from_is_one_sentence(
+    changes: dict[str, object], words: str, pretrained: RunSpec, tmp_path: Path
+) -> None:
+    spec = change(pretrained, **{"initial_checkpoint": "first"} | changes)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        initialised(spec, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cnn_starts_from_a_cnn(tiny_trio: ExperimentSpec, pretrained: RunSpec, tmp_path: Path) -> None:
+    teacher = tiny_trio.runs[0]
+    with pytest.raises(CheckpointError, match="a vit and no resnet9"):
+        initialised(change(teacher, initial_checkpoint="first"), tmp_path)
+    torch.manual_seed(0)
+    theirs = build_model(teacher, num_classes=4).state_dict()
+    torch.save(theirs, tmp_path / "cnn.pt")
+    before, after = initialised(change(teacher, initial_checkpoint=str(tmp_path / "cnn.pt")), tmp_path)
+    assert torch.equal(after["stem.0.weight"], theirs["stem.0.weight"])
+    assert torch.equal(after["head.weight"], before["head.weight"])
+
+
+def test_a_sibling_waits_for_the_run_it_starts_from(tiny: RunSpec, settings: Settings) -> None:
+    second = change(tiny, name="fine-tuned", initial_checkpoint=tiny.name)
+    store = open_store(settings.store_url)
+    first_id, second_id = enqueue(store, ExperimentSpec(name="two", runs=(tiny, second)))
+    assert store.run(second_id).needs == (first_id,)
+    assert store.run(second_id).spec.initial_checkpoint == first_id
+
+
+def test_a_plain_student_is_taught_through_its_one_output(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
+    teacher, vit, _ = tiny_trio.runs
+    list(train(teacher, run_dir=tmp_path / "teacher"))
+    for kind in ("hard", "soft"):
+        spec = RunSpec.model_validate(vit.model_dump() | {"distillation": {"teacher": "teacher", "kind": kind}})
+        events = list(train(spec, run_dir=tmp_path / kind))
+        measured = next(event.metrics for event in events if isinstance(event, EpochDone))
+        assert {"train_loss_class", "train_loss_distillation", "train_agreement"} <= measured.keys()
+        assert "train_accuracy_distillation" not in measured
+        assert measured["train_loss"] == pytest.approx(
+            0.5 * measured["train_loss_class"] + 0.5 * measured["train_loss_distillation"], rel=1e-4
+        )
