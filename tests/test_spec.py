@@ -52,7 +52,7 @@ def test_miniproject_has_its_exact_numbers() -> None:
         ({"model.distilled": True}, "second head untrained"),
         ({"distillation": {"teacher": "x"}}, "needs a model with a distillation token"),
         ({"optim.momentum": 1}, "There is no field optim.momentum"),
-        ({"data.source": "cifar"}, "data.source should be 'fashion-mnist' or 'digits'"),
+        ({"data.source": "cifar"}, "data.source should be 'fashion-mnist', 'digits', 'mnist'"),
         ({"augment.crop_padding": 20}, "out of sight"),
         ({"optim.lr": float("nan")}, "optim.lr"),
     ],

@@ -70,7 +70,7 @@ def _choose_cut(name: SourceName) -> DataSpec:
             "Image size (px)",
             8,
             512,
-            value=max(8, SOURCES[name].native_size),
+            value=max(8, SOURCES[name].native_size or 64),
             help=fields["img_size"].description,
             key=f"{name}_size",
             bind="query-params",
