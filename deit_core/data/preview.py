@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from deit_core.data.augment import crop, draw_views, pad
+from deit_core.data.resizing import resize
 from deit_core.data.sources import Source
-from deit_core.data.splits import resize, split_indices
+from deit_core.data.splits import cut, pixel_statistics
 from deit_core.spec import AugmentSpec, DataSpec
 
 _GAP = 4  # pixels between two images of a mosaic
@@ -22,7 +23,7 @@ def class_counts(source: Source, spec: DataSpec) -> dict[str, NDArray[np.int64]]
 
     Raises: SpecError where the subset is too small to cut.
     """
-    train, val = _split(source, spec)
+    train, val = cut(source, spec)
     labels = {"train": source.train_labels[train], "validation": source.train_labels[val], "test": source.test_labels}
     return {name: np.bincount(found, minlength=len(source.classes)) for name, found in labels.items()}
 
@@ -32,10 +33,23 @@ def class_images(source: Source, spec: DataSpec, label: int, first: int, count: 
 
     They begin anew after the last, so there are always `count`.
     """
-    train, _ = _split(source, spec)
+    train, _ = cut(source, spec)
     members = train[source.train_labels[train] == label]
     chosen = members[np.arange(first, first + count) % len(members)]
     return resize(torch.tensor(source.train_images[chosen]), spec.img_size).numpy()
+
+
+def training_statistics(
+    source: Source, spec: DataSpec, most: int = 2000
+) -> tuple[tuple[float, ...], tuple[float, ...], int]:
+    """Mean and standard deviation per channel of the training pixels, in [0, 1], and of how many images.
+
+    Of more than `most` images, every n-th is taken, so that a page need not read them all.
+    """
+    train, _ = cut(source, spec)
+    chosen = train[:: -(-len(train) // most)]
+    images = resize(torch.tensor(source.train_images[chosen]), spec.img_size)
+    return *pixel_statistics(images), len(chosen)
 
 
 def sample_views(image: NDArray[np.uint8], spec: AugmentSpec, seed: int, count: int) -> NDArray[np.uint8]:
@@ -53,7 +67,3 @@ def mosaic(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     rgba = np.concatenate([rgb, np.full_like(rgb[..., :1], 255)], axis=3)
     spaced = np.pad(rgba, ((0, 0), (0, 0), (0, _GAP), (0, 0)))
     return np.concatenate(spaced, axis=1)[:, :-_GAP]
-
-
-def _split(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return split_indices(source.train_labels, spec.fraction, spec.val_fraction, spec.split_seed)

@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +16,29 @@ from deit_core.catalog import SOURCES, SourceName
 from deit_core.data.published import Arrays, find_published, load_published
 from deit_core.data.stratified import stratified_split
 
+if TYPE_CHECKING:
+    from deit_core.data.folder import FolderImages
+
 _DIGITS_FILE = "sklearn/datasets/data/digits.csv.gz"
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Images are uint8 (N, channels, height, width), labels int64 (N,); `content_hash` is a SHA-256 of all four."""
+    """Images are uint8 (N, channels, height, width), labels int64 (N,); `content_hash` is a SHA-256 of all four.
+
+    val_positions: which of the training images are its own validation split; None where one is to be cut.
+    skipped: names of the files that are left out because they cannot be read.
+    """
 
     name: SourceName
     classes: tuple[str, ...]
-    train_images: NDArray[np.uint8]
+    train_images: "NDArray[np.uint8] | FolderImages"
     train_labels: NDArray[np.int64]
-    test_images: NDArray[np.uint8]
+    test_images: "NDArray[np.uint8] | FolderImages"
     test_labels: NDArray[np.int64]
     content_hash: str
+    val_positions: NDArray[np.int64] | None = None
+    skipped: tuple[str, ...] = ()
 
 
 def load_source(name: SourceName, data_dir: Path) -> Source:

@@ -26,11 +26,11 @@ def build_student(spec: RunSpec, *, in_chans: int | None = None, num_classes: in
     model = spec.model
     if not isinstance(model, VisionTransformerSpec):
         raise SpecError(f"A student is a Vision Transformer, not {model.family}; set model.family to vit.")
-    facts = SOURCES[spec.data.source]
+    in_chans, num_classes = _shape(spec, in_chans, num_classes)
     return VisionTransformer(
         img_size=spec.data.img_size,
-        in_chans=in_chans or facts.in_chans,
-        num_classes=num_classes or len(facts.classes),
+        in_chans=in_chans,
+        num_classes=num_classes,
         **model.model_dump(exclude={"family"}),
     )
 
@@ -43,7 +43,15 @@ def build_teacher(spec: RunSpec, *, in_chans: int | None = None, num_classes: in
     model = spec.model
     if not isinstance(model, ResNet9Spec):
         raise SpecError(f"{model.family} is no CNN; set model.family to resnet9.")
-    facts = SOURCES[spec.data.source]
-    return ResNet9(
-        in_chans=in_chans or facts.in_chans, num_classes=num_classes or len(facts.classes), width=model.width
-    )
+    in_chans, num_classes = _shape(spec, in_chans, num_classes)
+    return ResNet9(in_chans=in_chans, num_classes=num_classes, width=model.width)
+
+
+def _shape(spec: RunSpec, in_chans: int | None, num_classes: int | None) -> tuple[int, int]:
+    """Channels and classes: those that are given, else those of the data set."""
+    if in_chans and num_classes:
+        return in_chans, num_classes
+    facts = SOURCES.get(spec.data.source)
+    if facts is None:
+        raise SpecError("What a folder of images holds is known when it is read; give in_chans and num_classes.")
+    return in_chans or facts.in_chans, num_classes or len(facts.classes)
