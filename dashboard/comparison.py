@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dashboard.run_status import label
+from dashboard.state import facts
 from dashboard.tables import family
 from dashboard.text import escape
 from deit_core.analysis import Mismatch, chance_margin, differences, mismatches
-from deit_core.catalog import SOURCES
+from deit_core.errors import DataError
 from deit_core.runs import Point, Run, Status
 from deit_core.wording import duration
 
@@ -39,10 +40,12 @@ def fairness(first: Run, other: Run) -> list[str]:
 def chance(runs: Sequence[Run]) -> str:
     """How far two test accuracies may lie apart by chance; empty without two on the same images."""
     scored = [run for run in runs if "test_accuracy" in run.results]
-    sources = {run.spec.data.source for run in scored}
-    if len(scored) < 2 or len(sources) > 1:
+    if len(scored) < 2 or len({run.spec.data.origin for run in scored}) > 1:
         return ""
-    num_images = SOURCES[sources.pop()].num_test
+    try:
+        num_images = facts(scored[0].spec.data.model_dump_json()).num_test
+    except DataError:  # a folder that is not there any more
+        return ""
     first, *others = (run.results["test_accuracy"] for run in scored)
     margin = max(chance_margin((first, other), num_images) for other in others)
     return (

@@ -62,6 +62,7 @@ class FormField:
     choices: tuple[str, ...]
     is_optional: bool
     is_advanced: bool
+    source: str
     max_length: int | None
 
     @property
@@ -76,11 +77,17 @@ def edit(changes: Changes, *, key: str) -> None:
     """
     runs = _choose_runs(changes.spec, key)
     fields = _common_fields([run for run in members(changes.spec) if run.name in runs])
+    fields = [field for field in fields if not field.source or _takes(changes, runs, field.source)]
     if len(runs) < len(members(changes.spec)):
         fields = [field for field in fields if field.path != "name"]  # the experiment's; the runs keep theirs
     _draw_sections([field for field in fields if not field.is_advanced], changes, runs, key)
     with st.expander("Advanced"):
         _draw_sections([field for field in fields if field.is_advanced], changes, runs, key)
+
+
+def _takes(changes: Changes, runs: Sequence[str], source: str) -> bool:
+    """Whether all of the runs take their images from `source` now."""
+    return all(changes.value(run, "data.source") == source for run in runs)
 
 
 def form_fields(run: RunSpec) -> list[FormField]:
@@ -122,6 +129,7 @@ def _form_field(path: str, info: FieldInfo) -> FormField:
         choices=get_args(annotation) if is_choice else (),
         is_optional=is_optional,
         is_advanced=bool(extra["advanced"]),
+        source=str(extra["source"]),
         max_length=max_length,
     )
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from deit_core.catalog import SourceName
+from deit_core.catalog import SourceFacts, SourceName
+from deit_core.facts import facts_of
 from deit_core.runs import LocalLauncher, Point, Run, Store, open_store
 from deit_core.settings import Settings
+from deit_core.spec import DataSpec
 
 if TYPE_CHECKING:
     from deit_core.data import Source
@@ -99,9 +101,29 @@ def curves() -> Curves:
     return Curves(store())
 
 
+def source(data: DataSpec) -> "Source":
+    """What a spec takes its images from, loaded once for everybody, and torch with it.
+
+    Raises: DataError where it cannot be had.
+    """
+    return _folder(data.model_dump_json()) if data.source == "folder" else _source(data.source)
+
+
+@st.cache_data(ttl=5, show_spinner=False)
+def facts(data_json: str) -> SourceFacts:
+    """What is known of a spec's data before it is read. Raises: DataError where a folder is no data set."""
+    return facts_of(DataSpec.model_validate_json(data_json), settings().data_dir)
+
+
 @st.cache_resource(max_entries=2, show_spinner="Loading the images…")
-def source(name: SourceName) -> "Source":
-    """A data set, loaded once for everybody, and torch with it. Raises: DataError where it cannot be had."""
+def _source(name: SourceName) -> "Source":
     from deit_core.data import load_source
 
     return load_source(name, settings().data_dir)
+
+
+@st.cache_resource(max_entries=4, ttl=60, show_spinner="Listing the images…")  # a folder may change
+def _folder(data_json: str) -> "Source":
+    from deit_core.data import open_source
+
+    return open_source(DataSpec.model_validate_json(data_json), settings().data_dir)

@@ -5,16 +5,18 @@ Plain data: no tensors, no files.
 
 from typing import Literal, NamedTuple
 
-SourceName = Literal["fashion-mnist", "digits"]
+SourceName = Literal["fashion-mnist", "digits", "mnist", "cifar-10", "cifar-100", "folder"]
 
 
 class SourceFacts(NamedTuple):
-    """`num_train` counts the images before a validation split is cut from them; sizes are in pixels."""
+    """`num_train` counts the images before a validation split is cut from them; `native_size` is in pixels, None where
+    the images differ in size.
+    """
 
     title: str
     classes: tuple[str, ...]
     in_chans: int
-    native_size: int
+    native_size: int | None
     num_train: int
     num_test: int
     flips_keep_class: bool
@@ -23,6 +25,20 @@ class SourceFacts(NamedTuple):
 
 _FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
+_CIFAR_10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+# The fine labels in the order of their numbers, which is the alphabet's.
+_CIFAR_100 = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
+caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
+forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle
+mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
+possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
+willow_tree wolf woman worm
+"""
+
+# Of "folder" deit_core.facts reads what is asked.
 SOURCES: dict[SourceName, SourceFacts] = {
     "fashion-mnist": SourceFacts(
         title="Fashion-MNIST",
@@ -43,6 +59,37 @@ SOURCES: dict[SourceName, SourceFacts] = {
         num_test=360,
         flips_keep_class=False,
         origin="UCI Optical Recognition of Handwritten Digits, as shipped inside scikit-learn",
+    ),
+    "mnist": SourceFacts(
+        title="MNIST",
+        classes=tuple("0123456789"),
+        in_chans=1,
+        native_size=28,
+        num_train=60_000,
+        num_test=10_000,
+        flips_keep_class=False,
+        origin="LeCun, Cortes & Burges 1998, CC BY-SA 3.0",
+    ),
+    "cifar-10": SourceFacts(
+        title="CIFAR-10",
+        classes=_CIFAR_10,
+        in_chans=3,
+        native_size=32,
+        num_train=50_000,
+        num_test=10_000,
+        flips_keep_class=True,
+        origin="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images; no licence is stated",
+    ),
+    "cifar-100": SourceFacts(
+        title="CIFAR-100",
+        classes=tuple(_CIFAR_100.split()),
+        in_chans=3,
+        native_size=32,
+        num_train=50_000,
+        num_test=10_000,
+        flips_keep_class=True,
+        origin="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images, its 100 fine labels; "
+        "no licence is stated",
     ),
 }
 

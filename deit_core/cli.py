@@ -20,6 +20,7 @@ import typer
 from deit_core import presets, terminal
 from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, ROW_NORMS, SCOPES, SOURCES
 from deit_core.errors import CheckpointError, DeitError, RunError, SpecError
+from deit_core.imports import import_images
 from deit_core.runs import LocalLauncher, Run, Status, log_file, open_store, run_folder
 from deit_core.runs.estimates import Estimate, save_estimate
 from deit_core.settings import Settings
@@ -305,7 +306,7 @@ def estimate(
 
         start_s = time.time() - psutil.Process().create_time()
         num_threads = max(1, num_cores() // settings.num_workers)
-        run_s = estimate_durations(_spec(preset, changes), settings.runs_dir, num_threads)
+        run_s = estimate_durations(_spec(preset, changes), settings.runs_dir, num_threads, settings.data_dir)
         found = Estimate(start_s + sum(run_s.values()), run_s)
     except Exception as error:
         if out is None:
@@ -329,11 +330,15 @@ def data(
     if source not in SOURCES:
         raise SpecError(f"There is no data set {source!r}; choose {' or '.join(SOURCES)}.")
     loaded = load_source(source, Settings.from_env(data_dir=data_dir).data_dir)
+    _, _, height, width = loaded.train_images[:1].shape
     print(
         f"{SOURCES[loaded.name].title}: {len(loaded.train_labels)} training and {len(loaded.test_labels)} test images "
-        f"of {loaded.train_images.shape[2]}x{loaded.train_images.shape[3]} pixels, {len(loaded.classes)} classes, "
+        f"of {height}x{width} pixels, {len(loaded.classes)} classes, "
         f"SHA-256 {loaded.content_hash[:16]}"
     )
+
+
+app.command("import")(import_images)
 
 
 def _spec(preset: str, changes: list[str] | None) -> AnySpec:

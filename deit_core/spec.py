@@ -15,9 +15,14 @@ from deit_core.catalog import SOURCES, SourceName
 from deit_core.errors import SpecError, spec_error
 
 
-def _field(default: Any, description: str, *, unit: str = "", advanced: bool = False, **bounds: Any) -> Any:
-    """A field with all that a form needs: `advanced` fields are folded away, `unit` stands behind the number."""
-    return Field(default, description=description, json_schema_extra={"unit": unit, "advanced": advanced}, **bounds)
+def _field(
+    default: Any, description: str, *, unit: str = "", advanced: bool = False, source: str = "", **bounds: Any
+) -> Any:
+    """A field with all that a form needs: `advanced` fields are folded away, `unit` stands behind the number, and one
+    with a `source` means something with that source alone.
+    """
+    extra: dict[str, Any] = {"unit": unit, "advanced": advanced, "source": source}
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
 class _Part(BaseModel):
@@ -27,7 +32,20 @@ class _Part(BaseModel):
 class DataSpec(_Part):
     """Which images, cut how into train, validation and test."""
 
-    source: SourceName = _field("fashion-mnist", "The data set.")
+    source: SourceName = _field("fashion-mnist", "The data set; folder is any folder of images.")
+    path: str = _field(
+        "",
+        "The folder of images, in the data folder or absolute: a folder a class, or train, val and test with such.",
+        max_length=1000,
+        source="folder",
+    )
+    colour: bool = _field(True, "Images are read in colour (3 channels), or in grey (1).", source="folder")
+    corrupt_images: Literal["refuse", "skip"] = _field(
+        "refuse",
+        "refuse: a file that cannot be read ends the run, with its name. skip: it is left out, after all were tried.",
+        advanced=True,
+        source="folder",
+    )
     img_size: int = _field(28, "Images are resized to this width and height.", unit="px", ge=8, le=512)
     fraction: float = _field(
         1.0, "Share of the training images that is used, the same share of each class.", gt=0, le=1
@@ -52,7 +70,18 @@ class DataSpec(_Part):
     @property
     def split(self) -> tuple[str, float, float, int]:
         """What decides which images are learned and which are held back; a teacher's must be its students'."""
-        return self.source, self.fraction, self.val_fraction, self.split_seed
+        return self.origin, self.fraction, self.val_fraction, self.split_seed
+
+    @property
+    def origin(self) -> str:
+        """What tells one collection of images from another."""
+        return f"folder {self.path}" if self.source == "folder" else self.source
+
+    @model_validator(mode="after")
+    def _folder_has_a_path(self) -> Self:
+        if self.source == "folder" and not self.path.strip():
+            raise ValueError("A folder of images needs data.path; give it the folder's place.")
+        return self
 
 
 class VisionTransformerSpec(_Part):
@@ -356,7 +385,7 @@ class RunSpec(_Part):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        facts, size = SOURCES[self.data.source], self.data.img_size
+        facts, size = SOURCES.get(self.data.source), self.data.img_size
         if self.model.family == "vit":
             if size % self.model.patch_size:
                 raise ValueError(
@@ -376,11 +405,11 @@ class RunSpec(_Part):
                 "A frozen backbone that has learned nothing stays random; set model.pretrained to imagenet, name "
                 "an initial_checkpoint, or set model.freeze_backbone to false."
             )
-        if self.augment.horizontal_flip and not facts.flips_keep_class:
+        if self.augment.horizontal_flip and facts is not None and not facts.flips_keep_class:
             raise ValueError(
                 f"A mirrored image of {facts.title} no longer shows its class; set augment.horizontal_flip to false."
             )
-        if self.augment.test_flip and not facts.flips_keep_class:
+        if self.augment.test_flip and facts is not None and not facts.flips_keep_class:
             raise ValueError(
                 f"A mirrored image of {facts.title} no longer shows its class; set augment.test_flip to false."
             )

@@ -124,10 +124,10 @@ def test_a_missing_data_set_is_one_sentence(
 ) -> None:
     """In this process, so that the system's copy and the mirror can be taken away."""
     from deit_core import cli
-    from deit_core.data import sources
+    from deit_core.data import published
     from deit_core.torchvision_ops import torchvision
 
-    monkeypatch.setattr(sources, "SYSTEM_FASHION_MNIST", tmp_path / "none")
+    monkeypatch.setattr(published, "SYSTEM_FASHION_MNIST", tmp_path / "none")
     monkeypatch.setattr(torchvision.datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
     places = ["--runs-dir", str(tmp_path / "runs"), "--data-dir", str(tmp_path / "data")]
     monkeypatch.setattr(sys, "argv", ["deit_core", "train", "fashion-classroom", *places])

@@ -10,13 +10,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [  # lowest first; a module may import its own layer and those before it
-    {"errors", "catalog", "events", "files", "threads", "torchvision_ops", "wording"},
-    {"spec", "settings"},
+    {"errors", "catalog", "events", "files", "folders", "archives", "threads", "torchvision_ops", "wording"},
+    {"spec", "settings", "facts"},
     {"presets", "variants"},
     {"models", "data", "distillation", "attention", "analysis"},
     {"training"},
     {"runs"},
-    {"cli", "terminal", "__main__"},
+    {"cli", "imports", "terminal", "__main__"},
 ]
 
 
@@ -58,7 +58,8 @@ def test_dashboard_knows_no_tensors_and_no_sql(file: Path) -> None:
     "code",
     [
         "import deit_core.runs",
-        "import deit_core.spec, deit_core.presets, deit_core.events, deit_core.runs.store, deit_core.runs.launcher",
+        "import deit_core.spec, deit_core.facts, deit_core.presets, deit_core.events, deit_core.runs.store, "
+        "deit_core.runs.launcher",
         "import deit_core.cli",
         "from streamlit.testing.v1 import AppTest; a = AppTest.from_file('dashboard/frame.py').run(timeout=60); "
         "assert not a.exception, a.exception",

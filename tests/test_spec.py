@@ -51,7 +51,7 @@ def test_miniproject_has_its_exact_numbers() -> None:
         ({"optim.min_lr": 0.5}, "lies above lr"),
         ({"model.distilled": True}, "second head untrained"),
         ({"optim.momentum": 1}, "There is no field optim.momentum"),
-        ({"data.source": "cifar"}, "data.source should be 'fashion-mnist' or 'digits'"),
+        ({"data.source": "cifar"}, "data.source should be 'fashion-mnist', 'digits', 'mnist'"),
         ({"augment.crop_padding": 20}, "out of sight"),
         ({"optim.lr": float("nan")}, "optim.lr"),
     ],

@@ -9,8 +9,9 @@ import streamlit as st
 from dashboard.attention import images
 from dashboard.attention.images import Picture
 from dashboard.navigation import link
-from dashboard.state import settings, source
-from deit_core.catalog import SOURCES, SourceName
+from dashboard.state import facts, settings, source
+from deit_core.facts import title_of
+from deit_core.spec import DataSpec
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -21,7 +22,7 @@ _OWN = "att_own_picture"  # in the session: an upload survives a visit to anothe
 Load = Callable[[], list[Picture]]
 
 
-def choose(name: SourceName) -> Load:
+def choose(data: DataSpec) -> Load:
     """The widgets. Loading is left for later, so that the page stands first."""
     kind = st.segmented_control(
         "Picture",
@@ -32,12 +33,12 @@ def choose(name: SourceName) -> Load:
         bind="query-params",
     )
     if kind == "Test set":
-        return _choose_test_images(name)
+        return _choose_test_images(data)
     invert = st.toggle(
         "Invert",
         key="att_invert",
         bind="query-params",
-        help=f"{SOURCES[name].title} shows light things on black; most photographs do not.",
+        help="For models that learned from light things on black; most photographs show no such.",
     )
     if kind == "Upload":
         file = st.file_uploader(
@@ -62,35 +63,38 @@ def choose(name: SourceName) -> Load:
     return partial(_own, file or st.session_state.get(_OWN), invert)
 
 
-def _choose_test_images(name: SourceName) -> Load:
-    facts = SOURCES[name]
-    label = st.selectbox("Class", [*facts.classes, _EVERY_CLASS], key="att_class", bind="query-params", width=160)
-    largest = facts.num_test // len(facts.classes)
+def _choose_test_images(data: DataSpec) -> Load:
+    known = facts(data.model_dump_json())
+    label = st.selectbox("Class", [*known.classes, _EVERY_CLASS], key="att_class", bind="query-params", width=160)
+    largest = max(1, known.num_test // len(known.classes))
     number = st.number_input("Image", 1, largest, key="att_image", bind="query-params", width=110)
     if label == _EVERY_CLASS:
-        wanted = [(index, number) for index in range(len(facts.classes))]
+        wanted = [(index, number) for index in range(len(known.classes))]
     else:
         count = st.number_input("How many", 1, 10, key="att_count", bind="query-params", width=110)
-        wanted = [(facts.classes.index(label), number + offset) for offset in range(count)]
-    return partial(_test_images, name, wanted)
+        wanted = [(known.classes.index(label), number + offset) for offset in range(count)]
+    return partial(_test_images, data, wanted)
 
 
-def _test_images(name: SourceName, wanted: list[tuple[int, int]]) -> list[Picture]:
+def _test_images(data: DataSpec, wanted: list[tuple[int, int]]) -> list[Picture]:
     """Pictures by (class, number within it from 1)."""
     from deit_core.data import is_here
     from deit_core.data.inputs import find_examples, source_picture
 
-    if not is_here(name, settings().data_dir):  # fetching it would hold up the page
-        st.error(f"{SOURCES[name].title} is not on this machine. Get it on the Data page, or upload a picture.")
-        link("data", f"Get {SOURCES[name].title}")
+    title = title_of(data)
+    if data.source != "folder" and not is_here(data.source, settings().data_dir):  # fetching would hold up the page
+        st.error(f"{title} is not on this machine. Get it on the Data page, or upload a picture.")
+        link("data", f"Get {title}")
         return []
-    loaded = source(name)
+    loaded = source(data)
     pictures = []
     for label, number in wanted:
         examples = find_examples(loaded, label)
+        if not examples:
+            continue
         position = examples[(number - 1) % len(examples)]
         pictures.append(
-            Picture(f"{name} test {position}", source_picture(loaded, position), truth=loaded.classes[label])
+            Picture(f"{data.origin} test {position}", source_picture(loaded, position), truth=loaded.classes[label])
         )
     return pictures
 

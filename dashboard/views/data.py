@@ -4,6 +4,7 @@ Knows arrays as pictures; cutting, resizing and augmenting are deit_core's. That
 it is called, after the facts are on the page.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -13,14 +14,16 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts import COLOURS
 from dashboard.download import offer_download
+from dashboard.folders import choose_folder
 from dashboard.forms import form_fields
-from dashboard.state import settings, source
+from dashboard.navigation import link
+from dashboard.state import facts, settings, source
 from dashboard.text import escape
-from deit_core.catalog import SOURCES, SourceName
+from deit_core.catalog import SOURCES, SourceFacts, SourceName
 from deit_core.errors import DeitError
 from deit_core.spec import AugmentSpec, DataSpec, RunSpec
 
-_NUM_SAMPLES, _SAMPLE_SIDE = 15, 64  # sides are in pixels of the page
+_NUM_SAMPLES, _SAMPLE_SIDE, _NUM_CLASSES = 15, 64, 10  # sides are in pixels of the page
 _NUM_VIEWS, _VIEW_SIDE = 8, 96
 _STRENGTHS = (
     *("rand_augment_ops", "rand_augment_magnitude", "color_jitter", "random_erasing"),
@@ -31,14 +34,24 @@ _STRENGTHS = (
 def render() -> None:
     st.title("Data")
     name = _choose_source()
+    path = choose_folder() if name == "folder" else ""
+    if name == "folder" and not path:
+        return
     try:
-        if not _is_here(name):
+        if name == "folder":
+            known = facts(DataSpec(source=name, path=path).model_dump_json())
+        else:
+            known = SOURCES[name]
+        _describe(known)
+        if name != "folder" and not _is_here(name):
             offer_download(name)
             return
-        spec = _choose_cut(name)
-        _show_counts(spec)
-        _show_samples(spec)
-        _show_views(spec)
+        spec = _choose_cut(name, path, known)
+        _show_counts(spec, known)
+        _show_samples(spec, known)
+        _show_views(spec, known)
+        if name == "folder":
+            link("train", "Train on it: choose source folder and this path")
     except DeitError as error:
         st.error(escape(str(error)))
 
@@ -49,33 +62,47 @@ def _choose_source() -> SourceName:
         "Data set",
         names,
         default=names[0],
-        format_func=lambda name: SOURCES[name].title,
+        format_func=lambda name: SOURCES[name].title if name in SOURCES else "Folder of images",
         required=True,
         key="data",
         bind="query-params",
     )
-    name = cast(SourceName, chosen or names[0])
-    facts = SOURCES[name]
-    colours = "in grey" if facts.in_chans == 1 else "in colour"
+    return cast(SourceName, chosen or names[0])
+
+
+def _describe(known: SourceFacts) -> None:
+    colours = "in grey" if known.in_chans == 1 else "in colour"
+    size = f"{known.native_size} x {known.native_size} px" if known.native_size else "cut to squares"
     st.markdown(
-        f"{facts.num_train:,} images for training and {facts.num_test:,} for the test, {colours}, "
-        f"{facts.native_size} x {facts.native_size} px, {len(facts.classes)} classes."
+        f"{known.num_train:,} images for training and {known.num_test:,} for the test, {colours}, {size}, "
+        f"{len(known.classes)} classes."
     )
-    st.caption(facts.origin)
-    return name
+    st.caption(escape(known.origin))
 
 
-def _choose_cut(name: SourceName) -> DataSpec:
+def _choose_cut(name: SourceName, path: str, known: SourceFacts) -> DataSpec:
     """What a run would take of the data set."""
     fields = DataSpec.model_fields
-    size, fraction, val_fraction = st.columns(3)
+    size, fraction, val_fraction, *rest = st.columns(5 if name == "folder" else 3, vertical_alignment="bottom")
+    options: dict[str, Any] = {}
+    if name == "folder":
+        options["path"] = path
+        colour, skip = rest
+        options["colour"] = colour.toggle(
+            "Colour", True, help=fields["colour"].description, key="colour", bind="query-params"
+        )
+        skips = skip.toggle(
+            "Skip corrupt images", help=fields["corrupt_images"].description, key="skip", bind="query-params"
+        )
+        options["corrupt_images"] = "skip" if skips else "refuse"
     return DataSpec(
         source=name,
+        **options,
         img_size=size.number_input(
             "Image size (px)",
             8,
             512,
-            value=max(8, SOURCES[name].native_size),
+            value=max(8, known.native_size or 64),
             help=fields["img_size"].description,
             key=f"{name}_size",
             bind="query-params",
@@ -95,12 +122,12 @@ def _choose_cut(name: SourceName) -> DataSpec:
     )
 
 
-def _show_counts(spec: DataSpec) -> None:
-    counts = _counts(spec.model_dump_json())
+def _show_counts(spec: DataSpec, known: SourceFacts) -> None:
+    counts, notes = _counts(spec.model_dump_json())
     st.subheader("Images per class")
     totals = ", ".join(f"{sum(numbers):,} {split}" for split, numbers in counts.items())
     st.caption(f"In all {totals}. A run learns from train, chooses its best epoch on validation and is judged on test.")
-    classes = SOURCES[spec.source].classes
+    classes = known.classes
     figure = {
         "data": [
             {"type": "bar", "name": split, "x": classes, "y": numbers, "marker": {"color": colour}}
@@ -109,21 +136,38 @@ def _show_counts(spec: DataSpec) -> None:
         "layout": {"height": 260, "margin": {"t": 8, "b": 8, "l": 8, "r": 8}, "xaxis": {"type": "category"}},
     }
     st.plotly_chart(figure, key="counts", config={"displayModeBar": False}, alt=f"Images per class: {totals}.")
+    for note in notes:
+        st.caption(escape(note))
 
 
-def _show_samples(spec: DataSpec) -> None:
+def _show_samples(spec: DataSpec, known: SourceFacts) -> None:
     st.subheader("Samples")
-    page = st.number_input(
-        "Page", 1, 10_000, key="samples_page", width=160, help=f"{_NUM_SAMPLES} training images of each class a page."
-    )
-    for label, title in enumerate(SOURCES[spec.source].classes):
+    with st.container(horizontal=True):
+        page = st.number_input(
+            "Page",
+            1,
+            10_000,
+            key="samples_page",
+            width=160,
+            help=f"{_NUM_SAMPLES} training images of each class a page.",
+        )
+        first = 0
+        if len(known.classes) > _NUM_CLASSES:
+            first = st.selectbox(
+                "Classes",
+                range(0, len(known.classes), _NUM_CLASSES),
+                format_func=lambda first: " to ".join(known.classes[first : first + _NUM_CLASSES][:: _NUM_CLASSES - 1]),
+                key=f"{spec.origin}_classes",
+                width=320,
+            )
+    for label, title in list(enumerate(known.classes))[first : first + _NUM_CLASSES]:
         heading, row = st.columns([1, 9], vertical_alignment="center")
         heading.markdown(escape(title))
         images = _images(spec.model_dump_json(), label, (page - 1) * _NUM_SAMPLES, _NUM_SAMPLES)
         _show_row(row, images, _SAMPLE_SIDE, f"{_NUM_SAMPLES} training images of class {title}")
 
 
-def _show_views(spec: DataSpec) -> None:
+def _show_views(spec: DataSpec, known: SourceFacts) -> None:
     """One training image beside what augmentation makes of it."""
     from deit_core.data.preview import sample_views
 
@@ -132,9 +176,11 @@ def _show_views(spec: DataSpec) -> None:
         "Each epoch of a run draws a new view of every image, in the way of these. Another seed draws others. Mixup "
         "and CutMix bring in a second image and its label; a run mixes a whole batch by one share."
     )
-    facts, fields = SOURCES[spec.source], AugmentSpec.model_fields
+    fields = AugmentSpec.model_fields
     with st.grid(5, vertical_alignment="bottom"):
-        title = st.selectbox("Class", facts.classes, key=f"{spec.source}_class", bind="query-params")
+        title = st.selectbox(
+            "Class", known.classes, key=f"{spec.origin}_class", bind=None if spec.source == "folder" else "query-params"
+        )
         index = st.number_input("Image", 0, 100_000, key="view_image", bind="query-params")
         padding = st.number_input(
             "Crop padding (px)",
@@ -148,21 +194,21 @@ def _show_views(spec: DataSpec) -> None:
         seed = st.number_input("Seed", 0, 2**31 - 1, key="view_seed", bind="query-params")
         flip = st.toggle(
             "Horizontal flip",
-            disabled=not facts.flips_keep_class,
+            disabled=not known.flips_keep_class,
             help=fields["horizontal_flip"].description,
-            key=f"{spec.source}_flip",
+            key=f"{spec.origin}_flip",
         )
-    augment = AugmentSpec(crop_padding=padding, horizontal_flip=flip and facts.flips_keep_class, **_choose_strengths())
-    label = facts.classes.index(title)
+    augment = AugmentSpec(crop_padding=padding, horizontal_flip=flip and known.flips_keep_class, **_choose_strengths())
+    label = known.classes.index(title)
     image = _images(spec.model_dump_json(), label, index, 1)
-    other_label = (label + 1) % len(facts.classes)
+    other_label = (label + 1) % len(known.classes)
     other = _images(spec.model_dump_json(), other_label, index, 1) if augment.mixes else None
     original, views = st.columns([1, 9])
     original.caption("Original")
     _show_row(original, image, _VIEW_SIDE, f"A training image of class {title}")
     if other is not None:
         original.caption("Mixed in")
-        _show_row(original, other, _VIEW_SIDE, f"A training image of class {facts.classes[other_label]}")
+        _show_row(original, other, _VIEW_SIDE, f"A training image of class {known.classes[other_label]}")
     views.caption(f"{_NUM_VIEWS} random views")
     made = sample_views(image[0], augment, seed, _NUM_VIEWS, None if other is None else other[0])
     _show_row(views, made, _VIEW_SIDE, "Random views of the same image")
@@ -198,17 +244,32 @@ def _is_here(name: SourceName) -> bool:
     return is_here(name, settings().data_dir)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _counts(spec_json: str) -> dict[str, list[int]]:
-    from deit_core.data.preview import class_counts
+@st.cache_data(max_entries=32, ttl=60, show_spinner="Counting…")
+def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
+    """Images of each class by split, and what else there is to say of the images."""
+    from deit_core.data.preview import class_counts, training_statistics
 
     spec = DataSpec.model_validate_json(spec_json)
-    return {split: numbers.tolist() for split, numbers in class_counts(source(spec.source), spec).items()}
+    loaded = source(spec)
+    counts = {split: numbers.tolist() for split, numbers in class_counts(loaded, spec).items()}
+    mean, std, num_images = training_statistics(loaded, spec)
+    notes = [
+        f"Mean {_per_channel(mean)} and standard deviation {_per_channel(std)} of pixels in [0, 1], over "
+        f"{num_images:,} training images. SHA-256 {loaded.content_hash[:16]}."
+    ]
+    if loaded.skipped:
+        more = f" and {len(loaded.skipped) - 5:,} more" if len(loaded.skipped) > 5 else ""
+        notes.append(f"Skipped, since they cannot be read: {', '.join(loaded.skipped[:5])}{more}.")
+    return counts, notes
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+def _per_channel(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.3f}" for value in values)
+
+
+@st.cache_data(max_entries=64, ttl=60, show_spinner=False)
 def _images(spec_json: str, label: int, first: int, count: int) -> NDArray[np.uint8]:
     from deit_core.data.preview import class_images
 
     spec = DataSpec.model_validate_json(spec_json)
-    return class_images(source(spec.source), spec, label, first, count)
+    return class_images(source(spec), spec, label, first, count)

@@ -16,8 +16,8 @@ from dashboard.estimate import estimate
 from dashboard.launch import start, teachers, warm
 from dashboard.text import escape
 from deit_core import presets
-from deit_core.catalog import SOURCES
 from deit_core.errors import DeitError
+from deit_core.facts import title_of
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, load_spec, members
 from deit_core.wording import duration
 
@@ -136,7 +136,7 @@ def _describe_run(run: RunSpec, expected: str) -> None:
     lines = [
         f"**{escape(run.name)}**",
         _model_in_words(run),
-        f"{_epochs(run)} on {share}{SOURCES[run.data.source].title} at {run.data.img_size} px",
+        f"{_epochs(run)} on {share}{escape(title_of(run.data))} at {run.data.img_size} px",
     ]
     if run.distillation:
         lines.append(f"Learns from {escape(run.distillation.teacher)}, {run.distillation.kind} distillation")

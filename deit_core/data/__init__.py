@@ -1,7 +1,18 @@
 """Images for training: sources, splits, random views and batches."""
 
 from deit_core.data.batches import TrainBatches, eval_batches
+from deit_core.data.folder import open_source
 from deit_core.data.sources import Source, is_here, load_source
 from deit_core.data.splits import ImageData, Split, load_data
 
-__all__ = ["ImageData", "Source", "Split", "TrainBatches", "eval_batches", "is_here", "load_data", "load_source"]
+__all__ = [
+    "ImageData",
+    "Source",
+    "Split",
+    "TrainBatches",
+    "eval_batches",
+    "is_here",
+    "load_data",
+    "load_source",
+    "open_source",
+]

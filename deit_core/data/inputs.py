@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from deit_core.data.resizing import resize
 from deit_core.data.sources import Source
-from deit_core.data.splits import resize
 from deit_core.errors import DataError
 
 Picture = NDArray[np.uint8]

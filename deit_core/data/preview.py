@@ -13,8 +13,9 @@ from torch import Tensor
 from deit_core.data.augment import pad
 from deit_core.data.mixing import draw_mixes, mix
 from deit_core.data.pipeline import EpochViews
+from deit_core.data.resizing import resize
 from deit_core.data.sources import Source
-from deit_core.data.splits import resize, split_indices
+from deit_core.data.splits import cut, pixel_statistics
 from deit_core.spec import AugmentSpec, DataSpec
 
 _GAP = 4  # pixels between two images of a mosaic
@@ -25,7 +26,7 @@ def class_counts(source: Source, spec: DataSpec) -> dict[str, NDArray[np.int64]]
 
     Raises: SpecError where the subset is too small to cut.
     """
-    train, val = _split(source, spec)
+    train, val = cut(source, spec)
     labels = {"train": source.train_labels[train], "validation": source.train_labels[val], "test": source.test_labels}
     return {name: np.bincount(found, minlength=len(source.classes)) for name, found in labels.items()}
 
@@ -35,10 +36,23 @@ def class_images(source: Source, spec: DataSpec, label: int, first: int, count: 
 
     They begin anew after the last, so there are always `count`.
     """
-    train, _ = _split(source, spec)
+    train, _ = cut(source, spec)
     members = train[source.train_labels[train] == label]
     chosen = members[np.arange(first, first + count) % len(members)]
     return resize(torch.tensor(source.train_images[chosen]), spec.img_size).numpy()
+
+
+def training_statistics(
+    source: Source, spec: DataSpec, most: int = 2000
+) -> tuple[tuple[float, ...], tuple[float, ...], int]:
+    """Mean and standard deviation per channel of the training pixels, in [0, 1], and of how many images.
+
+    Of more than `most` images, every n-th is taken, so that a page need not read them all.
+    """
+    train, _ = cut(source, spec)
+    chosen = train[:: -(-len(train) // most)]
+    images = resize(torch.tensor(source.train_images[chosen]), spec.img_size)
+    return *pixel_statistics(images), len(chosen)
 
 
 def sample_views(
@@ -73,7 +87,3 @@ def _views(image: NDArray[np.uint8], spec: AugmentSpec, seed: int, count: int) -
     padded = pad(torch.tensor(image)[None], spec.crop_padding)
     views = EpochViews(spec, count, image.shape[-1], seed, 0, torch.device("cpu"))
     return views.make(padded, torch.zeros(count, dtype=torch.int64), torch.arange(count), step=0)
-
-
-def _split(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return split_indices(source.train_labels, spec.fraction, spec.val_fraction, spec.split_seed)

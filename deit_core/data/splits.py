@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deit_core.data.sources import load_source
+from deit_core.data.folder import open_source
+from deit_core.data.resizing import resize
+from deit_core.data.sources import Source
 from deit_core.data.stratified import stratified_split
-from deit_core.errors import SpecError
+from deit_core.errors import DataError, SpecError
 from deit_core.spec import DataSpec
+
+_MEMORY_SHARE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,19 +57,40 @@ class ImageData:
 def load_data(spec: DataSpec, data_dir: Path) -> ImageData:
     """Load, cut and resize what `spec` asks for. Test is never touched by the choice of a subset.
 
-    Raises: DataError where the source cannot be had; SpecError where the subset is too small to cut.
+    Raises: DataError where the source cannot be had, or does not fit into memory; SpecError where the subset is too
+        small to cut.
     """
-    source = load_source(spec.source, data_dir)
-    train_indices, val_indices = split_indices(source.train_labels, spec.fraction, spec.val_fraction, spec.split_seed)
+    source = open_source(spec, data_dir)
+    train_indices, val_indices = cut(source, spec)
+    num_images = len(train_indices) + len(val_indices) + len(source.test_labels)
+    _check_memory(num_images, len(source.test_images[0]), spec.img_size)
 
     def split(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Split:
         return Split(resize(torch.tensor(images), spec.img_size), torch.tensor(labels))
 
     train = split(source.train_images[train_indices], source.train_labels[train_indices])
     val = split(source.train_images[val_indices], source.train_labels[val_indices])
-    mean, std = _statistics(train.images) if spec.normalization == "computed" else _half(train.images.shape[1])
-    test = split(source.test_images, source.test_labels)
+    mean, std = pixel_statistics(train.images) if spec.normalization == "computed" else _half(train.images.shape[1])
+    test = split(np.asarray(source.test_images), source.test_labels)
     return ImageData(train, val, test, source.classes, mean, std, source.content_hash)
+
+
+def cut(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the training and validation images that a spec takes of a source.
+
+    Raises: SpecError where the subset is too small to cut.
+    """
+    if source.val_positions is None:
+        return split_indices(source.train_labels, spec.fraction, spec.val_fraction, spec.split_seed)
+    others = np.setdiff1d(np.arange(len(source.train_labels)), source.val_positions)
+    if spec.fraction < 1:
+        num_left_out = len(others) - math.floor(spec.fraction * len(others))
+        try:
+            kept, _ = stratified_split(source.train_labels[others], num_left_out, spec.split_seed)
+        except ValueError as error:
+            raise _too_few(f"data.fraction {spec.fraction:g}", error) from None
+        others = others[kept]
+    return others, source.val_positions
 
 
 def split_indices(
@@ -78,22 +103,27 @@ def split_indices(
             indices, _ = stratified_split(labels, len(labels) - math.floor(fraction * len(labels)), seed)
         train, val = stratified_split(labels[indices], math.ceil(val_fraction * len(indices)), seed)
     except ValueError as error:
-        raise SpecError(
-            f"data.fraction {fraction:g} with data.val_fraction {val_fraction:g} leaves too few images of a class "
-            f"({error}); make data.fraction larger."
-        ) from None
+        raise _too_few(f"data.fraction {fraction:g} with data.val_fraction {val_fraction:g}", error) from None
     return indices[train], indices[val]
 
 
-def resize(images: Tensor, img_size: int) -> Tensor:
-    """Resize uint8 images (N, C, height, width) to (N, C, img_size, img_size), smoothly, within 0..255."""
-    if images.shape[-2:] == (img_size, img_size):
-        return images
-    resized = F.interpolate(images.float(), (img_size, img_size), mode="bilinear", antialias=True)
-    return resized.round_().to(torch.uint8)
+def _too_few(shares: str, error: ValueError) -> SpecError:
+    return SpecError(
+        f"{shares} leaves too few images of a class ({error}); make data.fraction larger, or "
+        "data.val_fraction where images are few."
+    )
 
 
-def _statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _check_memory(num_images: int, in_chans: int, img_size: int) -> None:
+    needed, limit = num_images * in_chans * img_size**2, _MEMORY_SHARE * psutil.virtual_memory().total
+    if needed > limit:
+        raise DataError(
+            f"{num_images:,} images of {img_size} px take {needed / 1e9:.1f} GB, and data may take {limit / 1e9:.1f} "
+            "GB, half of this machine's memory; make data.fraction or data.img_size smaller."
+        )
+
+
+def pixel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel, exact: counted over the 256 values a pixel can have."""
     values = torch.arange(256, dtype=torch.float64) / 255
     means, stds = [], []

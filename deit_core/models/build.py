@@ -32,11 +32,11 @@ def build_student(spec: RunSpec, *, in_chans: int | None = None, num_classes: in
     model = spec.model
     if not isinstance(model, VisionTransformerSpec):
         raise SpecError(f"A student is a Vision Transformer, not {model.family}; set model.family to vit.")
-    facts = SOURCES[spec.data.source]
+    in_chans, num_classes = _shape(spec, in_chans, num_classes)
     return VisionTransformer(
         img_size=spec.data.img_size,
-        in_chans=in_chans or facts.in_chans,
-        num_classes=num_classes or len(facts.classes),
+        in_chans=in_chans,
+        num_classes=num_classes,
         **model.model_dump(exclude={"family"}),
     )
 
@@ -51,8 +51,7 @@ def build_teacher(
     model = spec.model
     if isinstance(model, VisionTransformerSpec):
         raise SpecError(f"{model.family} is no CNN; set model.family to resnet9 or torchvision.")
-    facts = SOURCES[spec.data.source]
-    in_chans, num_classes = in_chans or facts.in_chans, num_classes or len(facts.classes)
+    in_chans, num_classes = _shape(spec, in_chans, num_classes)
     if isinstance(model, ResNet9Spec):
         return ResNet9(in_chans=in_chans, num_classes=num_classes, width=model.width)
     from deit_core.models.torchvision_classifier import TorchvisionClassifier  # loads torchvision
@@ -77,3 +76,13 @@ def input_statistics(
     if isinstance(model, TorchvisionSpec) and model.pretrained == "imagenet":
         return (0.0,) * len(mean), (1.0,) * len(std)
     return tuple(mean), tuple(std)
+
+
+def _shape(spec: RunSpec, in_chans: int | None, num_classes: int | None) -> tuple[int, int]:
+    """Channels and classes: those that are given, else those of the data set."""
+    if in_chans and num_classes:
+        return in_chans, num_classes
+    facts = SOURCES.get(spec.data.source)
+    if facts is None:
+        raise SpecError("What a folder of images holds is known when it is read; give in_chans and num_classes.")
+    return in_chans or facts.in_chans, num_classes or len(facts.classes)

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from deit_core.catalog import SOURCES
+from deit_core.facts import title_of
 from deit_core.models.weights import ModelCard
 from deit_core.spec import RunSpec
 
@@ -33,18 +34,19 @@ def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -
         results: further numbers by name, such as those of the test; the card has those of validation.
         num_params: the model's parameters.
     """
-    spec, facts = card.spec, SOURCES[card.spec.data.source]
+    spec, title = card.spec, title_of(card.spec.data)
+    origin = f"{SOURCES[spec.data.source].origin}. " if spec.data.source in SOURCES else ""
     scores = {name: value for name, value in (dict(card.metrics) | dict(results)).items() if _is_score(name)}
     split = f"{1 - spec.data.val_fraction:.0%} for training and {spec.data.val_fraction:.0%} for choosing the epoch"
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items()) or "not recorded"
     sections = [
         f"# {_plain(spec.name)}",
         f"{_WHAT_IT_IS[role(spec)]} of {num_params:,} parameters that tells {len(card.classes)} classes of "
-        f"{facts.title} apart. Trained with DeiT Lab; these are the weights after epoch {card.epoch} of "
+        f"{title} apart. Trained with DeiT Lab; these are the weights after epoch {card.epoch} of "
         f"{spec.optim.epochs}, the best on validation images.",
         _plain(spec.notes),
         "## Data",
-        f"{facts.title}: {facts.origin}. {spec.data.fraction:.0%} of its training images was used, {split} (split seed "
+        f"{title}: {origin}{spec.data.fraction:.0%} of its training images was used, {split} (split seed "
         f"{spec.data.split_seed}). SHA-256 of the data: `{card.data_hash}`.",
         f"Classes, in the order of the logits: {', '.join(map(_plain, card.classes))}.",
         f"Input: {card.in_chans} x {spec.data.img_size} x {spec.data.img_size} pixels in [0, 1], less the mean "

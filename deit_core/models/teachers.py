@@ -26,7 +26,7 @@ def load_teacher(path: Path | str, classes: tuple[str, ...], data: DataSpec) -> 
             f"than the student's ({', '.join(classes[:3])}, ...); "
             "choose a teacher that was trained on the student's data set."
         )
-    if card.spec.data.source == data.source and card.spec.data.split != data.split:
+    if card.spec.data.origin == data.origin and card.spec.data.split != data.split:
         raise CheckpointError(
             f"The teacher {card.spec.name!r} split {data.source} differently, so it has learned images that the "
             "student is judged on; give both the same data.fraction, data.val_fraction and data.split_seed."

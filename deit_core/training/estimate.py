@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from deit_core.catalog import SOURCES
+from deit_core.catalog import SourceFacts
 from deit_core.distillation import DistillationTeacher
+from deit_core.facts import facts_of
 from deit_core.models import build_model, find_teacher, read_card
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 from deit_core.training.device import choose_device, place
@@ -21,23 +22,25 @@ from deit_core.training.step import TrainStep
 _PROBE_S = 1.0
 
 
-def estimate_duration(spec: RunSpec, teacher_spec: RunSpec | None, plans: Path, num_threads: int) -> float:
+def estimate_duration(
+    spec: RunSpec, teacher_spec: RunSpec | None, plans: Path, num_threads: int, facts: SourceFacts
+) -> float:
     """Seconds of training, validation and test, without the start of the process.
 
     Args:
         teacher_spec: the spec of the teacher the student would learn from, where there is one.
         plans: the folder where it is remembered how models compute fastest here.
         num_threads: CPU threads where the spec does not say.
+        facts: of the spec's data.
     """
     torch.set_num_threads(spec.compute.num_threads or num_threads)
-    facts = SOURCES[spec.data.source]
     num_images = facts.num_train * spec.data.fraction
     num_val = num_images * spec.data.val_fraction
     num_train = num_images - num_val
-    step, pixels, labels = _first_step(spec, int(num_train), plans)
+    step, pixels, labels = _first_step(spec, int(num_train), plans, facts)
     step_s = _seconds_per_call(lambda: step(pixels, labels, 0)["train_loss"].item())  # reading it waits for the device
     if teacher_spec is not None:
-        step_s += _teacher_s(teacher_spec, pixels, plans) * _share_asked(spec)
+        step_s += _teacher_s(teacher_spec, pixels, plans, facts) * _share_asked(spec)
     model = step.model.eval()
     with torch.no_grad():
         image_s = _seconds_per_call(lambda: model(pixels).sum().item()) / len(pixels)
@@ -47,25 +50,26 @@ def estimate_duration(spec: RunSpec, teacher_spec: RunSpec | None, plans: Path, 
     return per_epoch_s * spec.optim.epochs + image_s * facts.num_test * num_looks
 
 
-def _first_step(spec: RunSpec, num_train: int, plans: Path) -> tuple[TrainStep, Tensor, Tensor]:
+def _first_step(spec: RunSpec, num_train: int, plans: Path, facts: SourceFacts) -> tuple[TrainStep, Tensor, Tensor]:
     """A run's step, ready to be made as the run would, on made-up pixels (B, C, S, S) and labels (B,).
 
     Without its teacher, whose words cost no time here.
     """
-    device, facts = choose_device(spec.compute), SOURCES[spec.data.source]
+    device = choose_device(spec.compute)
     batch_size = min(spec.optim.batch_size, num_train)
     pixels = torch.rand(batch_size, facts.in_chans, spec.data.img_size, spec.data.img_size, device=device)
     labels = torch.arange(batch_size, device=device) % len(facts.classes)
     teacher = SilentTeacher(labels, len(facts.classes)) if spec.distillation else None
     steps_per_epoch = max(1, num_train // batch_size)
-    step = TrainStep(spec, place(build_model(spec), device), teacher, lambda x: x - 0.5, steps_per_epoch)
+    model = build_model(spec, in_chans=facts.in_chans, num_classes=len(facts.classes))
+    step = TrainStep(spec, place(model, device), teacher, lambda x: x - 0.5, steps_per_epoch)
     step.follow(choose_plan(step, pixels, labels, plans, steps_per_epoch * spec.optim.epochs))
     return step, pixels, labels
 
 
-def _teacher_s(spec: RunSpec, pixels: Tensor, plans: Path) -> float:
+def _teacher_s(spec: RunSpec, pixels: Tensor, plans: Path, facts: SourceFacts) -> float:
     """Seconds in which the teacher of a run answers a batch."""
-    step, _, _ = _first_step(spec, spec.optim.batch_size, plans)
+    step, _, _ = _first_step(spec, spec.optim.batch_size, plans, facts)
     half = (0.5,) * pixels.shape[1]
     teacher = DistillationTeacher(step.model, half, half, spec.data.img_size, step.plan.precision)
     return _seconds_per_call(lambda: teacher(pixels).sum().item())
@@ -83,17 +87,21 @@ def _share_asked(spec: RunSpec) -> float:
     return views * (1 - (1 - 1 / views) ** epochs) / epochs
 
 
-def estimate_durations(spec: AnySpec, runs_dir: Path, num_threads: int) -> dict[str, float]:
+def estimate_durations(
+    spec: AnySpec, runs_dir: Path, num_threads: int, data_dir: Path | str = "data"
+) -> dict[str, float]:
     """Seconds for every run of a spec, by name. Teachers from outside the experiment are read from their checkpoints.
 
-    Raises: DeitError where such a checkpoint, or the device that is asked for, is not there.
+    Raises: DeitError where such a checkpoint, a folder of images, or the device that is asked for, is not there.
     """
     durations: dict[str, float] = {}
     for run in members(spec):
         teacher = spec.teacher_of(run) if isinstance(spec, ExperimentSpec) else None
         if teacher is None and run.distillation is not None:
             teacher = read_card(find_teacher(run.distillation.teacher, runs_dir)).spec
-        durations[run.name] = estimate_duration(run, teacher, runs_dir / "plans", num_threads)
+        durations[run.name] = estimate_duration(
+            run, teacher, runs_dir / "plans", num_threads, facts_of(run.data, Path(data_dir))
+        )
     return durations
 
 

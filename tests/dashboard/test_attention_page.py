@@ -18,7 +18,7 @@ from dashboard import state
 from dashboard.attention import images, save
 from deit_core import presets
 from deit_core.catalog import METHODS, SOURCES
-from deit_core.data import sources
+from deit_core.data import published
 from deit_core.models import ModelCard, build_model, save_weights
 from deit_core.runs import Status, Store, enqueue, run_folder
 from deit_core.spec import AnySpec, RunSpec, replace
@@ -302,7 +302,7 @@ def test_an_upload_that_is_no_image_says_so(run_page: RunPage, looked: dict[str,
 def test_a_data_set_that_is_not_here_says_where_to_get_it(
     run_page: RunPage, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "find_fashion_mnist", lambda _: None)
+    monkeypatch.setattr(published, "SYSTEM_FASHION_MNIST", Path("nowhere"))
     (run_id,) = submit(store, presets.get("fashion-classroom").runs[1])
     save_checkpoints(store, run_id)
     page = run_page("attention")

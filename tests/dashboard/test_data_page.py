@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import download
-from deit_core.data import sources
+from deit_core.data import published
 
 RunPage = Callable[..., AppTest]
 
@@ -25,7 +25,7 @@ def digits_page(run_page: RunPage) -> AppTest:
 
 @pytest.fixture
 def no_fashion_mnist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sources, "SYSTEM_FASHION_MNIST", tmp_path / "nowhere")
+    monkeypatch.setattr(published, "SYSTEM_FASHION_MNIST", tmp_path / "nowhere")
 
 
 def test_it_counts_the_images_of_each_split(digits_page: AppTest) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deit_core.data import is_here, load_data, load_source, sources
+from deit_core.data import is_here, load_data, load_source, published
 from deit_core.data.splits import split_indices
 from deit_core.errors import DataError, SpecError
 from deit_core.spec import DataSpec
@@ -33,7 +33,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No system copy, and a mirror that refuses connections."""
     from deit_core.torchvision_ops import torchvision
 
-    monkeypatch.setattr(sources, "SYSTEM_FASHION_MNIST", tmp_path / "no-system-copy")
+    monkeypatch.setattr(published, "SYSTEM_FASHION_MNIST", tmp_path / "no-system-copy")
     monkeypatch.setattr(torchvision.datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
 
 
@@ -48,7 +48,7 @@ def test_the_data_folder_comes_first(tmp_path: Path, suffix: str) -> None:
 
 def test_the_system_copy_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_fashion_mnist(tmp_path / "system", ".gz")
-    monkeypatch.setattr(sources, "SYSTEM_FASHION_MNIST", tmp_path / "system")
+    monkeypatch.setattr(published, "SYSTEM_FASHION_MNIST", tmp_path / "system")
     assert is_here("fashion-mnist", tmp_path / "data")
     assert len(load_source("fashion-mnist", tmp_path / "data").train_labels) == 20
 

@@ -1,0 +1,135 @@
+"""A folder of images as a data set: its classes and files, from the names alone.
+
+Reads no pixels and loads nothing, so that a form can ask. Which images are held back where a folder has no parts of its
+own for that is decided in deit_core.data.
+
+    K classes
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from deit_core.errors import DataError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+_PARTS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+_TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files in the order of their classes and names, and the number of the class of each."""
+
+    files: tuple[Path, ...]
+    labels: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """What lies in a folder; `val` and `test` are None where it has no such part."""
+
+    root: Path
+    classes: tuple[str, ...]
+    train: Part
+    val: Part | None
+    test: Part | None
+
+    @property
+    def num_test(self) -> int:
+        """Of a folder without a test a fifth is held out, and at least one image of each class."""
+        return len(self.test) if self.test else max(len(self.classes), math.ceil(_TEST_SHARE * len(self.train)))
+
+    @property
+    def num_train(self) -> int:
+        """Images for training and, where there is no part for it, validation."""
+        return len(self.train) if self.test else len(self.train) - self.num_test
+
+
+def find_folder(path: str, data_dir: Path) -> Path:
+    """Where the path of a spec lies: in the data folder unless it is absolute; `~` is the home."""
+    return data_dir / Path(path).expanduser()
+
+
+def list_folder(root: Path) -> ImageFolder:
+    """List the images of a folder that holds a folder a class, or parts (train, val, test) that do.
+
+    A folder around the one that counts, as archives have it, is passed through. With `val` and no `test`, as ImageNet
+    is unpacked, `val` is the test, and a validation split is cut from `train` as for any data set.
+
+    Raises: DataError where there is no such folder, no image, fewer than two classes, an empty class, or a class in
+        `val` or `test` that `train` lacks.
+    """
+    if not root.is_dir():
+        raise DataError(
+            f"There is no folder {root}; set data.path to a folder of images, or upload a zip on the Data page."
+        )
+    root = _inner(root)
+    parts = {part: _first_existing(root, names) for part, names in _PARTS.items()}
+    train_root = parts["train"] or root
+    classes = tuple(folder.name for folder in _subfolders(train_root))
+    train = _list_part(train_root, classes)
+    if len(train) == 0:
+        raise DataError(
+            f"There is no image in {train_root}; it should hold a folder a class with PNG, JPEG or WebP files in it."
+        )
+    if len(classes) < 2:
+        raise DataError(
+            f"There is only one class in {train_root}, {classes[0]!r}, and a model needs two to tell apart; put each "
+            "class into a folder of its own."
+        )
+    if empty := [name for label, name in enumerate(classes) if label not in set(train.labels)]:
+        raise DataError(f"{train_root / empty[0]} holds no PNG, JPEG or WebP file; fill it or remove it.")
+    if parts["train"] is None:
+        return ImageFolder(root, classes, train, None, None)
+    val, test = (_list_part(parts[part], classes) if parts[part] else None for part in ("val", "test"))
+    return ImageFolder(root, classes, train, val, test) if test else ImageFolder(root, classes, train, None, val)
+
+
+def _inner(root: Path) -> Path:
+    while len(inside := _visible(root)) == 1 and inside[0].is_dir() and _subfolders(inside[0]):
+        root = inside[0]
+    return root
+
+
+def _first_existing(root: Path, names: tuple[str, ...]) -> Path | None:
+    return next((folder for folder in _subfolders(root) if folder.name.lower() in names), None)
+
+
+def _visible(root: Path) -> list[Path]:
+    """What is in a folder by name, without what only a file manager put there."""
+    return sorted(path for path in root.iterdir() if not path.name.startswith((".", "__MACOSX")))
+
+
+def _subfolders(root: Path) -> list[Path]:
+    return [path for path in _visible(root) if path.is_dir()]
+
+
+def _list_part(root: Path | None, classes: tuple[str, ...]) -> Part:
+    assert root is not None
+    if strange := [folder.name for folder in _subfolders(root) if folder.name not in classes]:
+        raise DataError(f"{root} has a class {strange[0]!r} that is not in training; rename it or remove it.")
+    files: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        found = _images(root / name)
+        files += found
+        labels += [label] * len(found)
+    return Part(tuple(files), tuple(labels))
+
+
+def _images(root: Path) -> list[Path]:
+    return sorted(
+        Path(folder) / name
+        for folder, _, names in os.walk(root)
+        for name in names
+        if name.lower().endswith(ENDINGS) and not name.startswith(".")
+    )

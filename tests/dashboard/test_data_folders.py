@@ -1,0 +1,92 @@
+"""Folders of images on the Data page: uploaded, chosen, shown, and refused with a sentence."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from dashboard import state
+
+RunPage = Callable[..., AppTest]
+
+
+def write_images(root: Path, classes: tuple[str, ...] = ("bee", "<b>cow</b>".replace("/", "-"))) -> Path:
+    for name in classes:
+        (root / name).mkdir(parents=True)
+        for number in range(15):
+            pixels = np.random.default_rng(number).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
+    return root
+
+
+def zip_of(root: Path) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as content:
+        for path in root.rglob("*.png"):
+            content.write(path, path.relative_to(root))
+    return file.getvalue()
+
+
+def captions(page: AppTest) -> str:
+    assert not page.exception
+    return "\n".join(caption.value for caption in page.caption).replace("\\", "").replace("\u2060", "")
+
+
+def test_an_uploaded_zip_is_unpacked_and_shown(run_page: RunPage, tmp_path: Path) -> None:
+    page = run_page("data", data="Folder of images")
+    assert "A folder a class" in captions(page)
+    page.file_uploader[0].upload("animals.zip", zip_of(write_images(tmp_path / "zip"))).run()
+    page.button[0].click().run()
+    assert "18 train, 6 validation, 6 test" in captions(page.slider(key="val_fraction").set_value(0.25).run())
+    assert "folders" in page.success[0].value
+    assert "Mean 0." in captions(page)
+    assert len(page.get("image")) == 2 + 2
+    assert (state.settings().data_dir / "folders" / "animals" / "bee" / "0.png").exists()
+
+
+def test_a_zip_that_leads_out_of_its_folder_is_a_sentence(run_page: RunPage) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as content:
+        content.writestr("../bee/1.png", b"x")
+    page = run_page("data", data="Folder of images")
+    page.file_uploader[0].upload("animals.zip", file.getvalue()).run()
+    page.button[0].click().run()
+    assert "outside of its folder" in page.error[0].value
+    assert not state.settings().data_dir.exists() or not list(state.settings().data_dir.rglob("*.png"))
+
+
+def test_a_folder_anywhere_is_shown_in_grey_without_what_is_corrupt(run_page: RunPage, tmp_path: Path) -> None:
+    root = write_images(tmp_path / "animals")
+    (root / "bee" / "3.png").write_bytes(b"words")
+    page = run_page("data", data="Folder of images", path=str(root), val_fraction="0.25")
+    assert "3.png is damaged" in page.error[0].value.replace("\\", "").replace("\u2060", "")
+    page.toggle(key="skip").set_value(True).run()
+    assert "Skipped, since they cannot be read: bee/3.png." in captions(page)
+    page.toggle(key="colour").set_value(False).run()
+    mean = next(line for line in captions(page).splitlines() if line.startswith("Mean"))
+    assert mean.split(" and ")[0].count("0") < 4  # one channel
+
+
+@pytest.mark.parametrize(("make", "words"), [(False, "There is no folder"), (True, "There is no image")])
+def test_what_is_no_data_set_is_a_sentence(run_page: RunPage, tmp_path: Path, make: bool, words: str) -> None:
+    if make:
+        (tmp_path / "nothing").mkdir()
+    page = run_page("data", data="Folder of images", path=str(tmp_path / "nothing"))
+    assert words in page.error[0].value
+    assert not page.exception
+
+
+def test_the_form_takes_a_folder(run_page: RunPage, tmp_path: Path) -> None:
+    page = run_page("train", preset="smoke")
+    assert not [box for box in page.text_input if "data.path" in (box.help or "")]
+    next(box for box in page.selectbox if "data.source" in (box.help or "")).set_value("folder").run()
+    assert "needs data" in page.error[0].value
+    next(box for box in page.text_input if "data.path" in (box.help or "")).set_value("folders/animals").run()
+    assert not page.exception
+    assert not [error for error in page.error if "data" in error.value]
+    assert "folder animals" in "\n".join(text.value for text in page.markdown).replace("\\", "").replace("\u2060", "")

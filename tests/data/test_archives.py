@@ -1,0 +1,124 @@
+"""A zip of images becomes a folder to train on; what is dangerous or no data set is refused, and nothing is written."""
+
+import io
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_folder import CLASSES, write_images
+
+from deit_core import archives
+from deit_core.archives import import_zip, imported
+from deit_core.data import load_data
+from deit_core.errors import DataError
+from deit_core.facts import facts_of
+from deit_core.spec import DataSpec
+
+
+@pytest.fixture
+def animals_zip(tmp_path: Path) -> Path:
+    write_images(tmp_path / "packed" / "animals", 6)
+    (tmp_path / "packed" / "animals" / "README.txt").write_text("words")
+    return Path(shutil.make_archive(str(tmp_path / "animals"), "zip", tmp_path / "packed"))
+
+
+def test_a_zip_becomes_a_folder_to_train_on(animals_zip: Path, tmp_path: Path) -> None:
+    path = import_zip(animals_zip, "my animals", tmp_path / "data")
+    assert imported(tmp_path / "data") == [path] == ["folders/my animals"]
+    spec = DataSpec(source="folder", path=path, img_size=16, val_fraction=0.25)
+    assert facts_of(spec, tmp_path / "data").classes == CLASSES
+    assert load_data(spec, tmp_path / "data").train.images.shape[1:] == (3, 16, 16)
+    assert not list((tmp_path / "data").rglob("*.txt"))
+    with pytest.raises(DataError, match="There is a folder 'my animals' already"):
+        import_zip(animals_zip, "my animals", tmp_path / "data")
+
+
+def zip_of(*entries: tuple[str | zipfile.ZipInfo, bytes]) -> io.BytesIO:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as content:
+        for name, data in entries:
+            content.writestr(name, data)
+    return file
+
+
+def link_to(target: str) -> io.BytesIO:
+    entry = zipfile.ZipInfo("bee/1.png")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return zip_of((entry, target.encode()))
+
+
+def encrypted() -> io.BytesIO:
+    content = bytearray(zip_of(("bee/1.png", b"x")).getvalue())
+    content[content.index(b"PK\1\2") + 8] |= 1
+    return io.BytesIO(content)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: zip_of(("../bee/1.png", b"x")), "outside of its folder"),
+        (lambda: zip_of(("a/../../1.png", b"x")), "outside of its folder"),
+        (lambda: zip_of(("/etc/1.png", b"x")), "outside of its folder"),
+        (lambda: zip_of(("C:/1.png", b"x")), "outside of its folder"),
+        (lambda: zip_of(("a\\..\\..\\1.png", b"x")), "outside of its folder"),
+        (lambda: zip_of(("a/" + "n" * 300 + ".png", b"x")), "cannot be written"),
+        (lambda: link_to("/etc/passwd"), "is a link or a device"),
+        (lambda: zip_of(("bee/1.png", bytes(50_000_000))), "grows more than 100 times"),
+        (lambda: zip_of(*((f"bee/{n}.png", bytes(900_000)) for n in range(20))), "The zip grows more than 100 times"),
+        (encrypted, "is encrypted"),
+        (lambda: zip_of(("bee/1.png", b"x"), ("BEE/1.png", b"y")), "have the same name"),
+        (lambda: zip_of(("bee/words.txt", b"x")), "no PNG, JPEG or WebP file in the zip"),
+        (lambda: zip_of(("bee/1.png", b"x"), ("bee/2.png", b"y")), "only one class in the zip"),
+        (lambda: io.BytesIO(b"these are words"), "no zip, or a damaged one"),
+        (lambda: io.BytesIO(zip_of(("bee/1.png", b"x" * 50)).getvalue()[:60]), "no zip, or a damaged one"),
+    ],
+)
+def test_what_is_dangerous_or_no_data_set_is_refused_with_a_sentence(
+    make: Callable[[], io.BytesIO], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as caught:
+        import_zip(make(), "animals", tmp_path / "data")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() or path.is_symlink()]
+
+
+@pytest.mark.parametrize(("limit", "words"), [("MAX_FILES", "may hold 3"), ("MAX_BYTES", "GB are allowed")])
+def test_number_and_size_are_limited(
+    limit: str, words: str, animals_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, limit, 3)
+    with pytest.raises(DataError, match=words):
+        import_zip(animals_zip, "animals", tmp_path / "data")
+
+
+def test_a_damaged_entry_leaves_nothing_behind(animals_zip: Path, tmp_path: Path) -> None:
+    content = bytearray(animals_zip.read_bytes())
+    with zipfile.ZipFile(animals_zip) as packed:
+        entry = next(e for e in packed.infolist() if e.filename.endswith(".png"))
+    content[entry.header_offset + 80] ^= 0xFF
+    with pytest.raises(DataError, match="damaged"):
+        import_zip(io.BytesIO(content), "animals", tmp_path / "data")
+    assert imported(tmp_path / "data") == []
+    assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a\\b", ".hidden", "x" * 90, "dot."])
+def test_names_stay_inside_the_data_folder(name: str, animals_zip: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be the name"):
+        import_zip(animals_zip, name, tmp_path / "data")
+
+
+def test_the_command_says_how_to_train_on_it(animals_zip: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "deit_core", "import", str(animals_zip), "--data-dir", str(tmp_path / "data")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "14 images for training and 4 for the test, 3 classes" in done.stdout
+    assert "--set data.path='folders/animals'" in done.stdout
+    again = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert again.returncode == 2
+    assert again.stderr.startswith("Error: There is a folder 'animals' already")

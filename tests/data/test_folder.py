@@ -1,0 +1,180 @@
+"""Folders of images: their layouts, what is refused, and that a run of one trains, stops and goes on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deit_core.data import load_data, open_source
+from deit_core.data.preview import class_counts, class_images
+from deit_core.errors import DataError, SpecError
+from deit_core.events import RunFinished
+from deit_core.facts import facts_of
+from deit_core.models import build_model, load_checkpoint, read_card
+from deit_core.spec import DataSpec, RunSpec, replace
+from deit_core.training import train
+
+CLASSES = ("bee", "cow", "red kite")
+COLOURS = {"bee": (230, 200, 20), "cow": (90, 60, 30), "red kite": (200, 30, 20)}
+
+
+def write_images(root: Path, count: int, size: tuple[int, int] = (40, 24), classes: tuple[str, ...] = CLASSES) -> None:
+    """Images (width, height) of noise around one colour a class."""
+    rng = np.random.default_rng(len(root.name))
+    for name in classes:
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            noise = rng.integers(-20, 21, (size[1], size[0], 3))
+            pixels = np.clip(np.array(COLOURS.get(name, (9, 9, 9))) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{number:03}.{'png' if number % 2 else 'jpg'}")
+
+
+def spec_of(path: Path | str, **changes: object) -> DataSpec:
+    return DataSpec.model_validate({"source": "folder", "path": str(path), "img_size": 16, **changes})
+
+
+@pytest.fixture
+def animals(tmp_path: Path) -> Path:
+    """One folder a class, 20 images each."""
+    write_images(tmp_path / "animals", 20)
+    return tmp_path / "animals"
+
+
+def test_a_folder_a_class_is_cut_by_seed_with_the_same_share_of_each(animals: Path) -> None:
+    data = load_data(spec_of(animals, val_fraction=0.25), Path("unused"))
+    assert data.classes == CLASSES
+    assert data.train.images.shape == (36, 3, 16, 16)
+    for split, count in ((data.train, 12), (data.val, 4), (data.test, 4)):
+        assert torch.bincount(split.labels).tolist() == [count] * 3
+    same = load_data(spec_of(animals, val_fraction=0.25), Path("unused"))
+    other = load_data(spec_of(animals, val_fraction=0.25, split_seed=1), Path("unused"))
+    assert torch.equal(data.val.images, same.val.images)
+    assert not torch.equal(data.val.images, other.val.images)
+    assert torch.equal(data.test.images, other.test.images)  # the test stays what it is
+    assert data.content_hash == same.content_hash == other.content_hash
+    tiny = load_data(spec_of(animals, fraction=0.5), Path("unused"))
+    assert len(tiny.train) + len(tiny.val) == 24
+
+
+def test_the_middle_square_is_resized_and_each_class_has_its_colour(tmp_path: Path) -> None:
+    write_images(tmp_path / "data", 10)
+    stripes = np.zeros((20, 60, 3), np.uint8)
+    stripes[:, 20:40] = 255  # the middle square is white
+    for number in range(10):
+        Image.fromarray(stripes).save(tmp_path / "data" / "cow" / f"{number:03}.{'png' if number % 2 else 'jpg'}")
+    images = load_data(spec_of(tmp_path / "data"), Path("unused")).test
+    assert images.images[images.labels == 1].float().mean() > 245
+    red, green, _ = images.images[images.labels == 2].float().mean((0, 2, 3))
+    assert red == pytest.approx(200, abs=3)
+    assert green == pytest.approx(30, abs=3)
+    grey = load_data(spec_of(tmp_path / "data", colour=False), Path("unused"))
+    assert grey.in_chans == len(grey.mean) == 1
+    assert grey.content_hash != load_data(spec_of(tmp_path / "data"), Path("unused")).content_hash
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({"train": 10, "val": 4, "test": 3}, (30, 12, 9)),
+        ({"train": 10, "val": 4}, (27, 3, 12)),  # val is the test, a tenth of train validates
+        ({"Training": 10, "testing": 3}, (27, 3, 9)),
+        ({"train": 10}, (24 - 3, 3, 6)),
+    ],
+)
+def test_parts_of_its_own_are_kept(tmp_path: Path, parts: dict[str, int], expected: tuple[int, int, int]) -> None:
+    for part, count in parts.items():
+        write_images(tmp_path / "wrapped" / part, count)
+    data = load_data(spec_of("wrapped"), tmp_path)
+    assert (len(data.train), len(data.val), len(data.test)) == expected
+    facts = facts_of(spec_of("wrapped"), tmp_path)
+    assert (facts.classes, facts.in_chans, facts.num_test) == (CLASSES, 3, expected[2])
+    source = open_source(spec_of("wrapped"), tmp_path)
+    counts = class_counts(source, spec_of("wrapped"))
+    assert tuple(int(numbers.sum()) for numbers in counts.values()) == expected
+    assert class_images(source, spec_of("wrapped"), 1, 0, 2).shape == (2, 3, 16, 16)
+
+
+def test_its_own_validation_is_never_learned(tmp_path: Path) -> None:
+    write_images(tmp_path / "f" / "train", 10)
+    write_images(tmp_path / "f" / "validation", 4)
+    write_images(tmp_path / "f" / "test", 3)
+    data = load_data(spec_of("f", fraction=0.5), tmp_path)
+    assert (len(data.train), len(data.val), len(data.test)) == (15, 12, 9)
+
+
+def test_an_archives_folder_around_it_is_passed_through(tmp_path: Path) -> None:
+    write_images(tmp_path / "zip" / "animals-main", 6)
+    (tmp_path / "zip" / "__MACOSX").mkdir()
+    assert facts_of(spec_of("zip"), tmp_path).classes == CLASSES
+
+
+def refused(root: Path, tmp_path: Path) -> str:
+    messages = []
+    for read in (facts_of, load_data):
+        with pytest.raises(DataError) as caught:
+            read(spec_of(root), tmp_path)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    assert "\n" not in messages[0]
+    return messages[0]
+
+
+def test_what_is_no_data_set_is_one_sentence(tmp_path: Path) -> None:
+    assert "There is no folder" in refused(tmp_path / "nowhere", tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "There is no image in" in refused(tmp_path / "empty", tmp_path)
+    write_images(tmp_path / "one" / "train", 5, classes=("bee",))
+    assert "only one class" in refused(tmp_path / "one", tmp_path)
+    write_images(tmp_path / "hole", 5)
+    (tmp_path / "hole" / "dog").mkdir()
+    assert "dog holds no PNG" in refused(tmp_path / "hole", tmp_path)
+    write_images(tmp_path / "odd" / "train", 5)
+    write_images(tmp_path / "odd" / "test", 2, classes=("bee", "wolf"))
+    assert "has a class 'wolf' that is not in training" in refused(tmp_path / "odd", tmp_path)
+    with pytest.raises(SpecError, match=r"needs data\.path"):
+        replace(RunSpec(), {"data.source": "folder"})
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "empty"])
+def test_a_corrupt_image_is_named_and_refused_or_skipped(animals: Path, damage: str) -> None:
+    file = animals / "cow" / "004.jpg"
+    whole = file.read_bytes()
+    file.write_bytes({"cut": whole[: len(whole) // 2], "text": b"a list of cows", "empty": b""}[damage])
+    with pytest.raises(DataError, match=r"004\.jpg is damaged or no image.*data\.corrupt_images"):
+        load_data(spec_of(animals), Path("unused"))
+    source = open_source(spec_of(animals, corrupt_images="skip"), Path("unused"))
+    assert source.skipped == (str(Path("cow") / "004.jpg"),)
+    data = load_data(spec_of(animals, corrupt_images="skip"), Path("unused"))
+    assert len(data.train) + len(data.val) + len(data.test) == 59
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_read(
+    animals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deit_core.data import splits
+
+    monkeypatch.setattr(splits, "_MEMORY_SHARE", 0.0)
+    with pytest.raises(DataError, match=r"60 images of 16 px take 0\.0 GB.*make data\.fraction"):
+        load_data(spec_of(animals), Path("unused"))
+
+
+def test_another_content_has_another_hash(animals: Path) -> None:
+    before = open_source(spec_of(animals), Path("unused")).content_hash
+    write_images(animals, 20, size=(24, 24))
+    assert open_source(spec_of(animals), Path("unused")).content_hash != before
+
+
+def test_a_run_learns_from_a_folder_and_its_model_stands_alone(tmp_path: Path, tiny: RunSpec) -> None:
+    write_images(tmp_path / "animals", 20)
+    spec = replace(tiny, {"data.source": "folder", "data.path": "animals", "optim.epochs": 4, "optim.batch_size": 8})
+    assert isinstance(spec, RunSpec)
+    *_, last = train(spec, run_dir=tmp_path / "run", data_dir=tmp_path)
+    assert isinstance(last, RunFinished)
+    assert last.metrics["test_accuracy"] > 0.6
+    (tmp_path / "animals").rename(tmp_path / "gone")
+    assert read_card(tmp_path / "run").classes == CLASSES
+    assert load_checkpoint(tmp_path / "run")(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
+    with pytest.raises(SpecError, match="give in_chans and num_classes"):
+        build_model(spec)
