@@ -67,9 +67,9 @@ def _choose_source() -> SourceName:
 
 def _describe(known: SourceFacts) -> None:
     colours = "in grey" if known.in_chans == 1 else "in colour"
-    size = f"{known.native_size} x {known.native_size} px" if known.native_size else "cut to squares"
+    look = f"{colours}, {known.native_size} x {known.native_size} px" if known.native_size else "cut to squares"
     st.markdown(
-        f"{known.num_train:,} images for training and {known.num_test:,} for the test, {colours}, {size}, "
+        f"{known.num_train:,} images for training and {known.num_test:,} for the test, {look}, "
         f"{len(known.classes)} classes."
     )
     st.caption(escape(known.origin))
