@@ -151,7 +151,7 @@ def _show_samples(spec: DataSpec, known: SourceFacts) -> None:
             first = st.selectbox(
                 "Classes",
                 range(0, len(known.classes), _NUM_CLASSES),
-                format_func=lambda first: " to ".join(known.classes[first : first + _NUM_CLASSES][:: _NUM_CLASSES - 1]),
+                format_func=lambda first: _named(known.classes[first : first + _NUM_CLASSES]),
                 key=f"{spec.origin}_classes",
                 width=320,
             )
@@ -160,6 +160,10 @@ def _show_samples(spec: DataSpec, known: SourceFacts) -> None:
         heading.markdown(escape(title))
         images = _images(spec.model_dump_json(), label, (page - 1) * _NUM_SAMPLES, _NUM_SAMPLES)
         _show_row(row, images, _SAMPLE_SIDE, f"{_NUM_SAMPLES} training images of class {title}")
+
+
+def _named(classes: Sequence[str]) -> str:
+    return classes[0] if len(classes) == 1 else f"{classes[0]} to {classes[-1]}"
 
 
 def _show_views(spec: DataSpec, known: SourceFacts) -> None:

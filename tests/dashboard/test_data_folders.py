@@ -91,3 +91,15 @@ def test_the_form_takes_a_folder(run_page: RunPage, tmp_path: Path) -> None:
     assert not page.exception
     assert not [error for error in page.error if "data" in error.value]
     assert "folder animals" in "\n".join(text.value for text in page.markdown).replace("\\", "").replace("\u2060", "")
+
+
+def test_many_classes_are_shown_ten_at_a_time(run_page: RunPage, tmp_path: Path) -> None:
+    root = write_images(tmp_path / "many", tuple(f"class {number:02}" for number in range(12)))
+    page = run_page("data", data="Folder of images", path=str(root))
+    assert not page.exception
+    assert len(page.get("image")) == 10 + 2
+    chooser = next(box for box in page.selectbox if box.label == "Classes")
+    assert chooser.options == ["class 00 to class 09", "class 10 to class 11"]
+    chooser.set_value(10).run()
+    assert not page.exception
+    assert len(page.get("image")) == 2 + 2
