@@ -33,7 +33,7 @@ def choose_folder() -> str:
     )
     with st.expander("Upload a zip", expanded=not known and not path):
         _upload()
-    if message := st.session_state.get("import_message"):
+    if message := st.session_state.pop("import_message", None):
         st.success(message)
     return path or ""
 
@@ -53,7 +53,6 @@ def _upload() -> None:
 
 
 def _unpack(file: "st.runtime.uploaded_file_manager.UploadedFile", name: str) -> None:
-    st.session_state.pop("import_message", None)
     try:
         st.session_state["path"] = import_zip(file, name, settings().data_dir)
     except DeitError as error:

@@ -72,9 +72,9 @@ def _choose_source() -> SourceName:
 
 def _describe(known: SourceFacts) -> None:
     colours = "in grey" if known.in_chans == 1 else "in colour"
-    size = f"{known.native_size} x {known.native_size} px" if known.native_size else "cut to squares"
+    look = f"{colours}, {known.native_size} x {known.native_size} px" if known.native_size else "cut to squares"
     st.markdown(
-        f"{known.num_train:,} images for training and {known.num_test:,} for the test, {colours}, {size}, "
+        f"{known.num_train:,} images for training and {known.num_test:,} for the test, {look}, "
         f"{len(known.classes)} classes."
     )
     st.caption(escape(known.origin))
@@ -156,7 +156,7 @@ def _show_samples(spec: DataSpec, known: SourceFacts) -> None:
             first = st.selectbox(
                 "Classes",
                 range(0, len(known.classes), _NUM_CLASSES),
-                format_func=lambda first: " to ".join(known.classes[first : first + _NUM_CLASSES][:: _NUM_CLASSES - 1]),
+                format_func=lambda first: _named(known.classes[first : first + _NUM_CLASSES]),
                 key=f"{spec.origin}_classes",
                 width=320,
             )
@@ -165,6 +165,10 @@ def _show_samples(spec: DataSpec, known: SourceFacts) -> None:
         heading.markdown(escape(title))
         images = _images(spec.model_dump_json(), label, (page - 1) * _NUM_SAMPLES, _NUM_SAMPLES)
         _show_row(row, images, _SAMPLE_SIDE, f"{_NUM_SAMPLES} training images of class {title}")
+
+
+def _named(classes: Sequence[str]) -> str:
+    return classes[0] if len(classes) == 1 else f"{classes[0]} to {classes[-1]}"
 
 
 def _show_views(spec: DataSpec, known: SourceFacts) -> None:

@@ -42,8 +42,9 @@ def test_an_uploaded_zip_is_unpacked_and_shown(run_page: RunPage, tmp_path: Path
     assert "A folder a class" in captions(page)
     page.file_uploader[0].upload("animals.zip", zip_of(write_images(tmp_path / "zip"))).run()
     page.button[0].click().run()
-    assert "18 train, 6 validation, 6 test" in captions(page.slider(key="val_fraction").set_value(0.25).run())
     assert "folders" in page.success[0].value
+    assert "18 train, 6 validation, 6 test" in captions(page.slider(key="val_fraction").set_value(0.25).run())
+    assert not page.success
     assert "Mean 0." in captions(page)
     assert len(page.get("image")) == 2 + 2
     assert (state.settings().data_dir / "folders" / "animals" / "bee" / "0.png").exists()
@@ -90,3 +91,15 @@ def test_the_form_takes_a_folder(run_page: RunPage, tmp_path: Path) -> None:
     assert not page.exception
     assert not [error for error in page.error if "data" in error.value]
     assert "folder animals" in "\n".join(text.value for text in page.markdown).replace("\\", "").replace("\u2060", "")
+
+
+def test_many_classes_are_shown_ten_at_a_time(run_page: RunPage, tmp_path: Path) -> None:
+    root = write_images(tmp_path / "many", tuple(f"class {number:02}" for number in range(12)))
+    page = run_page("data", data="Folder of images", path=str(root))
+    assert not page.exception
+    assert len(page.get("image")) == 10 + 2
+    chooser = next(box for box in page.selectbox if box.label == "Classes")
+    assert chooser.options == ["class 00 to class 09", "class 10 to class 11"]
+    chooser.set_value(10).run()
+    assert not page.exception
+    assert len(page.get("image")) == 2 + 2

@@ -9,7 +9,7 @@ from PIL import Image
 
 from deit_core.data import load_data, open_source
 from deit_core.data.preview import class_counts, class_images
-from deit_core.errors import DataError, SpecError
+from deit_core.errors import DataError, RunError, SpecError
 from deit_core.events import RunFinished
 from deit_core.facts import facts_of
 from deit_core.models import build_model, load_checkpoint, read_card
@@ -178,3 +178,20 @@ def test_a_run_learns_from_a_folder_and_its_model_stands_alone(tmp_path: Path, t
     assert load_checkpoint(tmp_path / "run")(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
     with pytest.raises(SpecError, match="give in_chans and num_classes"):
         build_model(spec)
+
+
+def test_a_stopped_run_on_a_folder_goes_on_bit_for_bit(animals: Path, tmp_path: Path, tiny: RunSpec) -> None:
+    changes = {"data.source": "folder", "data.path": str(animals), "optim.epochs": 3, "optim.batch_size": 8}
+    spec = replace(tiny, changes)
+    assert isinstance(spec, RunSpec)
+    list(train(spec, run_dir=tmp_path / "whole", group_s=0))
+    events = train(spec, run_dir=tmp_path / "parts", group_s=0)
+    for _ in range(9):  # into the second epoch
+        next(events)
+    events.close()
+    list(train(spec, run_dir=tmp_path / "parts", group_s=0, resume=True))
+    whole, parts = (load_checkpoint(tmp_path / name / "last.safetensors").state_dict() for name in ("whole", "parts"))
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+    (animals / "cow" / "000.jpg").write_bytes((animals / "bee" / "000.jpg").read_bytes())
+    with pytest.raises(RunError, match="is not the data this run began with"):
+        list(train(spec, run_dir=tmp_path / "parts", resume=True))
