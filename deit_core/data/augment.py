@@ -24,7 +24,7 @@ class Views:
     across: Tensor
     mirrored: Tensor
 
-    def __getitem__(self, indices: Tensor) -> "Views":
+    def __getitem__(self, indices: Tensor | slice) -> "Views":
         return Views(self.down[indices], self.across[indices], self.mirrored[indices])
 
     def to(self, device: torch.device) -> "Views":

@@ -47,17 +47,16 @@ class TrainBatches:
     def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
         """The batches of the epoch's steps from `first_step` on."""
         images, repeats = self._order(epoch)
-        drawn = images + repeats * self.num_images
-        num_drawn = self.num_images * self.augment.repeated_aug
-        views = EpochViews(self.augment, num_drawn, self.img_size, self.seed, epoch, self.device)
+        num_drawn, shown = self.num_images * self.augment.repeated_aug, images + repeats * self.num_images
+        views = EpochViews(self.augment, num_drawn, shown, self.img_size, self.seed, epoch, self.device)
         mixes = draw_mixes(self.steps_per_epoch, self.img_size, self.augment, self.seed, epoch)
         num_views = self.augment.num_views
-        rows = None if num_views is None else images * num_views + views.numbers[drawn]
+        rows = None if num_views is None else images * num_views + views.numbers
         images = images.to(self.device)
         for step in range(first_step, self.steps_per_epoch):
             steps_own = slice(step * self.batch_size, (step + 1) * self.batch_size)
             indices = images[steps_own]
-            pixels, labels = views.make(self.padded, indices, drawn[steps_own], step), self.labels[indices]
+            pixels, labels = views.make(self.padded, indices, steps_own, step), self.labels[indices]
             mixed = None
             if (how := mixes[step]) is not None:
                 pixels, mixed = mix(pixels, labels, how)

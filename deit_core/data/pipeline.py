@@ -3,7 +3,7 @@ jitter, random erasing. Mixing images comes after, and is not known here.
 
 Every draw is a function of (seed, epoch) and the number of the view, so an epoch can be entered anywhere.
 
-    V views drawn for an epoch, B batch, C channels, S img_size
+    V views drawn for an epoch, P places in its batches, B batch, C channels, S img_size
 """
 
 import torch
@@ -18,38 +18,47 @@ from deit_core.spec import AugmentSpec
 class EpochViews:
     """The views of one epoch, drawn at once and made a batch at a time.
 
-    Args: num_views: how many are drawn, one for each showing of an image.
+    Args:
+        num_views: how many are drawn, one for each showing of an image.
+        shown: (P,) on the CPU, which of them each place of the epoch's batches shows.
     """
 
     def __init__(
-        self, spec: AugmentSpec, num_views: int, img_size: int, seed: int, epoch: int, device: torch.device
+        self,
+        spec: AugmentSpec,
+        num_views: int,
+        shown: Tensor,
+        img_size: int,
+        seed: int,
+        epoch: int,
+        device: torch.device,
     ) -> None:
         self.spec, self.img_size, self.seed, self.epoch = spec, img_size, seed, epoch
-        drawn = draw_views(num_views, spec, seed, epoch)
-        self.numbers = drawn.numbers(spec)  # (V,) on the CPU
-        self._crops = drawn.to(device)
+        crops = draw_views(num_views, spec, seed, epoch)[shown]
+        self.numbers = crops.numbers(spec)  # (P,) on the CPU
+        self._crops = crops.to(device)
         if spec.rand_augment_ops:
             from deit_core.data.rand_augment import draw_operations  # torchvision takes a second to load
 
-            self._operations = draw_operations(num_views, spec.rand_augment_ops, seed, epoch)
+            self._operations = draw_operations(num_views, spec.rand_augment_ops, seed, epoch)[shown]
         if spec.color_jitter:
-            self._factors = draw_factors(num_views, spec.color_jitter, seed, epoch).to(device)
+            self._factors = draw_factors(num_views, spec.color_jitter, seed, epoch)[shown].to(device)
         if spec.random_erasing:
-            self._boxes = draw_boxes(num_views, spec.random_erasing, img_size, seed, epoch).to(device)
+            self._boxes = draw_boxes(num_views, spec.random_erasing, img_size, seed, epoch)[shown].to(device)
 
-    def make(self, padded: Tensor, indices: Tensor, views: Tensor, step: int) -> Tensor:
-        """Pixels (B, C, S, S) in [0, 1] of views (B,), on the CPU, of images `indices` (B,), on the device of `padded`.
+    def make(self, padded: Tensor, indices: Tensor, places: slice, step: int) -> Tensor:
+        """Pixels (B, C, S, S) in [0, 1] of the batch at these places.
 
         Args:
             padded: (N, C, S + 2p, S + 2p) uint8, all images with black around them.
+            indices: (B,) on the same device, the images of the batch.
             step: number of the batch in the epoch.
         """
-        places = views.to(padded.device)
         images = crop(padded, indices, self._crops[places], self.img_size)
         if self.spec.rand_augment_ops:
             from deit_core.data.rand_augment import rand_augment
 
-            images = rand_augment(images, self._operations, views, self.spec.rand_augment_magnitude)
+            images = rand_augment(images, self._operations[places], self.spec.rand_augment_magnitude)
         pixels = to_pixels(images)
         if self.spec.color_jitter:
             pixels = jitter(pixels, self._factors[places], self.seed, self.epoch, step)

@@ -85,5 +85,5 @@ def mosaic(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 def _views(image: NDArray[np.uint8], spec: AugmentSpec, seed: int, count: int) -> Tensor:
     padded = pad(torch.tensor(image)[None], spec.crop_padding)
-    views = EpochViews(spec, count, image.shape[-1], seed, 0, torch.device("cpu"))
-    return views.make(padded, torch.zeros(count, dtype=torch.int64), torch.arange(count), step=0)
+    views = EpochViews(spec, count, torch.arange(count), image.shape[-1], seed, 0, torch.device("cpu"))
+    return views.make(padded, torch.zeros(count, dtype=torch.int64), slice(count), step=0)

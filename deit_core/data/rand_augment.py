@@ -27,6 +27,9 @@ class RandAugmentDraws:
     operations: Tensor
     negative: Tensor
 
+    def __getitem__(self, views: Tensor | slice) -> "RandAugmentDraws":
+        return RandAugmentDraws(self.operations[views], self.negative[views])
+
 
 def draw_operations(num_views: int, num_ops: int, seed: int, epoch: int) -> RandAugmentDraws:
     generator = torch.Generator().manual_seed(counter_seed(seed, epoch, _RAND_AUGMENT))
@@ -35,16 +38,11 @@ def draw_operations(num_views: int, num_ops: int, seed: int, epoch: int) -> Rand
     return RandAugmentDraws(operations, torch.rand(shape, generator=generator) <= 0.5)
 
 
-def rand_augment(images: Tensor, draws: RandAugmentDraws, views: Tensor, magnitude: int) -> Tensor:
-    """Change uint8 images (B, C, S, S), C 1 or 3, each by the draws of its view.
-
-    Args:
-        views: (B,) on the CPU, numbers of the draws.
-        magnitude: 0..30.
-    """
+def rand_augment(images: Tensor, draws: RandAugmentDraws, magnitude: int) -> Tensor:
+    """Change uint8 images (B, C, S, S), C 1 or 3, each by its own of the B draws, at a magnitude of 0..30."""
     ours = v2.RandAugment(magnitude=magnitude)
     height, width = images.shape[-2:]
-    for operations, negative in zip(draws.operations[views].T, draws.negative[views].T, strict=True):
+    for operations, negative in zip(draws.operations.T, draws.negative.T, strict=True):
         changed = images.clone()
         for number, (name, (strengths, is_signed)) in enumerate(ours._AUGMENTATION_SPACE.items()):
             strength = strengths(ours.num_magnitude_bins, height, width)

@@ -10,18 +10,29 @@ from deit_core.data import Split, eval_batches
 from deit_core.models import VisionTransformer
 
 
-def head_logits(model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+def head_logits(model: nn.Module, inputs: Tensor, *, flip: bool = False) -> dict[str, Tensor]:
     """Logits (B, K) in eval mode: "mean" is the model's output, "class" and "distillation" its heads if it has two.
 
     "mean_softmax" then fuses the heads as the paper does, by the mean of their probabilities, where the published code
     and "mean" take the mean of their logits.
+
+    Args: flip: each head's logits are the mean of those of the image and of its mirror image.
     """
+    heads = _heads(model, inputs)
+    if flip:
+        mirrored = _heads(model, inputs.flip(-1))
+        heads = {head: (logits + mirrored[head]) / 2 for head, logits in heads.items()}
+    if "mean" in heads:
+        return heads
+    chances = torch.logaddexp(*(logits.log_softmax(-1) for logits in heads.values()))  # of both heads, times 2
+    return {"mean": (heads["class"] + heads["distillation"]) / 2, **heads, "mean_softmax": chances}
+
+
+def _heads(model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
     if not isinstance(model, VisionTransformer) or not model.distilled:
         return {"mean": model(inputs)}
     tokens, _ = model.forward_features(inputs)
-    heads = model.forward_heads(tokens)
-    chances = torch.logaddexp(*(logits.log_softmax(-1) for logits in heads.values()))  # of both heads, times 2
-    return {"mean": (heads["class"] + heads["distillation"]) / 2, **heads, "mean_softmax": chances}
+    return model.forward_heads(tokens)
 
 
 @torch.no_grad()
@@ -47,11 +58,7 @@ def evaluate(
     model.eval()
     sums: dict[str, Tensor] = {}
     for pixels, labels in eval_batches(split, device):
-        inputs = normalize(pixels)
-        heads = head_logits(model, inputs)
-        if flip:
-            mirrored = head_logits(model, inputs.flip(-1))
-            heads = {head: (logits + mirrored[head]) / 2 for head, logits in heads.items()}
+        heads = head_logits(model, normalize(pixels), flip=flip)
         for head, logits in heads.items():
             end = ("" if head == "mean" else f"_{head}") + suffix
             for name, value in (

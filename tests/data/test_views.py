@@ -75,7 +75,7 @@ def test_every_operation_is_torchvisions(chans: int) -> None:
         number = int(torch.randint(len(names), ()))
         is_negative = signed[number] and bool(torch.rand(()) <= 0.5)
         draws = RandAugmentDraws(torch.full((4, 1), number), torch.full((4, 1), is_negative))
-        assert torch.equal(rand_augment(images, draws, torch.arange(4), 20), expected), names[number]
+        assert torch.equal(rand_augment(images, draws, 20), expected), names[number]
         seen.add((number, is_negative))
     assert len(seen) == len(names) + sum(signed)
 
@@ -83,9 +83,9 @@ def test_every_operation_is_torchvisions(chans: int) -> None:
 def test_operations_of_one_image_do_not_depend_on_the_others() -> None:
     images = split(20).images
     draws = draw_operations(20, 2, seed=0, epoch=0)
-    together = rand_augment(images, draws, torch.arange(20), 9)
+    together = rand_augment(images, draws, 9)
     for index in range(20):
-        alone = rand_augment(images[index : index + 1], draws, torch.tensor([index]), 9)
+        alone = rand_augment(images[index : index + 1], draws[index : index + 1], 9)
         assert torch.equal(alone[0], together[index])
     counts = draw_operations(7000, 2, 0, 0).operations.unique(return_counts=True)[1]
     assert counts.tolist() == pytest.approx([1000] * 14, rel=0.15)

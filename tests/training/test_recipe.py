@@ -1,5 +1,6 @@
 """The whole recipe at once: it resumes bit for bit, teacher and student see the same, its numbers are told apart."""
 
+import json
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from deit_core.data.mixing import Mix
 from deit_core.errors import SpecError
 from deit_core.events import EpochDone, RunFinished, RunStarted, StepDone
 from deit_core.models import VisionTransformer
-from deit_core.spec import ExperimentSpec, RunSpec, replace
+from deit_core.spec import ExperimentSpec, RunSpec, load_spec, replace
 from deit_core.training import train
 from deit_core.training.evaluation import evaluate
 from deit_core.training.optim import learning_rate
@@ -102,6 +103,23 @@ def test_the_rate_at_every_step_is_the_closed_form(recipe: RunSpec, tmp_path: Pa
     assert len(steps) == 34
     for event in steps:
         assert event.metrics["lr"] == learning_rate(event.step - 1, recipe.optim, 17)
+
+
+def test_a_spec_and_a_state_from_before_the_recipe_still_serve(tiny: RunSpec, tmp_path: Path) -> None:
+    """Their fields are missing; what they leave open is what was done before."""
+    document = tiny.model_dump(mode="json")
+    before = {
+        "optim": "optimizer epochs batch_size lr min_lr warmup_epochs weight_decay label_smoothing",
+        "augment": "crop_padding horizontal_flip",
+    }
+    for part, names in before.items():
+        document[part] = {name: document[part][name] for name in names.split()}
+    assert load_spec(json.dumps(document)) == tiny
+    list(train(tiny, run_dir=tmp_path / "r"))
+    state = torch.load(tmp_path / "r" / "state.pt", weights_only=True)
+    assert state.keys() == {"model", "optimizer", "progress"}
+    assert len(state["optimizer"]["param_groups"]) == 2
+    assert not {"lr_scale"} & state["optimizer"]["param_groups"][0].keys()
 
 
 class Attentive(nn.Module):
