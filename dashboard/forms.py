@@ -30,6 +30,7 @@ _WORDS = {
     "attn": "attention",
     "aug": "augmentation",
     "color": "colour",
+    "cutmix": "CutMix",
     "dim": "dimension",
     "ema": "EMA",
     "embed": "embedding",
@@ -43,7 +44,7 @@ _WORDS = {
     "ops": "operations",
     "optimizer": "optimiser",
     "prob": "probability",
-    "rand": "random",
+    "randaugment": "RandAugment",
     "val": "validation",
     "warmup": "warm-up",
 }

@@ -268,14 +268,14 @@ class AugmentSpec(_Part):
         2, "Pads by this much and crops back at random: shifts by up to it.", unit="px", ge=0, le=32
     )
     horizontal_flip: bool = _field(False, "Mirrors half of the images. Never for digits.")
-    rand_augment_ops: int = _field(
+    randaugment_ops: int = _field(
         0,
         "RandAugment as in torchvision: so many of its 14 operations in a row on each image; 0 is off, DeiT takes 2.",
         ge=0,
         le=4,
         advanced=True,
     )
-    rand_augment_magnitude: int = _field(
+    randaugment_magnitude: int = _field(
         9, "How strong they are, 0 to 30. What timm calls m9 of 10 is 27 here.", ge=0, le=30, advanced=True
     )
     color_jitter: float = _field(
@@ -329,7 +329,7 @@ class AugmentSpec(_Part):
     @property
     def num_views(self) -> int | None:
         """How many views there are of one image; None where they are without end, or too many to come twice."""
-        if self.rand_augment_ops or self.color_jitter or self.random_erasing or self.mixes:
+        if self.randaugment_ops or self.color_jitter or self.random_erasing or self.mixes:
             return None
         return (2 * self.crop_padding + 1) ** 2 * (2 if self.horizontal_flip else 1)
 

@@ -26,7 +26,7 @@ from deit_core.spec import AugmentSpec, DataSpec, RunSpec
 _NUM_SAMPLES, _SAMPLE_SIDE, _NUM_CLASSES = 15, 64, 10  # sides are in pixels of the page
 _NUM_VIEWS, _VIEW_SIDE = 8, 96
 _STRENGTHS = (
-    *("rand_augment_ops", "rand_augment_magnitude", "color_jitter", "random_erasing"),
+    *("randaugment_ops", "randaugment_magnitude", "color_jitter", "random_erasing"),
     *("mixup_alpha", "cutmix_alpha", "mixup_prob", "mixup_switch_prob"),
 )
 

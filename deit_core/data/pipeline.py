@@ -37,10 +37,10 @@ class EpochViews:
         crops = draw_views(num_views, spec, seed, epoch)[shown]
         self.numbers = crops.numbers(spec)  # (P,) on the CPU
         self._crops = crops.to(device)
-        if spec.rand_augment_ops:
+        if spec.randaugment_ops:
             from deit_core.data.rand_augment import draw_operations  # torchvision takes a second to load
 
-            self._operations = draw_operations(num_views, spec.rand_augment_ops, seed, epoch)[shown]
+            self._operations = draw_operations(num_views, spec.randaugment_ops, seed, epoch)[shown]
         if spec.color_jitter:
             self._factors = draw_factors(num_views, spec.color_jitter, seed, epoch)[shown].to(device)
         if spec.random_erasing:
@@ -55,10 +55,10 @@ class EpochViews:
             step: number of the batch in the epoch.
         """
         images = crop(padded, indices, self._crops[places], self.img_size)
-        if self.spec.rand_augment_ops:
+        if self.spec.randaugment_ops:
             from deit_core.data.rand_augment import rand_augment
 
-            images = rand_augment(images, self._operations[places], self.spec.rand_augment_magnitude)
+            images = rand_augment(images, self._operations[places], self.spec.randaugment_magnitude)
         pixels = to_pixels(images)
         if self.spec.color_jitter:
             pixels = jitter(pixels, self._factors[places], self.seed, self.epoch, step)

@@ -73,7 +73,7 @@ def test_views_are_made_by_the_whole_recipe(digits: Source) -> None:
 
     plain = views()
     for fields in (
-        {"rand_augment_ops": 2},
+        {"randaugment_ops": 2},
         {"color_jitter": 0.5},
         {"random_erasing": 1.0},
         {"mixup_alpha": 0.8},

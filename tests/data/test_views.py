@@ -14,7 +14,7 @@ from deit_core.torchvision_ops import v2
 
 CPU = torch.device("cpu")
 FULL = AugmentSpec(
-    rand_augment_ops=2, color_jitter=0.3, random_erasing=0.25, mixup_alpha=0.8, cutmix_alpha=1.0, repeated_aug=3
+    randaugment_ops=2, color_jitter=0.3, random_erasing=0.25, mixup_alpha=0.8, cutmix_alpha=1.0, repeated_aug=3
 )
 
 
@@ -49,7 +49,7 @@ def test_nothing_touches_the_global_generator() -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
-@pytest.mark.parametrize("field", ["rand_augment_ops", "color_jitter", "random_erasing", "mixup_alpha", "cutmix_alpha"])
+@pytest.mark.parametrize("field", ["randaugment_ops", "color_jitter", "random_erasing", "mixup_alpha", "cutmix_alpha"])
 def test_views_without_end_are_not_numbered(field: str) -> None:
     augment = AugmentSpec(**{field: 1})
     assert augment.num_views is None
