@@ -52,8 +52,11 @@ def measure(long: bool = False) -> Iterator[dict[str, object]]:
         facts, device = SOURCES[spec.data.source], choose_device(spec.compute)
         labels = torch.arange(spec.optim.batch_size, device=device) % len(facts.classes)
         pixels = torch.rand(len(labels), facts.in_chans, spec.data.img_size, spec.data.img_size, device=device)
+        steps_per_epoch = int(facts.num_train * (1 - spec.data.val_fraction)) // len(labels)
         teacher = SilentTeacher(labels, len(facts.classes)) if spec.distillation else None
-        step = TrainStep(spec, place(build_model(spec), device).train(), teacher, lambda x: (x - 0.5) / 0.5, 1)
+        step = TrainStep(
+            spec, place(build_model(spec), device).train(), teacher, lambda x: (x - 0.5) / 0.5, steps_per_epoch
+        )
         with TemporaryDirectory() as plans:
             step.follow(choose_plan(step, pixels, labels, Path(plans), num_steps=1))
         with _Products() as products, FlopCounterMode(display=False) as counter:
