@@ -106,7 +106,7 @@ def fashion_miniproject() -> ExperimentSpec:
         expectation=Expectation(
             accuracy={"teacher": 0.943, "vit": 0.791, "deit": 0.807},
             duration_s=1976,
-            measured_on="2 cores of an EPYC, 2026-11-21, seed 42; the time is the idle machine's estimate of a day later",
+            measured_on="2 cores of an EPYC, 2026-11-21, seed 42; the time is an idle machine's estimate, 2026-11-22",
         ),
     )
 
