@@ -359,7 +359,7 @@ class ComputeSpec(_Part):
 
 
 class RunSpec(_Part):
-    """One training, completely. Equal specs on the same CPU give equal weights."""
+    """One training, completely. Equal specs give equal weights on the same CPU, computed in the same precision."""
 
     version: Literal[1] = 1
     name: str = _field("run", "What the run is called on the pages.", min_length=1, max_length=80, pattern=r"\S")

@@ -17,7 +17,7 @@ from deit_core.models.teachers import load_teacher
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import probe, train
 from deit_core.training.device import Plan
-from deit_core.training.probe import TOLERANCE, agree, choose_plan
+from deit_core.training.probe import TOLERANCE, SilentTeacher, agree, choose_plan
 from deit_core.training.step import TrainStep
 
 BFLOAT16 = Plan("bfloat16")
@@ -73,6 +73,18 @@ def test_takes_the_fastest_and_remembers_it(auto: RunSpec, tmp_path: Path, measu
     assert isinstance(other, RunSpec)
     choose_plan(*make_step(other), tmp_path, 10)
     assert len(tried()) == 4
+
+
+def test_a_vit_and_its_deit_compute_alike(tiny_trio: ExperimentSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
+    """Whatever noise decided for the one decides for the other, or their comparison would not be fair."""
+    _, vit, deit = (replace(run, {"compute.precision": "auto"}) for run in tiny_trio.runs)
+    assert isinstance(vit, RunSpec)
+    assert isinstance(deit, RunSpec)
+    measured[BFLOAT16] = ([2.3, 2.2, 2.1], 0.5)
+    assert choose_plan(*make_step(vit), tmp_path, 10) == BFLOAT16
+    measured[BFLOAT16] = ([2.3, 2.2, 2.1], 2.0)
+    student = TrainStep(deit, build_model(deit), SilentTeacher(torch.arange(8), 10), lambda x: x - 0.5, 10)
+    assert choose_plan(student, torch.rand(8, 1, 16, 16), torch.arange(8), tmp_path, 10) == BFLOAT16
 
 
 def test_refuses_what_disagrees_and_what_is_hardly_faster(
