@@ -1,0 +1,34 @@
+"""The whole of a run as plain data: what is trained, on what, how, and with which seed.
+
+Each field is defined once, with its description, unit and bounds; the form, its tooltips, the command line and the
+docs are generated from here. A spec knows nothing of tensors, files on this machine, or the state of a run.
+"""
+
+from deit_core.spec.augment import AugmentSpec
+from deit_core.spec.compute import ComputeSpec
+from deit_core.spec.data import DataSpec
+from deit_core.spec.distillation import DistillationSpec
+from deit_core.spec.editing import load_spec, replace
+from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, members
+from deit_core.spec.models import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.spec.optim import OptimSpec
+from deit_core.spec.run import RunSpec
+
+__all__ = [
+    "AnySpec",
+    "AugmentSpec",
+    "ComputeSpec",
+    "DataSpec",
+    "DistillationSpec",
+    "Expectation",
+    "ExperimentSpec",
+    "ModelSpec",
+    "OptimSpec",
+    "ResNet9Spec",
+    "RunSpec",
+    "TorchvisionSpec",
+    "VisionTransformerSpec",
+    "load_spec",
+    "members",
+    "replace",
+]

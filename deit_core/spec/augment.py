@@ -1,0 +1,76 @@
+"""Views of the images."""
+
+from deit_core.spec.fields import Part, field
+
+
+class AugmentSpec(Part):
+    """Random views of the training images, the same for every run with the same seed."""
+
+    crop_padding: int = field(
+        2, "Pads by this much and crops back at random: shifts by up to it.", unit="px", ge=0, le=32
+    )
+    horizontal_flip: bool = field(False, "Mirrors half of the images. Never for digits.")
+    randaugment_ops: int = field(
+        0,
+        "RandAugment as in torchvision: so many of its 14 operations in a row on each image; 0 is off, DeiT takes 2.",
+        ge=0,
+        le=4,
+        advanced=True,
+    )
+    randaugment_magnitude: int = field(
+        9, "How strong they are, 0 to 30. What timm calls m9 of 10 is 27 here.", ge=0, le=30, advanced=True
+    )
+    color_jitter: float = field(
+        0.0,
+        "Brightness, contrast and saturation change by up to this share; 0 is off. DeiT has .3, which RandAugment "
+        "replaces where it is on.",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    random_erasing: float = field(
+        0.0, "Chance that a rectangle of 2 to 33 % of an image becomes noise; DeiT has .25.", ge=0, le=1, advanced=True
+    )
+    mixup_alpha: float = field(
+        0.0,
+        "Mixup: each image is a blend of two, by a share from Beta(alpha, alpha); 0 is off, DeiT has .8.",
+        ge=0,
+        le=10,
+        advanced=True,
+    )
+    cutmix_alpha: float = field(
+        0.0,
+        "CutMix: a box of each image is another's, of a share from Beta(alpha, alpha); 0 is off, DeiT has 1.",
+        ge=0,
+        le=10,
+        advanced=True,
+    )
+    mixup_prob: float = field(1.0, "Share of the batches that are mixed at all.", ge=0, le=1, advanced=True)
+    mixup_switch_prob: float = field(
+        0.5, "Where both are on, the share of them that CutMix takes.", ge=0, le=1, advanced=True
+    )
+    repeated_aug: int = field(
+        1,
+        "Repeated augmentation: views of one image in a batch, which then has fewer images; 1 is off, DeiT has 3.",
+        ge=1,
+        le=16,
+        advanced=True,
+    )
+    test_flip: bool = field(
+        False,
+        "Also scores the test images by the mean of each image's logits and its mirror image's; reported apart, as "
+        "test_accuracy_flip. Never for digits.",
+        advanced=True,
+    )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images are mixed with each other."""
+        return self.mixup_prob > 0 and (self.mixup_alpha > 0 or self.cutmix_alpha > 0)
+
+    @property
+    def num_views(self) -> int | None:
+        """How many views there are of one image; None where they are without end, or too many to come twice."""
+        if self.randaugment_ops or self.color_jitter or self.random_erasing or self.mixes:
+            return None
+        return (2 * self.crop_padding + 1) ** 2 * (2 if self.horizontal_flip else 1)

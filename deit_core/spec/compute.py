@@ -1,0 +1,27 @@
+"""Device, precision and threads."""
+
+from typing import Literal
+
+from deit_core.spec.fields import Part, field
+
+
+class ComputeSpec(Part):
+    """Where and how a run is computed. Changes the speed, not what is learned (beyond rounding)."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = field("auto", "auto takes a GPU where there is one.", advanced=True)
+    precision: Literal["auto", "float32", "bfloat16"] = field(
+        "auto",
+        "auto tries both on the run's first steps and takes the faster; bfloat16 is autocast, mostly faster for CNNs "
+        "and on GPUs, slower for a small ViT on a CPU.",
+        advanced=True,
+    )
+    num_threads: int | None = field(
+        None, "CPU threads; empty shares the cores among the workers.", ge=1, le=256, advanced=True
+    )
+    checkpoint_interval_s: float = field(
+        60.0,
+        "Longest time between two saved states, beside the one at each epoch's end.",
+        unit="s",
+        gt=0,
+        advanced=True,
+    )

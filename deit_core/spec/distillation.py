@@ -1,0 +1,40 @@
+"""What a student learns from a teacher."""
+
+from typing import Literal
+
+from deit_core.spec.fields import Part, field
+
+
+class DistillationSpec(Part):
+    """What a student learns from its teacher.
+
+    With a distillation token the teacher's term has an output of its own, the second head. Without one, as in a plain
+    ViT or a CNN, the one output learns from the labels and the teacher both: the paper's "usual" and "hard"
+    distillation without token.
+    """
+
+    teacher: str = field(
+        "teacher",
+        "The teacher: the name of a run of the same experiment, the id of a finished run, or a checkpoint's path.",
+        min_length=1,
+        max_length=1000,
+    )
+    kind: Literal["hard", "soft"] = field(
+        "hard", "hard: the teacher's decision is a second label. soft: its whole distribution is matched."
+    )
+    alpha: float = field(0.5, "Weight of the teacher's term; the true labels get the rest.", ge=0, le=1)
+    tau: float = field(
+        3.0, "Temperature of soft distillation: higher shows more of what the teacher finds similar.", gt=0, le=100
+    )
+    reduction: Literal["batchmean", "numel"] = field(
+        "batchmean",
+        "How the soft term is averaged: over images (Hinton et al. 2015), or over images and classes as the original "
+        "DeiT code does, which makes it smaller by the number of classes.",
+        advanced=True,
+    )
+    stored_logits: Literal["float32", "float16", "off"] = field(
+        "float32",
+        "How the teacher's logits are kept on disk, for all students of the same views. float32: exactly what it says. "
+        "float16: half the space, each logit rounded by up to 1/2048 of itself. off: it is asked at every step.",
+        advanced=True,
+    )

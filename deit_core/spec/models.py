@@ -1,0 +1,77 @@
+"""Which model, by family."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from deit_core.spec.fields import Part, divisors, field
+
+
+class VisionTransformerSpec(Part):
+    """A ViT; with `distilled` a DeiT, which has a distillation token and a second head."""
+
+    family: Literal["vit"] = field("vit", "Vision Transformer.")
+    distilled: bool = field(False, "Adds the distillation token and its head: the DeiT student.")
+    patch_size: int = field(4, "Side of the square patches an image is cut into.", unit="px", ge=1, le=64)
+    embed_dim: int = field(64, "Width of every token.", ge=8, le=2048)
+    depth: int = field(6, "Number of transformer blocks.", ge=1, le=48)
+    num_heads: int = field(4, "Attention heads per block; divides the width.", ge=1, le=32)
+    mlp_ratio: float = field(2.0, "Hidden width of a block's MLP, in multiples of the width.", gt=0, le=8)
+    drop_rate: float = field(0.0, "Dropout on positions, attention output and MLP.", ge=0, lt=1, advanced=True)
+    attn_drop_rate: float = field(0.0, "Dropout on the attention weights.", ge=0, lt=1, advanced=True)
+    drop_path_rate: float = field(
+        0.0, "Stochastic depth: chance that the last block is skipped; earlier ones less.", ge=0, lt=1, advanced=True
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.embed_dim % self.num_heads:
+            raise ValueError(
+                f"embed_dim {self.embed_dim} cannot be shared by {self.num_heads} heads; "
+                f"choose num_heads among {divisors(self.embed_dim, 32)} or another embed_dim."
+            )
+        return self
+
+
+class ResNet9Spec(Part):
+    """The CNN teacher: a ResNet of nine layers for small images."""
+
+    family: Literal["resnet9"] = field("resnet9", "Convolutional network.")
+    width: int = field(32, "Channels of the first layer; later layers have 2 and 4 times as many.", ge=4, le=256)
+
+
+class TorchvisionSpec(Part):
+    """A CNN teacher of torchvision's, with a head for the data set's classes."""
+
+    family: Literal["torchvision"] = field("torchvision", "Convolutional network of torchvision's.")
+    name: Literal[
+        "resnet18",
+        "resnet50",
+        "regnet_y_400mf",
+        "regnet_y_800mf",
+        "regnet_y_1_6gf",
+        "regnet_y_3_2gf",
+        "regnet_y_8gf",
+        "regnet_y_16gf",
+    ] = field("resnet18", "The network, by torchvision's name. DeiT's own teacher was a RegNetY-16GF.")
+    pretrained: Literal["off", "imagenet"] = field(
+        "off",
+        "imagenet: starts from torchvision's ImageNet weights, taken from initial_checkpoint where that names a file, "
+        "else from torchvision's cache or its download; images are then normalised as ImageNet's. off: from scratch.",
+    )
+    freeze_backbone: bool = field(
+        False,
+        "Trains the new head alone; the rest stays as it was pretrained, its batch norms' statistics too. "
+        "Off: everything is fine-tuned.",
+    )
+    input_size: int | None = field(
+        None,
+        "The network resizes images to this before it looks at them, such as 224 for ImageNet weights; empty leaves "
+        "them as they are.",
+        unit="px",
+        ge=8,
+        le=512,
+    )
+
+
+ModelSpec = Annotated[VisionTransformerSpec | ResNet9Spec | TorchvisionSpec, Field(discriminator="family")]

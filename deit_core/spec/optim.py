@@ -1,0 +1,80 @@
+"""Optimiser, schedule and moving average."""
+
+import math
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from deit_core.spec.fields import Part, field
+
+
+class OptimSpec(Part):
+    """Optimiser and schedule: linear warm-up, then cosine decay, a pure function of the step."""
+
+    optimizer: Literal["adamw", "sgd", "muon"] = field(
+        "adamw",
+        "AdamW; SGD with Nesterov momentum .9; or Muon on the matrices of a ViT's blocks and AdamW on the rest, at "
+        "one learning rate.",
+    )
+    epochs: int = field(10, "Passes over the training images.", ge=1, le=10_000)
+    batch_size: int = field(128, "Images per step.", ge=1, le=8192)
+    lr: float = field(1e-3, "Peak learning rate, before lr_scaling.", gt=0, le=10)
+    lr_scaling: Literal["none", "linear", "sqrt"] = field(
+        "none",
+        "How the peak follows the batch size. linear: lr * batch_size / 512, as DeiT; sqrt: lr * sqrt(batch_size / "
+        "256), as timm for AdamW. The minimum stays as it is.",
+        advanced=True,
+    )
+    min_lr: float = field(1e-5, "Learning rate at the end.", ge=0, le=1, advanced=True)
+    warmup_epochs: float = field(1.0, "Epochs until the peak is reached.", ge=0, advanced=True)
+    weight_decay: float = field(
+        0.05, "Decoupled weight decay; spares tokens, positions, biases and norms.", ge=0, le=1, advanced=True
+    )
+    label_smoothing: float = field(0.1, "Softens the true labels (not the teacher's).", ge=0, lt=1, advanced=True)
+    clip_grad: float | None = field(
+        None, "Gradients whose joint norm is larger are scaled down to it; empty: never.", gt=0, le=1000, advanced=True
+    )
+    layer_decay: float = field(
+        1.0,
+        "Each block of a ViT learns at this multiple of the rate of the block after it; 1: all at the same. Meant "
+        "for fine-tuning.",
+        gt=0,
+        le=1,
+        advanced=True,
+    )
+    ema: Literal["off", "beside", "instead"] = field(
+        "off",
+        "Moving average of the weights. beside: judged as well, its numbers reported apart (val_accuracy_ema). "
+        "instead: judged and kept in place of the weights themselves.",
+        advanced=True,
+    )
+    ema_decay: float = field(
+        0.9998, "Share that the moving average keeps of itself at each step.", ge=0, lt=1, advanced=True
+    )
+    ema_warmup: bool = field(
+        True,
+        "Lets the moving average follow faster at first; without it a short run's is mostly its initial weights.",
+        advanced=True,
+    )
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate at the end of the warm-up, scaled for the batch size."""
+        factors = {
+            "none": 1.0,
+            "linear": self.batch_size / 512,
+            "sqrt": math.sqrt(self.batch_size / 256),
+        }
+        return self.lr * factors[self.lr_scaling]
+
+    @model_validator(mode="after")
+    def _schedule_is_sound(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"A warm-up of {self.warmup_epochs:g} epochs never ends in a run of {self.epochs}; "
+                "make optim.warmup_epochs (an advanced field) smaller than optim.epochs."
+            )
+        if self.min_lr > self.peak_lr:
+            scaled = "" if self.lr_scaling == "none" else f", which lr_scaling makes {self.peak_lr:g}"
+            raise ValueError(f"min_lr {self.min_lr:g} lies above lr {self.lr:g}{scaled}; make it smaller.")
+        return self

@@ -1,0 +1,89 @@
+"""One training."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from deit_core.catalog import SOURCES
+from deit_core.spec.augment import AugmentSpec
+from deit_core.spec.compute import ComputeSpec
+from deit_core.spec.data import DataSpec
+from deit_core.spec.distillation import DistillationSpec
+from deit_core.spec.fields import Part, divisors, field
+from deit_core.spec.models import ModelSpec, VisionTransformerSpec
+from deit_core.spec.optim import OptimSpec
+
+
+class RunSpec(Part):
+    """One training, completely. Equal specs give equal weights on the same CPU, computed in the same precision."""
+
+    version: Literal[1] = 1
+    name: str = field("run", "What the run is called on the pages.", min_length=1, max_length=80, pattern=r"\S")
+    data: DataSpec = DataSpec()
+    model: ModelSpec = VisionTransformerSpec()
+    distillation: DistillationSpec | None = None
+    optim: OptimSpec = OptimSpec()
+    augment: AugmentSpec = AugmentSpec()
+    compute: ComputeSpec = ComputeSpec()
+    seed: int = field(42, "Seed of initialisation, order, views and dropout.", ge=0, lt=2**31)
+    initial_checkpoint: str = field(
+        "",
+        "Weights that training starts from: the name of a run of the same experiment, the id of a finished run, or a "
+        "file of DeiT Lab, timm, Facebook's DeiT or Hugging Face. Another image size resamples the positions, other "
+        "classes get new heads. Empty: from scratch.",
+        advanced=True,
+        max_length=1000,
+    )
+    tags: tuple[Annotated[str, Field(max_length=80)], ...] = field(
+        (), "Words to find the run by.", advanced=True, max_length=50
+    )
+    notes: str = field("", "Anything worth remembering.", max_length=10_000, advanced=True)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        facts, size = SOURCES.get(self.data.source), self.data.img_size
+        if self.model.family == "vit":
+            if size % self.model.patch_size:
+                raise ValueError(
+                    f"Patches of {self.model.patch_size} px do not divide images of {size} px; "
+                    f"choose patch_size among {divisors(size, 64)} or another img_size."
+                )
+            if self.model.distilled and self.distillation is None:
+                raise ValueError(
+                    "A distilled model without distillation would leave its second head untrained; "
+                    "add a distillation section with a teacher, or set model.distilled to false."
+                )
+        is_random = not self.initial_checkpoint and not (
+            self.model.family == "torchvision" and self.model.pretrained != "off"
+        )
+        if self.model.family == "torchvision" and self.model.freeze_backbone and is_random:
+            raise ValueError(
+                "A frozen backbone that has learned nothing stays random; set model.pretrained to imagenet, name "
+                "an initial_checkpoint, or set model.freeze_backbone to false."
+            )
+        if self.augment.horizontal_flip and facts is not None and not facts.flips_keep_class:
+            raise ValueError(
+                f"A mirrored image of {facts.title} no longer shows its class; set augment.horizontal_flip to false."
+            )
+        if self.augment.test_flip and facts is not None and not facts.flips_keep_class:
+            raise ValueError(
+                f"A mirrored image of {facts.title} no longer shows its class; set augment.test_flip to false."
+            )
+        if self.augment.crop_padding >= size:
+            raise ValueError(
+                f"A crop_padding of {self.augment.crop_padding} px can push an image of {size} px out of sight; "
+                "make it smaller."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _recipe_fits_model(self) -> Self:
+        if self.model.family != "vit":
+            if self.optim.optimizer == "muon":
+                raise ValueError(
+                    "Muon moves the matrices of a ViT's blocks, and this model has none; set optim.optimizer to adamw "
+                    "or sgd."
+                )
+            if self.optim.layer_decay < 1:
+                raise ValueError("optim.layer_decay counts the blocks of a ViT, and this model has none; set it to 1.")
+        return self
