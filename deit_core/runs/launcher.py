@@ -48,8 +48,9 @@ class LocalLauncher:
                 at_work = {worker.id for worker in queue.workers_here(self.store)}
                 slotted = {worker.id for worker in here if worker.slot is not None}
                 starting = self._starting.keys() - {worker.id for worker in here}
-                num_free = len(slotted - at_work) + len(starting)
-                if num_ready > num_free and len(slotted) + len(starting) < self.settings.num_workers:
+                num_lacking = num_ready - len(slotted - at_work) - len(starting)
+                num_allowed = self.settings.num_workers - len(slotted) - len(starting)
+                for _ in range(min(num_lacking, num_allowed)):
                     self._start()
 
     def warm(self) -> None:

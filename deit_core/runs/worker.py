@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from deit_core.errors import DeitError, RunError
 from deit_core.events import Event, RunFailed, RunFinished
 from deit_core.runs import queue
-from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, log_file, run_folder
+from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher, log_file, run_folder
 from deit_core.runs.recorder import Recorder
 from deit_core.runs.records import Run, Status
 from deit_core.runs.spare import stand_by
@@ -60,6 +60,7 @@ class Worker:
         self._ending = threading.Event()  # the process is to end
         self._stopping = threading.Event()  # the run is to stop
         self._run: Run | None = None
+        self._launcher = LocalLauncher(store, settings)
         self.mistake: DeitError | None = None  # the first thing that a person can mend and that ended a run
 
     def work(self) -> None:
@@ -73,6 +74,8 @@ class Worker:
             while not self._ending.is_set():
                 run = queue.claim(self.store, self.worker_id, reserved_only=not self.is_background)
                 if run is not None:
+                    if self.is_background:
+                        self._launcher.tend()  # the run before may have made several ready
                     self.train(run)
                 elif not self.is_background or queue.retire(self.store, self.worker_id):
                     return

@@ -1,7 +1,10 @@
 """Real workers in real processes: they train, stop, die, and their runs go on."""
 
+import dataclasses
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -194,6 +197,41 @@ def test_only_one_worker_trains_at_a_time(launcher: LocalLauncher, tiny: RunSpec
         launcher.tend()
         time.sleep(0.05)
     assert most == 1
+
+
+def test_two_workers_share_what_a_teacher_made_ready(settings: Settings, tiny_trio: ExperimentSpec) -> None:
+    launcher = LocalLauncher(open_store(settings.store_url), dataclasses.replace(settings, num_workers=2))
+    teacher, _, deit = tiny_trio.runs
+    students = [replace(long(deit, epochs=1000), {"name": name}) for name in ("one", "two")]
+    ids = launcher.submit(tiny_trio.model_copy(update={"runs": (teacher, *students)}))
+    deadline = time.monotonic() + 120
+    while [run.status for run in launcher.store.runs(ids[1:])] != [Status.RUNNING] * 2:  # nobody tends but the worker
+        assert time.monotonic() < deadline, [(run.name, run.status, run.message) for run in launcher.store.runs()]
+        time.sleep(0.1)
+    for run_id in ids[1:]:
+        launcher.stop(run_id)
+    wait_for(launcher, lambda: not any(run.status.is_active for run in launcher.store.runs(ids)))
+
+
+def test_as_many_workers_start_as_runs_are_ready_and_are_allowed(
+    settings: Settings, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launcher = LocalLauncher(open_store(settings.store_url), dataclasses.replace(settings, num_workers=3))
+    started: list[str] = []
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+    def start(*arguments: object) -> subprocess.Popen[bytes]:
+        started.append("worker")
+        return subprocess.Popen(sleeper)
+
+    monkeypatch.setattr("deit_core.runs.launcher.start_worker", start)
+    for seeds, expected in (((0, 1), 2), ((2, 3), 3)):
+        runs = [replace(tiny, {"name": f"run {seed}", "seed": seed}) for seed in seeds]
+        launcher.submit(ExperimentSpec(name="several", runs=tuple(runs)))
+        assert len(started) == expected
+    for process in launcher._starting.values():
+        process.kill()
+        process.wait()
 
 
 class Watch:
