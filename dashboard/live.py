@@ -1,8 +1,8 @@
 """The live feed: every page that watches runs hears at once what they measure, and what else has changed about them.
 
-A page holds one websocket. It says what it shows; it is sent the points that are new, and asked to draw itself again
-where points are not enough. The store is read once for everybody, and less often the more there are, so that being
-watched costs a training little. Knows runs and websockets; nothing of charts or widgets.
+A page holds one websocket. It says what it shows; it is sent the points that are new and how its runs are, and asked to
+draw itself again where that is not enough. The store is read once for everybody, and less often the more there are, so
+that being watched costs a training little. Knows runs and websockets; nothing of charts or widgets.
 """
 
 import asyncio
@@ -22,13 +22,14 @@ from streamlit.web.server.server_util import is_url_from_allowed_origins
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from dashboard import state
-from deit_core.runs import Point, Run
+from dashboard.run_status import explain
+from deit_core.runs import Point, Run, Status
 
 PATH = "live"  # of the websocket, below the address of the app
 
 _PERIOD_S = 0.4  # from one look at the store to the next
 _PERIOD_OF_EACH_S = 0.03  # the more watch, the longer
-_REDRAW_S = 2.0  # of the progress, on one page; at most one page is drawn again in this time
+_REDRAW_S = 5.0  # of the progress, on one page; at most one page is drawn again in this time
 _TEND_S = 1.0
 _PATIENCE_S = 5.0  # until a page that should draw itself again, and has not, is asked once more
 
@@ -64,11 +65,13 @@ class _Watch:
     seqs: dict[str, int] = field(default_factory=dict)  # run id -> newest point
     state: str = ""
     progress: str = ""
+    lines: dict[str, str] = field(default_factory=dict)  # run id -> how it is
     drawn_at: float = 0.0
     asked_at: float = -math.inf
 
     def heed(self, message: dict[str, Any]) -> None:
         self.seqs, self.state, self.progress = message["runs"], message["state"], message["progress"]
+        self.lines = {}
         self.drawn_at, self.asked_at = time.monotonic(), -math.inf
 
     def points(self) -> dict[str, list[Point]]:
@@ -76,6 +79,13 @@ class _Watch:
         new = {run_id: state.curves().since(run_id, seq) for run_id, seq in self.seqs.items()}
         new = {run_id: points for run_id, points in new.items() if points}
         self.seqs |= {run_id: points[-1].seq for run_id, points in new.items()}
+        return new
+
+    def new_lines(self, runs: Sequence[Run]) -> dict[str, str]:
+        """How its running runs are now, where that has changed since it was drawn, by run."""
+        lines = {run.id: explain(run, runs) for run in runs if run.id in self.seqs and run.status == Status.RUNNING}
+        new = {run_id: line for run_id, line in lines.items() if line != self.lines.get(run_id, line)}
+        self.lines = lines
         return new
 
     def redraw(self, runs: Sequence[Run], interval_s: float) -> Redraw:
@@ -152,10 +162,10 @@ async def listen(websocket: WebSocket) -> None:
             with suppress(TimeoutError):
                 watch.heed(await asyncio.wait_for(websocket.receive_json(), reader.period_s if watch.state else None))
             runs = await reader.look(list(watch.seqs))
-            points = watch.points()
+            points, lines = watch.points(), watch.new_lines(runs)
             redraw = watch.redraw(runs, reader.num_watching * _REDRAW_S)
-            if points or redraw:
-                await websocket.send_text(_message(points, redraw))
+            if points or lines or redraw:
+                await websocket.send_text(_message(points, lines, redraw))
 
 
 def _is_allowed(origin: str | None, host: str | None) -> bool:
@@ -165,9 +175,13 @@ def _is_allowed(origin: str | None, host: str | None) -> bool:
     return origin is None or urlparse(origin).netloc == host or is_url_from_allowed_origins(origin)
 
 
-def _message(points: dict[str, list[Point]], redraw: Redraw) -> str:
+def _message(points: dict[str, list[Point]], lines: dict[str, str], redraw: Redraw) -> str:
     return json.dumps(
-        {"points": {run_id: [_for_browser(point) for point in new] for run_id, new in points.items()}, "redraw": redraw}
+        {
+            "points": {run_id: [_for_browser(point) for point in new] for run_id, new in points.items()},
+            "lines": lines,
+            "redraw": redraw,
+        }
     )
 
 

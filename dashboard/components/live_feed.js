@@ -1,5 +1,5 @@
-// Hears what runs measure while the page is looked at, keeps it for the charts, and says when more must be drawn again.
-// Knows the server's feed (dashboard/live.py) and Streamlit's triggers; nothing of charts.
+// Hears what runs measure while the page is looked at, hands it to charts and lines, and says when more must be drawn
+// again. Knows the server's feed (dashboard/live.py) and Streamlit's triggers; nothing of charts.
 
 const RETRY_MS = 2000;
 
@@ -56,7 +56,7 @@ class Feed {
     this.socket.send(JSON.stringify({ runs, state: this.data.state, progress: this.data.progress }));
   }
 
-  hear({ points, redraw }) {
+  hear({ points, lines, redraw }) {
     let longest = 0;
     for (const [run, more] of Object.entries(points)) {
       const kept = (window.liveFeed.points[run] ??= []);
@@ -65,6 +65,7 @@ class Feed {
       longest = Math.max(longest, kept.length);
     }
     if (longest) window.dispatchEvent(new Event("live-points"));
+    window.dispatchEvent(new CustomEvent("live-lines", { detail: lines }));
     if (redraw || longest > this.data.max_points) this.redraw(redraw || "page");
   }
 

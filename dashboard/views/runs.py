@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import curves, live
 from dashboard.components.live_feed import live_feed
+from dashboard.components.live_line import live_line
 from dashboard.navigation import link
 from dashboard.run_status import explain, is_live, label, tone, word
 from dashboard.state import launcher, settings, store
@@ -175,9 +176,11 @@ def _actions(run: Run, runs: Sequence[Run]) -> None:
     """One line on a run, with the buttons that its status allows."""
     status = word(run, runs)
     with st.container(horizontal=True, vertical_alignment="center", key=f"actions-{run.id}"):
-        st.markdown(
-            f"**{escape(label(run))}** :{tone(status)}-badge[{status}] {escape(explain(run, runs))}", width="stretch"
-        )
+        st.markdown(f"**{escape(label(run))}** :{tone(status)}-badge[{status}]", width="content")
+        if run.status == Status.RUNNING:
+            live_line(run.id, explain(run, runs), key=f"line-{run.id}")
+        else:
+            st.markdown(escape(explain(run, runs)), width="stretch")
         if run.status.is_active and not run.stop_requested:
             _button("Stop", run, launcher().stop)
         if run.status.can_resume:

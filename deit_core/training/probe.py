@@ -23,7 +23,8 @@ from deit_core.training.step import TrainStep
 
 TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}  # of the first losses, relative to those of the plain way
 _NUM_LOSSES = 3
-_TRIAL_S = 0.1  # of each way, beside the first step, which warms up
+_TRIAL_S = 0.1  # of each way at least, beside the first step, which warms up
+_TRIAL_SHARE = 1e-3  # of the whole run, that each way is tried for: other work on the machine spoils short trials
 _MARGIN = 1.1  # as much faster must a way be to be worth its other rounding; less may be the machine's mood
 _WORTH_COMPILING_S = 1800.0  # of training: trying it takes about a minute, and gains nothing on many a machine
 
@@ -47,11 +48,14 @@ def choose_plan(step: TrainStep, pixels: Tensor, labels: Tensor, home: Path, num
         found = json.loads(file.read_bytes())
         if found["tried_compiled"] or found["seconds_per_step"][str(plain)] * num_steps < _WORTH_COMPILING_S:
             return Plan(**found["plan"])
-    losses, plain_s = _try(step, plain, pixels, labels)
+    losses, plain_s = _try(step, plain, pixels, labels, _TRIAL_S)
+    trial_s = _TRIAL_SHARE * plain_s * num_steps
+    if trial_s > _TRIAL_S:
+        plain_s = min(plain_s, _try(step, plain, pixels, labels, trial_s)[1])
     seconds, is_long = {plain: plain_s}, plain_s * num_steps > _WORTH_COMPILING_S
     for plan in _others(plain, step.model, is_free=asked == "auto", is_long=is_long):
         try:
-            its_losses, its_s = _try(step, plan, pixels, labels)
+            its_losses, its_s = _try(step, plan, pixels, labels, max(trial_s, _TRIAL_S))
         except RuntimeError as error:  # not possible on this device, no compiler, or no memory for it
             log.warning("%s is not possible here: %s", plan, str(error).partition("\n")[0])
             continue
@@ -83,14 +87,14 @@ def _others(plain: Plan, model: nn.Module, *, is_free: bool, is_long: bool) -> I
             yield plan
 
 
-def _try(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor) -> tuple[list[float], float]:
+def _try(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor, trial_s: float) -> tuple[list[float], float]:
     """The losses of the first steps computed by `plan`, and the seconds of the quickest step after the first."""
     teacher = None if step.teacher is None else SilentTeacher(labels, int(step.model.num_classes))  # type: ignore[arg-type]
     trial = TrainStep(step.spec, deepcopy(step.model), teacher, step.normalize, step.steps_per_epoch)
     trial.follow(plan)
     losses: list[float] = []
     seconds: list[float] = []
-    while len(losses) < _NUM_LOSSES or sum(seconds[1:]) < _TRIAL_S:
+    while len(losses) < _NUM_LOSSES or sum(seconds[1:]) < trial_s:
         began = time.perf_counter()
         losses.append(trial(pixels, labels, len(losses))["train_loss"].item())  # reading it waits for the device
         seconds.append(time.perf_counter() - began)

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from dashboard import live, state
+from dashboard.run_status import explain
 from deit_core.runs import Status, Store
 
 
@@ -108,6 +109,22 @@ def test_progress_is_drawn_without_the_rest(client: TestClient, store: Store, ru
         say(page, store, run_id)
         store.add_points(run_id, [], step=12)
         assert hear(page) == ([], "progress")
+
+
+def test_how_a_run_is_is_heard_without_a_redraw(
+    client: TestClient, store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_REDRAW_S", 60.0)
+    store.add_points(run_id, [], step=11, total_steps=100)
+    drawn = explain(store.run(run_id), store.runs())
+    with client.websocket_connect("/live") as page:
+        say(page, store, run_id)
+        step(store, run_id, 12)
+        assert page.receive_json()["lines"] == {}, "it has been drawn so"
+        store.add_points(run_id, [], time_left_s=7200.0)
+        now = explain(store.run(run_id), store.runs())
+        assert now != drawn
+        assert page.receive_json() == {"points": {}, "lines": {run_id: now}, "redraw": ""}
 
 
 def test_a_page_that_was_asked_is_left_alone(client: TestClient, store: Store, run_id: str) -> None:

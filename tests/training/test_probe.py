@@ -21,7 +21,7 @@ from deit_core.training.probe import TOLERANCE, SilentTeacher, agree, choose_pla
 from deit_core.training.step import TrainStep
 
 BFLOAT16 = Plan("bfloat16")
-Trial = Callable[[TrainStep, Plan, Tensor, Tensor], tuple[list[float], float]]
+Trial = Callable[[TrainStep, Plan, Tensor, Tensor, float], tuple[list[float], float]]
 
 
 def make_step(spec: RunSpec) -> tuple[TrainStep, Tensor, Tensor]:
@@ -47,13 +47,18 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> dict[Plan, tuple[list[float], f
     """What trials are made to say, by plan; the plans that were tried are left in the order they came."""
     answers: dict[Plan, tuple[list[float], float]] = {}
     tried: list[Plan] = []
+    lasted: list[float] = []
 
-    def answer(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor) -> tuple[list[float], float]:
+    def answer(
+        step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor, trial_s: float
+    ) -> tuple[list[float], float]:
         tried.append(plan)
+        lasted.append(trial_s)
         return answers.get(plan, ([2.3, 2.2, 2.1], 1.0))
 
     monkeypatch.setattr(probe, "_try", answer)
     monkeypatch.setattr(probe, "tried", tried, raising=False)
+    monkeypatch.setattr(probe, "lasted", lasted, raising=False)
     return answers
 
 
@@ -73,6 +78,15 @@ def test_takes_the_fastest_and_remembers_it(auto: RunSpec, tmp_path: Path, measu
     assert isinstance(other, RunSpec)
     choose_plan(*make_step(other), tmp_path, 10)
     assert len(tried()) == 4
+
+
+def test_a_long_run_takes_longer_to_choose(auto: RunSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
+    """A share of it, each way alike: other work on the machine spoils a short trial."""
+    measured[Plan()] = ([2.3, 2.2, 2.1], 2.0)
+    choose_plan(*make_step(auto), tmp_path, 500)
+    assert tried() == [Plan(), Plan(), BFLOAT16]
+    lasted: list[float] = probe.lasted  # type: ignore[attr-defined]
+    assert lasted == [0.1, 1.0, 1.0]
 
 
 def test_a_vit_and_its_deit_compute_alike(tiny_trio: ExperimentSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
@@ -100,10 +114,12 @@ def test_a_way_that_is_not_possible_here_is_passed_over(
 ) -> None:
     real: Trial = probe._try
 
-    def impossible(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor) -> tuple[list[float], float]:
+    def impossible(
+        step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor, trial_s: float
+    ) -> tuple[list[float], float]:
         if plan == BFLOAT16:
             raise RuntimeError("no such kernel")
-        return real(step, plan, pixels, labels)
+        return real(step, plan, pixels, labels, trial_s)
 
     monkeypatch.setattr(probe, "_try", impossible)
     assert choose_plan(*make_step(auto), tmp_path, 10) == Plan()
@@ -131,9 +147,9 @@ def test_every_way_agrees_with_the_plain_one_to_the_tolerance_it_states(
     family: str, auto: RunSpec, teacher: RunSpec
 ) -> None:
     step, pixels, labels = make_step(auto if family == "vit" else teacher)
-    expected, _ = probe._try(step, Plan(), pixels, labels)
+    expected, _ = probe._try(step, Plan(), pixels, labels, 0.0)
     for plan in (BFLOAT16, Plan(channels_last=False), Plan("bfloat16", channels_last=False)):
-        losses, seconds = probe._try(step, plan, pixels, labels)
+        losses, seconds = probe._try(step, plan, pixels, labels, 0.0)
         assert agree(losses, expected, TOLERANCE[plan.precision]), (plan, losses, expected)
         assert seconds > 0
     assert not agree([loss * 1.05 for loss in expected], expected, TOLERANCE["bfloat16"])
@@ -144,8 +160,8 @@ def test_a_compiled_run_agrees_too_and_draws_the_same_masks(auto: RunSpec, monke
     """Traced as for a compiler; what it would generate takes half a minute, and a C++ compiler, to make."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     step, pixels, labels = make_step(auto)
-    expected, _ = probe._try(step, Plan(), pixels, labels)
-    losses, _ = probe._try(step, Plan(compiled=True), pixels, labels)
+    expected, _ = probe._try(step, Plan(), pixels, labels, 0.0)
+    losses, _ = probe._try(step, Plan(compiled=True), pixels, labels, 0.0)
     assert losses == pytest.approx(expected, rel=1e-6)
 
 
