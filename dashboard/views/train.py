@@ -123,7 +123,8 @@ def _describe(spec: AnySpec) -> None:
     with st.grid(min(3, len(runs)), border=True, min_column_width=240):
         for run in runs:
             accuracy = expectation and expectation.accuracy.get(run.name)
-            _describe_run(run, f"{accuracy:.1%} of the test images expected right" if accuracy else "")
+            num_seeds = spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1
+            _describe_run(run, num_seeds, f"{accuracy:.1%} of the test images expected right" if accuracy else "")
     if expectation:
         took, where = duration(expectation.duration_s), escape(expectation.measured_on)
         st.caption(f"When last measured, all of it took {took} ({where}).")
@@ -131,7 +132,7 @@ def _describe(spec: AnySpec) -> None:
         st.caption("The test accuracy to expect of this has not been measured.")
 
 
-def _describe_run(run: RunSpec, expected: str) -> None:
+def _describe_run(run: RunSpec, num_seeds: int, expected: str) -> None:
     share = f"{run.data.fraction:.0%} of " if run.data.fraction < 1 else ""
     lines = [
         f"**{escape(run.name)}**",
@@ -140,6 +141,8 @@ def _describe_run(run: RunSpec, expected: str) -> None:
     ]
     if run.distillation:
         lines.append(f"Learns from {escape(run.distillation.teacher)}, {run.distillation.kind} distillation")
+    if num_seeds > 1:
+        lines.append(f"{num_seeds} times, with the seeds {run.seed} to {run.seed + num_seeds - 1}")
     if expected:
         lines.append(expected)
     st.markdown("  \n".join(lines))

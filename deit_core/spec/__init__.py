@@ -9,7 +9,7 @@ from deit_core.spec.compute import ComputeSpec
 from deit_core.spec.data import DataSpec
 from deit_core.spec.distillation import DistillationSpec
 from deit_core.spec.editing import load_spec, replace
-from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, members
+from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, listed_name, members, trainings
 from deit_core.spec.models import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
 from deit_core.spec.run import RunSpec
@@ -28,7 +28,9 @@ __all__ = [
     "RunSpec",
     "TorchvisionSpec",
     "VisionTransformerSpec",
+    "listed_name",
     "load_spec",
     "members",
     "replace",
+    "trainings",
 ]

@@ -29,14 +29,14 @@ def replace(spec: AnySpec, changes: Mapping[str, Any]) -> AnySpec:
     """A validated variant of a spec: `replace(spec, {"optim.lr": 1e-3})`.
 
     On an experiment a change reaches every run that has the field; a path that begins with a run's name
-    ("vit.optim.lr") reaches that run alone.
+    ("vit.optim.lr") reaches that run alone, with all of its seeds.
 
     Raises: SpecError where no such field is, or the outcome cannot be trained.
     """
     document = spec.model_dump(mode="json")
     for path, value in changes.items():
         keys = path.split(".")
-        if isinstance(spec, RunSpec) or keys[0] in ("name", "description"):
+        if isinstance(spec, RunSpec) or keys[0] in ("name", "description", "seeds"):
             reached = [document] if _has(document, keys) else []
         elif named := [run for run in document["runs"] if path.startswith(run["name"] + ".")]:
             alone = max(named, key=lambda run: len(run["name"]))  # a name may have dots of its own
