@@ -8,7 +8,16 @@ from pydantic import ValidationError
 from deit_core import presets
 from deit_core.errors import SpecError
 from deit_core.settings import Settings
-from deit_core.spec import AugmentSpec, ExperimentSpec, RunSpec, listed_name, load_spec, replace, trainings
+from deit_core.spec import (
+    AugmentSpec,
+    ExperimentSpec,
+    RunSpec,
+    changes_between,
+    listed_name,
+    load_spec,
+    replace,
+    trainings,
+)
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -218,3 +227,30 @@ def test_seeds_that_do_not_fit_are_one_sentence(changes: dict[str, object], word
     assert words in str(caught.value)
     with pytest.raises(SpecError, match="There is no field seeds"):
         replace(presets.smoke(), {"seeds": 2})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"seeds": 3, "optim.lr": 0.004, "vit.optim.epochs": 30, "tags": ["search"], "name": "mine"},
+        {"model.width": 8, "deit.distillation.kind": "soft", "data.fraction": 0.1, "description": ""},
+        {"deit.distillation": None, "deit.model.distilled": False},
+        {"teacher.model": {"family": "torchvision", "name": "resnet18"}},
+        {"vit.model.depth": 2, "deit.model.depth": 4},
+    ],
+)
+def test_the_changes_between_two_specs_are_those_that_make_one_of_the_other(changes: dict[str, object]) -> None:
+    base = presets.digits_quick()
+    spec = replace(base, changes)
+    found = changes_between(base, spec)
+    assert found is not None
+    assert len(found) == len(changes)
+    assert replace(base, {"seeds": base.seeds} | found) == replace(spec, {"seeds": spec.seeds})  # type: ignore[union-attr]
+
+
+def test_the_changes_of_a_single_run() -> None:
+    base = presets.smoke()
+    assert changes_between(base, replace(base, {"seed": 7})) == {"seed": 7}
+    assert changes_between(base, replace(base, {"name": "other"})) is None
+    assert changes_between(base, presets.digits_quick()) is None

@@ -3,10 +3,8 @@
 Knows presets, specs and their forms; nothing of how a run is queued or trained, and holds nothing that a run needs.
 """
 
-import json
 import re
 import shlex
-from typing import Any
 
 import streamlit as st
 
@@ -18,7 +16,7 @@ from dashboard.text import escape
 from deit_core import presets
 from deit_core.errors import DeitError
 from deit_core.facts import title_of
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, load_spec, members
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, load_spec, members, value_text
 from deit_core.wording import duration
 
 _FIRST_PRESET = "digits-quick"
@@ -169,7 +167,7 @@ def _list_changes(changes: Changes) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            "Changed: " + ", ".join(f"{escape(path)} = {escape(_text(v))}" for path, v in changes.by_path.items())
+            "Changed: " + ", ".join(f"{escape(path)} = {escape(value_text(v))}" for path, v in changes.by_path.items())
         )
         st.button("Undo all changes", on_click=st.session_state.pop, args=("train_changes",), key="undo")
 
@@ -178,7 +176,7 @@ def _show_as_text(source: str, changes: Changes, variant: AnySpec) -> None:
     """The same spec for the command line, for Python, and for next time."""
     document = variant.model_dump_json(indent=2)
     words = ["python", "-m", "deit_core", "submit", source]
-    words += [word for path, value in changes.by_path.items() for word in ("--set", f"{path}={_text(value)}")]
+    words += [word for path, value in changes.by_path.items() for word in ("--set", f"{path}={value_text(value)}")]
     with st.expander("Command and JSON"):
         st.code(shlex.join(words), language="bash", wrap_lines=True)
         st.download_button(
@@ -189,14 +187,3 @@ def _show_as_text(source: str, changes: Changes, variant: AnySpec) -> None:
             on_click="ignore",
         )
         st.code(document, language="json", height=320)
-
-
-def _text(value: Any) -> str:
-    """A value as `--set` reads it: JSON, or a plain word."""
-    if not isinstance(value, str):
-        return json.dumps(value)
-    try:
-        json.loads(value)
-    except ValueError:
-        return value
-    return json.dumps(value)  # "7" the word, not the number
