@@ -45,6 +45,7 @@ _WORDS = {
     "optimizer": "optimiser",
     "prob": "probability",
     "randaugment": "RandAugment",
+    "seeds": "number of seeds",
     "val": "validation",
     "warmup": "warm-up",
 }

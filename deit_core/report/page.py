@@ -60,21 +60,24 @@ def write_report(store: Store, runs_dir: Path, out: Path, names: Sequence[str] =
     chosen = _choose(store.experiments(), names)
     commands = _Commands(out.with_suffix(""))
     sections: list[str] = []
-    reported: list[Run] = []
+    searched: list[Run] = []
+    search: list[str] = []
     for experiment in chosen:
         runs = [run for run in by_id.values() if run.experiment_id == experiment.id]
-        reported += runs
-        again = [commands.of(experiment.spec, experiment.id)] if experiment.spec and _shown(runs) else []
+        again = [commands.of(experiment.spec, experiment.id)] if experiment.spec and runs else []
+        if found := _searched(runs):
+            searched, search = searched + found, search + again
         is_alone = [one.name for one in chosen].count(experiment.name) == 1
         title = experiment.name if is_alone else f"{experiment.name} ({experiment.id})"
         sections += _section(title, experiment.description, again, runs, by_id, runs_dir)
     if not names:
         alone = [run for run in by_id.values() if run.experiment_id is None]
-        reported += alone
         again = [commands.of(run.spec, run.id) for run in _shown(alone)]
+        searched += (found := _searched(alone))
+        search += [commands.of(run.spec, run.id) for run in found]
         sections += _section("Single runs", "Runs that belong to no experiment.", again, alone, by_id, runs_dir)
         sections += _unreadable(store.unreadable())
-    sections += _search([run for run in reported if SEARCH_TAG in run.spec.tags], by_id)
+    sections += _search(searched, search, by_id)
     text = "\n\n".join(["# Results", _INTRODUCTION.strip(), *sections]) + "\n"
     write_atomically(out, text.encode())
     for file, spec in commands.files.items():
@@ -97,6 +100,10 @@ def _shown(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if SEARCH_TAG not in run.spec.tags]
 
 
+def _searched(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if SEARCH_TAG in run.spec.tags]
+
+
 def _section(
     title: str, description: str, commands: Sequence[str], runs: Sequence[Run], by_id: Runs, runs_dir: Path
 ) -> Iterator[str]:
@@ -106,7 +113,7 @@ def _section(
         return
     yield f"## {plain(title)}"
     yield plain(description)
-    yield "\n".join(f"    {line}" for line in commands) or "The command was not recorded."
+    yield _code(commands) or "The command was not recorded."
     done = [run for run in shown if run.status == Status.COMPLETED]
     if done:
         yield "\n".join(f"- {plain(fact)}" for fact in (*facts(done, by_id, runs_dir), chance(done)) if fact)
@@ -116,12 +123,16 @@ def _section(
         yield "\n".join(f"- {_end(run)}" for run in undone)
 
 
+def _code(lines: Sequence[str]) -> str:
+    return "\n".join(f"    {line}" for line in lines)
+
+
 def _end(run: Run) -> str:
     words = f"`{run.name}` (run {run.number}) is {run.status}, after {run.epoch} of {run.spec.optim.epochs} epochs"
     return plain(f"{words}: {run.message}" if run.message else f"{words}.")
 
 
-def _search(runs: Sequence[Run], by_id: Runs) -> Iterator[str]:
+def _search(runs: Sequence[Run], commands: Sequence[str], by_id: Runs) -> Iterator[str]:
     if not runs:
         return
     yield "## Search"
@@ -137,6 +148,9 @@ def _search(runs: Sequence[Run], by_id: Runs) -> Iterator[str]:
     for title, of_a_kind in kinds.items():
         yield f"### {plain(title)}"
         yield search_table(of_a_kind, by_id)
+    if commands:
+        yield "### Commands of the search"
+        yield _code(commands)
 
 
 def _unreadable(ids: Sequence[str]) -> Iterator[str]:

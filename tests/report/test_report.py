@@ -133,6 +133,9 @@ def test_a_search_shows_validation_alone(store: Store, settings: Settings, tmp_p
     for accuracy in ("51.23", "71.23", "61.23", "41.23"):
         assert accuracy not in text
     assert f"{100 * shown['deit'].results['test_accuracy']:.2f}" in text
+    commands = text.split("### Commands of the search")[1]
+    assert commands.count("python -m deit_core train smoke --set ") == 3
+    assert "train digits-quick --set 'vit.tags=[\"search\"]'" in commands
 
 
 def test_a_run_that_did_not_end_well_is_named(store: Store, settings: Settings, tmp_path: Path) -> None:
