@@ -37,8 +37,8 @@ class Changes:
             self.by_path[path] = value
 
     def _original(self, run: str, path: str) -> Any:
-        if path == "name":
-            return self.spec.name
+        if path in ("name", "seeds"):
+            return getattr(self.spec, path)
         value: Any = self._documents[run]
         for key in path.split("."):
             value = value[key]

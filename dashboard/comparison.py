@@ -20,12 +20,12 @@ from deit_core.wording import duration
 
 
 def newest_pair(runs: Sequence[Run]) -> list[Run]:
-    """The newest completed ViT and DeiT of one experiment, of runs that are sorted from the newest on."""
+    """The newest completed ViT and DeiT of one experiment, if possible of one seed; `runs` come from the newest on."""
     completed = [run for run in runs if run.status == Status.COMPLETED and run.experiment_id is not None]
     for deit in (run for run in completed if family(run) == "DeiT"):
-        for vit in (run for run in completed if family(run) == "ViT"):
-            if vit.experiment_id == deit.experiment_id:
-                return [vit, deit]
+        vits = [run for run in completed if family(run) == "ViT" and run.experiment_id == deit.experiment_id]
+        if vits:
+            return [next((vit for vit in vits if vit.spec.seed == deit.spec.seed), vits[0]), deit]
     return []
 
 

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from dashboard.changes import Changes
 from dashboard.text import escape
-from deit_core.spec import AnySpec, RunSpec, members
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 
 _SECTIONS = {
     "": "Run",
@@ -45,6 +45,7 @@ _WORDS = {
     "optimizer": "optimiser",
     "prob": "probability",
     "randaugment": "RandAugment",
+    "seeds": "number of seeds",
     "val": "validation",
     "warmup": "warm-up",
 }
@@ -81,6 +82,8 @@ def edit(changes: Changes, *, key: str) -> None:
     fields = [field for field in fields if not field.source or _takes(changes, runs, field.source)]
     if len(runs) < len(members(changes.spec)):
         fields = [field for field in fields if field.path != "name"]  # the experiment's; the runs keep theirs
+    elif isinstance(changes.spec, ExperimentSpec):
+        fields.append(_form_field("seeds", ExperimentSpec.model_fields["seeds"]))
     _draw_sections([field for field in fields if not field.is_advanced], changes, runs, key)
     with st.expander("Advanced"):
         _draw_sections([field for field in fields if field.is_advanced], changes, runs, key)

@@ -14,7 +14,7 @@ from dashboard.state import launcher, settings, store
 from dashboard.text import escape
 from deit_core.errors import DeitError
 from deit_core.runs import Status
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace, trainings
 
 _ONE_CLICK_S = 3.0  # a second click on the same button within this time is an impatient one
 
@@ -28,7 +28,8 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
         key: under another key, what was started is forgotten.
     """
     asked = None
-    title = f"Start all {len(spec.runs)} runs" if isinstance(spec, ExperimentSpec) else "Start this run"
+    count = len(trainings(variant or spec))
+    title = f"Start all {count} runs" if isinstance(spec, ExperimentSpec) else "Start this run"
     with st.container(horizontal=True):
         if st.button(title, type="primary", icon=":material/play_arrow:", disabled=variant is None, key="start"):
             asked = variant

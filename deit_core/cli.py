@@ -199,6 +199,24 @@ def export(
 
 
 @app.command()
+def report(
+    experiments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[EXPERIMENT]...", help="Names, or beginnings of ids, in the order of the page."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The Markdown file to write.")] = Path("results.md"),
+    runs_dir: RunsDirOption = None,
+) -> None:
+    """Write a page on what experiments gave: mean and spread over seeds, paired differences, how to repeat them."""
+    from deit_core.report import write_report
+
+    launcher = _launcher(runs_dir)
+    launcher.tend()
+    for path in write_report(launcher.store, launcher.settings.runs_dir, out, experiments or ()):
+        print(path)
+
+
+@app.command()
 def rollout(
     checkpoint: Annotated[
         str, typer.Argument(help="A run's id or the beginning of it, a run's folder, or a .safetensors file.")

@@ -14,7 +14,7 @@ from rich.table import Table
 from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.runs import Run, Status
 from deit_core.runs.estimates import Estimate
-from deit_core.spec import AnySpec, ExperimentSpec, members
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 from deit_core.wording import duration
 
 _stdout, _stderr = Console(), Console(stderr=True)
@@ -30,7 +30,7 @@ def print_presets(specs: Mapping[str, AnySpec]) -> None:
         for run in runs:
             _stdout.print(
                 f"  - {run.name}: {run.model.family} on {run.data.source} at {run.data.img_size} px, "
-                f"{run.optim.epochs} epochs",
+                f"{run.optim.epochs} epochs{_seeds(spec, run)}",
                 highlight=False,
             )
         if isinstance(spec, ExperimentSpec) and spec.expectation:
@@ -135,6 +135,11 @@ class Progress:
     def _say(self, line: str) -> None:
         if not self._is_live:
             print(line, file=sys.stderr, flush=True)
+
+
+def _seeds(spec: AnySpec, run: RunSpec) -> str:
+    count = spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1
+    return f", {count} seeds" if count > 1 else ""
 
 
 def _percent(share: float | None) -> str:

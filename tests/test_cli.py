@@ -78,6 +78,10 @@ def test_the_whole_journey_without_a_page(tmp_path: Path) -> None:
     text = (tmp_path / "DeiT.md").read_text()
     assert f"| test_accuracy | {runs[0]['results']['test_accuracy']:.4f} |" in text
     assert "| test_accuracy_mean_softmax |" in text
+    reported = deit(tmp_path, "report", "digits-quick", "--out", str(tmp_path / "results.md"))
+    assert reported.stdout.strip() == str(tmp_path / "results.md")
+    page = (tmp_path / "results.md").read_text()
+    assert all(f"{run['results']['test_accuracy']:.2%}".rstrip("%") in page for run in runs)
     assert deit(tmp_path, "delete", run_id, "--yes").returncode == 0
     assert len(json.loads(deit(tmp_path, "runs", "--json").stdout)) == 2
     assert not Path(shown["folder"]).exists()
@@ -104,6 +108,7 @@ def assert_sentence(done: subprocess.CompletedProcess[str], words: str) -> None:
         (("data", "imagenet"), "There is no data set 'imagenet'"),
         (("rollout", "nowhere", "a.png", "--out", "x"), "There is no checkpoint at nowhere"),
         (("export", "ffff", "--format", "pt"), "There is no run"),
+        (("report", "nothing"), "There is no experiment 'nothing'"),
         (("train",), "Missing argument"),
     ],
 )

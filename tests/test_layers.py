@@ -10,12 +10,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [  # lowest first; a module may import its own layer and those before it
-    {"errors", "catalog", "events", "files", "folders", "archives", "threads", "torchvision_ops", "wording"},
+    {"errors", "catalog", "events", "files", "folders", "archives", "threads", "torchvision_ops", "wording"}
+    | {"machine", "markdown"},
     {"spec", "settings", "facts"},
     {"presets", "variants"},
     {"models", "data", "distillation", "attention", "analysis"},
     {"training"},
     {"runs"},
+    {"report"},
     {"cli", "imports", "terminal", "__main__"},
 ]
 

@@ -8,7 +8,16 @@ from pydantic import ValidationError
 from deit_core import presets
 from deit_core.errors import SpecError
 from deit_core.settings import Settings
-from deit_core.spec import AugmentSpec, ExperimentSpec, RunSpec, load_spec, replace
+from deit_core.spec import (
+    AugmentSpec,
+    ExperimentSpec,
+    RunSpec,
+    changes_between,
+    listed_name,
+    load_spec,
+    replace,
+    trainings,
+)
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -151,3 +160,97 @@ def test_the_room_for_logits_comes_from_the_environment(monkeypatch: pytest.Monk
         monkeypatch.setenv("DEIT_LOGITS_GB", text)
         with pytest.raises(SpecError, match="DEIT_LOGITS_GB is the disk space"):
             Settings.from_env()
+
+
+def seeded(experiment: ExperimentSpec, seeds: int) -> ExperimentSpec:
+    spec = replace(experiment, {"seeds": seeds})
+    assert isinstance(spec, ExperimentSpec)
+    return spec
+
+
+def test_students_are_repeated_with_the_next_seeds_and_share_one_teacher() -> None:
+    spec = replace(seeded(presets.digits_quick(), 3), {"vit.optim.lr": 1e-3})
+    found = trainings(spec)
+    assert [(run.name, run.seed) for run in found] == [
+        *(("teacher", 42), ("vit", 42), ("deit", 42)),
+        *(("vit-s43", 43), ("deit-s43", 43), ("vit-s44", 44), ("deit-s44", 44)),
+    ]
+    assert [run.optim.lr for run in found if listed_name(run) == "vit"] == [1e-3] * 3
+    assert {run.distillation.teacher for run in found if run.distillation} == {"teacher"}
+    again = [run.model_copy(update={"name": listed_name(run), "seed": 42}) for run in found]
+    assert again == list(spec.runs[:1] + spec.runs[1:] * 3)  # type: ignore[union-attr]
+    assert load_spec(spec.model_dump_json()) == spec
+
+
+def test_one_seed_is_the_experiment_as_it_is_listed() -> None:
+    for name in presets.names():
+        spec = presets.get(name)
+        assert trainings(spec) == (spec.runs if isinstance(spec, ExperimentSpec) else (spec,))
+
+
+def test_an_old_experiment_has_one_seed() -> None:
+    document = json.loads(presets.digits_quick().model_dump_json())
+    del document["seeds"]
+    assert load_spec(json.dumps(document)) == presets.digits_quick()
+
+
+def test_a_repeated_run_starts_from_the_one_of_its_own_seed() -> None:
+    first = presets.smoke()
+    second = replace(first, {"name": "fine", "initial_checkpoint": first.name})
+    spec = load_spec(json.dumps(experiment_of(first, second) | {"seeds": 2}))  # type: ignore[arg-type]
+    found = [(run.name, run.initial_checkpoint) for run in trainings(spec)]
+    assert found == [("smoke", ""), ("fine", "smoke"), ("smoke-s43", ""), ("fine-s43", "smoke-s43")]
+
+
+def test_what_a_teacher_comes_from_is_trained_once_too() -> None:
+    teacher, vit, deit = presets.digits_quick().runs
+    base = teacher.model_copy(update={"name": "base"})
+    tuned = teacher.model_copy(update={"initial_checkpoint": "base"})
+    spec = load_spec(json.dumps(experiment_of(base, tuned, vit, deit) | {"seeds": 2}))
+    assert [run.name for run in trainings(spec)] == ["base", "teacher", "vit", "deit", "vit-s43", "deit-s43"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seeds": 0}, "seeds should be greater than or equal to 1"),
+        ({"seeds": 21}, "seeds should be less than or equal to 20"),
+        ({"seeds": 2, "deit.name": "vit-s43"}, "two runs are called 'vit-s43'"),
+        ({"seeds": 2, "vit.name": "v" * 78}, "give it a shorter name"),
+        ({"seeds": 2, "vit.seed": 2**31 - 1}, "begin with a smaller seed"),
+        ({"vit.name": "seeds"}, "cannot be called 'seeds'"),
+    ],
+)
+def test_seeds_that_do_not_fit_are_one_sentence(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        replace(presets.digits_quick(), changes)
+    assert words in str(caught.value)
+    with pytest.raises(SpecError, match="There is no field seeds"):
+        replace(presets.smoke(), {"seeds": 2})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"seeds": 3, "optim.lr": 0.004, "vit.optim.epochs": 30, "tags": ["search"], "name": "mine"},
+        {"model.width": 8, "deit.distillation.kind": "soft", "data.fraction": 0.1, "description": ""},
+        {"deit.distillation": None, "deit.model.distilled": False},
+        {"teacher.model": {"family": "torchvision", "name": "resnet18"}},
+        {"vit.model.depth": 2, "deit.model.depth": 4},
+    ],
+)
+def test_the_changes_between_two_specs_are_those_that_make_one_of_the_other(changes: dict[str, object]) -> None:
+    base = presets.digits_quick()
+    spec = replace(base, changes)
+    found = changes_between(base, spec)
+    assert found is not None
+    assert len(found) == len(changes)
+    assert replace(base, {"seeds": base.seeds} | found) == replace(spec, {"seeds": spec.seeds})  # type: ignore[union-attr]
+
+
+def test_the_changes_of_a_single_run() -> None:
+    base = presets.smoke()
+    assert changes_between(base, replace(base, {"seed": 7})) == {"seed": 7}
+    assert changes_between(base, replace(base, {"name": "other"})) is None
+    assert changes_between(base, presets.digits_quick()) is None

@@ -3,7 +3,7 @@
 Knows how to show a comparison; what is fair, and where settings differ, is decided in deit_core.analysis.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -12,6 +12,7 @@ from dashboard.comparison import chance, fairness, newest_pair, result_table, se
 from dashboard.components.live_feed import live_feed
 from dashboard.navigation import link
 from dashboard.run_status import is_live, label
+from dashboard.seeds import counterparts, other_seeds, over_seeds
 from dashboard.text import escape
 from deit_core.runs import Run, Status
 
@@ -46,7 +47,21 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
         bind="query-params",
         wrap=True,
     )
-    return [by_id[run_id] for run_id in ids]
+    chosen = [by_id[run_id] for run_id in ids]
+    if more := other_seeds(chosen, runs):
+        st.button(
+            "Add their other seeds",
+            icon=":material/add:",
+            help=escape(", ".join(map(label, more))),
+            on_click=_choose_also,
+            args=([run.id for run in more],),
+            key="add_seeds",
+        )
+    return chosen
+
+
+def _choose_also(ids: Sequence[str]) -> None:
+    st.session_state["compare"] = [*st.session_state["compare"], *ids]
 
 
 @st.fragment
@@ -59,9 +74,10 @@ def _comparison(ids: Sequence[str]) -> None:
     if len(chosen) < len(ids):
         st.rerun()  # the whole page: a run is deleted
     drawn = live.drawn(runs, ids)
-    _fairness(chosen)
+    _fairness(chosen, by_id)
     st.table(result_table(chosen, state.curves().of), border="horizontal", hide_index=True, alt="What the runs reached")
     st.caption(f"In brackets: the difference to the first run. {chance(chosen)}")
+    _seeds(chosen, by_id)
     with st.container(horizontal=True):
         view = curves.controls()
         curves.download(chosen)
@@ -76,19 +92,35 @@ def _comparison(ids: Sequence[str]) -> None:
         live_feed(drawn, runs, key="compare_feed")
 
 
-def _fairness(chosen: Sequence[Run]) -> None:
+def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
+    """What is true of more than one seed, where several are chosen."""
+    found = over_seeds(chosen, by_id)
+    if found is None:
+        return
+    st.subheader("Over several seeds")
+    st.table(found.groups, border="horizontal", hide_index=True, alt="Mean and spread of runs that differ in the seed")
+    if not found.differences.empty:
+        st.table(found.differences, border="horizontal", hide_index=True, alt="What distillation changed, seed by seed")
+    st.caption(
+        "Mean ± standard deviation. A difference is taken between runs of the same seed that are alike in all but the "
+        "distillation; where the interval, Student's, leaves out zero, the seeds alone hardly explain it."
+    )
+
+
+def _fairness(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
     """Say what keeps the others from a fair comparison with the first, and which runs are not finished."""
     first, *others = chosen
     unfair: dict[str, list[Run]] = {}
-    for other in others:
-        if sentences := fairness(first, other):
+    for counterpart, other in counterparts(first, others, by_id):
+        if sentences := fairness(counterpart, other):
             unfair.setdefault("\n".join(f"- {escape(sentence)}" for sentence in sentences), []).append(other)
     for lines, runs in unfair.items():
         names = " and ".join(f"**{escape(label(run))}**" for run in runs)
         st.warning(f"**{escape(label(first))}** is not fairly compared with {names}:\n\n{lines}")
     unfinished = [run for run in chosen if run.status != Status.COMPLETED]
     if not unfair and not unfinished:
-        st.caption("A fair comparison: same seed, data, recipe and augmentation. Only the distillation may differ.")
+        seed = "same seed," if len({run.spec.seed for run in chosen}) == 1 else "seed by seed the same"
+        st.caption(f"A fair comparison: {seed} data, recipe and augmentation. Only the distillation may differ.")
     if unfinished:
         names = ", ".join(
             f"{label(run)} ({run.status}, epoch {run.epoch} of {run.spec.optim.epochs})" for run in unfinished

@@ -3,10 +3,8 @@
 Knows presets, specs and their forms; nothing of how a run is queued or trained, and holds nothing that a run needs.
 """
 
-import json
 import re
 import shlex
-from typing import Any
 
 import streamlit as st
 
@@ -18,7 +16,7 @@ from dashboard.text import escape
 from deit_core import presets
 from deit_core.errors import DeitError
 from deit_core.facts import title_of
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, load_spec, members
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, load_spec, members, value_text
 from deit_core.wording import duration
 
 _FIRST_PRESET = "digits-quick"
@@ -123,7 +121,8 @@ def _describe(spec: AnySpec) -> None:
     with st.grid(min(3, len(runs)), border=True, min_column_width=240):
         for run in runs:
             accuracy = expectation and expectation.accuracy.get(run.name)
-            _describe_run(run, f"{accuracy:.1%} of the test images expected right" if accuracy else "")
+            num_seeds = spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1
+            _describe_run(run, num_seeds, f"{accuracy:.1%} of the test images expected right" if accuracy else "")
     if expectation:
         took, where = duration(expectation.duration_s), escape(expectation.measured_on)
         st.caption(f"When last measured, all of it took {took} ({where}).")
@@ -131,7 +130,7 @@ def _describe(spec: AnySpec) -> None:
         st.caption("The test accuracy to expect of this has not been measured.")
 
 
-def _describe_run(run: RunSpec, expected: str) -> None:
+def _describe_run(run: RunSpec, num_seeds: int, expected: str) -> None:
     share = f"{run.data.fraction:.0%} of " if run.data.fraction < 1 else ""
     lines = [
         f"**{escape(run.name)}**",
@@ -140,6 +139,8 @@ def _describe_run(run: RunSpec, expected: str) -> None:
     ]
     if run.distillation:
         lines.append(f"Learns from {escape(run.distillation.teacher)}, {run.distillation.kind} distillation")
+    if num_seeds > 1:
+        lines.append(f"{num_seeds} times, with the seeds {run.seed} to {run.seed + num_seeds - 1}")
     if expected:
         lines.append(expected)
     st.markdown("  \n".join(lines))
@@ -166,7 +167,7 @@ def _list_changes(changes: Changes) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            "Changed: " + ", ".join(f"{escape(path)} = {escape(_text(v))}" for path, v in changes.by_path.items())
+            "Changed: " + ", ".join(f"{escape(path)} = {escape(value_text(v))}" for path, v in changes.by_path.items())
         )
         st.button("Undo all changes", on_click=st.session_state.pop, args=("train_changes",), key="undo")
 
@@ -175,7 +176,7 @@ def _show_as_text(source: str, changes: Changes, variant: AnySpec) -> None:
     """The same spec for the command line, for Python, and for next time."""
     document = variant.model_dump_json(indent=2)
     words = ["python", "-m", "deit_core", "submit", source]
-    words += [word for path, value in changes.by_path.items() for word in ("--set", f"{path}={_text(value)}")]
+    words += [word for path, value in changes.by_path.items() for word in ("--set", f"{path}={value_text(value)}")]
     with st.expander("Command and JSON"):
         st.code(shlex.join(words), language="bash", wrap_lines=True)
         st.download_button(
@@ -186,14 +187,3 @@ def _show_as_text(source: str, changes: Changes, variant: AnySpec) -> None:
             on_click="ignore",
         )
         st.code(document, language="json", height=320)
-
-
-def _text(value: Any) -> str:
-    """A value as `--set` reads it: JSON, or a plain word."""
-    if not isinstance(value, str):
-        return json.dumps(value)
-    try:
-        json.loads(value)
-    except ValueError:
-        return value
-    return json.dumps(value)  # "7" the word, not the number

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from deit_core.catalog import SOURCES
 from deit_core.facts import title_of
+from deit_core.markdown import plain, table
 from deit_core.models.weights import ModelCard
 from deit_core.spec import RunSpec
 
@@ -40,23 +41,23 @@ def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -
     split = f"{1 - spec.data.val_fraction:.0%} for training and {spec.data.val_fraction:.0%} for choosing the epoch"
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items()) or "not recorded"
     sections = [
-        f"# {_plain(spec.name)}",
+        f"# {plain(spec.name)}",
         f"{_WHAT_IT_IS[role(spec)]} of {num_params:,} parameters that tells {len(card.classes)} classes of "
         f"{title} apart. Trained with DeiT Lab; these are the weights after epoch {card.epoch} of "
         f"{spec.optim.epochs}, the best on validation images.",
-        _plain(spec.notes),
+        plain(spec.notes),
         "## Data",
         f"{title}: {origin}{spec.data.fraction:.0%} of its training images was used, {split} (split seed "
         f"{spec.data.split_seed}). SHA-256 of the data: `{card.data_hash}`.",
-        f"Classes, in the order of the logits: {', '.join(map(_plain, card.classes))}.",
+        f"Classes, in the order of the logits: {', '.join(map(plain, card.classes))}.",
         f"Input: {card.in_chans} x {spec.data.img_size} x {spec.data.img_size} pixels in [0, 1], less the mean "
         f"{_numbers(card.mean)} and divided by the standard deviation {_numbers(card.std)}.",
         "## Results",
-        _table(("Measure", "Value"), ((name, f"{value:.4f}") for name, value in sorted(scores.items()))),
+        table(("Measure", "Value"), ((name, f"{value:.4f}") for name, value in sorted(scores.items()))),
         "Test images were looked at once, after the epoch had been chosen on validation images.",
         "## Recipe",
         f"Seed {spec.seed}, computed in {card.precision or spec.compute.precision}. {_teacher(spec)}",
-        _table(("Field", "Value"), ((f"`{path}`", value) for path, value in _fields(spec))),
+        table(("Field", "Value"), ((f"`{path}`", str(value)) for path, value in _fields(spec))),
         "## Versions",
         f"{versions[0].upper()}{versions[1:]}.",
     ]
@@ -70,7 +71,7 @@ def _is_score(name: str) -> bool:
 def _teacher(spec: RunSpec) -> str:
     if spec.distillation is None:
         return "No teacher."
-    return f"Teacher: {_plain(spec.distillation.teacher)}, {spec.distillation.kind} distillation."
+    return f"Teacher: {plain(spec.distillation.teacher)}, {spec.distillation.kind} distillation."
 
 
 def _fields(part: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -82,15 +83,5 @@ def _fields(part: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + name, value
 
 
-def _table(head: tuple[str, str], rows: Iterable[tuple[str, Any]]) -> str:
-    lines = [f"| {head[0]} | {head[1]} |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {name} | {_plain(str(value))} |" for name, value in rows)])
-
-
 def _numbers(values: Iterable[float]) -> str:
     return ", ".join(f"{value:.4g}" for value in values)
-
-
-def _plain(text: str) -> str:
-    """A person's words on one line, which no table or heading takes for its own."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

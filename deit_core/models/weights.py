@@ -28,7 +28,7 @@ class ModelCard(BaseModel):
 
     `mean` and `std` are per channel, of pixels in [0, 1]; `metrics` are those of the epoch the weights are from;
     `precision` is what it was trained in, None in older files, where the spec says it; `versions` are those of the
-    libraries it was trained with.
+    libraries it was trained with, `machine` is what `describe_machine` said, with its "gpu" where that trained it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -44,6 +44,7 @@ class ModelCard(BaseModel):
     metrics: dict[str, float] = {}
     precision: Literal["float32", "bfloat16"] | None = None
     versions: dict[str, str] = {}
+    machine: dict[str, str] = {}
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images as the model was trained to read them: (B, C, height, width) uint8 -> float32, on the same device.

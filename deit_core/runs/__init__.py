@@ -2,10 +2,11 @@
 
 from deit_core.runs.launcher import LocalLauncher, enqueue, log_file, log_tail, run_folder, submit
 from deit_core.runs.queue import waiting_for, workers_here
-from deit_core.runs.records import LifecycleEvent, Point, Run, Status
+from deit_core.runs.records import Experiment, LifecycleEvent, Point, Run, Status
 from deit_core.runs.store import Store, open_store
 
 __all__ = [
+    "Experiment",
     "LifecycleEvent",
     "LocalLauncher",
     "Point",

@@ -14,12 +14,15 @@ from pathlib import Path
 
 from deit_core.files import write_atomically
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, members
+from deit_core.spec import AnySpec, trainings
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds for the whole spec and for each of its runs, by name; `error` is a sentence when it cannot be told."""
+    """Seconds for the whole spec, and by name for each of its runs with all seeds.
+
+    `error` is a sentence when it cannot be told.
+    """
 
     duration_s: float
     run_s: dict[str, float]
@@ -87,7 +90,7 @@ def save_estimate(path: Path, estimate: Estimate) -> None:
 
 def _key(spec: AnySpec) -> str:
     """What the time depends on: the runs without their words and seeds, and this machine's cores."""
-    runs = members(spec)
+    runs = trainings(spec)
     parts = [
         run.model_dump_json(include={"name", "data", "model", "distillation", "optim", "augment", "compute"})
         for run in runs

@@ -16,7 +16,7 @@ from deit_core.errors import SpecError
 from deit_core.runs import queue
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, trainings
 
 WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
 SPARE_VARIABLE = "DEIT_SPARE_OF"
@@ -114,19 +114,19 @@ def submit(store: Store, spec: AnySpec, settings: Settings | None = None) -> lis
 
 
 def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> list[str]:
-    """Queue a run or an experiment without starting a worker.
+    """Queue a run, or all trainings of an experiment, without starting a worker.
 
     Inside an experiment the name of a teacher, or of the run that another starts from, becomes that run's id, which is
     also the name of its folder.
 
     Raises: SpecError when such a run is neither one of the store nor a checkpoint on this machine.
     """
-    ids = {run.name: new_id() for run in members(spec)}
+    ids = {run.name: new_id() for run in trainings(spec)}
     siblings = ids if isinstance(spec, ExperimentSpec) else {}
     known = {run.id for run in store.runs()} | set(ids.values())
     specs: dict[str, RunSpec] = {}
     needs: dict[str, Sequence[str]] = {}
-    for run in members(spec):
+    for run in trainings(spec):
         run_id = ids[run.name]
         if run.distillation is not None:
             teacher = _located(run.distillation.teacher, siblings, known, run.name, "distillation.teacher")
@@ -138,7 +138,7 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
         if needed := sorted(asked & known):
             needs[run_id] = needed
         specs[run_id] = run
-    experiment = (spec.name, spec.description) if isinstance(spec, ExperimentSpec) else None
+    experiment = spec if isinstance(spec, ExperimentSpec) else None
     store.add(specs, needs, experiment=experiment, reserved_for=reserved_for)
     return list(specs)
 

@@ -33,7 +33,9 @@ class Recorder:
         match event:
             case RunStarted():
                 self._started, self._began_at = event, time.monotonic()
-                self.results |= {"num_params": event.num_params, "num_train": event.num_train}
+                self.results |= {
+                    name: getattr(event, name) for name in ("num_params", "num_train", "num_val", "num_test")
+                }
                 log.info("started %s", asdict(event))
                 self._put("start", event.first_step, 0.0, {}, total_steps=event.total_steps)
             case StepDone():

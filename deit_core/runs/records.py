@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from deit_core.spec import RunSpec
+from deit_core.spec import ExperimentSpec, RunSpec
 
 
 class Status(StrEnum):
@@ -57,6 +57,17 @@ class Run:
         if self.status == Status.COMPLETED:
             return 1.0
         return self.step / self.total_steps if self.total_steps else 0.0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A row of the experiment table; `spec` is None where an older version submitted it, or another one."""
+
+    id: str
+    name: str
+    description: str
+    created_at: float
+    spec: ExperimentSpec | None
 
 
 class Point(NamedTuple):

@@ -13,6 +13,14 @@ experiments = Table(
     Column("created_at", Float, nullable=False),
 )
 
+# Beside `experiments`, not in it: an older store gets a table that it lacks, but not a column.
+experiment_specs = Table(
+    "experiment_specs",
+    metadata,
+    Column("experiment_id", ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True),
+    Column("spec", Text, nullable=False),
+)
+
 workers = Table(
     "workers",
     metadata,
@@ -44,7 +52,7 @@ runs = Table(
     Column("total_steps", Integer, nullable=False, default=0),
     Column("epoch", Integer, nullable=False, default=0),
     Column("time_left_s", Float),
-    Column("results", JSON, nullable=False, default=dict),  # newest val_*, best_epoch, then test_*, num_params, device
+    Column("results", JSON, nullable=False, default=dict),  # newest val_*, best_epoch, then test_*, num_params
     sqlite_autoincrement=True,
 )
 

@@ -9,6 +9,7 @@ from importlib import import_module
 
 import psutil
 
+from deit_core.machine import describe_machine
 from deit_core.runs import queue
 from deit_core.runs.store import Store
 from deit_core.threads import spin_briefly
@@ -31,6 +32,7 @@ def stand_by(store: Store, starter: int, is_ending: Callable[[], bool], wait_s: 
     spin_briefly()
     for name in _LOADED:
         import_module(name)
+    describe_machine()  # which it keeps
     while not is_ending() and time.monotonic() < ends_at and psutil.pid_exists(starter) and store.path.exists():
         if queue.num_ready(store):
             return

@@ -30,9 +30,9 @@ from sqlalchemy.exc import ArgumentError
 
 from deit_core.errors import RunError
 from deit_core.runs import schema
-from deit_core.runs.records import LifecycleEvent, Point, Run, Status
+from deit_core.runs.records import Experiment, LifecycleEvent, Point, Run, Status
 from deit_core.settings import Settings
-from deit_core.spec import RunSpec
+from deit_core.spec import ExperimentSpec, RunSpec
 
 BUSY_TIMEOUT_S = 30  # how long a writer waits for another before it gives up
 _BLOCK = 1000  # points whose metrics are decoded together
@@ -88,7 +88,7 @@ class Store:
         specs: dict[str, RunSpec],
         needs: dict[str, Sequence[str]],
         *,
-        experiment: tuple[str, str] | None = None,
+        experiment: ExperimentSpec | None = None,
         reserved_for: str | None = None,
     ) -> None:
         """Queue runs, all or none.
@@ -96,7 +96,7 @@ class Store:
         Args:
             specs: run id -> spec, in the order they should be trained.
             needs: run id -> ids of the runs that must be completed first.
-            experiment: name and description of what binds them together.
+            experiment: what binds them together.
             reserved_for: the only worker that may train them.
         """
         now = self.clock()
@@ -104,10 +104,14 @@ class Store:
             experiment_id = None
             if experiment is not None:
                 experiment_id = new_id()
-                name, description = experiment
                 connection.execute(
                     insert(schema.experiments).values(
-                        id=experiment_id, name=name, description=description, created_at=now
+                        id=experiment_id, name=experiment.name, description=experiment.description, created_at=now
+                    )
+                )
+                connection.execute(
+                    insert(schema.experiment_specs).values(
+                        experiment_id=experiment_id, spec=experiment.model_dump_json()
                     )
                 )
             for run_id, spec in specs.items():
@@ -169,6 +173,16 @@ class Store:
         with self.reading() as connection:
             rows = connection.execute(select(schema.runs.c.id, schema.runs.c.spec)).all()
         return [row.id for row in rows if _parse(row.spec) is None]
+
+    def experiments(self) -> list[Experiment]:
+        """All experiments that were ever submitted, the oldest first."""
+        table, specs = schema.experiments, schema.experiment_specs
+        query = select(table, specs.c.spec).outerjoin(specs).order_by(table.c.created_at, table.c.id)
+        with self.reading() as connection:
+            return [
+                Experiment(row.id, row.name, row.description, row.created_at, _parse_experiment(row.spec))
+                for row in connection.execute(query)
+            ]
 
     def points(self, run_id: str, *, after_seq: int = 0, kind: str | None = None) -> list[Point]:
         """What was measured, in the order of writing, from after `after_seq` on.
@@ -291,6 +305,13 @@ _POINTS = select(  # in the order of a Point's fields, the metrics as they are w
 def _parse(spec: str) -> RunSpec | None:
     try:
         return RunSpec.model_validate_json(spec)
+    except ValidationError:
+        return None
+
+
+def _parse_experiment(spec: str | None) -> ExperimentSpec | None:
+    try:
+        return None if spec is None else ExperimentSpec.model_validate_json(spec)
     except ValidationError:
         return None
 

@@ -8,8 +8,8 @@ from deit_core.spec.augment import AugmentSpec
 from deit_core.spec.compute import ComputeSpec
 from deit_core.spec.data import DataSpec
 from deit_core.spec.distillation import DistillationSpec
-from deit_core.spec.editing import load_spec, replace
-from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, members
+from deit_core.spec.editing import changes_between, load_spec, replace, value_text
+from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, listed_name, members, trainings
 from deit_core.spec.models import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
 from deit_core.spec.run import RunSpec
@@ -28,7 +28,11 @@ __all__ = [
     "RunSpec",
     "TorchvisionSpec",
     "VisionTransformerSpec",
+    "changes_between",
+    "listed_name",
     "load_spec",
     "members",
     "replace",
+    "trainings",
+    "value_text",
 ]

@@ -1,13 +1,13 @@
-"""Specs from JSON, and variants of a spec."""
+"""Specs from JSON, variants of a spec, and what makes one spec a variant of another."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from deit_core.errors import SpecError, spec_error
-from deit_core.spec.experiment import AnySpec, ExperimentSpec
+from deit_core.spec.experiment import AnySpec, ExperimentSpec, members
 from deit_core.spec.run import RunSpec
 
 
@@ -29,14 +29,14 @@ def replace(spec: AnySpec, changes: Mapping[str, Any]) -> AnySpec:
     """A validated variant of a spec: `replace(spec, {"optim.lr": 1e-3})`.
 
     On an experiment a change reaches every run that has the field; a path that begins with a run's name
-    ("vit.optim.lr") reaches that run alone.
+    ("vit.optim.lr") reaches that run alone, with all of its seeds.
 
     Raises: SpecError where no such field is, or the outcome cannot be trained.
     """
     document = spec.model_dump(mode="json")
     for path, value in changes.items():
         keys = path.split(".")
-        if isinstance(spec, RunSpec) or keys[0] in ("name", "description"):
+        if isinstance(spec, RunSpec) or keys[0] in ("name", "description", "seeds"):
             reached = [document] if _has(document, keys) else []
         elif named := [run for run in document["runs"] if path.startswith(run["name"] + ".")]:
             alone = max(named, key=lambda run: len(run["name"]))  # a name may have dots of its own
@@ -53,6 +53,50 @@ def replace(spec: AnySpec, changes: Mapping[str, Any]) -> AnySpec:
     if changes and "expectation" in document:
         document["expectation"] = None  # it was measured on the unchanged spec
     return _validate(type(spec), document)
+
+
+def changes_between(base: AnySpec, spec: AnySpec) -> dict[str, Any] | None:
+    """The changes by which `replace` makes `spec` of `base`, an expectation apart; a change of all runs is one.
+
+    None where there are no such: the runs of the two have other names, or one is no experiment.
+    """
+    before, after = ([run.model_dump(mode="json") for run in members(one)] for one in (base, spec))
+    if type(base) is not type(spec) or [run["name"] for run in before] != [run["name"] for run in after]:
+        return None
+    if isinstance(base, RunSpec):
+        return dict(_changes(before[0], after[0]))
+    fields = ("name", "description", "seeds")
+    found = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(base, name)}
+    by_run = {new["name"]: dict(_changes(old, new)) for old, new in zip(before, after, strict=True)}
+    for path in dict.fromkeys(path for changes in by_run.values() for path in changes):
+        reached = [run["name"] for run in before if _has(run, path.split("."))]
+        values = [by_run[name].get(path, ...) for name in reached]
+        if len(reached) > 1 and all(value == values[0] for value in values):
+            found[path] = values[0]
+        else:
+            found |= {f"{name}.{path}": value for name, value in zip(reached, values, strict=True) if value is not ...}
+    return found
+
+
+def value_text(value: Any) -> str:
+    """A value as `--set` reads it: JSON, or a plain word."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        json.loads(value)
+    except ValueError:
+        return value
+    return json.dumps(value)  # "7" the word, not the number
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Path and value of what was changed: a field, or a section as a whole where it has other fields now."""
+    for name, value in after.items():
+        old = before[name]
+        if isinstance(old, dict) and isinstance(value, dict) and old.keys() == value.keys():
+            yield from _changes(old, value, f"{prefix}{name}.")
+        elif old != value:
+            yield prefix + name, value
 
 
 def _validate(kind: type[AnySpec], document: Any) -> AnySpec:

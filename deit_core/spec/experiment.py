@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from deit_core.spec.fields import Part
+from deit_core.spec.fields import Part, field
 from deit_core.spec.run import RunSpec
 
 
@@ -23,12 +23,19 @@ class ExperimentSpec(Part):
     name: str = Field(min_length=1, max_length=80)
     description: str = ""
     runs: tuple[RunSpec, ...] = Field(min_length=1, max_length=100)
+    seeds: int = field(
+        1,
+        "How many times each run is trained, with its seed, the next, and so on. A teacher is trained once and teaches "
+        "all of them, so that their spread is the students' own.",
+        ge=1,
+        le=20,
+    )
     expectation: Expectation | None = None
 
     @model_validator(mode="after")
     def _runs_fit(self) -> Self:
         names = [run.name for run in self.runs]
-        if awkward := [name for name in names if name in RunSpec.model_fields or "=" in name]:
+        if awkward := [name for name in names if name in {*RunSpec.model_fields, "seeds"} or "=" in name]:
             raise ValueError(f"A run cannot be called {awkward[0]!r}: fields are changed by name; give it another.")
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"Two runs are called {min(twice)!r}; give each run of an experiment its own name.")
@@ -54,6 +61,32 @@ class ExperimentSpec(Part):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _seeds_fit(self) -> Self:
+        repeated = trainings(self)
+        names = [run.name for run in repeated]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"With {self.seeds} seeds two runs are called {min(twice)!r}; rename the one listed here.")
+        if long := [name for name in names if len(name) > 80]:
+            raise ValueError(f"With its seed a run is called {long[0]!r}; give it a shorter name.")
+        if max(run.seed for run in repeated) >= 2**31:
+            raise ValueError(f"{self.seeds} seeds from there on reach 2147483648; begin with a smaller seed.")
+        return self
+
+    def num_repeats(self, run: RunSpec) -> int:
+        """How many times a run of this experiment is trained: once if others learn from it, else once a seed."""
+        return 1 if run.name in self._taught_from() else self.seeds
+
+    def _taught_from(self) -> set[str]:
+        """Names of the runs that teach, and of those that these come from."""
+        found: set[str] = set()
+        for run in reversed(self.runs):  # what a run comes from is listed before it
+            if teacher := self.teacher_of(run):
+                found.add(teacher.name)
+            if run.name in found and (start := self.start_of(run)):
+                found.add(start.name)
+        return found
+
     def teacher_of(self, run: RunSpec) -> RunSpec | None:
         """The run of this experiment that teaches `run`, if one does."""
         if run.distillation is None:
@@ -69,5 +102,33 @@ AnySpec = RunSpec | ExperimentSpec
 
 
 def members(spec: AnySpec) -> tuple[RunSpec, ...]:
-    """The runs of an experiment, or the one run."""
+    """The runs of an experiment as they are listed in it, or the one run."""
     return spec.runs if isinstance(spec, ExperimentSpec) else (spec,)
+
+
+def trainings(spec: AnySpec) -> tuple[RunSpec, ...]:
+    """All that is trained: an experiment's runs, then with each further seed those that teach none; or the one run.
+
+    After "vit" of seed 42 comes "vit-s43"; where it starts from a run that is repeated too, from that of its own seed.
+    """
+    if isinstance(spec, RunSpec):
+        return (spec,)
+    students = {run.name: run for run in spec.runs if spec.num_repeats(run) > 1}
+    found = list(spec.runs)
+    for offset in range(1, spec.seeds):
+        for run in students.values():
+            start = students.get(run.initial_checkpoint)
+            changes = {"name": _seed_name(run, offset), "seed": run.seed + offset}
+            if start is not None:
+                changes["initial_checkpoint"] = _seed_name(start, offset)
+            found.append(run.model_copy(update=changes))
+    return tuple(found)
+
+
+def listed_name(run: RunSpec) -> str:
+    """What a training is called in its experiment: the name without the seed that `trainings` added."""
+    return run.name.removesuffix(f"-s{run.seed}")
+
+
+def _seed_name(run: RunSpec, offset: int) -> str:
+    return f"{run.name}-s{run.seed + offset}"

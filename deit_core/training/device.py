@@ -59,6 +59,16 @@ def place(model: Model, device: torch.device, *, channels_last: bool = True) -> 
     return model
 
 
+def name_gpu(device: torch.device) -> dict[str, str]:
+    """{"gpu": its name}, where the device is one."""
+    match device.type:
+        case "cuda":
+            return {"gpu": torch.cuda.get_device_name(device)}
+        case "mps":
+            return {"gpu": "Apple's, by MPS"}
+    return {}
+
+
 def machine_facts(device: torch.device) -> dict[str, Any]:
     """What the rounding of a result depends on beside the numbers that go into it."""
     facts = {"torch": torch.__version__, "matmul": torch.get_float32_matmul_precision(), "device": device.type}

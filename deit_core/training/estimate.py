@@ -90,7 +90,10 @@ def _share_asked(spec: RunSpec) -> float:
 def estimate_durations(
     spec: AnySpec, runs_dir: Path, num_threads: int, data_dir: Path | str = "data"
 ) -> dict[str, float]:
-    """Seconds for every run of a spec, by name. Teachers from outside the experiment are read from their checkpoints.
+    """Seconds for every run of a spec with all of its seeds, by name.
+
+    Teachers from outside the experiment are read from their checkpoints. A second seed finds more in the table of
+    logits than the first, which is not counted.
 
     Raises: DeitError where such a checkpoint, a folder of images, or the device that is asked for, is not there.
     """
@@ -99,9 +102,8 @@ def estimate_durations(
         teacher = spec.teacher_of(run) if isinstance(spec, ExperimentSpec) else None
         if teacher is None and run.distillation is not None:
             teacher = read_card(find_teacher(run.distillation.teacher, runs_dir)).spec
-        durations[run.name] = estimate_duration(
-            run, teacher, runs_dir / "plans", num_threads, facts_of(run.data, Path(data_dir))
-        )
+        once_s = estimate_duration(run, teacher, runs_dir / "plans", num_threads, facts_of(run.data, Path(data_dir)))
+        durations[run.name] = once_s * (spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1)
     return durations
 
 

@@ -17,6 +17,7 @@ from deit_core.data import TrainBatches, load_data
 from deit_core.data.augment import counter_seed
 from deit_core.errors import RunError
 from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.machine import describe_machine
 from deit_core.models import (
     ModelCard,
     build_model,
@@ -31,7 +32,7 @@ from deit_core.models import (
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 from deit_core.training.checkpoint import Progress, RunFolder
-from deit_core.training.device import Plan, choose_device, place, plain_plan
+from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan
 from deit_core.training.evaluation import evaluate
 from deit_core.training.measures import Group
 from deit_core.training.probe import choose_plan
@@ -99,6 +100,7 @@ class _Session:
             torch.set_num_threads(threads)
         self.data = load_data(spec.data, data_dir)
         self.versions = library_versions()
+        self.machine = describe_machine() | name_gpu(self.device)
         self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)
         self.mean, self.std = (torch.tensor(value, device=self.device).view(-1, 1, 1) for value in self.statistics)
         self.batches = TrainBatches(self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device)
@@ -231,6 +233,7 @@ class _Session:
             metrics=metrics,
             precision=self.step.plan.precision,
             versions=self.versions,
+            machine=self.machine,
         )
         self.folder.save_epoch(judged, card, is_best=is_best, beside=beside)
         saved = self.save_state()

@@ -141,3 +141,40 @@ def test_names_are_shown_as_they_are(run_page: RunPage, trio: dict[str, str], st
     assert literal(page.table[0].value.columns[2]) == f"4 {name}"
     assert name not in page.table[0].value.columns[2]
     assert all(name not in element.value for element in page.warning)
+
+
+def test_several_seeds_are_told_with_mean_spread_and_paired_differences(run_page: RunPage, store: Store) -> None:
+    accuracies = {"vit": 0.90, "deit": 0.93, "vit-s43": 0.88, "deit-s43": 0.92, "vit-s44": 0.89, "deit-s44": 0.91}
+    for run_id in enqueue(store, replace(presets.get("digits-quick"), {"seeds": 3})):
+        results = {"test_accuracy": accuracies.get(store.run(run_id).name, 0.99)}
+        store.set_status(run_id, Status.COMPLETED, step=20, total_steps=20, results=results)
+    page = run_page("compare", compare=["2 vit", "3 deit"])
+    assert "Over several seeds" not in [heading.value for heading in page.subheader]
+    page.button(key="add_seeds").click().run()
+    assert not page.exception
+    assert not page.warning
+    assert "A fair comparison: seed by seed" in said(page)
+    groups, differences = (
+        [[literal(cell) for cell in row] for row in page.table[index].value.itertuples(index=False)] for index in (1, 2)
+    )
+    assert groups == [
+        ["vit (2, 4, 6)", "42, 43, 44", "89.00 ± 1.00%"],
+        ["deit (3, 5, 7)", "42, 43, 44", "92.00 ± 1.00%"],
+    ]
+    (row,) = differences  # +3, +4, +2: mean 3, sd 1, half the interval 4.3027 / sqrt(3)
+    assert row == ["deit (3, 5, 7) less vit (2, 4, 6)", "+3.00 ± 1.00", "3", "+0.52 to +5.48", "+3.00, +4.00, +2.00"]
+    assert not [button for button in page.button if button.key == "add_seeds"]
+
+
+def test_the_first_pair_shares_its_seed(run_page: RunPage, store: Store) -> None:
+    for run_id in enqueue(store, replace(presets.get("digits-quick"), {"seeds": 2}))[:-1]:  # all but deit-s43
+        store.set_status(run_id, Status.COMPLETED, step=20, total_steps=20, results={"test_accuracy": 0.9})
+    page = run_page("compare")
+    assert [store.run(run_id).name for run_id in page.multiselect(key="compare").value] == ["vit", "deit"]
+
+
+def test_a_seed_without_its_counterpart_is_still_unfair(run_page: RunPage, trio: dict[str, str], store: Store) -> None:
+    deit = store.run(trio["deit"]).spec
+    other = a_variant(store, replace(deit, {"seed": 43}), None)
+    page = run_page("compare", compare=["2 vit", other])
+    assert "seed (42 and 43)" in literal(page.warning[0].value)

@@ -250,3 +250,16 @@ def test_what_cannot_be_estimated_says_why(train_page: RunPage, estimates: type[
 def test_a_run_that_trains_already_is_named(train_page: RunPage, store: Store, trio: dict[str, str]) -> None:
     store.set_status(trio["vit"], Status.RUNNING)
     assert "Training now: vit" in words(train_page())
+
+
+def test_seeds_of_an_experiment_are_counted_and_queued(train_page: RunPage, store: Store) -> None:
+    page = train_page()
+    page.number_input(key="form1/teacher+vit+deit/seeds").set_value(3).run()
+    sound(page)
+    assert command(page)[4:] == ["digits-quick", "--set", "seeds=3"]
+    assert page.button(key="start").label == "Start all 7 runs"
+    assert "3 times, with the seeds 42 to 44" in words(page)
+    page.button(key="start").click().run()
+    names = [run.name for run in reversed(store.runs())]
+    assert names == ["teacher", "vit", "deit", "vit-s43", "deit-s43", "vit-s44", "deit-s44"]
+    assert "seeds" not in "".join(field.key or "" for field in train_page(preset="smoke").number_input)

@@ -341,3 +341,27 @@ def test_specs_survive_the_store(store: Store, tmp_path: Path) -> None:
     assert all(isinstance(run, RunSpec) for run in stored)
     assert store.run(ids[0]).experiment_name == "fashion-classroom"
     assert os.path.exists(store.url.removeprefix("sqlite:///"))  # noqa: PTH110
+
+
+def test_an_experiment_with_seeds_queues_every_training_of_it(store: Store) -> None:
+    spec = replace(presets.digits_quick(), {"seeds": 2})
+    ids = enqueue(store, spec)
+    runs = store.runs(ids)[::-1]
+    assert [(run.name, run.spec.seed) for run in runs] == [
+        *(("teacher", 42), ("vit", 42), ("deit", 42), ("vit-s43", 43), ("deit-s43", 43))
+    ]
+    assert [run.needs for run in runs] == [(), (), (ids[0],), (), (ids[0],)]
+    assert {run.spec.distillation.teacher for run in runs if run.spec.distillation} == {ids[0]}
+    (experiment,) = store.experiments()
+    assert (experiment.id, experiment.spec) == (runs[0].experiment_id, spec)
+
+
+def test_an_experiment_of_an_older_version_has_no_spec_but_is_there(store: Store) -> None:
+    enqueue(store, presets.digits_quick())
+    with store.writing() as connection:
+        schema.experiment_specs.drop(connection)
+    older = open_store(store.url)
+    (experiment,) = older.experiments()
+    assert (experiment.name, experiment.spec) == ("digits-quick", None)
+    enqueue(older, presets.digits_quick())
+    assert [one.spec for one in older.experiments()] == [None, presets.digits_quick()]

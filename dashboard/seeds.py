@@ -1,0 +1,100 @@
+"""What the Compare page says of runs of several seeds: their mean and spread, and what distillation changed.
+
+Text for markdown is escaped here where it is put together. Knows runs; no widgets.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from dashboard.run_status import label
+from dashboard.text import escape
+from deit_core.analysis import Pairing, Sample, distillation_pairings, seed_groups
+from deit_core.runs import Run
+from deit_core.spec import listed_name
+
+Runs = Mapping[str, Run]  # all runs of the store, by id
+
+_SCORES = {
+    "test_accuracy": "Test accuracy",
+    "test_accuracy_class": "Class head",
+    "test_accuracy_distillation": "Distillation head",
+    "best_val_accuracy": "Best validation accuracy",
+}
+
+
+class OverSeeds(NamedTuple):
+    """Tables with a row a group of runs that differ in their seed alone, and a row a pair of such groups."""
+
+    groups: pd.DataFrame
+    differences: pd.DataFrame
+
+
+def over_seeds(chosen: Sequence[Run], by_id: Runs) -> OverSeeds | None:
+    """The tables of those runs that are finished; None where no two of them differ in their seed alone."""
+    specs = {run_id: run.spec for run_id, run in by_id.items()}
+    ids = seed_groups([run.id for run in chosen if "test_accuracy" in run.results], specs)
+    if all(len(group) == 1 for group in ids):
+        return None
+    groups = [[by_id[run_id] for run_id in group] for group in ids]
+    scores = [score for score in _SCORES if any(score in run.results for group in groups for run in group)]
+    rows = [
+        {"Runs": _name(group), "Seeds": ", ".join(str(run.spec.seed) for run in group)}
+        | {_SCORES[score]: _mean(group, score) for score in scores}
+        for group in groups
+    ]
+    pairings = distillation_pairings(ids, specs)
+    return OverSeeds(pd.DataFrame(rows), pd.DataFrame([_difference(pairing, groups, by_id) for pairing in pairings]))
+
+
+def other_seeds(chosen: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
+    """The finished runs of the store that differ from a chosen one in their seed alone, the oldest first."""
+    specs = {run.id: run.spec for run in runs}
+    finished = [run.id for run in reversed(runs) if "test_accuracy" in run.results]
+    ids = {run.id for run in chosen}
+    found = {other for group in seed_groups(finished, specs) if ids & set(group) for other in group} - ids
+    return [run for run in reversed(runs) if run.id in found]
+
+
+def counterparts(first: Run, others: Sequence[Run], by_id: Runs) -> list[tuple[Run, Run]]:
+    """Each other run with the one to compare it with: of the first's group that of its own seed, else the first.
+
+    Those of the first's own group are not compared: they are the same training with another seed.
+    """
+    specs = {run_id: run.spec for run_id, run in by_id.items()}
+    ids = seed_groups([first.id, *(run.id for run in others)], specs)[0]
+    by_seed = {by_id[run_id].spec.seed: by_id[run_id] for run_id in ids}
+    return [(by_seed.get(run.spec.seed, first), run) for run in others if run.id not in ids]
+
+
+def _difference(pairing: Pairing, groups: Sequence[Sequence[Run]], by_id: Runs) -> dict[str, str]:
+    pairs = [[100 * by_id[run_id].results["test_accuracy"] for run_id in pair] for pair in pairing.pairs]
+    gain = Sample(tuple(distilled - plain for plain, distilled in pairs))
+    spread = "" if gain.sd is None else f" ± {gain.sd:.2f}"
+    return {
+        "Difference on test": f"{_name(groups[pairing.distilled])} less {_name(groups[pairing.plain])}",
+        "Points": escape(_signed(gain.mean) + spread),
+        "Pairs": str(len(gain.values)),
+        "95 % interval": escape(" to ".join(map(_signed, gain.interval))) if gain.interval else "–",
+        "Pair by pair": escape(", ".join(map(_signed, gain.values))),
+    }
+
+
+def _name(group: Sequence[Run]) -> str:
+    if len(group) == 1:
+        return escape(label(group[0]))
+    names = dict.fromkeys(listed_name(run.spec) for run in group)
+    return escape(f"{', '.join(names)} ({', '.join(str(run.number) for run in group)})")
+
+
+def _mean(group: Sequence[Run], score: str) -> str:
+    values = tuple(100 * run.results[score] for run in group if score in run.results)
+    if not values:
+        return "–"
+    sample = Sample(values)
+    return f"{sample.mean:.2f}%" if sample.sd is None else f"{sample.mean:.2f} ± {sample.sd:.2f}%"
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.2f}".replace("-", "−")

@@ -1,0 +1,113 @@
+"""Runs that differ in their seed alone: their mean and spread, and how far distilled ones lie from plain ones.
+
+Plain data: knows specs and numbers, not runs, curves or pages; loads no torch.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from deit_core.analysis.comparison import mismatches
+from deit_core.spec import RunSpec
+
+Runs = Mapping[str, RunSpec]  # id -> spec
+
+_MIN_FOR_INTERVAL = 3
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What runs of several seeds measured, in the order of the runs."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    @property
+    def sd(self) -> float | None:
+        """The sample's standard deviation, with n - 1; None for a single value."""
+        return stdev(self.values) if len(self.values) > 1 else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Student's 95 % confidence interval of the mean; None for fewer than three values."""
+        if self.sd is None or len(self.values) < _MIN_FOR_INTERVAL:
+            return None
+        from scipy.special import stdtrit  # here, since no page needs it to paint
+
+        half = float(stdtrit(len(self.values) - 1, 0.975)) * self.sd / math.sqrt(len(self.values))
+        return self.mean - half, self.mean + half
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Two groups of runs that differ in nothing but the distillation.
+
+    `plain` and `distilled` are indices of groups, `pairs` the ids (plain, distilled) of the runs that share a seed.
+    """
+
+    plain: int
+    distilled: int
+    pairs: tuple[tuple[str, str], ...]
+
+
+def seed_groups(ids: Sequence[str], runs: Runs) -> list[list[str]]:
+    """The ids, those together whose runs are alike in all but their seed and the words about them.
+
+    A run's weights at the start count as alike where they come from runs that are. No group has a seed twice: a run
+    that was trained again is in a group of its own.
+
+    Args: runs: at least those asked for and, where known, what they start from.
+    """
+    groups: dict[tuple[object, int], dict[int, str]] = {}
+    for run_id in ids:
+        seed, recipe, again = runs[run_id].seed, _recipe(runs[run_id], runs), 0
+        while seed in groups.setdefault((recipe, again), {}):
+            again += 1
+        groups[recipe, again][seed] = run_id
+    return [list(group.values()) for group in groups.values()]
+
+
+def distillation_pairings(groups: Sequence[Sequence[str]], runs: Runs) -> list[Pairing]:
+    """Each distilled group with each plain one that it is fairly compared with, where they share a seed."""
+    found = [
+        Pairing(first, second, tuple(_pairs(plain, distilled, runs)))
+        for second, distilled in enumerate(groups)
+        for first, plain in enumerate(groups)
+        if runs[distilled[0]].distillation is not None and runs[plain[0]].distillation is None
+    ]
+    return [pairing for pairing in found if pairing.pairs]
+
+
+def sampling_sd(accuracy: float, num_images: int) -> float:
+    """The standard deviation of an accuracy that was measured on so many images, from their choice alone."""
+    return math.sqrt(accuracy * (1 - accuracy) / num_images)
+
+
+def _pairs(plain: Sequence[str], distilled: Sequence[str], runs: Runs) -> Iterator[tuple[str, str]]:
+    by_seed = {runs[run_id].seed: run_id for run_id in distilled}
+    for run_id in plain:
+        other = by_seed.get(runs[run_id].seed)
+        if other is not None and not mismatches(runs[run_id], _alike_in_start(runs[other], runs[run_id], runs)):
+            yield run_id, other
+
+
+def _alike_in_start(spec: RunSpec, other: RunSpec, runs: Runs) -> RunSpec:
+    """The spec, starting from the very run that `other` starts from where the two starts are alike, seeds included."""
+    start, others = runs.get(spec.initial_checkpoint), runs.get(other.initial_checkpoint)
+    if start is None or others is None or start.seed != others.seed or _recipe(start, runs) != _recipe(others, runs):
+        return spec
+    return spec.model_copy(update={"initial_checkpoint": other.initial_checkpoint})
+
+
+def _recipe(spec: RunSpec, runs: Runs) -> Any:
+    """All of a spec that is not its seed, its words, or the id of what it starts from; equal for equal recipes."""
+    plain = spec.model_copy(update={"name": "", "seed": 0, "tags": (), "notes": ""})
+    start = runs.get(spec.initial_checkpoint)
+    if start is None:
+        return plain.model_dump_json()
+    return plain.model_copy(update={"initial_checkpoint": ""}).model_dump_json(), _recipe(start, runs)
