@@ -34,6 +34,7 @@ VARIANTS: dict[str, Variant] = {
         224, 16, 768, 12, 8, 4.0, "F. S. Zuppichini's DeiT notebook: 8 heads, not DeiT-B's 12"
     ),
     "mnist-student": Variant(28, 7, 32, 4, 4, 4.0, "the DeiT-on-MNIST notebook; its MLP was 64 times as wide, not 4"),
+    "small-data": Variant(32, 4, 192, 9, 12, 2.0, "Lee et al. 2021 (arXiv:2112.13492), the ViT for 32 px"),
     "miniproject": Variant(28, 4, 64, 6, 4, 2.0, "the mini-project on Fashion-MNIST"),
 }
 

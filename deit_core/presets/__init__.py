@@ -1,0 +1,63 @@
+"""Experiments and runs by name, each a function that returns its spec.
+
+`names()` lists them, `get(name)` builds one. What one gave when it was last measured stands in its `expectation`; one
+without has not been measured.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from deit_core.errors import SpecError
+from deit_core.presets.cifar import cifar10_full, cifar10_quick
+from deit_core.presets.deit import imagenet_deit, published_deit, published_deit_384, tutorial_deit_base
+from deit_core.presets.digits import digits_quick, smoke
+from deit_core.presets.fashion import (
+    fashion_classroom,
+    fashion_epochs,
+    fashion_fractions,
+    fashion_full,
+    fashion_miniproject,
+)
+from deit_core.presets.mnist import mnist_soft_resnet50
+from deit_core.spec import AnySpec
+
+__all__ = ["digits_quick", "fashion_classroom", "get", "names", "smoke"]
+
+
+def names() -> list[str]:
+    """The presets, the quickest first."""
+    return list(_PRESETS)
+
+
+def get(name: str) -> AnySpec:
+    """Build a preset.
+
+    Raises: SpecError for a name that is none.
+    """
+    if name not in _PRESETS:
+        raise SpecError(f"There is no preset {name!r}; choose {', '.join(names()[:-1])} or {names()[-1]}.")
+    return _PRESETS[name]()
+
+
+_PRESETS: dict[str, Callable[[], AnySpec]] = {
+    "smoke": smoke,
+    "digits-quick": digits_quick,
+    "fashion-classroom": fashion_classroom,
+    "cifar10-quick": cifar10_quick,
+    "fashion-miniproject": fashion_miniproject,
+    "mnist-soft-resnet50": mnist_soft_resnet50,
+    "fashion-full": fashion_full,
+    "fashion-epochs": fashion_epochs,
+    "fashion-fractions": fashion_fractions,
+    "cifar10-full": cifar10_full,
+    "deit-tiny": partial(published_deit, "tiny"),
+    "deit-small": partial(published_deit, "small"),
+    "deit-base": partial(published_deit, "base"),
+    "deit-tiny-384": partial(published_deit_384, "tiny"),
+    "deit-small-384": partial(published_deit_384, "small"),
+    "deit-base-384": partial(published_deit_384, "base"),
+    "tutorial-deit-base": tutorial_deit_base,
+    "imagenet-deit-tiny": partial(imagenet_deit, "tiny"),
+    "imagenet-deit-small": partial(imagenet_deit, "small"),
+    "imagenet-deit-base": partial(imagenet_deit, "base"),
+}

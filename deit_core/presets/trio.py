@@ -1,0 +1,92 @@
+"""The trio of every lesson, a CNN teacher, a ViT and a DeiT, from the parts that presets differ in.
+
+Knows specs; nothing of any data set.
+"""
+
+from deit_core.spec import (
+    AugmentSpec,
+    ComputeSpec,
+    DataSpec,
+    DistillationSpec,
+    OptimSpec,
+    ResNet9Spec,
+    RunSpec,
+    TorchvisionSpec,
+    VisionTransformerSpec,
+)
+
+_COMPUTE = ComputeSpec()
+HARD = DistillationSpec(kind="hard")
+
+
+def teacher_and_students(
+    *,
+    data: DataSpec,
+    augment: AugmentSpec,
+    teacher: ResNet9Spec | TorchvisionSpec,
+    teacher_optim: OptimSpec,
+    student: VisionTransformerSpec,
+    student_optim: OptimSpec,
+    teacher_augment: AugmentSpec | None = None,
+    distillation: DistillationSpec = HARD,
+    student_start: str = "",
+    num_threads: int | None = None,
+    suffix: str = "",
+) -> tuple[RunSpec, ...]:
+    """A teacher, a ViT and a DeiT that learns from the teacher, in this order.
+
+    Args:
+        teacher_augment: the teacher's own augmentation, where it is not its students'.
+        student_start: the `initial_checkpoint` of both students.
+        suffix: ends the three names.
+    """
+    name, compute = f"teacher{suffix}", ComputeSpec(num_threads=num_threads)
+    return (
+        RunSpec(
+            name=name,
+            data=data,
+            model=teacher,
+            optim=teacher_optim,
+            augment=teacher_augment or augment,
+            compute=compute,
+        ),
+        *students(
+            data=data,
+            augment=augment,
+            model=student,
+            optim=student_optim,
+            distillation=distillation.model_copy(update={"teacher": name}),
+            start=student_start,
+            compute=compute,
+            suffix=suffix,
+        ),
+    )
+
+
+def students(
+    *,
+    data: DataSpec,
+    augment: AugmentSpec,
+    model: VisionTransformerSpec,
+    optim: OptimSpec,
+    distillation: DistillationSpec = HARD,
+    start: str = "",
+    compute: ComputeSpec = _COMPUTE,
+    suffix: str = "",
+) -> tuple[RunSpec, RunSpec]:
+    """A ViT and a DeiT, which differ in nothing but the distillation."""
+
+    def student(name: str, shape: VisionTransformerSpec, taught: DistillationSpec | None) -> RunSpec:
+        return RunSpec(
+            name=f"{name}{suffix}",
+            data=data,
+            model=shape,
+            distillation=taught,
+            optim=optim,
+            augment=augment,
+            compute=compute,
+            initial_checkpoint=start,
+        )
+
+    deit = model.model_copy(update={"distilled": True})
+    return student("vit", model, None), student("deit", deit, distillation)

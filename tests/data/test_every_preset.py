@@ -1,0 +1,146 @@
+"""Every run of every preset is built, makes two steps on a few images in its data set's own format, and is saved.
+
+So that this takes seconds, images, depth, width, batches and epochs are cut down, and pretrained CNNs are of the
+smallest kind and start from random weights that lie where torchvision would put its own. Tests of their own build the
+large models as they are, and make a step of the largest.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_folder import write_images
+from test_published import write_cifar
+from test_sources import write_idx
+
+from deit_core import presets
+from deit_core.data.idx import FILES
+from deit_core.events import RunFinished, RunStarted
+from deit_core.models import VisionTransformer, build_model, load_checkpoint, read_card
+from deit_core.spec import AnySpec, RunSpec, members, replace
+from deit_core.torchvision_ops import torchvision
+from deit_core.training import train
+from deit_core.training.device import plain_plan
+from deit_core.training.step import TrainStep
+
+_SMALL = {"regnet_y_16gf": "regnet_y_400mf", "regnet_y_3_2gf": "regnet_y_400mf", "resnet50": "resnet18"}
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A few images of each data set that the presets name."""
+    home, rng = tmp_path / "data", np.random.default_rng(0)
+    for folder in ("MNIST", "FashionMNIST"):
+        for name in FILES:
+            array = rng.integers(0, 256, (40, 28, 28)) if "images" in name else np.arange(40) % 10
+            write_idx(home / folder / "raw" / name, array)
+    write_cifar(monkeypatch, home, "cifar-10", num_images=10)
+    for name in ("images", "imagenet"):
+        write_images(home / name, 8, size=(70, 60))
+    return home
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What torchvision has fetched before: a file of weights for each of the small CNNs."""
+    home = tmp_path_factory.mktemp("hub")
+    (home / "checkpoints").mkdir()
+    for name in set(_SMALL.values()):
+        weights = torchvision.models.get_model_weights(name).DEFAULT
+        network = torchvision.models.get_model(name, weights=None)
+        torch.save(network.state_dict(), home / "checkpoints" / weights.url.rpartition("/")[2])
+    return home
+
+
+_BATCH = {"digits": 50, "folder": 6}  # half of what is left to train on; else 14
+
+
+def cut_down(spec: AnySpec) -> tuple[RunSpec, ...]:
+    """A preset's runs at a size for tests: the same kinds of model, data, augmentation, loss and optimiser."""
+    changes: dict[str, object] = {
+        "data.fraction": 0.1 if members(spec)[0].data.source == "digits" else 1.0,
+        "data.val_fraction": 0.3,
+        "model.depth": 1,
+        "optim.epochs": 1,
+        "optim.warmup_epochs": 0,
+        "optim.batch_size": _BATCH.get(members(spec)[0].data.source, 14),
+        "optim.lr_scaling": "none",
+        "compute.precision": "float32",
+    }
+    for run in members(spec):
+        own = "" if isinstance(spec, RunSpec) else f"{run.name}."
+        if run.model.family == "torchvision":
+            changes[f"{own}model.name"] = _SMALL[run.model.name]
+        if run.model.family == "resnet9":
+            changes[f"{own}model.width"] = 8
+        if run.model.family == "vit" and run.model.embed_dim >= 192:
+            changes[f"{own}model.embed_dim"] = 16 * run.model.num_heads
+        if run.data.img_size > 32:
+            changes[f"{own}data.img_size"] = 48 if run.data.img_size == 384 else 32
+            changes[f"{own}augment.crop_padding"] = 2
+    return members(replace(spec, changes))
+
+
+def publish(run: RunSpec, folder: Path) -> None:
+    """Write the file that a run starts from as Facebook's are: a ViT for 1000 classes, under "model"."""
+    file = folder / run.initial_checkpoint
+    if file.suffix == ".pth" and not file.exists():
+        folder.mkdir(exist_ok=True)
+        plain = run.model.model_copy(update={"distilled": False})
+        model = build_model(run.model_copy(update={"model": plain}), in_chans=3, num_classes=1000)
+        torch.save({"model": model.state_dict()}, file)
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_each_run_makes_two_steps_and_is_saved(
+    name: str, data_dir: Path, hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(hub))
+    monkeypatch.setattr("deit_core.training.loop.choose_plan", lambda step, *_: plain_plan(step.spec.compute))
+    whole = presets.get(name)
+    for run, asked in zip(cut_down(whole), members(whole), strict=True):
+        publish(run, tmp_path / "runs")
+        events = list(train(run, run_dir=tmp_path / "runs" / run.name, data_dir=data_dir, num_threads=1))
+        assert isinstance(events[0], RunStarted)
+        assert events[0].total_steps == 2
+        assert isinstance(events[-1], RunFinished)
+        card = read_card(tmp_path / "runs" / run.name)
+        assert card.step == 2
+        assert card.in_chans == (3 if run.data.source in ("cifar-10", "folder") else 1)
+        model = load_checkpoint(tmp_path / "runs" / run.name)
+        if isinstance(model, VisionTransformer):
+            assert model.distilled == (run.distillation is not None)
+            assert model.blocks[0].attn.num_heads == asked.model.num_heads  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("name", "run", "num_params"),
+    [  # with 1000 classes, as timm and torchvision count
+        ("imagenet-deit-base", "teacher", 83_590_140),
+        ("mnist-soft-resnet50", "teacher", 25_557_032),
+        ("tutorial-deit-base", "deit", 87_338_192),
+        ("deit-base-384", "deit-384", 87_338_192 + (24**2 - 14**2) * 768),
+        ("imagenet-deit-small", "vit", 22_050_664),
+        ("deit-tiny", "deit", 5_910_800),
+    ],
+)
+def test_the_largest_are_built_as_they_are(name: str, run: str, num_params: int) -> None:
+    spec = next(one for one in members(presets.get(name)) if one.name == run)
+    model = build_model(spec, in_chans=3, num_classes=1000)
+    assert sum(parameter.numel() for parameter in model.parameters()) == num_params
+
+
+def test_a_deit_base_learns_from_a_regnet_of_16_gf() -> None:
+    """One step of both, of two images, at 64 pixels in place of 224; nothing is written."""
+    small = replace(presets.get("imagenet-deit-base"), {"data.img_size": 64})
+    teacher, _, deit = members(small)
+    pixels, labels = torch.rand(2, 3, 64, 64), torch.tensor([0, 1])
+    network = build_model(teacher, in_chans=3, num_classes=1000)
+    TrainStep(teacher, network.train(), None, lambda x: x, 1)(pixels, labels, 0)
+    student = build_model(deit, in_chans=3, num_classes=1000)
+    assert sum(parameter.numel() for parameter in student.parameters()) == 87_338_192 - (14**2 - 4**2) * 768
+    before = student.head_dist.weight.detach().clone()
+    measured = TrainStep(deit, student.train(), network.eval(), lambda x: x - 0.5, 10)(pixels, labels, 9)
+    assert all(value.isfinite().all() for value in measured.values())
+    assert not torch.equal(before, student.head_dist.weight)
