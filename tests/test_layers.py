@@ -18,7 +18,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those before i
     {"training"},
     {"runs"},
     {"report"},
-    {"cli", "imports", "terminal", "__main__"},
+    {"cli", "terminal", "__main__"},
 ]
 
 

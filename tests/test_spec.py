@@ -279,6 +279,8 @@ def test_what_a_teacher_comes_from_is_trained_once_too() -> None:
     tuned = teacher.model_copy(update={"initial_checkpoint": "base"})
     spec = load_spec(json.dumps(experiment_of(base, tuned, vit, deit) | {"seeds": 2}))
     assert [run.name for run in trainings(spec)] == ["base", "teacher", "vit", "deit", "vit-s43", "deit-s43"]
+    alone = load_spec(json.dumps(experiment_of(teacher) | {"seeds": 2}))
+    assert [run.name for run in trainings(alone)] == ["teacher", "teacher-s43"]  # it teaches nobody here
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from deit_core import presets
-from deit_core.cli import _spec
+from deit_core.cli.options import read_spec
 from deit_core.runs import Status, Store, launcher
 from deit_core.runs.estimates import Estimate
 from deit_core.spec import AnySpec, load_spec
@@ -126,7 +126,7 @@ def test_a_change_makes_a_variant_and_its_command(train_page: RunPage, store: St
     start, *rest = command(page)
     assert (start, rest[:4]) == ("python", ["-m", "deit_core", "submit", "digits-quick"])
     assert rest[4:] == ["--set", "optim.batch_size=32", "--set", "deit.distillation.kind=soft"]
-    assert _spec(rest[3], rest[5::2]) == document(page)
+    assert read_spec(rest[3], rest[5::2]) == document(page)
     page.button(key="start").click().run()
     assert [run.spec.optim.batch_size for run in store.runs()] == [32, 32, 32]
 
@@ -134,9 +134,9 @@ def test_a_change_makes_a_variant_and_its_command(train_page: RunPage, store: St
 def test_words_that_look_like_numbers_stay_words_on_the_command_line(train_page: RunPage) -> None:
     page = train_page(preset="smoke")
     page.text_input(key="form1/smoke/name").set_value("it's 7").run()
-    assert _spec("smoke", command(page)[6::2]) == document(page)
+    assert read_spec("smoke", command(page)[6::2]) == document(page)
     page.text_input(key="form1/smoke/name").set_value("7").run()
-    assert _spec("smoke", command(page)[6::2]) == document(page)
+    assert read_spec("smoke", command(page)[6::2]) == document(page)
 
 
 def test_undoing_returns_to_the_preset(train_page: RunPage) -> None:

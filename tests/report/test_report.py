@@ -1,15 +1,17 @@
 """The page of results: its numbers are those of the store, each with its provenance, and nothing is hidden."""
 
 import re
+import shlex
 import statistics
 from pathlib import Path
 
 import pytest
 
 from deit_core import presets
+from deit_core.cli.options import read_spec
 from deit_core.errors import RunError
 from deit_core.report import write_report
-from deit_core.runs import Run, Status, Store, enqueue, open_store
+from deit_core.runs import Run, Status, Store, enqueue, open_store, schema
 from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, ExperimentSpec, load_spec, replace
@@ -85,15 +87,11 @@ def test_a_page_of_real_runs_has_the_numbers_of_the_store(
 
 
 def test_the_command_on_the_page_trains_the_same_again(store: Store, settings: Settings, tmp_path: Path) -> None:
-    from deit_core.cli import _spec
-
     spec = replace(presets.digits_quick(), {"seeds": 2, "vit.optim.lr": 1e-3, "model.depth": 2, "name": "it's mine"})
     finish(store, spec)
     (line,) = re.findall(r"^    python -m deit_core train (.+)$", page(store, settings, tmp_path), re.MULTILINE)
-    import shlex
-
     preset, *words = shlex.split(line)
-    assert _spec(preset, words[1::2]) == spec
+    assert read_spec(preset, words[1::2]) == spec
 
 
 def test_a_spec_of_no_preset_lies_beside_the_page(store: Store, settings: Settings, tmp_path: Path) -> None:
@@ -179,8 +177,6 @@ def test_a_teacher_from_elsewhere_is_named(store: Store, settings: Settings, tmp
 
 
 def test_runs_of_an_older_version_are_told_with_what_is_known(store: Store, settings: Settings, tmp_path: Path) -> None:
-    from deit_core.runs import schema
-
     finish(store, presets.digits_quick())
     with store.writing() as connection:
         connection.execute(schema.experiment_specs.delete())

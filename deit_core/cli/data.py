@@ -1,4 +1,4 @@
-"""The command `import`: a zip of images becomes a folder that a run can learn from."""
+"""Commands that bring data: a published set, or a zip of images that becomes a folder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,28 @@ from typing import Annotated
 import typer
 
 from deit_core.archives import import_zip
-from deit_core.errors import DataError
+from deit_core.catalog import SOURCES
+from deit_core.cli.options import DataDirOption
+from deit_core.errors import DataError, SpecError
 from deit_core.folders import find_folder, list_folder
 from deit_core.settings import Settings
+
+
+def fetch_data(
+    source: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")], data_dir: DataDirOption = None
+) -> None:
+    """Fetch a data set if it is not on this machine, and say what is in it."""
+    from deit_core.data import load_source
+
+    if source not in SOURCES:
+        raise SpecError(f"There is no data set {source!r}; choose {' or '.join(SOURCES)}.")
+    loaded = load_source(source, Settings.from_env(data_dir=data_dir).data_dir)
+    _, _, height, width = loaded.train_images[:1].shape
+    print(
+        f"{SOURCES[loaded.name].title}: {len(loaded.train_labels)} training and {len(loaded.test_labels)} test images "
+        f"of {height}x{width} pixels, {len(loaded.classes)} classes, "
+        f"SHA-256 {loaded.content_hash[:16]}"
+    )
 
 
 def import_images(

@@ -1,0 +1,52 @@
+"""The program: its commands in the order of its help, and how it ends."""
+
+import atexit
+import gc
+import sys
+from collections.abc import Callable
+
+import typer
+
+from deit_core.cli.data import fetch_data, import_images
+from deit_core.cli.pictures import rollout
+from deit_core.cli.results import export, report
+from deit_core.cli.runs import delete, list_runs, resume, show, stop
+from deit_core.cli.training import estimate, list_presets, submit, train
+from deit_core.errors import DeitError
+
+app = typer.Typer(
+    name="deit_core",
+    help="Train a CNN teacher, a ViT and a distilled DeiT, and see what they look at.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "presets": list_presets,
+    "train": train,
+    "submit": submit,
+    "runs": list_runs,
+    "show": show,
+    "stop": stop,
+    "resume": resume,
+    "delete": delete,
+    "export": export,
+    "report": report,
+    "rollout": rollout,
+    "estimate": estimate,
+    "data": fetch_data,
+    "import": import_images,
+}
+for name, command in _COMMANDS.items():
+    app.command(name)(command)
+
+
+def main() -> None:
+    """The entry point: turns what a person can mend into a sentence and exit code 2."""
+    atexit.register(gc.freeze)  # without it Python looks through all of torch once more before the prompt comes back
+    try:
+        app()
+    except DeitError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,55 @@
+"""What commands have in common: their arguments, how a spec is read from them, and where runs are."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deit_core import presets
+from deit_core.errors import SpecError
+from deit_core.runs import LocalLauncher, open_store
+from deit_core.settings import Settings
+from deit_core.spec import AnySpec, load_spec, replace
+
+SpecArgument = Annotated[str, typer.Argument(metavar="PRESET", help="A preset's name, or a JSON file with a spec.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, e.g. optim.lr=1e-3 or vit.seed=7. Repeatable."),
+]
+DataDirOption = Annotated[Path | None, typer.Option(help="Where data sets lie (default: DEIT_DATA_DIR, or data).")]
+RunsDirOption = Annotated[Path | None, typer.Option(help="Where runs land (default: DEIT_RUNS_DIR, or checkpoints).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+RunArgument = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or the beginning of it.")]
+
+
+def read_spec(preset: str, changes: list[str] | None) -> AnySpec:
+    """A preset or a JSON file, with the changes of --set."""
+    if preset in presets.names():
+        spec = presets.get(preset)
+    elif Path(preset).is_file():
+        spec = load_spec(Path(preset).read_bytes())
+    else:
+        raise SpecError(f"{preset!r} is neither a preset ({', '.join(presets.names())}) nor a JSON file; choose one.")
+    return replace(spec, dict(_change(text) for text in changes or []))
+
+
+def open_launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalLauncher:
+    """The launcher over the store of these folders, or of the environment."""
+    settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
+    return LocalLauncher(open_store(settings.store_url), settings)
+
+
+def print_json(document: Any) -> None:
+    """Print one document, for programs."""
+    print(json.dumps(document, indent=2))
+
+
+def _change(text: str) -> tuple[str, Any]:
+    field, separator, value = text.partition("=")
+    if not separator:
+        raise SpecError(f"--set takes FIELD=VALUE, such as optim.lr=1e-3, not {text!r}.")
+    try:
+        return field, json.loads(value)
+    except ValueError:
+        return field, value  # a plain word, such as soft

@@ -1,0 +1,63 @@
+"""Commands that take results elsewhere: weights of a run, a page on experiments."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deit_core.cli.options import RunArgument, RunsDirOption, open_launcher
+
+
+class ExportFormat(StrEnum):
+    PT = "pt"
+    SAFETENSORS = "safetensors"
+    ONNX = "onnx"
+    CARD = "card"
+
+
+def export(
+    run_id: RunArgument,
+    file_format: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="A plain state dict, safetensors, ONNX, or a model card in Markdown."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="The file to write (default: NAME-ID.FORMAT here).")] = None,
+    runs_dir: RunsDirOption = None,
+    experiment: Annotated[
+        bool,
+        typer.Option(
+            "--experiment",
+            help="Write all runs of its experiment, as teacher_model, ViT_model and DeiT_model; --out is a folder.",
+        ),
+    ] = False,
+) -> None:
+    """Write the weights of a run's best epoch for use elsewhere, or a page that describes it."""
+    from deit_core.runs.export import SUFFIXES, export_experiment, export_run, file_name
+
+    launcher = open_launcher(runs_dir)
+    run, home = launcher.store.run(run_id), launcher.settings.runs_dir
+    if experiment:
+        for path in export_experiment(launcher.store, run, home, out or Path(), file_format.value):
+            print(path)
+        return
+    path = out or Path(f"{file_name(run.name)}-{run.id}{SUFFIXES[file_format.value]}")
+    export_run(run, home, path, file_format.value)
+    print(path)
+
+
+def report(
+    experiments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[EXPERIMENT]...", help="Names, or beginnings of ids, in the order of the page."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The Markdown file to write.")] = Path("results.md"),
+    runs_dir: RunsDirOption = None,
+) -> None:
+    """Write a page on what experiments gave: mean and spread over seeds, paired differences, how to repeat them."""
+    from deit_core.report import write_report
+
+    launcher = open_launcher(runs_dir)
+    launcher.tend()
+    for path in write_report(launcher.store, launcher.settings.runs_dir, out, experiments or ()):
+        print(path)

@@ -1,0 +1,87 @@
+"""Commands on runs that are there: list, show, stop, resume, delete."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from deit_core import terminal
+from deit_core.cli.options import DataDirOption, JsonOption, RunArgument, RunsDirOption, open_launcher, print_json
+from deit_core.runs import Run, log_file, run_folder
+
+
+def list_runs(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
+    """All runs, the newest first."""
+    launcher = open_launcher(runs_dir)
+    launcher.tend()
+    runs = launcher.store.runs()
+    if as_json:
+        print_json([_run_document(run) for run in runs])
+    else:
+        terminal.print_runs(runs)
+
+
+def show(run_id: RunArgument, as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
+    """Everything known of a run: its spec, its results, what became of it."""
+    launcher = open_launcher(runs_dir)
+    launcher.tend()
+    run = launcher.store.run(run_id)
+    document = _run_document(run) | {
+        "spec": run.spec.model_dump(mode="json"),
+        "folder": str(run_folder(launcher.settings.runs_dir, run.id)),
+        "log": str(log_file(launcher.settings.runs_dir, run.id)),
+        "lifecycle": [asdict(entry) for entry in launcher.store.lifecycle(run.id)],
+    }
+    if as_json:
+        print_json(document)
+    else:
+        terminal.print_run(document)
+
+
+def stop(run_id: RunArgument, runs_dir: RunsDirOption = None) -> None:
+    """Stop a run after its step; its checkpoint is kept."""
+    launcher = open_launcher(runs_dir)
+    run = launcher.store.run(run_id)
+    launcher.stop(run.id)
+    print(f"{run.id} {run.name} is stopping; `resume {run.id}` goes on from there.")
+
+
+def resume(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None) -> None:
+    """Queue a stopped, interrupted or failed run again, in the background, from its last saved state."""
+    launcher = open_launcher(runs_dir, data_dir)
+    run = launcher.store.run(run_id)
+    launcher.resume(run.id)
+    print(f"{run.id} {run.name} is queued again.")
+
+
+def delete(
+    run_id: RunArgument,
+    runs_dir: RunsDirOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a run with its checkpoints and curves, after asking."""
+    launcher = open_launcher(runs_dir)
+    found = run_id if run_id in launcher.store.unreadable() else launcher.store.run(run_id).id
+    if not yes:
+        typer.confirm(f"Delete run {found}, its checkpoints and its curves?", abort=True, err=True)
+    launcher.delete(found)
+    print(f"{found} is deleted.")
+
+
+def _run_document(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "number": run.number,
+        "name": run.name,
+        "experiment": run.experiment_name,
+        "status": run.status,
+        "message": run.message,
+        "step": run.step,
+        "total_steps": run.total_steps,
+        "epoch": run.epoch,
+        "time_left_s": run.time_left_s,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "results": run.results,
+    }

@@ -1,0 +1,92 @@
+"""Commands that start trainings, and tell beforehand what they are and how long they take."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+
+from deit_core import presets, terminal
+from deit_core.cli.options import (
+    DataDirOption,
+    JsonOption,
+    RunsDirOption,
+    SetOption,
+    SpecArgument,
+    open_launcher,
+    print_json,
+    read_spec,
+)
+from deit_core.runs import Status, open_store
+from deit_core.runs.estimates import Estimate, save_estimate
+from deit_core.settings import Settings
+from deit_core.threads import num_cores, spin_briefly
+
+
+def list_presets(as_json: JsonOption = False) -> None:
+    """The presets: what each trains, what to expect, and how long it takes."""
+    specs = {name: presets.get(name) for name in presets.names()}
+    if as_json:
+        print_json({name: spec.model_dump(mode="json") for name, spec in specs.items()})
+    else:
+        terminal.print_presets(specs)
+
+
+def train(
+    preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
+) -> None:
+    """Train in the foreground with a progress bar. Ctrl-C stops after the step, and `resume` goes on from there."""
+    from deit_core.runs.foreground import train_here
+
+    settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
+    store = open_store(settings.store_url)
+    with terminal.Progress() as progress:
+        runs, mistake = train_here(store, settings, read_spec(preset, changes), progress.show)
+    terminal.print_runs(runs)
+    if mistake is not None:
+        raise mistake
+    statuses = {run.status for run in runs}
+    if Status.FAILED in statuses:
+        raise typer.Exit(1)
+    if statuses != {Status.COMPLETED}:
+        raise typer.Exit(130)
+
+
+def submit(
+    preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
+) -> None:
+    """Train in the background; prints the ids of the runs, one a line."""
+    launcher = open_launcher(runs_dir, data_dir)
+    for run_id in launcher.submit(read_spec(preset, changes)):
+        print(run_id)
+
+
+def estimate(
+    preset: SpecArgument,
+    changes: SetOption = None,
+    runs_dir: RunsDirOption = None,
+    out: Annotated[Path | None, typer.Option(help="Write the estimate to this file instead.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how long a spec takes on this machine: a few seconds for each of its runs."""
+    settings = Settings.from_env(runs_dir=runs_dir)
+    try:
+        spin_briefly()
+        from deit_core.training.estimate import estimate_durations
+
+        start_s = time.time() - psutil.Process().create_time()
+        num_threads = max(1, num_cores() // settings.num_workers)
+        run_s = estimate_durations(read_spec(preset, changes), settings.runs_dir, num_threads, settings.data_dir)
+        found = Estimate(start_s + sum(run_s.values()), run_s)
+    except Exception as error:
+        if out is None:
+            raise
+        found = Estimate(0.0, {}, str(error))  # whoever reads the file must not wait for ever
+    if out is not None:
+        save_estimate(out, found)
+    elif as_json:
+        print_json(asdict(found))
+    else:
+        terminal.print_estimate(found)
