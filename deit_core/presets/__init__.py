@@ -16,6 +16,7 @@ from deit_core.presets.fashion import (
     fashion_epochs,
     fashion_fractions,
     fashion_full,
+    fashion_long,
     fashion_miniproject,
 )
 from deit_core.presets.mnist import mnist_soft_resnet50
@@ -47,6 +48,7 @@ _PRESETS: dict[str, Callable[[], AnySpec]] = {
     "fashion-miniproject": fashion_miniproject,
     "mnist-soft-resnet50": mnist_soft_resnet50,
     "fashion-full": fashion_full,
+    "fashion-long": fashion_long,
     "fashion-epochs": fashion_epochs,
     "fashion-fractions": fashion_fractions,
     "cifar10-full": cifar10_full,
