@@ -96,9 +96,9 @@ def fashion_full() -> ExperimentSpec:
     return ExperimentSpec(
         name="fashion-full",
         description=(
-            "The best recipe we know for ten epochs of the mini-project's model: all of Fashion-MNIST, a wider teacher, "
-            "no dropout, Muon in place of AdamW, and crops that move an image by 1 px at most. DeiT learns from the "
-            "teacher's decisions and, beside it, from its probabilities."
+            "The best recipe we know for ten epochs of the mini-project's model: all of Fashion-MNIST, a wider "
+            "teacher, no dropout, Muon in place of AdamW, and crops that move an image by 1 px at most. One DeiT "
+            "learns from the teacher's decisions, another from its probabilities."
         ),
         runs=(teacher, vit, deit, soft),
     )
