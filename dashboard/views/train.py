@@ -49,11 +49,11 @@ def render() -> None:
 def _choose() -> tuple[str, AnySpec] | None:
     """What to train, and what the command line calls it: a preset's name, or a file's. None for an unreadable file."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        preset = st.segmented_control(
+        preset = st.selectbox(
             "Preset",
             presets.names(),
-            default=_FIRST_PRESET,
-            required=True,
+            index=presets.names().index(_FIRST_PRESET),
+            width=400,
             key="preset",
             bind="query-params",
             on_change=_close,

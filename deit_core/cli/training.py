@@ -20,7 +20,7 @@ from deit_core.cli.options import (
     read_spec,
 )
 from deit_core.runs import Status, open_store
-from deit_core.runs.estimates import Estimate, save_estimate
+from deit_core.runs.estimates import Estimate, Estimates, save_estimate
 from deit_core.settings import Settings
 from deit_core.threads import num_cores, spin_briefly
 
@@ -31,7 +31,8 @@ def list_presets(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({name: spec.model_dump(mode="json") for name, spec in specs.items()})
     else:
-        terminal.print_presets(specs)
+        measured = Estimates(Settings.from_env())
+        terminal.print_presets(specs, {name: measured.get(spec) for name, spec in specs.items()})
 
 
 def train(

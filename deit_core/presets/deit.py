@@ -101,14 +101,15 @@ def tutorial_deit_base() -> ExperimentSpec:
 
 
 def published_deit(size: Size) -> ExperimentSpec:
+    file = _PUBLISHED[size]
     return ExperimentSpec(
         name=f"deit-{size}",
         description=(
             f"A published DeiT-{size.capitalize()} made fit for a folder of images of your own, at 224 px, with new "
-            f"heads: ViT and DeiT start from {_PUBLISHED[size]}; fetch it from {_ADDRESS} and put it into the folder "
-            "of runs. 30 epochs with the augmentation of the paper's table 9; the teacher is torchvision's "
-            "RegNetY-3.2GF with ImageNet weights, fine-tuned first. The images are in data.path, images in the data "
-            "folder; for a GPU."
+            f"heads. ViT and DeiT start from the same weights: fetch {file} from {_ADDRESS} into the folder "
+            "that DeiT Lab is started in. 30 epochs with the augmentation of the paper's table 9; the teacher is "
+            "torchvision's RegNetY-3.2GF with ImageNet weights, fine-tuned first. The images are in data.path, images "
+            "in the data folder; for a GPU."
         ),
         runs=teacher_and_students(
             data=_OWN_IMAGES,
@@ -120,7 +121,7 @@ def published_deit(size: Size) -> ExperimentSpec:
             student_optim=OptimSpec(
                 epochs=30, batch_size=64, lr=5e-4, lr_scaling="linear", min_lr=1e-6, warmup_epochs=3
             ),
-            student_start=_PUBLISHED[size],
+            student_start=file,
         ),
     )
 

@@ -97,8 +97,8 @@ def fashion_full() -> ExperimentSpec:
         name="fashion-full",
         description=(
             "The best recipe we know for ten epochs of the mini-project's model: all of Fashion-MNIST, a wider "
-            "teacher, no dropout, Muon in place of AdamW, and mirrored images but no crops, which ten epochs cannot use. One DeiT "
-            "learns from the teacher's decisions, another from its probabilities."
+            "teacher, no dropout, Muon in place of AdamW, and images mirrored but not cropped. One DeiT learns from "
+            "the teacher's decisions, another from its probabilities."
         ),
         runs=(teacher, vit, deit, soft),
     )
@@ -109,7 +109,7 @@ def fashion_long() -> ExperimentSpec:
         name="fashion-long",
         description=(
             f"fashion-full's recipe for {_LONG_EPOCHS} epochs, long enough for the students to come close to their "
-            "teacher, and with the teacher's crops, without which they would learn the images by heart."
+            "teacher, and with the teacher's crops, since so many epochs show each image often."
         ),
         runs=_trio(_LONG_EPOCHS, _AUGMENT),
     )

@@ -1,6 +1,7 @@
 """How long a run will take on this machine: a second of its real steps on made-up pixels, and arithmetic.
 
-Needs no data set, so it can be measured before anything is downloaded.
+Needs no data set, so it can be measured before anything is downloaded. Of a large model a part of the batch is measured
+and counted up: what is asked for is a number before the training, not a rehearsal of it.
 """
 
 import time
@@ -8,18 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deit_core.catalog import SourceFacts
 from deit_core.distillation import DistillationTeacher
 from deit_core.facts import facts_of
 from deit_core.models import build_model, find_teacher, read_card
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
-from deit_core.training.device import choose_device, place
+from deit_core.training.device import Plan, choose_device, place, plain_plan
 from deit_core.training.probe import SilentTeacher, choose_plan
 from deit_core.training.step import TrainStep
 
 _PROBE_S = 1.0
+_BATCH_S = 1.0  # a batch that takes longer to go through the model is measured in part
 
 
 def estimate_duration(
@@ -45,7 +47,8 @@ def estimate_duration(
     with torch.no_grad():
         image_s = _seconds_per_call(lambda: model(pixels).sum().item()) / len(pixels)
     num_judged = 2 if spec.optim.ema == "beside" else 1
-    per_epoch_s = step_s * step.steps_per_epoch + image_s * num_val * num_judged
+    num_parts = min(spec.optim.batch_size, int(num_train)) / len(pixels)  # of a batch; 1 where it is measured whole
+    per_epoch_s = step_s * num_parts * step.steps_per_epoch + image_s * num_val * num_judged
     num_looks = num_judged + 2 * spec.augment.test_flip
     return per_epoch_s * spec.optim.epochs + image_s * facts.num_test * num_looks
 
@@ -53,18 +56,43 @@ def estimate_duration(
 def _first_step(spec: RunSpec, num_train: int, plans: Path, facts: SourceFacts) -> tuple[TrainStep, Tensor, Tensor]:
     """A run's step, ready to be made as the run would, on made-up pixels (B, C, S, S) and labels (B,).
 
-    Without its teacher, whose words cost no time here.
+    Without its teacher, whose words cost no time here. Where B is a part of the run's batch, how it computes fastest is
+    not tried: the run itself finds out.
     """
     device = choose_device(spec.compute)
     batch_size = min(spec.optim.batch_size, num_train)
-    pixels = torch.rand(batch_size, facts.in_chans, spec.data.img_size, spec.data.img_size, device=device)
-    labels = torch.arange(batch_size, device=device) % len(facts.classes)
+    model = place(build_model(spec, in_chans=facts.in_chans, num_classes=len(facts.classes)), device)
+    shape = facts.in_chans, spec.data.img_size, spec.data.img_size
+    num_measured = _measurable(model, batch_size, shape, device)
+    pixels = torch.rand(num_measured, *shape, device=device)
+    labels = torch.arange(num_measured, device=device) % len(facts.classes)
     teacher = SilentTeacher(labels, len(facts.classes)) if spec.distillation else None
     steps_per_epoch = max(1, num_train // batch_size)
-    model = build_model(spec, in_chans=facts.in_chans, num_classes=len(facts.classes))
-    step = TrainStep(spec, place(model, device), teacher, lambda x: x - 0.5, steps_per_epoch)
-    step.follow(choose_plan(step, pixels, labels, plans, steps_per_epoch * spec.optim.epochs))
+    step = TrainStep(spec, model, teacher, lambda x: x - 0.5, steps_per_epoch)
+    if num_measured == batch_size:
+        step.follow(choose_plan(step, pixels, labels, plans, steps_per_epoch * spec.optim.epochs))
+    else:
+        likely = Plan("bfloat16") if device.type == "cuda" and spec.compute.precision == "auto" else None
+        step.follow(likely or plain_plan(spec.compute))
     return step, pixels, labels
+
+
+@torch.no_grad()
+def _measurable(model: nn.Module, batch_size: int, shape: tuple[int, int, int], device: torch.device) -> int:
+    """How many images of a batch to measure: all, unless they take longer than _BATCH_S to go through the model."""
+    model.eval()
+    num_images = min(2, batch_size)  # batch norm cannot train on one
+    if device.type != "cpu":
+        model(torch.rand(num_images, *shape, device=device))  # a GPU's first call takes seconds
+    while num_images < batch_size:
+        pixels = torch.rand(num_images, *shape, device=device)
+        began = time.perf_counter()
+        model(pixels).sum().item()
+        if time.perf_counter() - began > _BATCH_S / 2:
+            break
+        num_images = min(2 * num_images, batch_size)
+    model.train()
+    return num_images
 
 
 def _teacher_s(spec: RunSpec, pixels: Tensor, plans: Path, facts: SourceFacts) -> float:
@@ -108,13 +136,12 @@ def estimate_durations(
 
 
 def _seconds_per_call(call: Callable[[], float]) -> float:
-    """Median over about a second, after two calls to warm up."""
-    call()
-    call()
+    """Median over about a second, after two calls to warm up. Of a call that takes seconds, the first says enough."""
     times: list[float] = []
-    began = time.perf_counter()
-    while len(times) < 3 or time.perf_counter() - began < _PROBE_S:
+    while len(times) < 5 or sum(times[2:]) < _PROBE_S:
         started = time.perf_counter()
         call()
         times.append(time.perf_counter() - started)
-    return sorted(times)[len(times) // 2]
+        if sum(times) > 4 * _PROBE_S:
+            return min(times)
+    return sorted(times[2:])[len(times[2:]) // 2]

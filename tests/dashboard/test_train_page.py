@@ -111,6 +111,22 @@ def test_the_address_chooses_the_preset(train_page: RunPage) -> None:
     assert document(train_page(preset="nonsense")) == presets.get("digits-quick")
 
 
+@pytest.mark.parametrize("name", ["fashion-fractions", "mnist-soft-resnet50", "deit-base-384", "imagenet-deit-base"])
+def test_a_preset_is_shown_whether_its_data_is_there_or_not(name: str, train_page: RunPage) -> None:
+    page = train_page(preset=name)
+    assert page.selectbox(key="preset").value == name
+    assert document(page) == presets.get(name)
+    assert not page.error
+    assert not page.button(key="start").disabled
+
+
+def test_starting_a_preset_without_its_published_weights_is_a_sentence(train_page: RunPage, store: Store) -> None:
+    page = train_page(preset="deit-tiny")
+    sound(page.button(key="start").click().run())
+    assert "neither a run nor a checkpoint's path" in page.error[0].value.replace("\\", "")
+    assert not store.runs()
+
+
 def test_a_preset_without_a_measured_accuracy_says_so(train_page: RunPage) -> None:
     page = train_page(preset="smoke")
     assert "has not been measured" in words(page)
@@ -150,8 +166,8 @@ def test_undoing_returns_to_the_preset(train_page: RunPage) -> None:
 def test_another_preset_starts_a_new_form(train_page: RunPage) -> None:
     page = train_page()
     page.number_input(key="form1/teacher+vit+deit/seed").set_value(7).run()
-    page.segmented_control(key="preset").set_value("fashion-full").run()
-    page.segmented_control(key="preset").set_value("digits-quick").run()
+    page.selectbox(key="preset").set_value("fashion-full").run()
+    page.selectbox(key="preset").set_value("digits-quick").run()
     assert document(sound(page)) == presets.get("digits-quick")
 
 
@@ -180,7 +196,7 @@ def test_a_student_alone_learns_from_the_best_finished_run(
     assert len(page.selectbox(key="alone_teacher").options) == 3
     page.button(key="start_alone").click().run()
     assert store.runs()[0].needs == (trio["teacher"],)
-    page.segmented_control(key="preset").set_value("fashion-full").run()
+    page.selectbox(key="preset").set_value("fashion-full").run()
     page.segmented_control(key="alone").set_value("deit").run()
     assert page.button(key="start_alone").disabled  # no run has learned from these images
 
@@ -202,7 +218,7 @@ def test_a_damaged_file_is_a_sentence(train_page: RunPage) -> None:
     page.file_uploader[0].upload("spec.json", b"{nope").run()
     assert "This is not JSON" in page.error[0].value
     assert not [button for button in page.button if button.key == "start"]  # it would start something else
-    page.segmented_control(key="preset").set_value("smoke").run()  # leaves the file
+    page.selectbox(key="preset").set_value("smoke").run()  # leaves the file
     assert not page.error
     assert document(sound(page)) == presets.get("smoke")
 
