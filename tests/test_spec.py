@@ -60,7 +60,8 @@ def test_imagenet_has_the_numbers_of_table_9() -> None:
     assert (optim.epochs, optim.batch_size, optim.peak_lr, optim.warmup_epochs) == (300, 1024, 1e-3, 5)
     assert (optim.weight_decay, optim.label_smoothing, optim.clip_grad, optim.ema_decay) == (0.05, 0.1, None, 0.99996)
     assert (deit.model.drop_rate, deit.model.drop_path_rate, deit.model.num_heads) == (0, 0.1, 12)
-    assert (augment.randaugment_ops, augment.random_erasing, augment.repeated_aug) == (2, 0.25, 3)
+    assert (augment.resized_crop, augment.randaugment_ops, augment.random_erasing) == (0.08, 2, 0.25)
+    assert augment.repeated_aug == 3
     assert (augment.mixup_alpha, augment.cutmix_alpha, augment.mixup_switch_prob, augment.mixup_prob) == (
         0.8,
         1,
