@@ -22,7 +22,7 @@ from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, ROW_NORMS, SCOPES, SOUR
 from deit_core.errors import CheckpointError, DeitError, RunError, SpecError
 from deit_core.imports import import_images
 from deit_core.runs import LocalLauncher, Run, Status, log_file, open_store, run_folder
-from deit_core.runs.estimates import Estimate, save_estimate
+from deit_core.runs.estimates import Estimate, Estimates, save_estimate
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, load_spec, replace
 from deit_core.threads import num_cores, spin_briefly
@@ -63,7 +63,8 @@ def list_presets(as_json: JsonOption = False) -> None:
     if as_json:
         _print_json({name: spec.model_dump(mode="json") for name, spec in specs.items()})
     else:
-        terminal.print_presets(specs)
+        measured = Estimates(Settings.from_env())
+        terminal.print_presets(specs, {name: measured.get(spec) for name, spec in specs.items()})
 
 
 @app.command()

@@ -13,17 +13,15 @@ from rich.table import Table
 
 from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.runs import Run, Status
-from deit_core.runs.estimates import Estimate, Estimates
-from deit_core.settings import Settings
+from deit_core.runs.estimates import Estimate
 from deit_core.spec import AnySpec, ExperimentSpec, members
 from deit_core.wording import duration
 
 _stdout, _stderr = Console(), Console(stderr=True)
 
 
-def print_presets(specs: Mapping[str, AnySpec]) -> None:
-    """Names, words, runs, and what is known already of how long each takes on this machine; nothing is measured."""
-    estimates = Estimates(Settings.from_env())
+def print_presets(specs: Mapping[str, AnySpec], measured: Mapping[str, Estimate | None]) -> None:
+    """Args: measured: what is known already of how long each takes on this machine; nothing is measured for it."""
     for name, spec in specs.items():
         _stdout.print(f"[bold]{name}[/bold]", highlight=False)
         runs = members(spec)
@@ -32,8 +30,8 @@ def print_presets(specs: Mapping[str, AnySpec]) -> None:
         )
         for run in runs:
             _stdout.print(
-                f"  - {run.name}: {run.model.family} on {run.data.source} at {run.data.img_size} px, "
-                f"{run.optim.epochs} epochs",
+                f"  - {run.name}: {run.model.name if run.model.family == 'torchvision' else run.model.family} on "
+                f"{run.data.source} at {run.data.img_size} px, epochs: {run.optim.epochs}",
                 highlight=False,
             )
         if isinstance(spec, ExperimentSpec) and spec.expectation:
@@ -43,7 +41,7 @@ def print_presets(specs: Mapping[str, AnySpec]) -> None:
                 f"({spec.expectation.measured_on}).",
                 highlight=False,
             )
-        if (estimate := estimates.get(spec)) and not estimate.error:
+        if (estimate := measured[name]) and not estimate.error:
             _stdout.print(f"  About {duration(estimate.duration_s)} on this machine.", highlight=False)
         elif not (isinstance(spec, ExperimentSpec) and spec.expectation):
             _stdout.print(f"  `python -m deit_core estimate {name}` measures how long it takes here.", highlight=False)
