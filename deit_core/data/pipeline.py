@@ -1,4 +1,4 @@
-"""All that augmentation does to single images, in the order of the DeiT recipe: crop and flip, RandAugment, colour
+"""All that augmentation does to single images, in the order of the DeiT recipe: crops and flip, RandAugment, colour
 jitter, random erasing. Mixing images comes after, and is not known here.
 
 Every draw is a function of (seed, epoch) and the number of the view, so an epoch can be entered anywhere.
@@ -12,6 +12,7 @@ from torch import Tensor
 from deit_core.data.augment import crop, draw_views
 from deit_core.data.color_jitter import draw_factors, jitter
 from deit_core.data.erasing import draw_boxes, erase
+from deit_core.data.resized_crop import draw_regions, resized_crop
 from deit_core.spec import AugmentSpec
 
 
@@ -37,6 +38,8 @@ class EpochViews:
         crops = draw_views(num_views, spec, seed, epoch)[shown]
         self.numbers = crops.numbers(spec)  # (P,) on the CPU
         self._crops = crops.to(device)
+        if spec.resized_crop:
+            self._regions = draw_regions(num_views, spec.resized_crop, seed, epoch)[shown].to(device)
         if spec.randaugment_ops:
             from deit_core.data.rand_augment import draw_operations  # torchvision takes a second to load
 
@@ -55,6 +58,8 @@ class EpochViews:
             step: number of the batch in the epoch.
         """
         images = crop(padded, indices, self._crops[places], self.img_size)
+        if self.spec.resized_crop:
+            images = resized_crop(images, self._regions[places])
         if self.spec.randaugment_ops:
             from deit_core.data.rand_augment import rand_augment
 

@@ -20,15 +20,15 @@ _PUBLISHED: dict[Size, str] = {
 _ADDRESS = "https://dl.fbaipublicfiles.com/deit/"
 
 _OWN_IMAGES = DataSpec(source="folder", path="images", img_size=224)
-_SHIFTS = AugmentSpec(crop_padding=28, horizontal_flip=True)
-_TABLE_9 = AugmentSpec(
-    crop_padding=28,
-    horizontal_flip=True,
-    randaugment_ops=2,
-    randaugment_magnitude=27,  # timm's m9
-    random_erasing=0.25,
-    mixup_alpha=0.8,
-    cutmix_alpha=1.0,
+_CROPS = AugmentSpec(crop_padding=0, horizontal_flip=True, resized_crop=0.08)  # the original's at 224 and 384 px
+_TABLE_9 = _CROPS.model_copy(
+    update={
+        "randaugment_ops": 2,
+        "randaugment_magnitude": 27,  # timm's m9
+        "random_erasing": 0.25,
+        "mixup_alpha": 0.8,
+        "cutmix_alpha": 1.0,
+    }
 )
 
 
@@ -57,18 +57,19 @@ def imagenet_deit(size: Size) -> ExperimentSpec:
         description=(
             f"DeiT-{size.capitalize()} from scratch on ImageNet as in the paper (Touvron et al. 2021, "
             "arXiv:2012.12877, table 9): 300 epochs, batch 1024, AdamW at 5e-4 for 512 images, 5 epochs of warm-up, "
-            "RandAugment, erasing, mixup, CutMix, 3 views an image, stochastic depth .1, a moving average; hard "
-            "distillation. The teacher is RegNetY-16GF with torchvision's ImageNet weights, whose head alone sees the "
-            "images for 1 epoch. Other than there: shifts in place of random resized crops, no 10 epochs of "
-            "cool-down. The images are in data.path, imagenet in the data folder; for days of a large GPU, where "
-            "optim.batch_size may be smaller, since the learning rate follows it."
+            "resized crops, RandAugment, erasing, mixup, CutMix, 3 views an image, stochastic depth .1, a moving "
+            "average; hard distillation. The teacher is RegNetY-16GF with torchvision's ImageNet weights, whose head "
+            "alone sees the images for 1 epoch. Other than there: RandAugment is torchvision's, crops are cut from "
+            "images of 224 px and not from their files, no 10 epochs of cool-down. The images are in data.path, "
+            "imagenet in the data folder; for days of a large GPU, where optim.batch_size may be smaller, since the "
+            "learning rate follows it."
         ),
         runs=teacher_and_students(
             data=DataSpec(source="folder", path="imagenet", img_size=224, val_fraction=0.01),
             augment=_TABLE_9.model_copy(update={"repeated_aug": 3}),
             teacher=TorchvisionSpec(name="regnet_y_16gf", pretrained="imagenet", freeze_backbone=True),
             teacher_optim=OptimSpec(epochs=1, batch_size=256, lr=1e-4, warmup_epochs=0),
-            teacher_augment=_SHIFTS,
+            teacher_augment=_CROPS,
             student=_shape(f"deit-{size}"),
             student_optim=_table_9_optim(batch_size=1024),
         ),
@@ -93,7 +94,7 @@ def tutorial_deit_base() -> ExperimentSpec:
             augment=_TABLE_9,
             teacher=TorchvisionSpec(name="regnet_y_16gf", pretrained="imagenet", freeze_backbone=True),
             teacher_optim=OptimSpec(epochs=10, batch_size=64, lr=1e-3, warmup_epochs=1),
-            teacher_augment=_SHIFTS,
+            teacher_augment=_CROPS,
             student=_shape("tutorial-deit-base"),
             student_optim=_table_9_optim(batch_size=64),
         ),
@@ -116,7 +117,7 @@ def published_deit(size: Size) -> ExperimentSpec:
             augment=_TABLE_9,
             teacher=TorchvisionSpec(name="regnet_y_3_2gf", pretrained="imagenet"),
             teacher_optim=OptimSpec(epochs=10, batch_size=64, lr=1e-4),
-            teacher_augment=_SHIFTS,
+            teacher_augment=_CROPS,
             student=_shape(f"deit-{size}"),
             student_optim=OptimSpec(
                 epochs=30, batch_size=64, lr=5e-4, lr_scaling="linear", min_lr=1e-6, warmup_epochs=3
@@ -130,7 +131,7 @@ def published_deit_384(size: Size) -> ExperimentSpec:
     first = published_deit(size)
     at_384 = students(
         data=_OWN_IMAGES.model_copy(update={"img_size": VARIANTS[f"deit-{size}-384"].img_size}),
-        augment=_TABLE_9.model_copy(update={"crop_padding": 32}),
+        augment=_TABLE_9,
         model=_shape(f"deit-{size}-384"),
         optim=OptimSpec(epochs=30, batch_size=64, lr=5e-6, min_lr=5e-6, warmup_epochs=5, weight_decay=1e-8),
         suffix="-384",

@@ -10,6 +10,14 @@ class AugmentSpec(Part):
         2, "Pads by this much and crops back at random: shifts by up to it.", unit="px", ge=0, le=32
     )
     horizontal_flip: bool = field(False, "Mirrors half of the images. Never for digits.")
+    resized_crop: float = field(
+        0.0,
+        "Random resized crop: a view shows a part of the image, of this share of its area at least, enlarged to the "
+        "whole; 0 is off, DeiT has .08 on ImageNet.",
+        ge=0,
+        le=0.9,
+        advanced=True,
+    )
     randaugment_ops: int = field(
         0,
         "RandAugment as in torchvision: so many of its 14 operations in a row on each image; 0 is off, DeiT takes 2.",
@@ -71,6 +79,6 @@ class AugmentSpec(Part):
     @property
     def num_views(self) -> int | None:
         """How many views there are of one image; None where they are without end, or too many to come twice."""
-        if self.randaugment_ops or self.color_jitter or self.random_erasing or self.mixes:
+        if self.resized_crop or self.randaugment_ops or self.color_jitter or self.random_erasing or self.mixes:
             return None
         return (2 * self.crop_padding + 1) ** 2 * (2 if self.horizontal_flip else 1)

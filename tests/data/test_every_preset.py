@@ -78,7 +78,6 @@ def cut_down(spec: AnySpec) -> tuple[RunSpec, ...]:
             changes[f"{own}model.embed_dim"] = 16 * run.model.num_heads
         if run.data.img_size > 32:
             changes[f"{own}data.img_size"] = 48 if run.data.img_size == 384 else 32
-            changes[f"{own}augment.crop_padding"] = 2
     return members(replace(spec, changes))
 
 

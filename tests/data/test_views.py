@@ -9,12 +9,19 @@ from deit_core.data import Split, TrainBatches
 from deit_core.data.color_jitter import adjust_brightness, adjust_contrast, adjust_saturation, draw_factors
 from deit_core.data.erasing import draw_boxes, erase
 from deit_core.data.rand_augment import RandAugmentDraws, draw_operations, rand_augment
+from deit_core.data.resized_crop import draw_regions, resized_crop
 from deit_core.spec import AugmentSpec
 from deit_core.torchvision_ops import v2
 
 CPU = torch.device("cpu")
 FULL = AugmentSpec(
-    randaugment_ops=2, color_jitter=0.3, random_erasing=0.25, mixup_alpha=0.8, cutmix_alpha=1.0, repeated_aug=3
+    resized_crop=0.08,
+    randaugment_ops=2,
+    color_jitter=0.3,
+    random_erasing=0.25,
+    mixup_alpha=0.8,
+    cutmix_alpha=1.0,
+    repeated_aug=3,
 )
 
 
@@ -56,6 +63,7 @@ def test_views_without_end_are_not_numbered(field: str) -> None:
     assert next(TrainBatches(split(), 16, augment, 0, CPU).epoch(0)).rows is None
     assert AugmentSpec(mixup_alpha=1, mixup_prob=0).num_views == 25
     assert AugmentSpec(repeated_aug=3, test_flip=True).num_views == 25
+    assert AugmentSpec(resized_crop=0.5).num_views is None
 
 
 # RandAugment
@@ -166,3 +174,33 @@ def test_a_batch_shows_fewer_images_more_often(batch_size: int, repeats: int) ->
                 num_equal += int(torch.equal(batch.pixels[one], batch.pixels[one + 1]))
                 assert (batch.rows[one] == batch.rows[one + 1]) == torch.equal(batch.pixels[one], batch.pixels[one + 1])
     assert num_equal <= 0.15 * num_pairs, "views of one image are drawn apart"
+
+
+# Random resized crop
+
+
+def test_regions_lie_inside_and_are_spread_as_torchvisions() -> None:
+    regions = draw_regions(20_000, 0.08, 0, 3)
+    top, left, height, width = regions.unbind(1)
+    assert (regions >= 0).all()
+    assert ((top + height <= 1 + 1e-6) & (left + width <= 1 + 1e-6)).all()
+    torch.manual_seed(0)
+    theirs = v2.RandomResizedCrop(1000, scale=(0.08, 1.0))
+    drawn = [theirs.make_params([torch.empty(1, 1000, 1000)]) for _ in range(4000)]
+    expected = torch.tensor([[one[key] / 1000 for key in ("top", "left", "height", "width")] for one in drawn])
+    torch.testing.assert_close(regions.mean(0), expected.mean(0), atol=0.015, rtol=0)
+    torch.testing.assert_close(regions.std(0), expected.std(0), atol=0.015, rtol=0)
+    torch.testing.assert_close((height * width).mean(), (expected[:, 2] * expected[:, 3]).mean(), atol=0.015, rtol=0)
+
+
+def test_a_region_is_enlarged_as_by_interpolation() -> None:
+    images = split(2, size=32).images
+    whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(2, -1)
+    assert torch.equal(resized_crop(images, whole), images)
+    region = torch.tensor([[0.25, 0.125, 0.5, 0.25]]).expand(2, -1)  # rows 8 to 24, columns 4 to 12
+    cut = torch.nn.functional.interpolate(images[:, :, 8:24, 4:12].float(), (32, 32), mode="bicubic")
+    inside = (slice(None), slice(None), slice(4, -4), slice(8, -8))  # at a cut's border theirs sees no neighbours
+    expected = cut.round().clamp(0, 255).to(torch.uint8)[inside]
+    differing = (resized_crop(images, region)[inside].int() - expected.int()).abs()
+    assert differing.max() <= 1
+    assert (differing == 0).float().mean() > 0.99

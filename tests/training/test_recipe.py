@@ -33,6 +33,7 @@ RECIPE = {
     "optim.clip_grad": 1.0,
     "optim.lr_scaling": "sqrt",
     "optim.layer_decay": 0.9,
+    "augment.resized_crop": 0.3,
     "augment.randaugment_ops": 2,
     "augment.color_jitter": 0.3,
     "augment.random_erasing": 0.25,
