@@ -32,6 +32,12 @@ class DistillationSpec(Part):
         "DeiT code does, which makes it smaller by the number of classes.",
         advanced=True,
     )
+    trained_fusion: bool = field(
+        False,
+        "Late fusion by training: also fits one linear head on the finished student's two embeddings, concatenated and "
+        "summed, over its training images; reported apart, as test_accuracy_concat_embeddings and _sum_embeddings.",
+        advanced=True,
+    )
     stored_logits: Literal["float32", "float16", "off"] = field(
         "float32",
         "How the teacher's logits are kept on disk, for all students of the same views. float32: exactly what it says. "

@@ -19,6 +19,7 @@ from deit_core.errors import ResourceError, RunError
 from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.models import (
     ModelCard,
+    VisionTransformer,
     build_model,
     find_teacher,
     initialise,
@@ -33,6 +34,7 @@ from deit_core.spec import RunSpec
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import Plan, choose_device, place, plain_plan
 from deit_core.training.evaluation import evaluate
+from deit_core.training.fusion import evaluate_trained_fusion
 from deit_core.training.measures import Group
 from deit_core.training.memory import fitting_batch_size, is_out_of_memory, out_of_memory, release
 from deit_core.training.probe import choose_plan
@@ -268,6 +270,11 @@ class _Session:
             metrics |= evaluate(average, self.data.test, self._normalize, self.device, "test", suffix="_ema")
         if self.spec.augment.test_flip:
             metrics |= evaluate(best, self.data.test, self._normalize, self.device, "test", suffix="_flip", flip=True)
+        if self.spec.distillation is not None and self.spec.distillation.trained_fusion:
+            assert isinstance(best, VisionTransformer)
+            metrics |= evaluate_trained_fusion(
+                best, self.data.train, self.data.test, self._normalize, self.device, "test"
+            )
         return RunFinished(self.progress.step, self.progress.best_epoch, self._elapsed_s(), metrics)
 
     def save_state(self) -> CheckpointSaved:
