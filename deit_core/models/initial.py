@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
 from deit_core.models.foreign import read_vit_weights
+from deit_core.models.published import Published
 from deit_core.models.state_dicts import read_state_dict
 from deit_core.models.transfer import transfer
 from deit_core.models.vit import VisionTransformer
@@ -35,6 +36,7 @@ def initialise(model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_d
         if path.is_dir() or is_own(path):
             _start_from_run(model, path, spec, classes)
         elif isinstance(model, VisionTransformer):
+            _check_heads(path, model)
             transfer(read_vit_weights(path), model, str(path))
         else:
             _load_cnn(read_state_dict(path), _network(model), str(path))
@@ -88,6 +90,16 @@ def _check_card(card: ModelCard, spec: RunSpec) -> None:
         raise CheckpointError(
             f"{told}, which split {spec.data.source} differently, so it has learned images that this run is judged "
             "on; give both the same data.fraction, data.val_fraction and data.split_seed."
+        )
+
+
+def _check_heads(path: Path, model: VisionTransformer) -> None:
+    """A file of weights says nothing of heads, so any number fits it; a hub's config beside it may say."""
+    said = Published.beside(path).num_heads
+    if said is not None and said != model.num_heads:
+        raise CheckpointError(
+            f"The config.json beside {path} says {said} attention heads a block and the model has {model.num_heads}; "
+            f"set model.num_heads to {said}."
         )
 
 

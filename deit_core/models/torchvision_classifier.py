@@ -14,10 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
+from deit_core.models.published import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.torchvision_ops import torchvision
-
-# What torchvision's ImageNet weights were trained with, of pixels in [0, 1].
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class TorchvisionClassifier(nn.Module):
@@ -54,8 +52,8 @@ class TorchvisionClassifier(nn.Module):
         if freeze_backbone:
             self.network.requires_grad_(False)
             self.network.get_submodule("fc").requires_grad_(True)
-        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(-1, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(-1, 1, 1), persistent=False)
         self.train()
 
     def train(self, mode: bool = True) -> Self:

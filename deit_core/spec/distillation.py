@@ -15,7 +15,9 @@ class DistillationSpec(Part):
 
     teacher: str = field(
         "teacher",
-        "The teacher: the name of a run of the same experiment, the id of a finished run, or a checkpoint's path.",
+        "The teacher: the name of a run of the same experiment, the id of a finished run, or a file: a checkpoint made "
+        "here, a ViT or DeiT of timm, Facebook or Hugging Face, or a ResNet or RegNet of torchvision's, for the same "
+        "classes in the same order.",
         min_length=1,
         max_length=1000,
     )

@@ -27,7 +27,7 @@ from deit_core.models import (
     library_versions,
     load_checkpoint,
     load_teacher,
-    read_card,
+    teacher_model,
 )
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
@@ -149,7 +149,7 @@ class _Session:
             return None
         path = find_teacher(asked.teacher, self.folder.path.parent)
         teacher = load_teacher(path, self.data.classes, self.spec.data)
-        return TeacherLogits(teacher, read_card(path).spec.model, self.device, asked.stored_logits)
+        return TeacherLogits(teacher, teacher_model(path, teacher), self.device, asked.stored_logits)
 
     def _open_teacher_logits(self, cap_gb: float) -> str:
         """Let the teacher remember from now on; a sentence about it. Threads must be settled: tables depend on them."""
