@@ -36,7 +36,7 @@ def load_foreign_teacher(file: Path, num_classes: int) -> DistillationTeacher:
 def spec_of(model: nn.Module) -> ModelSpec:
     """The part of a spec that a teacher from here is built from."""
     if not isinstance(model, VisionTransformer):
-        return TorchvisionSpec(name=model.name)  # type: ignore[arg-type]
+        return TorchvisionSpec(name=model.name)
     return VisionTransformerSpec(
         distilled=model.distilled,
         patch_size=model.patch_size[0],
@@ -52,7 +52,7 @@ def _vit_teacher(file: Path, num_classes: int) -> DistillationTeacher:
     _check_classes(file, model.num_classes, num_classes)
     published = Published.beside(file)
     mean, std = published.mean or IMAGENET_MEAN, published.std or IMAGENET_STD
-    if len(mean) != model.in_chans:
+    if not len(mean) == len(std) == model.in_chans:
         raise CheckpointError(
             f"{file} reads {model.in_chans} channels, and nothing says how their pixels were normalised; give a run "
             "made here or its best.safetensors as distillation.teacher, which say it."

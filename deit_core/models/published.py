@@ -31,12 +31,7 @@ class Published:
         heads = config.get("num_attention_heads", _part(config, "model_args").get("num_heads"))
         timms = _part(config, "pretrained_cfg")
         mean, std = pixels.get("image_mean", timms.get("mean")), pixels.get("image_std", timms.get("std"))
-        known = _are_numbers(mean) and _are_numbers(std) and len(mean) == len(std)
-        return cls(
-            num_heads=heads if isinstance(heads, int) and heads > 0 else None,
-            mean=tuple(map(float, mean)) if known else (),
-            std=tuple(map(float, std)) if known else (),
-        )
+        return cls(heads if isinstance(heads, int) and heads > 0 else None, _numbers(mean), _numbers(std))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -52,5 +47,7 @@ def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _are_numbers(values: Any) -> bool:
-    return isinstance(values, list) and bool(values) and all(isinstance(value, int | float) for value in values)
+def _numbers(values: Any) -> tuple[float, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
+        return ()
+    return tuple(map(float, values))

@@ -9,8 +9,10 @@ from deit_core.models.weights import is_own, load_checkpoint, read_card
 from deit_core.spec import DataSpec, ModelSpec
 
 
-def load_teacher(path: Path | str, classes: tuple[str, ...], data: DataSpec) -> DistillationTeacher:
-    """Load the teacher for a student that tells `classes` apart in `data`.
+def load_teacher(
+    path: Path | str, classes: tuple[str, ...], data: DataSpec, data_hash: str = ""
+) -> DistillationTeacher:
+    """Load the teacher for a student that tells `classes` apart in `data`, whose content has that hash once it is read.
 
     Of a file of others only the number of classes can be checked: it says neither their names nor what it has learned.
 
@@ -31,7 +33,7 @@ def load_teacher(path: Path | str, classes: tuple[str, ...], data: DataSpec) -> 
             f"than the student's ({', '.join(classes[:3])}, ...); "
             "choose a teacher that was trained on the student's data set."
         )
-    if card.spec.data.origin == data.origin and card.spec.data.split != data.split:
+    if card.is_split_otherwise(data, data_hash):
         raise CheckpointError(
             f"The teacher {card.spec.name!r} split {data.source} differently, so it has learned images that the "
             "student is judged on; give both the same data.fraction, data.val_fraction and data.split_seed."

@@ -64,6 +64,7 @@ class Store:
         event.listen(self.engine, "connect", _prepare_sqlite)
         with self.writing() as connection:
             schema.metadata.create_all(connection)
+            _number_all(connection)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -123,6 +124,7 @@ class Store:
                     )
                 )
                 self.note(connection, run_id, Status.QUEUED, "submitted")
+            _number_all(connection)
             rows = [{"run_id": run_id, "needs_id": other} for run_id, others in needs.items() for other in others]
             if rows:
                 connection.execute(insert(schema.dependencies), rows)
@@ -293,6 +295,13 @@ def _parse(spec: str) -> RunSpec | None:
         return RunSpec.model_validate_json(spec)
     except ValidationError:
         return None
+
+
+def _number_all(connection: Connection) -> None:
+    """Number the runs of a store from before SQLite did so; of any other there is nothing to do."""
+    connection.exec_driver_sql(
+        "UPDATE runs SET number = (SELECT coalesce(max(number), 0) FROM runs) + rowid WHERE number IS NULL"
+    )
 
 
 def _called(row: Any) -> str:

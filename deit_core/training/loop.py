@@ -123,7 +123,7 @@ class _Session:
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
         self._is_new = not (resume and self.folder.state_file.exists())
         if self._is_new:
-            initialise(model, spec, self.data.classes, self.folder.path.parent)
+            initialise(model, spec, self.data.classes, self.folder.path.parent, self.data.content_hash)
         self.model = place(model, self.device)
         self.teacher = self._load_teacher()
         self.step = TrainStep(spec, self.model, self.teacher, self._normalize, self.batches.steps_per_epoch)
@@ -148,7 +148,7 @@ class _Session:
         if asked is None:
             return None
         path = find_teacher(asked.teacher, self.folder.path.parent)
-        teacher = load_teacher(path, self.data.classes, self.spec.data)
+        teacher = load_teacher(path, self.data.classes, self.spec.data, self.data.content_hash)
         return TeacherLogits(teacher, teacher_model(path, teacher), self.device, asked.stored_logits)
 
     def _open_teacher_logits(self, cap_gb: float) -> str:
