@@ -240,6 +240,23 @@ def damaged_files(folder: Path) -> dict[str, tuple[Path, str]]:
     return files
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"no_embed_class": True, "init_values": 1e-6}, "positions for 16 tokens"),  # DeiT III
+        ({"reg_tokens": 4}, "positions for 21 tokens"),
+        ({"reg_tokens": 4, "no_embed_class": True}, "positions for 16 tokens"),
+        ({"init_values": 1e-6}, r"has not \(blocks\.0\.ls1\.gamma"),
+        ({"qk_norm": True}, r"has not \(blocks\.0\.attn\.k_norm"),
+        ({"class_token": False, "global_pool": "avg"}, "cls_token and 1 more are missing|cls_token is missing"),
+    ],
+    ids=str,
+)
+def test_other_kinds_of_vit_are_refused(options: dict[str, object], words: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        load_foreign(save_timm(their_model(distilled=False, **options), tmp_path))
+
+
 @LOADERS
 def test_files_that_are_none_are_one_sentence(load: Callable[[Path], object], tmp_path: Path) -> None:
     files = damaged_files(tmp_path)

@@ -105,7 +105,7 @@ def test_a_worker_says_so(store_too: bool, disk: SmallDisk, tiny: RunSpec, monke
 
 
 def test_a_log_that_cannot_be_closed_costs_no_run(
-    settings: Settings, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its lines were for a disk that is full: closing tries to write them once more."""
     honest = Path.open
@@ -119,6 +119,7 @@ def test_a_log_that_cannot_be_closed_costs_no_run(
         pytest.skip("this system has no /dev/full")
     monkeypatch.setattr(Path, "open", full)
     monkeypatch.setattr(logging, "raiseExceptions", False)
+    caplog.set_level(logging.INFO, logger="deit_core.worker")  # as in a worker's own process
     (run,), _ = train_here(open_store(settings.store_url), settings, tiny, lambda *_: None)
     assert run.status == Status.COMPLETED, run.message
 

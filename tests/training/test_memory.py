@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,9 @@ import torch
 
 from deit_core.errors import ResourceError
 from deit_core.events import CheckpointSaved, RunFinished
+from deit_core.runs import Status, open_store
+from deit_core.runs.foreground import train_here
+from deit_core.settings import Settings
 from deit_core.spec import RunSpec, replace
 from deit_core.training import memory, train
 from deit_core.training.memory import is_out_of_memory
@@ -93,6 +97,18 @@ def test_the_last_saved_state_is_kept_and_resumes(
     assert events[0].first_step == 17  # type: ignore[union-attr]
     assert isinstance(events[-1], RunFinished)
     assert any(isinstance(event, CheckpointSaved) for event in events)
+
+
+def test_a_worker_says_it_and_the_run_can_be_resumed(
+    settings: Settings, tiny: RunSpec, short_of_memory: dict[str, int]
+) -> None:
+    short_of_memory |= {"at": 20, "fit": 24}
+    (run,), mistake = train_here(open_store(settings.store_url), settings, tiny, lambda *_: None)
+    assert run.status == Status.FAILED
+    assert run.status.can_resume
+    assert "16 fit. Start again with optim.batch_size 16" in run.message
+    assert mistake is not None
+    assert not any(frame.f_locals for frame, _ in traceback.walk_tb(mistake.__traceback__) if "loop" in str(frame))
 
 
 @pytest.mark.parametrize(
