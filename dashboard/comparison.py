@@ -102,6 +102,8 @@ _MEASURES = (
     _Measure("test_accuracy_flip", "Test accuracy, mean with the mirror image", _PERCENT, _points),
     _Measure("test_accuracy_ema", "Test accuracy, moving average", _PERCENT, _points),
     _Measure("test_accuracy_mean_softmax", "Test accuracy, mean of the heads' probabilities", _PERCENT, _points),
+    _Measure("test_accuracy_concat_embeddings", "Test accuracy, one head on both embeddings", _PERCENT, _points),
+    _Measure("test_accuracy_sum_embeddings", "Test accuracy, one head on their sum", _PERCENT, _points),
     _Measure("test_loss", "Test loss", _LOSS, lambda value, first: _signed(value - first, ".4f")),
     _Measure("best_val_accuracy", "Best validation accuracy", _PERCENT, _points),
     _Measure("best_epoch", "Best epoch", "{:.0f}".format, lambda value, first: _signed(value - first, ".0f")),

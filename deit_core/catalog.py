@@ -149,8 +149,8 @@ METHODS: dict[str, MethodFacts] = {
         title="Grad-CAM",
         family="cnn",
         class_specific=True,
-        summary="Shows which cells of the CNN's last features speak for the class you ask about; a cell is 8 x 8 "
-        "pixels, so the map is coarse, and rows and columns that fill no cell stay empty.",
+        summary="Shows which cells of the CNN's last features speak for the class you ask about; a cell of ResNet-9 "
+        "is 8 x 8 pixels, so the map is coarse, and rows and columns that fill no cell stay empty.",
         source="Selvaraju et al. 2017 (arXiv:1610.02391)",
     ),
 }

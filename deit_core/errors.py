@@ -5,6 +5,7 @@ DeitError (ValueError)
   DataError          a data set that is missing or damaged, an upload that is no image
   CheckpointError    a checkpoint that is missing, damaged or made for something else
   RunError           a run that is asked for something that its status does not allow
+  ResourceError      a machine without the memory or the disk space that a run needs
 """
 
 from collections.abc import Iterable
@@ -31,6 +32,10 @@ class CheckpointError(DeitError):
 
 
 class RunError(DeitError):
+    pass
+
+
+class ResourceError(DeitError):
     pass
 
 

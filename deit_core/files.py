@@ -1,13 +1,33 @@
 """Writing files so that a reader finds the old content or the new, never half of it."""
 
+import errno
 import os
 import threading
 import time
 from pathlib import Path
 
+from deit_core.errors import ResourceError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or one person's share of it
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, flush to the disk, rename; then flush the folder, so that the rename survives a power cut."""
+    """Write beside, flush to the disk, rename; then flush the folder, so that the rename survives a power cut.
+
+    Raises: ResourceError where the disk is full; the old file is still there then, whole.
+    """
+    try:
+        _write(path, content)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise ResourceError(
+            f"The disk is full: {path} could not be written, and what was saved before is kept. Make room, then "
+            "resume or try again."
+        ) from error
+
+
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from deit_core.distillation import (
     DistillationLoss,
@@ -60,6 +61,19 @@ def test_soft_by_hand(reduction: str, count: int, tau: float) -> None:
     by_hand = 0.3 * divergence * tau**2 / count + 0.7 * cross_entropy(CLASS, [0, 2])
     loss = SoftDistillationLoss(Fixed(TEACHER), alpha=0.3, tau=tau, reduction=reduction)
     assert loss(INPUTS, (CLASS, DISTILLATION), LABELS).item() == pytest.approx(by_hand, abs=1e-6)
+
+
+@pytest.mark.parametrize("tau", [1.0, 3.0])
+def test_soft_is_the_formula_of_the_original_code_and_that_of_hinton(tau: float) -> None:
+    """The original divides by `outputs_kd.numel()`; torch's own batchmean is Hinton's mean over images."""
+    log_student = functional.log_softmax(DISTILLATION / tau, dim=1)
+    log_teacher = functional.log_softmax(TEACHER.expand(2, -1) / tau, dim=1)
+    summed = functional.kl_div(log_student, log_teacher, reduction="sum", log_target=True)
+    original = summed * (tau * tau) / DISTILLATION.numel()
+    hinton = functional.kl_div(log_student, log_teacher.exp(), reduction="batchmean") * tau**2
+    teacher = TEACHER.expand(2, -1)
+    torch.testing.assert_close(soft_distillation(DISTILLATION, teacher, tau, "numel"), original)
+    torch.testing.assert_close(soft_distillation(DISTILLATION, teacher, tau), hinton)
 
 
 def test_none_is_the_base_criterion_and_takes_one_output() -> None:

@@ -87,24 +87,14 @@ def choose(runs: Sequence[Run]) -> list[Choice]:
 
 
 def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
-    """The teacher of the first model that has one, at its best epoch; of the CNNs Grad-CAM reads only ResNet-9."""
+    """The teacher of the first model that has one, at its best epoch, if it is a CNN, which Grad-CAM reads."""
     by_id = {run.id: run for run in runs}
     for choice in choices:
         distillation = choice.run.spec.distillation
         teacher = by_id.get(distillation.teacher) if distillation is not None else None
-        if teacher is not None and teacher.spec.model.family == "resnet9" and best_file(teacher).exists():
+        if teacher is not None and teacher.spec.model.family != "vit" and best_file(teacher).exists():
             return Choice(teacher, best_file(teacher), _BEST)
     return None
-
-
-def unread_teacher(choices: Sequence[Choice], runs: Sequence[Run]) -> str:
-    """A sentence on a teacher that no column shows; empty where there is none such."""
-    by_id = {run.id: run for run in runs}
-    asked = [choice.run.spec.distillation.teacher for choice in choices if choice.run.spec.distillation is not None]
-    others = [by_id[one] for one in asked if one in by_id and by_id[one].spec.model.family == "torchvision"]
-    if not others:
-        return ""
-    return f"The teacher, a {family(others[0])}, has no column: Grad-CAM reads only a ResNet-9 here."
 
 
 def _pair(runs: Sequence[Run]) -> tuple[Run, Run | None]:

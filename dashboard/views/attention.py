@@ -70,8 +70,6 @@ def _explore(runs: Sequence[Run]) -> None:
         )
     with main:
         shown = closer.choose_columns(columns(choices, models.teacher_of(choices, runs), set_to))
-        if about_teacher := models.unread_teacher(choices, runs):
-            st.caption(about_teacher)
         try:
             with st.spinner("Loading the pictures"):
                 loaded = load()

@@ -5,7 +5,7 @@ from deit_core.models.cnn import ResNet9
 from deit_core.models.foreign import load_foreign
 from deit_core.models.initial import initialise
 from deit_core.models.positions import resample_pos_embed
-from deit_core.models.teachers import find_teacher, load_teacher
+from deit_core.models.teachers import find_teacher, is_foreign, load_teacher, teacher_model
 from deit_core.models.vit import VisionTransformer
 from deit_core.models.weights import ModelCard, library_versions, load_checkpoint, read_card, save_weights, weights_file
 
@@ -19,6 +19,7 @@ __all__ = [
     "find_teacher",
     "initialise",
     "input_statistics",
+    "is_foreign",
     "library_versions",
     "load_checkpoint",
     "load_foreign",
@@ -26,5 +27,6 @@ __all__ = [
     "read_card",
     "resample_pos_embed",
     "save_weights",
+    "teacher_model",
     "weights_file",
 ]

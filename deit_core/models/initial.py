@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
 from deit_core.models.foreign import read_vit_weights
+from deit_core.models.published import Published
 from deit_core.models.state_dicts import read_state_dict
 from deit_core.models.transfer import transfer
 from deit_core.models.vit import VisionTransformer
@@ -18,7 +19,7 @@ from deit_core.models.weights import ModelCard, is_own, read_card, weights_file
 from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec
 
 
-def initialise(model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_dir: Path) -> None:
+def initialise(model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_dir: Path, data_hash: str = "") -> None:
     """Give a new run's model the weights that its spec says it starts from; without any it stays as it is.
 
     Heads are kept where they tell the same classes apart: of a run made here by name, of other files by number.
@@ -27,14 +28,16 @@ def initialise(model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_d
         model: built from `spec`, and just initialised.
         classes: the class names of the run's data.
         runs_dir: where a run named by its id is looked for.
+        data_hash: of the data's content, which tells that a folder is another's images in another place.
     Raises: CheckpointError where the weights are not there, damaged, of another architecture, or have learned from
         images that this run is judged on.
     """
     if spec.initial_checkpoint:
         path = find_checkpoint(spec.initial_checkpoint, runs_dir)
         if path.is_dir() or is_own(path):
-            _start_from_run(model, path, spec, classes)
+            _start_from_run(model, path, spec, classes, data_hash)
         elif isinstance(model, VisionTransformer):
+            _check_heads(path, model)
             transfer(read_vit_weights(path), model, str(path))
         else:
             _load_cnn(read_state_dict(path), _network(model), str(path))
@@ -58,9 +61,9 @@ def find_checkpoint(name: str, runs_dir: Path) -> Path:
     )
 
 
-def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[str, ...]) -> None:
+def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[str, ...], data_hash: str) -> None:
     card, file = read_card(path), weights_file(path)
-    _check_card(card, spec)
+    _check_card(card, spec, data_hash)
     state, keep_heads = load_file(file), card.classes == classes
     if isinstance(model, VisionTransformer):
         transfer(state, model, str(file), keep_heads=keep_heads)
@@ -68,7 +71,7 @@ def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[
         _load_cnn(state, model, str(file), keep_heads=keep_heads)
 
 
-def _check_card(card: ModelCard, spec: RunSpec) -> None:
+def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
     theirs, ours = card.spec.model, spec.model
     told = f"The initial_checkpoint is of the run {card.spec.name!r}"
     if theirs.family != ours.family:
@@ -84,10 +87,20 @@ def _check_card(card: ModelCard, spec: RunSpec) -> None:
             f"{told}, which has {theirs.num_heads} attention heads a block and not {ours.num_heads}; "
             f"set model.num_heads to {theirs.num_heads}."
         )
-    if card.spec.data.source == spec.data.source and card.spec.data.split != spec.data.split:
+    if card.is_split_otherwise(spec.data, data_hash):
         raise CheckpointError(
             f"{told}, which split {spec.data.source} differently, so it has learned images that this run is judged "
             "on; give both the same data.fraction, data.val_fraction and data.split_seed."
+        )
+
+
+def _check_heads(path: Path, model: VisionTransformer) -> None:
+    """A file of weights says nothing of heads, so any number fits it; a hub's config beside it may say."""
+    said = Published.beside(path).num_heads
+    if said is not None and said != model.num_heads:
+        raise CheckpointError(
+            f"The config.json beside {path} says {said} attention heads a block and the model has {model.num_heads}; "
+            f"set model.num_heads to {said}."
         )
 
 

@@ -1,19 +1,26 @@
-"""A finished run as somebody's teacher: its checkpoint, frozen, with its own normalisation."""
+"""A finished run, or a file of others, as somebody's teacher: frozen, with its own normalisation."""
 
 from pathlib import Path
 
 from deit_core.distillation import DistillationTeacher
 from deit_core.errors import CheckpointError
-from deit_core.models.weights import load_checkpoint, read_card
-from deit_core.spec import DataSpec
+from deit_core.models.foreign_teacher import load_foreign_teacher, spec_of
+from deit_core.models.weights import is_own, load_checkpoint, read_card
+from deit_core.spec import DataSpec, ModelSpec
 
 
-def load_teacher(path: Path | str, classes: tuple[str, ...], data: DataSpec) -> DistillationTeacher:
-    """Load the teacher for a student that tells `classes` apart in `data`.
+def load_teacher(
+    path: Path | str, classes: tuple[str, ...], data: DataSpec, data_hash: str = ""
+) -> DistillationTeacher:
+    """Load the teacher for a student that tells `classes` apart in `data`, whose content has that hash once it is read.
+
+    Of a file of others only the number of classes can be checked: it says neither their names nor what it has learned.
 
     Raises: CheckpointError when the checkpoint is missing or damaged, knows other classes, or has learned from images
         that the student's validation holds back.
     """
+    if is_foreign(path):
+        return load_foreign_teacher(Path(path), len(classes))
     card = read_card(path)
     if len(card.classes) != len(classes):
         raise CheckpointError(
@@ -26,7 +33,7 @@ def load_teacher(path: Path | str, classes: tuple[str, ...], data: DataSpec) -> 
             f"than the student's ({', '.join(classes[:3])}, ...); "
             "choose a teacher that was trained on the student's data set."
         )
-    if card.spec.data.origin == data.origin and card.spec.data.split != data.split:
+    if card.is_split_otherwise(data, data_hash):
         raise CheckpointError(
             f"The teacher {card.spec.name!r} split {data.source} differently, so it has learned images that the "
             "student is judged on; give both the same data.fraction, data.val_fraction and data.split_seed."
@@ -34,6 +41,16 @@ def load_teacher(path: Path | str, classes: tuple[str, ...], data: DataSpec) -> 
     asked = card.spec.compute.precision
     precision = card.precision or (asked if asked != "auto" else "float32")
     return DistillationTeacher(load_checkpoint(path), card.mean, card.std, card.spec.data.img_size, precision)
+
+
+def is_foreign(path: Path | str) -> bool:
+    """Whether a teacher's checkpoint is a file that was not written here."""
+    return Path(path).is_file() and not is_own(Path(path))
+
+
+def teacher_model(path: Path | str, teacher: DistillationTeacher) -> ModelSpec:
+    """What a teacher that was loaded from `path` is built from."""
+    return spec_of(teacher.model) if is_foreign(path) else read_card(path).spec.model
 
 
 def find_teacher(name: str, runs_dir: Path) -> Path:

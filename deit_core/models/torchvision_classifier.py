@@ -14,10 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
+from deit_core.models.published import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.torchvision_ops import torchvision
-
-# What torchvision's ImageNet weights were trained with, of pixels in [0, 1].
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class TorchvisionClassifier(nn.Module):
@@ -54,8 +52,8 @@ class TorchvisionClassifier(nn.Module):
         if freeze_backbone:
             self.network.requires_grad_(False)
             self.network.get_submodule("fc").requires_grad_(True)
-        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(-1, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(-1, 1, 1), persistent=False)
         self.train()
 
     def train(self, mode: bool = True) -> Self:
@@ -66,14 +64,33 @@ class TorchvisionClassifier(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(self._adapted(x))
+        return logits
+
+    def forward_stages(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, C, height, width) -> the last features before they are pooled, (B, chans, gh, gw), as "last"."""
+        features = self._adapted(x)
+        for name, part in self.network.named_children():
+            if name == "avgpool":
+                break
+            features = part(features)
+        return {"last": features}
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """The last features -> logits (B, classes)."""
+        pooled = self.network.get_submodule("avgpool")(features)
+        logits: Tensor = self.network.get_submodule("fc")(pooled.flatten(1))
+        return logits
+
+    def _adapted(self, x: Tensor) -> Tensor:
+        """The images as the network reads them."""
         if self.input_size is not None and x.shape[-2:] != (self.input_size, self.input_size):
             x = F.interpolate(x, (self.input_size, self.input_size), mode="bilinear", antialias=True)
         if self.in_chans != 3:
             x = x.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
         if self.normalises:
             x = (x - self.mean) / self.std
-        logits: Tensor = self.network(x)
-        return logits
+        return x
 
 
 def imagenet_weights(name: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from deit_core.errors import CheckpointError
 from deit_core.files import write_atomically
 from deit_core.models.build import build_model
-from deit_core.spec import RunSpec
+from deit_core.spec import DataSpec, RunSpec
 
 _HEADER = "deit_lab"
 
@@ -58,6 +58,14 @@ class ModelCard(BaseModel):
             )
         mean, std = (torch.tensor(values, device=images.device).view(-1, 1, 1) for values in (self.mean, self.std))
         return (images.float() / 255 - mean) / std
+
+    def is_split_otherwise(self, data: DataSpec, data_hash: str = "") -> bool:
+        """Whether its images are those of `data`, by name or by content, cut otherwise into learned and held back ones.
+
+        Args: data_hash: of the data's content, where it has been read.
+        """
+        is_same = self.spec.data.origin == data.origin or (data_hash != "" and self.data_hash == data_hash)
+        return is_same and self.spec.data.split[1:] != data.split[1:]
 
     def class_index(self, name: str) -> int:
         """Where a class stands in the model's logits. Raises: ValueError for a class that it does not know."""

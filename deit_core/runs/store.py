@@ -64,6 +64,7 @@ class Store:
         event.listen(self.engine, "connect", _prepare_sqlite)
         with self.writing() as connection:
             schema.metadata.create_all(connection)
+            _number_all(connection)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -127,6 +128,7 @@ class Store:
                     )
                 )
                 self.note(connection, run_id, Status.QUEUED, "submitted")
+            _number_all(connection)
             rows = [{"run_id": run_id, "needs_id": other} for run_id, others in needs.items() for other in others]
             if rows:
                 connection.execute(insert(schema.dependencies), rows)
@@ -314,6 +316,13 @@ def _parse_experiment(spec: str | None) -> ExperimentSpec | None:
         return None if spec is None else ExperimentSpec.model_validate_json(spec)
     except ValidationError:
         return None
+
+
+def _number_all(connection: Connection) -> None:
+    """Number the runs of a store from before SQLite did so; of any other there is nothing to do."""
+    connection.exec_driver_sql(
+        "UPDATE runs SET number = (SELECT coalesce(max(number), 0) FROM runs) + rowid WHERE number IS NULL"
+    )
 
 
 def _called(row: Any) -> str:

@@ -11,12 +11,14 @@ import gc
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from deit_core.errors import DeitError, RunError
 from deit_core.events import Event, RunFailed, RunFinished
@@ -100,6 +102,7 @@ class Worker:
                     status, message, state = self._follow(run)
                 except Exception as error:
                     log.exception("failed")
+                    traceback.clear_frames(error.__traceback__)  # `mistake` must not keep a model in memory
                     status, message = Status.FAILED, describe(error)
                     if isinstance(error, DeitError):
                         self.mistake = self.mistake or error
@@ -176,17 +179,19 @@ class Worker:
         """Send log records to the run's file, and in the background all output of the process, crashes included."""
         path = log_file(self.settings.runs_dir, run.id)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", buffering=1) as file:
-            if self.is_background:
-                os.dup2(file.fileno(), sys.stdout.fileno())
-                os.dup2(file.fileno(), sys.stderr.fileno())
-            handler = logging.StreamHandler(file)
-            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-            log.addHandler(handler)
-            try:
-                yield
-            finally:
-                log.removeHandler(handler)
+        file = path.open("a", buffering=1)
+        if self.is_background:
+            os.dup2(file.fileno(), sys.stdout.fileno())
+            os.dup2(file.fileno(), sys.stderr.fileno())
+        handler = logging.StreamHandler(file)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        log.addHandler(handler)
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+            with contextlib.suppress(OSError):  # what a full disk did not take must not cost a run that ended well
+                file.close()
 
 
 def describe(error: Exception) -> str:
@@ -195,8 +200,10 @@ def describe(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "The disk is full. Make room, then resume: it goes on from the last saved state."
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "There was not enough memory. Start again with a smaller optim.batch_size, or resume on another device."
+    if isinstance(error, OperationalError) and getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return "The disk with the store is full. Make room, then resume: it goes on from the last saved state."
+    if isinstance(error, MemoryError):  # of a training's own steps it is told which batch size fits
+        return "There was not enough memory. Close other programs, then resume: it goes on from the last saved state."
     first_line = (str(error).splitlines() or [""])[0]
     return f"It ended with an error that is not yours ({type(error).__name__}: {first_line}); the log has more."
 

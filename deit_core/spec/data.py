@@ -1,5 +1,6 @@
 """Which images."""
 
+import os.path
 from typing import Literal, Self
 
 from pydantic import model_validator
@@ -51,8 +52,8 @@ class DataSpec(Part):
 
     @property
     def origin(self) -> str:
-        """What tells one collection of images from another."""
-        return f"folder {self.path}" if self.source == "folder" else self.source
+        """What tells one collection of images from another, as far as names do."""
+        return f"folder {os.path.normpath(self.path)}" if self.source == "folder" else self.source
 
     @model_validator(mode="after")
     def _folder_has_a_path(self) -> Self:

@@ -15,7 +15,9 @@ class DistillationSpec(Part):
 
     teacher: str = field(
         "teacher",
-        "The teacher: the name of a run of the same experiment, the id of a finished run, or a checkpoint's path.",
+        "The teacher: the name of a run of the same experiment, the id of a finished run, or a file: a checkpoint made "
+        "here, a ViT or DeiT of timm, Facebook or Hugging Face, or a ResNet or RegNet of torchvision's, for the same "
+        "classes in the same order.",
         min_length=1,
         max_length=1000,
     )
@@ -30,6 +32,12 @@ class DistillationSpec(Part):
         "batchmean",
         "How the soft term is averaged: over images (Hinton et al. 2015), or over images and classes as the original "
         "DeiT code does, which makes it smaller by the number of classes.",
+        advanced=True,
+    )
+    trained_fusion: bool = field(
+        False,
+        "Late fusion by training: also fits one linear head on the finished student's two embeddings, concatenated and "
+        "summed, over its training images; reported apart, as test_accuracy_concat_embeddings and _sum_embeddings.",
         advanced=True,
     )
     stored_logits: Literal["float32", "float16", "off"] = field(

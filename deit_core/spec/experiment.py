@@ -43,7 +43,7 @@ class ExperimentSpec(Part):
             if (start := self.start_of(run)) is not None:
                 if names.index(start.name) >= index:
                     raise ValueError(f"{run.name!r} starts from {start.name!r}; list that run before it.")
-                if start.data.source == run.data.source and start.data.split != run.data.split:
+                if start.data.origin == run.data.origin and start.data.split != run.data.split:
                     raise ValueError(
                         f"{start.name!r} and {run.name!r} split their data differently, so the second would start "
                         "from weights that have learned images it is judged on; give both the same fraction, "

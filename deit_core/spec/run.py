@@ -53,6 +53,12 @@ class RunSpec(Part):
                     "A distilled model without distillation would leave its second head untrained; "
                     "add a distillation section with a teacher, or set model.distilled to false."
                 )
+        has_tokens = self.model.family == "vit" and self.model.distilled
+        if self.distillation is not None and self.distillation.trained_fusion and not has_tokens:
+            raise ValueError(
+                "Late fusion needs the embeddings of two tokens, which a model without distillation token has not; set "
+                "model.distilled to true, or distillation.trained_fusion to false."
+            )
         is_random = not self.initial_checkpoint and not (
             self.model.family == "torchvision" and self.model.pretrained != "off"
         )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from deit_core.catalog import SourceFacts
 from deit_core.distillation import DistillationTeacher
 from deit_core.facts import facts_of
-from deit_core.models import build_model, find_teacher, read_card
+from deit_core.models import build_model, find_teacher, is_foreign, load_teacher, read_card
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 from deit_core.training.device import Plan, choose_device, place, plain_plan
 from deit_core.training.probe import SilentTeacher, choose_plan
@@ -25,12 +25,12 @@ _BATCH_S = 1.0  # a batch that takes longer to go through the model is measured 
 
 
 def estimate_duration(
-    spec: RunSpec, teacher_spec: RunSpec | None, plans: Path, num_threads: int, facts: SourceFacts
+    spec: RunSpec, teacher: RunSpec | DistillationTeacher | None, plans: Path, num_threads: int, facts: SourceFacts
 ) -> float:
     """Seconds of training, validation and test, without the start of the process.
 
     Args:
-        teacher_spec: the spec of the teacher the student would learn from, where there is one.
+        teacher: the teacher the student would learn from, where there is one, or the spec of its run.
         plans: the folder where it is remembered how models compute fastest here.
         num_threads: CPU threads where the spec does not say.
         facts: of the spec's data.
@@ -41,8 +41,11 @@ def estimate_duration(
     num_train = num_images - num_val
     step, pixels, labels = _first_step(spec, int(num_train), plans, facts)
     step_s = _seconds_per_call(lambda: step(pixels, labels, 0)["train_loss"].item())  # reading it waits for the device
-    if teacher_spec is not None:
-        step_s += _teacher_s(teacher_spec, pixels, plans, facts) * _share_asked(spec)
+    if isinstance(teacher, RunSpec):
+        teacher = _teacher(teacher, pixels, plans, facts)
+    if teacher is not None:
+        place(teacher, pixels.device)
+        step_s += _seconds_per_call(lambda: teacher(pixels).sum().item()) * _share_asked(spec)
     model = step.model.eval()
     with torch.no_grad():
         image_s = _seconds_per_call(lambda: model(pixels).sum().item()) / len(pixels)
@@ -95,12 +98,11 @@ def _measurable(model: nn.Module, batch_size: int, shape: tuple[int, int, int], 
     return num_images
 
 
-def _teacher_s(spec: RunSpec, pixels: Tensor, plans: Path, facts: SourceFacts) -> float:
-    """Seconds in which the teacher of a run answers a batch."""
+def _teacher(spec: RunSpec, pixels: Tensor, plans: Path, facts: SourceFacts) -> DistillationTeacher:
+    """A teacher like that of a run, which answers as fast and says nothing of use."""
     step, _, _ = _first_step(spec, spec.optim.batch_size, plans, facts)
     half = (0.5,) * pixels.shape[1]
-    teacher = DistillationTeacher(step.model, half, half, spec.data.img_size, step.plan.precision)
-    return _seconds_per_call(lambda: teacher(pixels).sum().item())
+    return DistillationTeacher(step.model, half, half, spec.data.img_size, step.plan.precision)
 
 
 def _share_asked(spec: RunSpec) -> float:
@@ -127,10 +129,14 @@ def estimate_durations(
     """
     durations: dict[str, float] = {}
     for run in members(spec):
-        teacher = spec.teacher_of(run) if isinstance(spec, ExperimentSpec) else None
+        facts = facts_of(run.data, Path(data_dir))
+        teacher: RunSpec | DistillationTeacher | None = None
+        if isinstance(spec, ExperimentSpec):
+            teacher = spec.teacher_of(run)
         if teacher is None and run.distillation is not None:
-            teacher = read_card(find_teacher(run.distillation.teacher, runs_dir)).spec
-        once_s = estimate_duration(run, teacher, runs_dir / "plans", num_threads, facts_of(run.data, Path(data_dir)))
+            path = find_teacher(run.distillation.teacher, runs_dir)
+            teacher = load_teacher(path, facts.classes, run.data) if is_foreign(path) else read_card(path).spec
+        once_s = estimate_duration(run, teacher, runs_dir / "plans", num_threads, facts)
         durations[run.name] = once_s * (spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1)
     return durations
 

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from deit_core.data import TrainBatches, load_data
 from deit_core.data.augment import counter_seed
-from deit_core.errors import RunError
+from deit_core.errors import ResourceError, RunError
 from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.machine import describe_machine
 from deit_core.models import (
     ModelCard,
+    VisionTransformer,
     build_model,
     find_teacher,
     initialise,
@@ -27,14 +28,16 @@ from deit_core.models import (
     library_versions,
     load_checkpoint,
     load_teacher,
-    read_card,
+    teacher_model,
 )
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan
 from deit_core.training.evaluation import evaluate
+from deit_core.training.fusion import evaluate_trained_fusion
 from deit_core.training.measures import Group
+from deit_core.training.memory import fitting_batch_size, is_out_of_memory, out_of_memory, release
 from deit_core.training.probe import choose_plan
 from deit_core.training.step import TrainStep
 from deit_core.training.teacher_logits import TeacherLogits
@@ -66,15 +69,29 @@ def train(
             began with.
         group_s: steps are reported in groups of about this many seconds; 0 reports each.
         logits_gb: disk space, in units of 10^9 bytes, for the tables of teachers' logits, which lie beside this folder.
-    Raises: DeitError where data, teacher or folder do not fit the spec.
+    Raises: DeitError where data, teacher or folder do not fit the spec, or memory or disk do not suffice; the last
+        good checkpoint stays then, too.
     """
-    session = _Session(spec, Path(run_dir), Path(data_dir), resume, device, num_threads)
+    try:
+        session = _Session(spec, Path(run_dir), Path(data_dir), resume, device, num_threads)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ResourceError(
+            "There was not enough memory for the data and the model; choose a smaller data.img_size or model, or "
+            "another machine."
+        ) from error
     try:
         yield from session.events(group_s, logits_gb)
     except GeneratorExit:
         if session.has_unsaved_steps and session.has_finite_weights():
             session.save_state()
         raise
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        release(error)
+        raise out_of_memory(session.batches.batch_size, fitting_batch_size(session.step, session.batches)) from error
     finally:
         session.close()
 
@@ -106,19 +123,16 @@ class _Session:
         self.batches = TrainBatches(self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device)
         torch.manual_seed(counter_seed(spec.seed, 0, _INIT))
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
-        has_state = resume and self.folder.state_file.exists()
-        if not has_state:
-            initialise(model, spec, self.data.classes, self.folder.path.parent)
+        self._is_new = not (resume and self.folder.state_file.exists())
+        if self._is_new:
+            initialise(model, spec, self.data.classes, self.folder.path.parent, self.data.content_hash)
         self.model = place(model, self.device)
         self.teacher = self._load_teacher()
         self.step = TrainStep(spec, self.model, self.teacher, self._normalize, self.batches.steps_per_epoch)
         self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
-        if has_state:
+        if not self._is_new:
             self._load_state()
-        else:
-            self._choose_plan()
         self.has_unsaved_steps = False
-        self._started_at = time.monotonic() - self.progress.elapsed_s
 
     @property
     def total_steps(self) -> int:
@@ -136,8 +150,8 @@ class _Session:
         if asked is None:
             return None
         path = find_teacher(asked.teacher, self.folder.path.parent)
-        teacher = load_teacher(path, self.data.classes, self.spec.data)
-        return TeacherLogits(teacher, read_card(path).spec.model, self.device, asked.stored_logits)
+        teacher = load_teacher(path, self.data.classes, self.spec.data, self.data.content_hash)
+        return TeacherLogits(teacher, teacher_model(path, teacher), self.device, asked.stored_logits)
 
     def _open_teacher_logits(self, cap_gb: float) -> str:
         """Let the teacher remember from now on; a sentence about it. Threads must be settled: tables depend on them."""
@@ -155,6 +169,9 @@ class _Session:
         self.step.follow(Plan(**self.progress.plan) if self.progress.plan else plain_plan(self.spec.compute))
 
     def events(self, group_s: float, logits_gb: float) -> Iterator[Event]:
+        if self._is_new:
+            self._choose_plan()
+        self._started_at = time.monotonic() - self.progress.elapsed_s
         yield RunStarted(
             num_params=sum(p.numel() for p in self.model.parameters()),
             num_train=len(self.data.train),
@@ -256,6 +273,11 @@ class _Session:
             metrics |= evaluate(average, self.data.test, self._normalize, self.device, "test", suffix="_ema")
         if self.spec.augment.test_flip:
             metrics |= evaluate(best, self.data.test, self._normalize, self.device, "test", suffix="_flip", flip=True)
+        if self.spec.distillation is not None and self.spec.distillation.trained_fusion:
+            assert isinstance(best, VisionTransformer)
+            metrics |= evaluate_trained_fusion(
+                best, self.data.train, self.data.test, self._normalize, self.device, "test"
+            )
         return RunFinished(self.progress.step, self.progress.best_epoch, self._elapsed_s(), metrics)
 
     def save_state(self) -> CheckpointSaved:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from deit_core.data import ImageData
 from deit_core.distillation import DistillationTeacher
+from deit_core.errors import ResourceError
 from deit_core.spec import ModelSpec, RunSpec
 from deit_core.training.device import machine_facts, place
 from deit_core.training.logit_table import LogitTable, NoRoomError, open_table
@@ -93,7 +94,7 @@ class TeacherLogits(nn.Module):
         shape = len(data.train) * num_views, len(data.classes)
         try:
             table = open_table(home, facts, shape, self.stored, cap_gb * 1e9)
-        except (NoRoomError, OSError) as reason:
+        except (NoRoomError, ResourceError, OSError) as reason:
             return f"The teacher is asked at every step, since there is no table of its logits: {reason}."
         self._table = table
         return (

@@ -13,6 +13,7 @@ from deit_core import torchvision_ops  # noqa: F401  # before pytorch_grad_cam, 
 from deit_core.attention.gradcam import grad_cam
 from deit_core.models import ResNet9, VisionTransformer
 from deit_core.models.cnn import STRIDES
+from deit_core.models.torchvision_classifier import TorchvisionClassifier
 
 from pytorch_grad_cam import GradCAM  # isort: skip
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # isort: skip
@@ -113,6 +114,31 @@ def test_layer3_is_the_default_and_stages_differ() -> None:
     maps = {layer: grad_cam(model, images, layer=layer) for layer in STRIDES}
     assert torch.equal(grad_cam(model, images), maps["layer3"])
     assert not torch.allclose(maps["layer1"], maps["layer2"])
+
+
+@pytest.mark.parametrize(("name", "module"), [("resnet18", "layer4"), ("regnet_y_400mf", "trunk_output")])
+def test_torchvisions_networks_equal_pytorch_grad_cam_too(name: str, module: str) -> None:
+    """Grey images of 30 x 40 pixels, resized to 64: two by two cells, each a quarter of the image."""
+    torch.manual_seed(0)
+    model = TorchvisionClassifier(name, in_chans=1, num_classes=5, input_size=64, normalises=True).double().eval()
+    images, targets = torch.rand(2, 1, 30, 40, dtype=torch.float64), torch.tensor([0, 4])
+    with torch.no_grad():
+        torch.testing.assert_close(model.forward_head(model.forward_stages(images)["last"]), model(images))
+    ours = grad_cam(model, images, target=targets)
+    assert ours.shape == (2, 30, 40)
+    theirs = copy.deepcopy(model)
+    with GradCAM(theirs, [theirs.network.get_submodule(module)]) as cam:
+        cam(images, [ClassifierOutputTarget(target) for target in targets.tolist()])
+        stored = cam.activations_and_grads
+        cells = cam.get_cam_image(
+            images, cam.target_layers[0], None, stored.activations[0].numpy(), stored.gradients[0].numpy(), False
+        )
+    cells = torch.from_numpy(np.maximum(cells, 0))
+    expected = cells.repeat_interleave(15, -2).repeat_interleave(20, -1)
+    expected = expected / expected.sum((-2, -1), keepdim=True).clamp_min(1e-300)
+    torch.testing.assert_close(ours, expected.to(ours.dtype), rtol=0, atol=1e-9)
+    with pytest.raises(ValueError, match="There is no layer 'layer4'; choose last"):
+        grad_cam(model, images, layer="layer4")
 
 
 @every_layer

@@ -1,28 +1,27 @@
-"""Which teacher the Attention page can show beside its student, and what it says of another."""
+"""Which teacher the Attention page shows beside its student."""
 
 from pathlib import Path
 
-from dashboard.attention.models import Choice, teacher_of, unread_teacher
+import pytest
+
+from dashboard.attention.models import Choice, best_file, teacher_of
 from deit_core import presets
 from deit_core.runs import Store, enqueue
-from deit_core.spec import ExperimentSpec, RunSpec
+from deit_core.spec import RunSpec
 
 
-def choices(store: Store, spec: ExperimentSpec) -> list[Choice]:
-    *_, deit = enqueue(store, spec)
-    return [Choice(store.run(deit), Path("best.safetensors"), "Best epoch")]
-
-
-def test_a_teacher_that_grad_cam_cannot_read_is_named(store: Store) -> None:
+@pytest.mark.parametrize(
+    ("model", "is_shown"),
+    [({"family": "resnet9"}, True), ({"family": "torchvision", "name": "resnet18"}, True), ({"family": "vit"}, False)],
+)
+def test_a_cnn_has_a_column(model: dict[str, str], is_shown: bool, store: Store) -> None:
     spec = presets.digits_quick()
-    resnet = RunSpec.model_validate(
-        spec.runs[0].model_dump() | {"model": {"family": "torchvision", "name": "resnet18"}}
-    )
-    shown = choices(store, spec.model_copy(update={"runs": (resnet, *spec.runs[1:])}))
-    assert "a resnet18, has no column" in unread_teacher(shown, store.runs())
-    assert teacher_of(shown, store.runs()) is None
-
-
-def test_of_a_resnet9_nothing_needs_to_be_said(store: Store) -> None:
-    shown = choices(store, presets.digits_quick())
-    assert unread_teacher(shown, store.runs()) == ""
+    one = RunSpec.model_validate(spec.runs[0].model_dump() | {"model": model})
+    teacher, _, deit = enqueue(store, spec.model_copy(update={"runs": (one, *spec.runs[1:])}))
+    shown = [Choice(store.run(deit), Path("best.safetensors"), "Best epoch")]
+    assert teacher_of(shown, store.runs()) is None  # it has no checkpoint yet
+    file = best_file(store.run(teacher))
+    file.parent.mkdir(parents=True)
+    file.touch()
+    found = teacher_of(shown, store.runs())
+    assert (found is not None and found.file == file) == is_shown

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from deit_core import torchvision_ops  # noqa: F401  # before timm, which imports torchvision
 from deit_core.errors import CheckpointError
-from deit_core.models import load_foreign, resample_pos_embed
+from deit_core.models import build_model, initialise, load_foreign, load_teacher, resample_pos_embed
+from deit_core.spec import DataSpec, RunSpec, VisionTransformerSpec
 
 from timm.layers import resample_abs_pos_embed  # isort: skip
 from timm.models import deit as timm_deit  # isort: skip
@@ -104,6 +105,17 @@ def test_a_file_of_others_gives_timms_logits(
         torch.testing.assert_close(ours(images), theirs(images), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_width_goes_from_224_to_384_as_timm_does(width: str, tmp_path: Path) -> None:
+    theirs = their_model(width, distilled=True, img_size=224, depth=1)
+    ours = load_foreign(save_facebook(theirs, tmp_path), img_size=384)
+    theirs.set_input_size((384, 384))
+    torch.testing.assert_close(ours.pos_embed, theirs.pos_embed, atol=1e-6, rtol=1e-5)
+    images = torch.randn(1, 3, 384, 384)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images), atol=1e-4, rtol=1e-4)
+
+
 def test_the_whole_deit_tiny_at_224_and_384_is_timms(tmp_path: Path) -> None:
     theirs = timm_deit.deit_tiny_distilled_patch16_224(num_classes=1000).eval()
     file = save_facebook(theirs, tmp_path)
@@ -168,12 +180,30 @@ class _Payload:
         return os.mkdir, (str(self.file),)
 
 
-def test_a_malicious_pickle_is_refused_and_does_nothing(tmp_path: Path) -> None:
+def as_teacher(file: Path) -> object:
+    return load_teacher(file, tuple("0123456"), DataSpec(source="digits", img_size=16))
+
+
+def start_from(file: Path) -> None:
+    size = {"embed_dim": 192, "depth": 2, "num_heads": 3, "mlp_ratio": 4.0, "patch_size": 16}
+    spec = RunSpec(
+        data=DataSpec(source="digits", img_size=64),
+        model=VisionTransformerSpec.model_validate(size),
+        initial_checkpoint=str(file.absolute()),
+    )
+    initialise(build_model(spec, in_chans=3, num_classes=7), spec, tuple("0123456"), file.parent / "runs")
+
+
+LOADERS = pytest.mark.parametrize("load", [load_foreign, as_teacher, start_from])
+
+
+@LOADERS
+def test_a_malicious_pickle_is_refused_and_does_nothing(load: Callable[[Path], object], tmp_path: Path) -> None:
     for zipped in (True, False):
         target, file = tmp_path / "harmed", tmp_path / "evil.pth"
         torch.save({"model": _Payload(target)}, file, _use_new_zipfile_serialization=zipped)
         with pytest.raises(CheckpointError, match=r"would run code \((posix|nt)\.mkdir\)"):
-            load_foreign(file)
+            load(file)
         assert not target.exists()
     torch.load(file, weights_only=False)
     assert target.exists()  # the payload does work
@@ -210,9 +240,31 @@ def damaged_files(folder: Path) -> dict[str, tuple[Path, str]]:
     return files
 
 
-def test_files_that_are_none_are_one_sentence(tmp_path: Path) -> None:
-    for name, (file, words) in damaged_files(tmp_path).items():
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"no_embed_class": True, "init_values": 1e-6}, "positions for 16 tokens"),  # DeiT III
+        ({"reg_tokens": 4}, "positions for 21 tokens"),
+        ({"reg_tokens": 4, "no_embed_class": True}, "positions for 16 tokens"),
+        ({"init_values": 1e-6}, r"has not \(blocks\.0\.ls1\.gamma"),
+        ({"qk_norm": True}, r"has not \(blocks\.0\.attn\.k_norm"),
+        ({"class_token": False, "global_pool": "avg"}, "cls_token and 1 more are missing|cls_token is missing"),
+    ],
+    ids=str,
+)
+def test_other_kinds_of_vit_are_refused(options: dict[str, object], words: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        load_foreign(save_timm(their_model(distilled=False, **options), tmp_path))
+
+
+@LOADERS
+def test_files_that_are_none_are_one_sentence(load: Callable[[Path], object], tmp_path: Path) -> None:
+    files = damaged_files(tmp_path)
+    load(tmp_path / "whole.pt")
+    for name, (file, words) in files.items():
+        if load is not load_foreign:
+            words = {"cnn.pt": "ViT", "nowhere": "There is no|neither a run in|is neither"}.get(name, words)
         with pytest.raises(CheckpointError, match=words) as caught:
-            load_foreign(file)
+            load(file)
         assert "\n" not in str(caught.value), name
         assert str(file) in str(caught.value)

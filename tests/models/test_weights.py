@@ -69,6 +69,24 @@ def test_a_teacher_of_other_classes_is_refused(checkpoint: Path) -> None:
     assert load_teacher(checkpoint, tuple("0123456789"), DIGITS)(torch.rand(2, 1, 16, 16)).shape == (2, 10)
 
 
+@pytest.mark.parametrize("same_place", ["pets", "./pets", "other/../pets"])
+def test_a_folder_is_known_by_its_place_and_by_its_content(same_place: str, checkpoint: Path) -> None:
+    pets = DataSpec(source="folder", path="pets", img_size=16, val_fraction=0.2)
+    card = read_card(checkpoint)
+    card = card.model_copy(update={"spec": card.spec.model_copy(update={"data": pets}), "data_hash": "abc"})
+
+    def other(path: str, **changes: object) -> DataSpec:
+        return pets.model_copy(update={"path": path, **changes})
+
+    assert not card.is_split_otherwise(other(same_place))
+    assert card.is_split_otherwise(other(same_place, split_seed=5))
+    assert card.is_split_otherwise(other("/copied/elsewhere", split_seed=5), data_hash="abc")
+    assert not card.is_split_otherwise(other("/copied/elsewhere"), data_hash="abc")
+    assert not card.is_split_otherwise(
+        other("cars", split_seed=5), data_hash="def"
+    )  # to start from other images is fine
+
+
 def test_exports_give_the_same_logits(checkpoint: Path, tmp_path: Path) -> None:
     model, images = load_checkpoint(checkpoint), torch.randn(5, 1, 16, 16)
     export_checkpoint(checkpoint, tmp_path / "m.pt", "pt")

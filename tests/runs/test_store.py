@@ -1,9 +1,11 @@
 """The store and the queue: one truth, however many processes ask."""
 
+import contextlib
 import math
 import multiprocessing
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -365,3 +367,24 @@ def test_an_experiment_of_an_older_version_has_no_spec_but_is_there(store: Store
     assert (experiment.name, experiment.spec) == ("digits-quick", None)
     enqueue(older, presets.digits_quick())
     assert [one.spec for one in older.experiments()] == [None, presets.digits_quick()]
+
+
+def test_runs_of_an_old_store_without_numbers_get_some(tmp_path: Path, tiny: RunSpec) -> None:
+    path = tmp_path / "old.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        columns = [column for column in schema.runs.columns if column.name not in ("id", "number")]
+        rest = ", ".join(f"{column.name} {column.type.compile()}" for column in columns)
+        old.execute(f"CREATE TABLE runs (id VARCHAR(12) PRIMARY KEY, number INTEGER, {rest})")
+        values = "stop_requested, created_at, step, total_steps, epoch, results, message, status, spec"
+        for run_id, number in (("a1", 7), ("a2", None), ("a3", None)):
+            old.execute(
+                f"INSERT INTO runs (id, number, {values}) VALUES (?, ?, 0, 0, 0, 0, 0, '{{}}', '', 'completed', ?)",
+                (run_id, number, tiny.model_dump_json()),
+            )
+        old.commit()
+    store = open_store(f"sqlite:///{path}")
+    (new,) = enqueue(store, tiny)
+    runs = store.runs()
+    assert [run.id for run in runs] == [new, "a3", "a2", "a1"]
+    assert len({run.number for run in runs}) == 4
+    assert runs[-1].number == 7

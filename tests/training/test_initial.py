@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from deit_core.errors import CheckpointError
 from deit_core.events import EpochDone, RunFinished, StepDone
@@ -124,6 +124,16 @@ def test_what_cannot_be_started_from_is_one_sentence(
     with pytest.raises(CheckpointError, match=words) as caught:
         initialised(spec, tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_heads_are_checked_where_a_hubs_config_says_them(pretrained: RunSpec, tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file(load_file(tmp_path / "first" / "best.safetensors"), file)  # as of others: without its card
+    initialised(change(pretrained, initial_checkpoint=str(file), model__num_heads=4), tmp_path)
+    (tmp_path / "config.json").write_text('{"model_args": {"num_heads": 2}}')
+    initialised(change(pretrained, initial_checkpoint=str(file)), tmp_path)
+    with pytest.raises(CheckpointError, match=r"says 2 attention heads .* set model\.num_heads to 2"):
+        initialised(change(pretrained, initial_checkpoint=str(file), model__num_heads=4), tmp_path)
 
 
 def test_a_cnn_starts_from_a_cnn(tiny_trio: ExperimentSpec, pretrained: RunSpec, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Learning rates, parameter groups and optimisers, against their closed forms and against timm's."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -61,6 +62,21 @@ def test_every_parameter_is_in_one_group(layer_decay: float) -> None:
     groups = parameter_groups(model, 0.05, layer_decay)
     found = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(found) == sorted(map(id, model.parameters()))
+
+
+def test_what_decays_is_what_decays_in_timm() -> None:
+    from timm.models.deit import VisionTransformerDistilled
+    from timm.optim import param_groups_weight_decay
+
+    options = {"img_size": 16, "patch_size": 4, "in_chans": 1, "num_classes": 10, "embed_dim": 32, "depth": 3}
+    theirs, ours = VisionTransformerDistilled(**options, num_heads=2), student()
+
+    def spared(model: nn.Module, groups: list[dict[str, Any]]) -> set[str]:
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        return {names[id(p)] for group in groups if group["weight_decay"] == 0 for p in group["params"]}
+
+    expected = spared(theirs, param_groups_weight_decay(theirs, 0.05, no_weight_decay_list=theirs.no_weight_decay()))
+    assert spared(ours, parameter_groups(ours, 0.05)) == expected
 
 
 def test_layer_decay_groups_as_timm_does() -> None:

@@ -1,0 +1,114 @@
+"""When memory runs out: telling that it did, and finding a batch size that fits.
+
+Knows a run's step and its batches; nothing of queues or of what is saved.
+"""
+
+import gc
+import re
+import traceback
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
+
+import psutil
+import torch
+from torch import Tensor
+
+from deit_core.data import TrainBatches
+from deit_core.errors import ResourceError
+from deit_core.training.step import TrainStep
+
+_SMALLEST = 4  # images: a batch norm over a single cell cannot learn from one
+_SAYS_SO = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|bad_alloc|ALLOC_FAILED"
+    r"|could not create a (primitive|memory)"  # oneDNN's words for it
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory was wanting: on a GPU, or on a CPU, where torch raises a plain RuntimeError."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and _SAYS_SO.search(str(error)) is not None
+
+
+def release(error: BaseException) -> None:
+    """Let go of the tensors of the step that failed, which the error's traceback still holds."""
+    traceback.clear_frames(error.__traceback__)
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def out_of_memory(num_images: int, fitting: int | None) -> ResourceError:
+    """What to tell of a step of `num_images` that failed, where one of `fitting` images can be made."""
+    told = f"There was not enough memory for a step of {num_images} images"
+    if fitting is None:
+        return ResourceError(
+            f"{told}, and not even {_SMALLEST} fit; start again with a smaller model or data.img_size, or resume where "
+            "there is more memory."
+        )
+    if fitting == num_images:
+        return ResourceError(
+            f"{told}, but there is now: something else had taken it. Resume; it goes on from the last saved state."
+        )
+    return ResourceError(
+        f"{told}; {fitting} fit. Start again with optim.batch_size {fitting}, or resume where there is more memory: it "
+        "goes on from the last saved state."
+    )
+
+
+def fitting_batch_size(step: TrainStep, batches: TrainBatches) -> int | None:
+    """The largest power of two up to the batch size of a run whose step can be made; None where not even 4 fit.
+
+    Steps are really made, of half as many images again, since memory is in pieces later on; so the model is of no use
+    afterwards. On a CPU, sizes are passed over whose activations alone are larger than what is free: there the system
+    may grant memory that it does not have, and end the process once it is used.
+    """
+    step.optimizer.zero_grad(set_to_none=True)
+    step.follow(replace(step.plan, compiled=False))  # compiling for each size would take minutes
+    step.model.train()
+
+    def attempt(num_images: int) -> None:
+        some = copy(batches)
+        some.batch_size = min(num_images, batches.batch_size)
+        batch = next(some.epoch(0))
+        step(batch.pixels, batch.labels, 0, None, batch.mix)
+
+    size = 1 << (batches.batch_size.bit_length() - 1)
+    if batches.device.type == "cpu":
+        needed = _bytes_per_image(attempt)
+        while size * needed > psutil.virtual_memory().available:
+            size //= 2
+    while size >= _SMALLEST and not _fits(attempt, size + size // 2):
+        size //= 2
+    return size if size >= _SMALLEST else None
+
+
+def _fits(attempt: Callable[[int], None], size: int) -> bool:
+    try:
+        attempt(size)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        release(error)
+        return False
+    return True
+
+
+def _bytes_per_image(attempt: Callable[[int], None]) -> int:
+    """What a step keeps of each image for its backward pass; 0 where so few images cannot be tried."""
+    sizes: list[int] = []
+    for num_images in (_SMALLEST, 2 * _SMALLEST):
+        storages: dict[int, int] = {}
+
+        def note(tensor: Tensor, found: dict[int, int] = storages) -> Tensor:
+            storage = tensor.untyped_storage()
+            found[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            if not _fits(attempt, num_images):
+                return 0
+        sizes.append(sum(storages.values()))
+    return (sizes[1] - sizes[0]) // _SMALLEST

@@ -1,0 +1,136 @@
+"""A disk that fills up while a run trains: told in a sentence, what was saved is whole, and the run goes on later."""
+
+import errno
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from deit_core.errors import ResourceError
+from deit_core.events import CheckpointSaved, Event, RunStarted, StepDone
+from deit_core.files import write_atomically
+from deit_core.models import load_checkpoint
+from deit_core.runs import Run, Status, open_store, writer
+from deit_core.runs.foreground import train_here
+from deit_core.settings import Settings
+from deit_core.spec import RunSpec
+from deit_core.training import train
+
+
+class SmallDisk:
+    """A file system of its own, of 2 MB."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self) -> None:
+        with (self.folder / "filler").open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(512))
+
+    def make_room(self) -> None:
+        (self.folder / "filler").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if sys.platform != "linux" or os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small file system, and not everywhere")
+    yield SmallDisk(folder)
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_run_ends_with_a_sentence_and_resumes_bit_for_bit(disk: SmallDisk, tiny: RunSpec, tmp_path: Path) -> None:
+    folder = disk.folder / "run"
+    events = train(tiny, run_dir=folder, num_threads=1)
+    next(event for event in events if isinstance(event, CheckpointSaved))
+    disk.fill()
+    with pytest.raises(ResourceError, match=r"^The disk is full: .*/run/.* could not be written.* resume or try again"):
+        list(events)
+    assert not list(folder.rglob("*.part"))  # the half that was written is not in the way
+    load_checkpoint(folder)
+    disk.make_room()
+    rest = list(train(tiny, run_dir=folder, num_threads=1, resume=True))
+    assert isinstance(rest[0], RunStarted)
+    assert rest[0].first_step == 17
+    list(train(tiny, run_dir=tmp_path / "never-full", num_threads=1))
+    for name in ("last", "best"):
+        one, other = (load_file(path / f"{name}.safetensors") for path in (folder, tmp_path / "never-full"))
+        assert all(torch.equal(one[key], other[key]) for key in one), name
+
+
+@contextmanager
+def room_once_it_failed(disk: SmallDisk) -> Iterator[None]:
+    """Somebody makes room between the run's end and the store's last answer."""
+
+    class Somebody(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.exc_info:
+                disk.make_room()
+
+    somebody = Somebody()
+    logging.getLogger("deit_core.worker").addHandler(somebody)
+    yield
+    logging.getLogger("deit_core.worker").removeHandler(somebody)
+
+
+@pytest.mark.parametrize("store_too", [False, True], ids=["checkpoints and log", "store"])
+def test_a_worker_says_so(store_too: bool, disk: SmallDisk, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(writer, "RETRY_S", 0.05)
+    runs_dir, elsewhere = disk.folder / "runs", disk.folder.parent / "elsewhere"
+    if store_too:
+        runs_dir, elsewhere = elsewhere, runs_dir
+    settings = Settings(f"sqlite:///{elsewhere / 'runs.sqlite'}", runs_dir, elsewhere / "data", num_workers=1)
+
+    def fill_at_the_first_step(_run: Run, event: Event) -> None:
+        if isinstance(event, StepDone):
+            disk.fill()
+
+    with room_once_it_failed(disk):
+        (run,), _ = train_here(open_store(settings.store_url), settings, tiny, fill_at_the_first_step)
+    assert run.status == Status.FAILED
+    assert run.message.startswith("The disk with the store is full" if store_too else "The disk is full")
+    assert "resume" in run.message
+
+
+def test_a_log_that_cannot_be_closed_costs_no_run(
+    settings: Settings, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its lines were for a disk that is full: closing tries to write them once more."""
+    honest = Path.open
+
+    def full(path: Path, *arguments: object, **options: object) -> object:
+        if path.name == "log.txt" and arguments == ("a",):
+            path = Path("/dev/full")
+        return honest(path, *arguments, **options)  # type: ignore[call-overload]
+
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    caplog.set_level(logging.INFO, logger="deit_core.worker")  # as in a worker's own process
+    (run,), _ = train_here(open_store(settings.store_url), settings, tiny, lambda *_: None)
+    assert run.status == Status.COMPLETED, run.message
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write_atomically(tmp_path / "a", b"old")
+    monkeypatch.setattr("deit_core.files.os.fsync", full)
+    with pytest.raises(ResourceError, match="what was saved before is kept"):
+        write_atomically(tmp_path / "a", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"

@@ -1,0 +1,51 @@
+"""Late fusion by a trained head: it is a logistic regression, it is reported apart, and it is off by default."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from deit_core.errors import SpecError
+from deit_core.events import RunFinished
+from deit_core.spec import ExperimentSpec, RunSpec, replace
+from deit_core.training import train
+from deit_core.training.fusion import fit_head
+
+NEW = {f"test_{name}_{fusion}_embeddings" for name in ("loss", "accuracy") for fusion in ("concat", "sum")}
+
+
+@pytest.mark.parametrize("num_classes", [2, 5])
+def test_the_head_is_scikit_learns(num_classes: int) -> None:
+    torch.manual_seed(0)
+    labels = torch.arange(300) % num_classes
+    features = torch.randn(300, 12) + torch.randn(num_classes, 12)[labels]
+    head = fit_head(features, labels, num_classes)
+    theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit(features.numpy(), labels.numpy())
+    expected = torch.from_numpy(theirs.predict_log_proba(features.numpy())).float()
+    if num_classes > 2:  # for two classes it penalises one weight vector, and not two
+        torch.testing.assert_close(head(features).log_softmax(-1), expected, atol=2e-3, rtol=1e-3)
+    assert (head(features).argmax(-1) == expected.argmax(-1)).float().mean() > 0.99
+
+
+def test_it_is_reported_beside_the_heads_and_changes_nothing_else(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
+    teacher, _, deit = tiny_trio.runs
+    list(train(teacher, run_dir=tmp_path / "teacher"))
+    fused = replace(deit, {"distillation.trained_fusion": True})
+    assert isinstance(fused, RunSpec)
+    plain, with_fusion = (
+        list(train(spec, run_dir=tmp_path / name))[-1] for name, spec in (("plain", deit), ("fused", fused))
+    )
+    assert isinstance(plain, RunFinished)
+    assert isinstance(with_fusion, RunFinished)
+    assert with_fusion.metrics.keys() - plain.metrics.keys() == NEW
+    assert {name: with_fusion.metrics[name] for name in plain.metrics} == plain.metrics
+    for name in ("test_accuracy_concat_embeddings", "test_accuracy_sum_embeddings"):
+        assert with_fusion.metrics[name] > plain.metrics["test_accuracy"]  # after two epochs a fitted head is better
+
+
+@pytest.mark.parametrize("name", ["vit", "teacher"])
+def test_without_two_tokens_it_is_refused(name: str, tiny_trio: ExperimentSpec) -> None:
+    run = next(run for run in tiny_trio.runs if run.name == name)
+    with pytest.raises(SpecError, match=r"set model\.distilled to true, or distillation\.trained_fusion to false"):
+        replace(run, {"distillation": {"teacher": "x", "trained_fusion": True}})
