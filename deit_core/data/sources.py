@@ -17,7 +17,7 @@ from deit_core.data.published import Arrays, find_published, load_published
 from deit_core.data.stratified import stratified_split
 
 if TYPE_CHECKING:
-    from deit_core.data.folder import FolderImages
+    from deit_core.data.folder_images import FolderImages
 
 _DIGITS_FILE = "sklearn/datasets/data/digits.csv.gz"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deit_core.data import is_here, load_data, load_source, published
+from deit_core.data import is_here, load_data, load_source, published, splits
 from deit_core.data.splits import split_indices
 from deit_core.errors import DataError, SpecError
 from deit_core.spec import DataSpec
@@ -126,3 +126,9 @@ def test_statistics_are_those_of_the_training_pixels() -> None:
     assert data.std == pytest.approx((pixels.std(correction=0).item(),))
     half = load_data(DataSpec(source="digits", img_size=16, normalization="half"), Path("nowhere"))
     assert (half.mean, half.std) == ((0.5,), (0.5,))
+
+
+def test_what_does_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "_MEMORY_SHARE", 0.0)
+    with pytest.raises(DataError, match=r"1,797 images of 16 px take 0\.0 GB.*make data\.fraction"):
+        load_data(DataSpec(source="digits", img_size=16), Path("nowhere"))
