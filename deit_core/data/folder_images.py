@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from deit_core.data.inputs import decode_image, fit_image
+from deit_core.data.inputs import MAX_PIXELS, decode_image, fit_image
 from deit_core.errors import DataError
 from deit_core.folders import unreadable
 from deit_core.threads import num_cores
@@ -74,8 +74,8 @@ class FolderImages:
             raise unreadable(file, error) from None
         except DataError:
             raise DataError(
-                f"{file} is damaged or no image that can be read; replace or remove it, or set data.corrupt_images "
-                "to skip."
+                f"{file} is damaged or no image of at most {MAX_PIXELS // 1_000_000} million pixels; replace or remove "
+                "it, or set data.corrupt_images to skip."
             ) from None
 
 

@@ -1,5 +1,6 @@
 """Folders of images: their layouts, what is refused, and that a run of one trains, stops and goes on."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,12 @@ def write_images(root: Path, count: int, size: tuple[int, int] = (40, 24), class
             noise = rng.integers(-20, 21, (size[1], size[0], 3))
             pixels = np.clip(np.array(COLOURS.get(name, (9, 9, 9))) + noise, 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(root / name / f"{number:03}.{'png' if number % 2 else 'jpg'}")
+
+
+def encoded(size: tuple[int, int], format: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("1", size).save(file, format)
+    return file.getvalue()
 
 
 def spec_of(path: Path | str, **changes: object) -> DataSpec:
@@ -137,11 +144,18 @@ def test_what_is_no_data_set_is_one_sentence(tmp_path: Path) -> None:
         replace(RunSpec(), {"data.source": "folder"})
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "empty"])
+@pytest.mark.parametrize("damage", ["cut", "text", "empty", "another format", "too many pixels"])
 def test_a_corrupt_image_is_named_and_refused_or_skipped(animals: Path, damage: str) -> None:
     file = animals / "cow" / "004.jpg"
     whole = file.read_bytes()
-    file.write_bytes({"cut": whole[: len(whole) // 2], "text": b"a list of cows", "empty": b""}[damage])
+    damages = {
+        "cut": lambda: whole[: len(whole) // 2],
+        "text": lambda: b"a list of cows",
+        "empty": lambda: b"",
+        "another format": lambda: encoded((8, 8), "BMP"),
+        "too many pixels": lambda: encoded((10_000, 6_000), "PNG"),
+    }
+    file.write_bytes(damages[damage]())
     with pytest.raises(DataError, match=r"004\.jpg is damaged or no image.*data\.corrupt_images"):
         load_data(spec_of(animals), animals.parent)
     source = open_source(spec_of(animals, corrupt_images="skip"), animals.parent)

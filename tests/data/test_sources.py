@@ -64,6 +64,41 @@ def test_without_any_copy_the_message_says_what_to_do(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("part", ["images", "labels"])
+@pytest.mark.parametrize("damage", ["cut", "a bit turned", "text"])
+def test_a_damaged_gzip_is_named(tmp_path: Path, part: str, damage: str) -> None:
+    folder = tmp_path / "FashionMNIST" / "raw"
+    write_fashion_mnist(folder, ".gz")
+    file = next(folder.glob(f"t10k-{part}*"))
+    whole = bytearray(file.read_bytes())
+    middle = len(whole) // 2
+    damages = {"cut": whole[:middle], "a bit turned": whole[:10] + b"\xff" + whole[11:], "text": b"<html>gone</html>"}
+    file.write_bytes(damages[damage])
+    with pytest.raises(DataError, match=f"{file.name} is damaged") as told:
+        load_source("fashion-mnist", tmp_path)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"), [(np.arange(20), "labels up to 19, and it has 10 classes"), (np.arange(0), "hold no image")]
+)
+def test_another_data_set_in_its_place_is_refused(tmp_path: Path, labels: np.ndarray, words: str) -> None:
+    folder = tmp_path / "FashionMNIST" / "raw"
+    write_fashion_mnist(folder, "")
+    write_idx(folder / "t10k-labels-idx1-ubyte", labels)
+    write_idx(folder / "t10k-images-idx3-ubyte", np.zeros((len(labels), 28, 28)))
+    with pytest.raises(DataError, match=words):
+        load_source("fashion-mnist", tmp_path)
+
+
+def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "FashionMNIST" / "raw"
+    write_fashion_mnist(folder, "")
+    write_idx(folder / "t10k-images-idx3-ubyte", np.zeros((20, 784)))
+    with pytest.raises(DataError, match=r"shape \(20, 784\)"):
+        load_source("fashion-mnist", tmp_path)
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "other type"])
 def test_damaged_files_are_named(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "FashionMNIST" / "raw"
