@@ -13,12 +13,12 @@ from PIL import Image
 from test_folder import spec_of, write_images
 from torch import Tensor
 
-from deit_core.data import ImageData, TrainBatches, load_data
+from deit_core.data import ImageData, load_data
 from deit_core.data.folder_images import FolderImages, map_ahead
 from deit_core.errors import DataError
 from deit_core.events import EpochDone, Event, RunFinished, RunStarted, StepDone
 from deit_core.models import load_checkpoint
-from deit_core.spec import AugmentSpec, DistillationSpec, RunSpec, replace
+from deit_core.spec import DistillationSpec, RunSpec, replace
 from deit_core.training import train
 
 _IN_FILES_GB = 0.0
@@ -188,10 +188,17 @@ def test_reading_ends_when_nobody_asks_for_more(animals: Path) -> None:
     assert len(asked) <= 3 + 8
 
 
-def test_a_folder_that_disappears_in_mid_training_is_a_sentence(animals: Path) -> None:
-    data = load_data(spec_of(animals), animals.parent, memory_bytes=0)
-    batches = TrainBatches(data.train, 2, AugmentSpec(), 0, torch.device("cpu")).epoch(0)
-    next(batches)
-    animals.rename(animals.parent / "gone")
-    with pytest.raises(DataError, match=r"animals.* is not there any more.*resume the run"):
-        list(batches)
+def test_a_folder_that_disappears_in_mid_training_is_a_sentence_and_the_run_goes_on_when_it_is_back(
+    animals: Path, tmp_path: Path, tiny: RunSpec
+) -> None:
+    spec = full_recipe(tiny, animals)
+    events = train(spec, run_dir=tmp_path / "run", data_dir=tmp_path, group_s=0, images_gb=_IN_FILES_GB)
+    while not isinstance(next(events), EpochDone):
+        pass
+    animals.rename(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"animals.* is not there any more.*resume the run") as told:
+        list(events)
+    assert "\n" not in str(told.value)
+    (tmp_path / "gone").rename(animals)
+    *_, last = train(spec, run_dir=tmp_path / "run", data_dir=tmp_path, resume=True, images_gb=_IN_FILES_GB)
+    assert isinstance(last, RunFinished)
