@@ -15,8 +15,6 @@ from dashboard.text import escape
 from deit_core.archives import import_zip
 from deit_core.errors import DeitError
 
-_MAX_UPLOAD_MB = 500
-
 
 class Unpacking:
     """One zip on its way into the data folder: `share` of it is there, and in the end `path` or `error` is set."""
@@ -52,10 +50,10 @@ def take_finished() -> str:
 def offer_upload() -> None:
     """Choose a zip and unpack it; how far that is, whoever began it, and why the last one was refused."""
     st.caption(
-        f"A folder a class with PNG, JPEG or WebP files, or train, val and test with such; at most {_MAX_UPLOAD_MB} "
-        "MB. Larger ones: `python -m deit_core import FILE.zip`."
+        "A folder a class with PNG, JPEG or WebP files, or train, val and test with such; at most "
+        f"{st.get_option('server.maxUploadSize')} MB. Larger ones: `python -m deit_core import FILE.zip`."
     )
-    file = st.file_uploader("Zip", "zip", max_upload_size=_MAX_UPLOAD_MB, label_visibility="collapsed", key="zip")
+    file = st.file_uploader("Zip", "zip", label_visibility="collapsed", key="zip")
     if file is not None:
         name = st.text_input("Name", Path(file.name).stem, max_chars=80, key=f"zip_name_{file.file_id}")
         is_busy = name in _unpackings() and not _unpackings()[name].is_over
