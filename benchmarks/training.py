@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from deit_core import presets
 from deit_core.data import ImageData, TrainBatches, load_data
+from deit_core.data.supply import in_order
 from deit_core.distillation import DistillationTeacher
 from deit_core.models import VisionTransformer, build_student, build_teacher
 from deit_core.models.dropout import Dropout
@@ -203,7 +204,7 @@ def _tutorial(spec: RunSpec, model: nn.Module, loss: Callable[[Tensor, Tensor], 
 class _PilImages(torch.utils.data.Dataset[tuple[Tensor, int]]):
     def __init__(self, spec: RunSpec, data: ImageData) -> None:
         transforms = torchvision.transforms
-        self.images = [Image.fromarray(image[0].numpy()) for image in data.train.images]
+        self.images = [Image.fromarray(image[0].numpy()) for piece in in_order(data.train.images, 1) for image in piece]
         self.labels = data.train.labels.tolist()
         self.transform = transforms.Compose(
             [

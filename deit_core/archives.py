@@ -9,7 +9,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -22,12 +22,15 @@ MAX_RATIO = 100  # images are compressed already: what grows more is made to fil
 IMPORTED = "folders"  # inside the data folder
 
 
-def import_zip(archive: Path | IO[bytes], name: str, data_dir: Path) -> str:
+def import_zip(
+    archive: Path | IO[bytes], name: str, data_dir: Path, note: Callable[[float], None] = lambda share: None
+) -> str:
     """Unpack a zip of images into the data folder, whole or not at all.
 
     Args:
         archive: a path or an open file.
         name: what the folder will be called; letters, digits, spaces, dots, hyphens and underscores.
+        note: is told the share that is unpacked, after each file.
     Returns: what `data.path` of a spec should be.
     Raises: DataError where the archive is damaged, dangerous, too large, or no data set, or the name is taken.
     """
@@ -42,7 +45,7 @@ def import_zip(archive: Path | IO[bytes], name: str, data_dir: Path) -> str:
         with zipfile.ZipFile(archive) as content:
             entries = _checked(content, name)
             _check_room(entries, data_dir)
-            _unpack(content, entries, target)
+            _unpack(content, entries, target, note)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
         raise DataError(f"This is no zip, or a damaged one ({error}); make it again and try once more.") from None
     except OSError as error:
@@ -116,13 +119,16 @@ def _check_room(entries: Sequence[zipfile.ZipInfo], data_dir: Path) -> None:
         )
 
 
-def _unpack(content: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], target: Path) -> None:
+def _unpack(
+    content: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], target: Path, note: Callable[[float], None]
+) -> None:
     """Unpack beside and move into place once the folder has proved to be a data set."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".import-", ignore_cleanup_errors=True) as beside:
         folder = Path(beside) / target.name
-        for entry in entries:
+        for number, entry in enumerate(entries, 1):
             content.extract(entry, folder)
+            note(number / len(entries))
         try:
             list_folder(folder)
         except DataError as error:

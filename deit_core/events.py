@@ -22,6 +22,7 @@ class RunStarted:
     num_threads: int
     plan: str = ""  # precision, memory layout and whether compiled, in words
     teacher_logits: str = ""  # a sentence: where they are looked up, or why the teacher is asked at every step
+    streamed: bool = False  # images are read from their files again and again, as they are too many for the memory
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,19 @@ def find_folder(path: str, data_dir: Path) -> Path:
     return data_dir / Path(path).expanduser()
 
 
+def unreadable(path: Path | str, error: OSError) -> DataError:
+    """What to say of a file or folder that the system does not let us read."""
+    where = error.filename or path
+    if isinstance(error, FileNotFoundError):
+        return DataError(
+            f"{where} is not there any more, or is a link to nothing; restore it, or remove the link, and start or "
+            "resume the run."
+        )
+    if isinstance(error, PermissionError):
+        return DataError(f"{where} may not be read by the user who runs this; give it permission, say by chmod a+rX.")
+    return DataError(f"{where} cannot be read ({error.strerror}); mend that and try again.")
+
+
 def list_folder(root: Path) -> ImageFolder:
     """List the images of a folder that holds a folder a class, or parts (train, val, test) that do.
 
@@ -66,8 +79,15 @@ def list_folder(root: Path) -> ImageFolder:
     is unpacked, `val` is the test, and a validation split is cut from `train` as for any data set.
 
     Raises: DataError where there is no such folder, no image, fewer than two classes, an empty class, or a class in
-        `val` or `test` that `train` lacks.
+        `val` or `test` that `train` lacks, or what may not be read.
     """
+    try:
+        return _list_folder(root)
+    except OSError as error:
+        raise unreadable(root, error) from None
+
+
+def _list_folder(root: Path) -> ImageFolder:
     if not root.is_dir():
         raise DataError(
             f"There is no folder {root}; set data.path to a folder of images, or upload a zip on the Data page."
@@ -129,7 +149,11 @@ def _list_part(root: Path | None, classes: tuple[str, ...]) -> Part:
 def _images(root: Path) -> list[Path]:
     return sorted(
         Path(folder) / name
-        for folder, _, names in os.walk(root)
+        for folder, _, names in os.walk(root, onerror=_raise)
         for name in names
         if name.lower().endswith(ENDINGS) and not name.startswith(".")
     )
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -3,7 +3,7 @@
 from deit_core.data.batches import TrainBatches, eval_batches
 from deit_core.data.folder import open_source
 from deit_core.data.sources import Source, is_here, load_source
-from deit_core.data.splits import ImageData, Split, load_data
+from deit_core.data.splits import ImageData, Split, is_streamed, load_data
 
 __all__ = [
     "ImageData",
@@ -12,6 +12,7 @@ __all__ = [
     "TrainBatches",
     "eval_batches",
     "is_here",
+    "is_streamed",
     "load_data",
     "load_source",
     "open_source",

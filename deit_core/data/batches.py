@@ -1,4 +1,4 @@
-"""Batches out of memory: one uint8 tensor on the training device, augmented a batch at a time.
+"""Batches of uint8 images on the training device, augmented a batch at a time.
 
 Order and views are a pure function of (data, augmentation, seed, epoch), so a resumed run sees what it would have
 seen. Pixels leave here as floats in [0, 1]; each model normalises for itself.
@@ -10,10 +10,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deit_core.data.augment import counter_seed, pad
+from deit_core.data.augment import counter_seed
 from deit_core.data.mixing import Mix, draw_mixes, mix
 from deit_core.data.pipeline import EpochViews, to_pixels
 from deit_core.data.splits import Split
+from deit_core.data.supply import in_order, supply
 from deit_core.spec import AugmentSpec
 
 
@@ -37,7 +38,7 @@ class TrainBatches:
         self.num_images, self.img_size = len(split), int(split.images.shape[-1])
         self.batch_size = min(batch_size, self.num_images)
         self.augment, self.seed, self.device = augment, seed, device
-        self.padded = pad(split.images.to(device), augment.crop_padding)
+        self.supply = supply(split.images, augment.crop_padding, device)
         self.labels = split.labels.to(device)
 
     @property
@@ -52,11 +53,11 @@ class TrainBatches:
         mixes = draw_mixes(self.steps_per_epoch, self.img_size, self.augment, self.seed, epoch)
         num_views = self.augment.num_views
         rows = None if num_views is None else images * num_views + views.numbers
+        supplied = self.supply.batches(images[first_step * self.batch_size :], self.batch_size)
         images = images.to(self.device)
-        for step in range(first_step, self.steps_per_epoch):
+        for step, (padded, indices) in zip(range(first_step, self.steps_per_epoch), supplied, strict=False):
             steps_own = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            indices = images[steps_own]
-            pixels, labels = views.make(self.padded, indices, steps_own, step), self.labels[indices]
+            pixels, labels = views.make(padded, indices, steps_own, step), self.labels[images[steps_own]]
             mixed = None
             if (how := mixes[step]) is not None:
                 pixels, mixed = mix(pixels, labels, how)
@@ -83,5 +84,5 @@ class TrainBatches:
 def eval_batches(split: Split, device: torch.device, batch_size: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
     """Every image of a split once, in order and as it is: (pixels in [0, 1], labels), the last batch shorter."""
     batch_size = batch_size or (128 if device.type == "cpu" else 512)  # larger ones fall out of a CPU's cache
-    for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+    for images, labels in zip(in_order(split.images, batch_size), split.labels.split(batch_size), strict=True):
         yield to_pixels(images.to(device)), labels.to(device)

@@ -1,62 +1,28 @@
-"""A folder of images as a source: files are read when they are asked for, cut to the size and colours of a spec.
+"""A folder of images as a source: what is train, validation and test in it, and a hash of all that it holds.
 
-Knows files and pixels; nothing of splits. Each image takes the path of an upload (deit_core.data.inputs): upright, the
-square in its middle, resized.
-
-    N images, C channels, S img_size
+Knows files; nothing of fractions or memory. Each image takes the path of an upload (deit_core.data.inputs): upright,
+the square in its middle, resized. What takes reading every file is found out once for files with these sizes and times.
 """
 
 import hashlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+import os
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deit_core.data.inputs import decode_image, fit_image
+from deit_core.data.findings import FINDINGS, key_of, remembered
+from deit_core.data.folder_images import FolderImages, map_ahead
+from deit_core.data.inputs import decode_image
 from deit_core.data.sources import Source, load_source
 from deit_core.data.stratified import stratified_split
 from deit_core.errors import DataError
-from deit_core.folders import ImageFolder, Part, find_folder, list_folder
+from deit_core.folders import ImageFolder, Part, find_folder, list_folder, unreadable
 from deit_core.spec import DataSpec
-from deit_core.threads import num_cores
 
-
-class FolderImages:
-    """Stands for uint8 images (N, C, S, S); by indexing, as an array would, files are read, on all cores."""
-
-    def __init__(self, files: Sequence[Path], img_size: int, in_chans: int) -> None:
-        self._files, self._img_size, self._in_chans = tuple(files), img_size, in_chans
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __getitem__(self, positions: Any) -> NDArray[np.uint8]:
-        """Raises: DataError with the name of a file that cannot be read."""
-        chosen = np.arange(len(self))[positions]
-        if chosen.ndim == 0:
-            return self._read(int(chosen))
-        images = np.empty((len(chosen), self._in_chans, self._img_size, self._img_size), np.uint8)
-        with ThreadPoolExecutor(num_cores()) as readers:
-            for row, image in enumerate(readers.map(self._read, chosen.tolist())):
-                images[row] = image
-        return images
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
-        return self[:]
-
-    def _read(self, position: int) -> NDArray[np.uint8]:
-        file = self._files[position]
-        try:
-            return fit_image(decode_image(file.read_bytes()), img_size=self._img_size, in_chans=self._in_chans)
-        except (DataError, OSError):
-            raise DataError(
-                f"{file} is damaged or no image that can be read; replace or remove it, or set data.corrupt_images "
-                "to skip."
-            ) from None
+_SETTLED_NS = 2 * 10**9  # clocks of file systems are that coarse: a file may change once more without a new time
 
 
 def open_source(spec: DataSpec, data_dir: Path) -> Source:
@@ -70,7 +36,7 @@ def open_source(spec: DataSpec, data_dir: Path) -> Source:
     parts: list[Part | None] = [folder.train, folder.val, folder.test]
     skipped: tuple[Path, ...] = ()
     if spec.corrupt_images == "skip":
-        parts, skipped = _without_corrupt(folder, parts)
+        parts, skipped = _without_corrupt(folder, parts, data_dir)
     train, val, test = parts
     assert train is not None
     if val is not None and test is not None:
@@ -88,7 +54,7 @@ def open_source(spec: DataSpec, data_dir: Path) -> Source:
         np.array(train.labels, np.int64),
         FolderImages(test.files, spec.img_size, in_chans),
         np.array(test.labels, np.int64),
-        _content_hash(folder.root, (*train.files, *test.files), in_chans),
+        _content_hash(folder.root, (*train.files, *test.files), in_chans, data_dir),
         held,
         tuple(str(file.relative_to(folder.root)) for file in skipped),
     )
@@ -111,33 +77,25 @@ def _pick(part: Part, positions: Sequence[int]) -> Part:
     return Part(tuple(part.files[i] for i in positions), tuple(part.labels[i] for i in positions))
 
 
-def _without_corrupt(folder: ImageFolder, parts: Sequence[Part | None]) -> tuple[list[Part | None], tuple[Path, ...]]:
+def _without_corrupt(
+    folder: ImageFolder, parts: Sequence[Part | None], data_dir: Path
+) -> tuple[list[Part | None], tuple[Path, ...]]:
     """The parts without the files that cannot be read, and those files; every file is read for it."""
-    kept: list[Part | None] = []
-    skipped: list[Path] = []
-    for part in parts:
-        if part is None:
-            kept.append(None)
-            continue
-        stamps = [(file, *_stamp(file)) for file in part.files]
-        with ThreadPoolExecutor(num_cores()) as readers:
-            sound = list(readers.map(lambda stamp: _is_sound(*stamp), stamps))
-        skipped += [file for file, is_sound in zip(part.files, sound, strict=True) if not is_sound]
-        kept.append(_pick(part, [position for position, is_sound in enumerate(sound) if is_sound]))
+    files = [file for part in parts if part is not None for file in part.files]
+
+    def find() -> list[int]:
+        return [position for position, sound in enumerate(map_ahead(_is_sound, files, ahead=256)) if not sound]
+
+    skipped = {files[position] for position in _found_once("corrupt", folder.root, files, data_dir, find)}
+    kept = [part and _pick(part, [i for i, file in enumerate(part.files) if file not in skipped]) for part in parts]
     train = kept[0]
     if train is None or len(set(train.labels)) < len(folder.classes):
         raise DataError(f"No image of one of the classes in {folder.root} can be read; replace the damaged files.")
-    return kept, tuple(skipped)
+    return kept, tuple(file for file in files if file in skipped)
 
 
-def _stamp(file: Path) -> tuple[int, int]:
-    found = file.stat()
-    return found.st_size, found.st_mtime_ns
-
-
-@lru_cache(maxsize=200_000)
-def _is_sound(file: Path, size_bytes: int, changed_ns: int) -> bool:
-    """Whether a file of that size and time can be decoded to its end."""
+def _is_sound(file: Path) -> bool:
+    """Whether a file can be decoded to its end."""
     try:
         decode_image(file.read_bytes())
     except (DataError, OSError):
@@ -145,11 +103,37 @@ def _is_sound(file: Path, size_bytes: int, changed_ns: int) -> bool:
     return True
 
 
-def _content_hash(root: Path, files: Sequence[Path], in_chans: int) -> str:
+def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Path) -> str:
     """A SHA-256 of the files' names in the folder, their bytes, and of whether they are read in colour."""
-    digest = hashlib.sha256(f"{in_chans}".encode())
-    for file in files:
-        content = file.read_bytes()
-        digest.update(f"\0{file.relative_to(root).as_posix()}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
+
+    def find() -> str:
+        digest = hashlib.sha256(f"{in_chans}".encode())
+        for file in files:
+            try:
+                content = file.read_bytes()
+            except OSError as error:
+                raise unreadable(file, error) from None
+            digest.update(f"\0{file.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+            digest.update(content)
+        return digest.hexdigest()
+
+    return str(_found_once(f"hash {in_chans}", root, files, data_dir, find))
+
+
+def _found_once(what: str, root: Path, files: Sequence[Path], data_dir: Path, find: Callable[[], Any]) -> Any:
+    """What `find` says of the files, asked anew where one of them has another size or time, or came, or went."""
+    stamps = [_stamp(file) for file in files]
+    now = time.time_ns()
+    if any(abs(now - changed_ns) < _SETTLED_NS for _, changed_ns in stamps):
+        return find()
+    names = (os.fspath(file).removeprefix(os.fspath(root)) for file in files)
+    return remembered(data_dir / FINDINGS, key_of([what, *zip(names, stamps, strict=True)]), find)
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Size and time of the last change; of a file that is not there, what no file has."""
+    try:
+        found = file.stat()
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -48,5 +49,5 @@ def _read(path: Path) -> NDArray[np.uint8]:
         if magic != 0 or content[2] != 8:
             raise ValueError("no IDX file of bytes")
         return np.frombuffer(content, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
-    except (OSError, EOFError, ValueError, struct.error) as error:
+    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}); delete it, then start again to fetch it anew.") from error

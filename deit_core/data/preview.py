@@ -52,7 +52,7 @@ def training_statistics(
     train, _ = cut(source, spec)
     chosen = train[:: -(-len(train) // most)]
     images = resize(torch.tensor(source.train_images[chosen]), spec.img_size)
-    return *pixel_statistics(images), len(chosen)
+    return *pixel_statistics([images]), len(chosen)
 
 
 def sample_views(

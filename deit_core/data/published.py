@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from deit_core.catalog import SOURCES, SourceName
 from deit_core.data import idx
 from deit_core.errors import DataError
+from deit_core.folders import unreadable
 
 SYSTEM_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 
@@ -93,6 +94,8 @@ def _read_cifar(name: SourceName, folder: Path) -> Arrays:
             f"The files in {folder} are not those that {SOURCES[name].title} was published with (their MD5 differs), "
             "so they are not read; delete the folder, then start again to fetch it anew."
         ) from None
+    except OSError as error:
+        raise unreadable(folder, error) from None
     return *_cifar_arrays(train), *_cifar_arrays(test)
 
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from deit_core.catalog import SOURCES, SourceName
 from deit_core.data.published import Arrays, find_published, load_published
 from deit_core.data.stratified import stratified_split
+from deit_core.errors import DataError
 
 if TYPE_CHECKING:
-    from deit_core.data.folder import FolderImages
+    from deit_core.data.folder_images import FolderImages
 
 _DIGITS_FILE = "sklearn/datasets/data/digits.csv.gz"
 
@@ -51,6 +52,14 @@ def load_source(name: SourceName, data_dir: Path) -> Source:
     for array in arrays:
         digest.update(array.tobytes())
     train_images, train_labels, test_images, test_labels = arrays
+    for labels in (train_labels, test_labels):
+        if len(labels) == 0 or labels.max() >= len(SOURCES[name].classes):
+            highest = f"labels up to {labels.max()}" if len(labels) else "no image"
+            raise DataError(
+                f"The files of {SOURCES[name].title} in {find_published(name, data_dir)} hold {highest}, and it has "
+                f"{len(SOURCES[name].classes)} classes: they are another data set's. Delete them, then start again to "
+                "fetch it anew."
+            )
     return Source(
         name,
         SOURCES[name].classes,

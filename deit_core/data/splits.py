@@ -1,9 +1,12 @@
 """From a source to what a run trains on: a seeded subset, cut into train and validation, resized, with statistics.
 
+What would take too much memory stays in its files where it has files of its own; nothing else is different then.
+
 N images, C channels, S img_size
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,28 +16,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deit_core.data.findings import FINDINGS, key_of, remembered
 from deit_core.data.folder import open_source
+from deit_core.data.folder_images import FolderImages
 from deit_core.data.resizing import resize
 from deit_core.data.sources import Source
 from deit_core.data.stratified import stratified_split
+from deit_core.data.supply import in_order
 from deit_core.errors import DataError, SpecError
 from deit_core.spec import DataSpec
 
 _MEMORY_SHARE = 0.5
+_FOLDER_SHARE = 0.25  # training holds a padded copy beside the images
+_PIECE = 8  # images that are counted at once
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images uint8 (N, C, S, S) and their labels int64 (N,)."""
+    """Images uint8 (N, C, S, S), in memory or in their files, and their labels int64 (N,)."""
 
-    images: Tensor
+    images: Tensor | FolderImages
     labels: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    def to(self, device: torch.device) -> "Split":
-        return Split(self.images.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,25 +59,61 @@ class ImageData:
         return int(self.train.images.shape[1])
 
 
-def load_data(spec: DataSpec, data_dir: Path) -> ImageData:
+def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None) -> ImageData:
     """Load, cut and resize what `spec` asks for. Test is never touched by the choice of a subset.
 
-    Raises: DataError where the source cannot be had, or does not fit into memory; SpecError where the subset is too
-        small to cut.
+    Args:
+        memory_bytes: a folder whose images take more stays in its files; None is a quarter of this machine's memory.
+    Raises: DataError where the source cannot be had, or does not fit into memory and is no folder; SpecError where the
+        subset is too small to cut.
     """
     source = open_source(spec, data_dir)
     train_indices, val_indices = cut(source, spec)
     num_images = len(train_indices) + len(val_indices) + len(source.test_labels)
-    _check_memory(num_images, len(source.test_images[0]), spec.img_size)
+    streams = is_streamed(source, num_images, spec.img_size, memory_bytes)
 
-    def split(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Split:
-        return Split(resize(torch.tensor(images), spec.img_size), torch.tensor(labels))
+    def split(images: NDArray[np.uint8] | FolderImages, labels: NDArray[np.int64], chosen: NDArray[np.int64]) -> Split:
+        if streams and isinstance(images, FolderImages):
+            return Split(images.take(chosen), torch.tensor(labels[chosen]))
+        return Split(resize(torch.tensor(images[chosen]), spec.img_size), torch.tensor(labels[chosen]))
 
-    train = split(source.train_images[train_indices], source.train_labels[train_indices])
-    val = split(source.train_images[val_indices], source.train_labels[val_indices])
-    mean, std = pixel_statistics(train.images) if spec.normalization == "computed" else _half(train.images.shape[1])
-    test = split(np.asarray(source.test_images), source.test_labels)
+    train = split(source.train_images, source.train_labels, train_indices)
+    val = split(source.train_images, source.train_labels, val_indices)
+    if spec.normalization == "half":
+        mean, std = _half(train.images.shape[1])
+    elif streams:
+        facts = "statistics", source.content_hash, spec.split, spec.img_size
+        found = remembered(data_dir / FINDINGS, key_of(facts), lambda: pixel_statistics(in_order(train.images, _PIECE)))
+        mean, std = map(tuple, found)
+    else:
+        mean, std = pixel_statistics(in_order(train.images, len(train)))
+    test = split(source.test_images, source.test_labels, np.arange(len(source.test_labels)))
     return ImageData(train, val, test, source.classes, mean, std, source.content_hash)
+
+
+def memory_for_images(device: torch.device | None = None) -> float:
+    """Bytes that the images of a folder may take: a quarter of this machine's memory, or of a GPU's if that is less."""
+    total = psutil.virtual_memory().total
+    if device is not None and device.type == "cuda":
+        total = min(total, torch.cuda.get_device_properties(device).total_memory)
+    return _FOLDER_SHARE * total
+
+
+def is_streamed(source: Source, num_images: int, img_size: int, memory_bytes: float | None = None) -> bool:
+    """Whether a run reads so many images of a source from their files over and over, as they take more memory than is.
+
+    Raises: DataError where they take half of this machine's memory and have no files of their own.
+    """
+    needed = num_images * source.test_images.shape[1] * img_size**2
+    if isinstance(source.train_images, FolderImages):
+        return bool(needed > (memory_for_images() if memory_bytes is None else memory_bytes))
+    limit = _MEMORY_SHARE * psutil.virtual_memory().total
+    if needed > limit:
+        raise DataError(
+            f"{num_images:,} images of {img_size} px take {needed / 1e9:.1f} GB, and data may take "
+            f"{limit / 1e9:.1f} GB, half of this machine's memory; make data.fraction or data.img_size smaller."
+        )
+    return False
 
 
 def cut(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -114,25 +155,25 @@ def _too_few(shares: str, error: ValueError) -> SpecError:
     )
 
 
-def _check_memory(num_images: int, in_chans: int, img_size: int) -> None:
-    needed, limit = num_images * in_chans * img_size**2, _MEMORY_SHARE * psutil.virtual_memory().total
-    if needed > limit:
-        raise DataError(
-            f"{num_images:,} images of {img_size} px take {needed / 1e9:.1f} GB, and data may take {limit / 1e9:.1f} "
-            "GB, half of this machine's memory; make data.fraction or data.img_size smaller."
-        )
+def pixel_statistics(pieces: Iterable[Tensor]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel, exact: counted over the 256 values a pixel can have.
 
-
-def pixel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel, exact: counted over the 256 values a pixel can have."""
+    Args: pieces: uint8 images (N, C, S, S) in any number of tensors.
+    """
+    counts = sum(torch.stack([_histogram(channel) for channel in piece.unbind(1)]) for piece in pieces)
+    assert isinstance(counts, Tensor)  # (C, 256)
     values = torch.arange(256, dtype=torch.float64) / 255
     means, stds = [], []
-    for channel in images.unbind(1):
-        share = torch.bincount(channel.flatten().int(), minlength=256).double() / channel.numel()
+    for count in counts:
+        share = count.double() / count.sum()
         mean = (share * values).sum()
         means.append(mean.item())
         stds.append(max((share * (values - mean) ** 2).sum().sqrt().item(), 1e-3))  # a black channel has no spread
     return tuple(means), tuple(stds)
+
+
+def _histogram(channel: Tensor) -> Tensor:
+    return torch.bincount(channel.flatten().int(), minlength=256)
 
 
 def _half(num_channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from deit_core.data import TrainBatches, load_data
 from deit_core.data.augment import counter_seed
+from deit_core.data.splits import memory_for_images
 from deit_core.errors import ResourceError, RunError
 from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.machine import describe_machine
@@ -55,6 +56,7 @@ def train(
     num_threads: int | None = None,
     group_s: float = 0.5,
     logits_gb: float = Settings.logits_gb,
+    images_gb: float | None = None,
 ) -> Generator[Event, None, None]:
     """Train one run and yield what happens.
 
@@ -69,11 +71,12 @@ def train(
             began with.
         group_s: steps are reported in groups of about this many seconds; 0 reports each.
         logits_gb: disk space, in units of 10^9 bytes, for the tables of teachers' logits, which lie beside this folder.
+        images_gb: a folder whose images take more memory is read again and again; None is a quarter of what there is.
     Raises: DeitError where data, teacher or folder do not fit the spec, or memory or disk do not suffice; the last
         good checkpoint stays then, too.
     """
     try:
-        session = _Session(spec, Path(run_dir), Path(data_dir), resume, device, num_threads)
+        session = _Session(spec, Path(run_dir), Path(data_dir), resume, device, num_threads, images_gb)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -108,14 +111,22 @@ class _Session:
     """One session of a run: from its start or a saved state to its end or the next stop."""
 
     def __init__(
-        self, spec: RunSpec, run_dir: Path, data_dir: Path, resume: bool, device: str | None, num_threads: int | None
+        self,
+        spec: RunSpec,
+        run_dir: Path,
+        data_dir: Path,
+        resume: bool,
+        device: str | None,
+        num_threads: int | None,
+        images_gb: float | None,
     ) -> None:
         self.spec, self.folder = spec, RunFolder(run_dir)
         self.folder.start(spec, resume=resume)
         self.device = choose_device(spec.compute, device)
         if threads := spec.compute.num_threads or num_threads:
             torch.set_num_threads(threads)
-        self.data = load_data(spec.data, data_dir)
+        memory_bytes = memory_for_images(self.device) if images_gb is None else images_gb * 1e9
+        self.data = load_data(spec.data, data_dir, memory_bytes)
         self.versions = library_versions()
         self.machine = describe_machine() | name_gpu(self.device)
         self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)
@@ -184,6 +195,7 @@ class _Session:
             num_threads=torch.get_num_threads(),
             plan=str(self.step.plan),
             teacher_logits=self._open_teacher_logits(logits_gb),
+            streamed=not isinstance(self.data.train.images, Tensor),
         )
         try:
             while self.progress.epoch < self.spec.optim.epochs:

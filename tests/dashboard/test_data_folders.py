@@ -1,6 +1,7 @@
 """Folders of images on the Data page: uploaded, chosen, shown, and refused with a sentence."""
 
 import io
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import state
+from dashboard import state, uploads
+from deit_core.data import splits
+from deit_core.errors import DataError
 
 RunPage = Callable[..., AppTest]
 
@@ -32,6 +35,14 @@ def zip_of(root: Path) -> bytes:
     return file.getvalue()
 
 
+def unpack(page: AppTest) -> None:
+    """Click and look again when it is over."""
+    page.button[0].click().run()
+    for unpacking in uploads._unpackings().values():
+        unpacking.thread.join()
+    page.run()
+
+
 def captions(page: AppTest) -> str:
     assert not page.exception
     return "\n".join(caption.value for caption in page.caption).replace("\\", "").replace("\u2060", "")
@@ -40,8 +51,9 @@ def captions(page: AppTest) -> str:
 def test_an_uploaded_zip_is_unpacked_and_shown(run_page: RunPage, tmp_path: Path) -> None:
     page = run_page("data", data="Folder of images")
     assert "A folder a class" in captions(page)
+    assert "at most 500 MB" in captions(page), "what the server takes"
     page.file_uploader[0].upload("animals.zip", zip_of(write_images(tmp_path / "zip"))).run()
-    page.button[0].click().run()
+    unpack(page)
     assert "folders" in page.success[0].value
     assert "18 train, 6 validation, 6 test" in captions(page.slider(key="val_fraction").set_value(0.25).run())
     assert not page.success
@@ -56,9 +68,43 @@ def test_a_zip_that_leads_out_of_its_folder_is_a_sentence(run_page: RunPage) -> 
         content.writestr("../bee/1.png", b"x")
     page = run_page("data", data="Folder of images")
     page.file_uploader[0].upload("animals.zip", file.getvalue()).run()
-    page.button[0].click().run()
+    unpack(page)
     assert "outside of its folder" in page.error[0].value
+    assert "outside of its folder" in run_page("data", data="Folder of images").error[0].value, "after a reload too"
     assert not state.settings().data_dir.exists() or not list(state.settings().data_dir.rglob("*.png"))
+
+
+class SlowZip:
+    """Stands for `import_zip`: half of the zip is unpacked, then it waits."""
+
+    def __init__(self) -> None:
+        self.half_done, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, file: object, name: str, data_dir: Path, note: Callable[[float], None]) -> str:
+        note(0.5)
+        self.half_done.set()
+        assert self.go_on.wait(10)
+        raise DataError("It ended well.")
+
+
+def test_the_page_says_how_far_it_is_and_does_not_wait(
+    run_page: RunPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SlowZip()
+    monkeypatch.setattr(uploads, "import_zip", slow)
+    page = run_page("data", data="Folder of images")
+    page.file_uploader[0].upload("animals.zip", zip_of(write_images(tmp_path / "zip"))).run()
+    page.button[0].click().run()
+    assert slow.half_done.wait(10)
+    assert page.run().button[0].disabled
+    reloaded = run_page("data", data="Folder of images")
+    for visitor in (page, reloaded):
+        (progress,) = visitor.get("progress")
+        assert (progress.proto.value, progress.proto.text.split("…")[0]) == (50, "Unpacking animals")
+    slow.go_on.set()
+    uploads._unpackings()["animals"].thread.join()
+    assert not page.run().get("progress")
+    assert "It ended well" in page.error[0].value
 
 
 def test_a_folder_anywhere_is_shown_in_grey_without_what_is_corrupt(run_page: RunPage, tmp_path: Path) -> None:
@@ -103,3 +149,12 @@ def test_many_classes_are_shown_ten_at_a_time(run_page: RunPage, tmp_path: Path)
     chooser.set_value(10).run()
     assert not page.exception
     assert len(page.get("image")) == 2 + 2
+
+
+def test_what_a_run_would_stream_is_said(run_page: RunPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_images(tmp_path / "animals")
+    assert "in each epoch" not in captions(run_page("data", data="Folder of images", path=str(root)))
+    state.st.cache_data.clear()
+    monkeypatch.setattr(splits, "_FOLDER_SHARE", 0.0)
+    shown = captions(run_page("data", data="Folder of images", path=str(root)))
+    assert "a run reads them from their files in each epoch" in shown

@@ -53,6 +53,11 @@ def test_an_epoch_entered_late_goes_on_as_if_from_the_start() -> None:
     assert torch.equal(whole[2][0], rest[0][0])
 
 
+def test_after_the_last_step_of_an_epoch_nothing_is_left() -> None:
+    batches = TrainBatches(split(), 16, AUGMENT, 0, CPU)
+    assert list(batches.epoch(0, first_step=batches.steps_per_epoch)) == []
+
+
 def test_each_image_comes_at_most_once_and_with_its_label() -> None:
     data = split(chans=1)
     batches = list(TrainBatches(data, 16, AugmentSpec(crop_padding=0), 0, CPU).epoch(0))

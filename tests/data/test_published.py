@@ -1,6 +1,8 @@
 """MNIST and CIFAR: files in the published formats are read, others are refused, and what is missing is a sentence."""
 
+import errno
 import hashlib
+import os
 import pickle
 import re
 from pathlib import Path
@@ -90,6 +92,40 @@ def test_a_pickle_of_another_content_is_never_opened(monkeypatch: pytest.MonkeyP
     with pytest.raises(DataError, match=r"their MD5 differs.*delete the folder"):
         load_source("cifar-10", tmp_path)
     assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "wrong keys", "other shapes"])
+def test_damaged_cifar_files_are_refused(
+    name: str, damage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One check covers all: what differs in a byte from what was published is not read."""
+    written = write_cifar(monkeypatch, tmp_path, name)
+    file = LOADERS[name].train_list[0][0]
+    path = tmp_path / LOADERS[name].base_folder / file
+    whole = path.read_bytes()
+    damages = {
+        "cut": whole[: len(whole) // 2],
+        "empty": b"",
+        "text": b"<html>not found</html>",
+        "wrong keys": pickle.dumps({"pixels": written[file]["data"]}),
+        "other shapes": pickle.dumps({**written[file], "data": written[file]["data"][:, :1024]}),
+    }
+    path.write_bytes(damages[damage])
+    with pytest.raises(DataError, match=r"their MD5 differs.*delete the folder") as told:
+        load_source(name, tmp_path)
+    assert "\n" not in str(told.value)
+
+
+def test_cifar_files_that_may_not_be_read_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_cifar(monkeypatch, tmp_path, "cifar-10")
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "data_batch_1"))
+
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", denied)
+    with pytest.raises(DataError, match="data_batch_1 may not be read"):
+        load_source("cifar-10", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar-10", "cifar-100"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deit_core.data import is_here, load_data, load_source, published
+from deit_core.data import is_here, load_data, load_source, published, splits
 from deit_core.data.splits import split_indices
 from deit_core.errors import DataError, SpecError
 from deit_core.spec import DataSpec
@@ -62,6 +62,41 @@ def test_without_any_copy_the_message_says_what_to_do(tmp_path: Path) -> None:
     assert "apt install dataset-fashion-mnist" in message
     assert "digits-quick" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("part", ["images", "labels"])
+@pytest.mark.parametrize("damage", ["cut", "a bit turned", "text"])
+def test_a_damaged_gzip_is_named(tmp_path: Path, part: str, damage: str) -> None:
+    folder = tmp_path / "FashionMNIST" / "raw"
+    write_fashion_mnist(folder, ".gz")
+    file = next(folder.glob(f"t10k-{part}*"))
+    whole = bytearray(file.read_bytes())
+    middle = len(whole) // 2
+    damages = {"cut": whole[:middle], "a bit turned": whole[:10] + b"\xff" + whole[11:], "text": b"<html>gone</html>"}
+    file.write_bytes(damages[damage])
+    with pytest.raises(DataError, match=f"{file.name} is damaged") as told:
+        load_source("fashion-mnist", tmp_path)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"), [(np.arange(20), "labels up to 19, and it has 10 classes"), (np.arange(0), "hold no image")]
+)
+def test_another_data_set_in_its_place_is_refused(tmp_path: Path, labels: np.ndarray, words: str) -> None:
+    folder = tmp_path / "FashionMNIST" / "raw"
+    write_fashion_mnist(folder, "")
+    write_idx(folder / "t10k-labels-idx1-ubyte", labels)
+    write_idx(folder / "t10k-images-idx3-ubyte", np.zeros((len(labels), 28, 28)))
+    with pytest.raises(DataError, match=words):
+        load_source("fashion-mnist", tmp_path)
+
+
+def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "FashionMNIST" / "raw"
+    write_fashion_mnist(folder, "")
+    write_idx(folder / "t10k-images-idx3-ubyte", np.zeros((20, 784)))
+    with pytest.raises(DataError, match=r"shape \(20, 784\)"):
+        load_source("fashion-mnist", tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "other type"])
@@ -126,3 +161,9 @@ def test_statistics_are_those_of_the_training_pixels() -> None:
     assert data.std == pytest.approx((pixels.std(correction=0).item(),))
     half = load_data(DataSpec(source="digits", img_size=16, normalization="half"), Path("nowhere"))
     assert (half.mean, half.std) == ((0.5,), (0.5,))
+
+
+def test_what_does_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "_MEMORY_SHARE", 0.0)
+    with pytest.raises(DataError, match=r"1,797 images of 16 px take 0\.0 GB.*make data\.fraction"):
+        load_data(DataSpec(source="digits", img_size=16), Path("nowhere"))

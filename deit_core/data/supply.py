@@ -1,0 +1,65 @@
+"""Where batches get their images from: all of them in memory, or read from files a little ahead.
+
+Both give the very same bytes, so nothing that comes after knows which of the two it was. Knows no views and no labels.
+
+    N images, P places in an epoch's batches, B batch, C channels, S img_size, p padding
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deit_core.data.augment import pad
+from deit_core.data.folder_images import FolderImages
+
+
+class Supply(Protocol):
+    """Gives the images of batches, with black around them."""
+
+    def batches(self, places: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each batch, images (M, C, S + 2p, S + 2p) uint8 and where among them its own are (B,), on the device.
+
+        Args: places: (P,) on the CPU, the number of the image at each place.
+        """
+        ...
+
+
+class Resident:
+    """All images on the device, padded once."""
+
+    def __init__(self, images: Tensor, padding: int, device: torch.device) -> None:
+        self._padded, self._device = pad(images.to(device), padding), device
+
+    def batches(self, places: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for indices in places.to(self._device).split(batch_size):
+            yield self._padded, indices
+
+
+class Streamed:
+    """Images that are read from their files for each batch, each once however often the batch shows it."""
+
+    def __init__(self, images: FolderImages, padding: int, device: torch.device) -> None:
+        self._images, self._padding, self._device = images, padding, device
+
+    def batches(self, places: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        chosen = [np.unique(batch.numpy(), return_inverse=True) for batch in places.split(batch_size)]
+        read = self._images.read_ahead([numbers for numbers, _ in chosen])
+        for images, (_, indices) in zip(read, chosen, strict=True):
+            padded = pad(torch.from_numpy(images).to(self._device), self._padding)
+            yield padded, torch.from_numpy(indices).to(self._device)
+
+
+def supply(images: Tensor | FolderImages, padding: int, device: torch.device) -> Supply:
+    return Resident(images, padding, device) if isinstance(images, Tensor) else Streamed(images, padding, device)
+
+
+def in_order(images: Tensor | FolderImages, batch_size: int) -> Iterator[Tensor]:
+    """All images in pieces (B, C, S, S) of uint8 on the CPU, or where they are, the last one shorter."""
+    if isinstance(images, Tensor):
+        yield from images.split(batch_size)
+    else:
+        pieces = np.split(np.arange(len(images)), range(batch_size, len(images), batch_size))
+        yield from map(torch.from_numpy, images.read_ahead(pieces))
