@@ -4,12 +4,14 @@ Knows arrays as pictures; cutting, resizing and augmenting are deit_core's. That
 it is called.
 """
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.forms import form_fields
@@ -50,8 +52,8 @@ def show_samples(spec: DataSpec, known: SourceFacts) -> None:
     for label, title in list(enumerate(known.classes))[first : first + _NUM_CLASSES]:
         heading, row = st.columns([1, 9], vertical_alignment="center")
         heading.markdown(escape(title))
-        images = _images(spec.model_dump_json(), label, (page - 1) * _NUM_SAMPLES, _NUM_SAMPLES)
-        _show_row(row, images, _SAMPLE_SIDE, f"{_NUM_SAMPLES} training images of class {title}")
+        png = _samples(spec.model_dump_json(), label, (page - 1) * _NUM_SAMPLES)
+        row.image(png, alt=f"{_NUM_SAMPLES} training images of class {title}")
 
 
 def _named(classes: Sequence[str]) -> str:
@@ -124,9 +126,22 @@ def _choose_strengths() -> dict[str, Any]:
 
 
 def _show_row(place: DeltaGenerator, images: NDArray[np.uint8], side: int, alt: str) -> None:
+    place.image(_row(images, side), alt=alt)
+
+
+def _row(images: NDArray[np.uint8], side: int) -> bytes:
+    """A PNG, packed quickly rather than tightly."""
     from deit_core.data.preview import mosaic
 
-    place.image(mosaic(images, side), output_format="PNG", alt=alt)
+    png = io.BytesIO()
+    Image.fromarray(mosaic(images, side)).save(png, "PNG", compress_level=1)
+    return png.getvalue()
+
+
+@st.cache_data(max_entries=256, ttl=60, show_spinner=False)
+def _samples(spec_json: str, label: int, first: int) -> bytes:
+    """A row of training images of a class, as a PNG."""
+    return _row(_images(spec_json, label, first, _NUM_SAMPLES), _SAMPLE_SIDE)
 
 
 @st.cache_data(max_entries=64, ttl=60, show_spinner=False)
