@@ -164,7 +164,7 @@ def _choose_runs(spec: AnySpec, key: str) -> tuple[str, ...]:
         return names
     taught = {run.distillation.teacher for run in runs if run.distillation}
     students = tuple(name for name in names if name not in taught)
-    scopes = {"All runs": names} | ({" and ".join(students): students} if 1 < len(students) < len(names) else {})
+    scopes = {"All runs": names} | ({"All students": students} if 1 < len(students) < len(names) else {})
     scopes |= {name: (name,) for name in names}
     chosen = st.segmented_control(
         "Change",

@@ -37,6 +37,8 @@ def render() -> None:
             offer_download(name)
             return
         spec = _choose_cut(name, path, known)
+        with st.spinner("Reading the images"):
+            source(spec)
         _show_counts(spec, known)
         show_samples(spec, known)
         show_views(spec, known)

@@ -172,7 +172,7 @@ def test_fields_are_shared_by_the_runs_that_are_chosen() -> None:
     shared = {widget.key for widget in page.number_input}
     assert "f/teacher+vit+deit/optim.lr" in shared
     assert not any("model." in key for key in shared)
-    page.segmented_control(key="f/runs").set_value("vit and deit").run()
+    page.segmented_control(key="f/runs").set_value("All students").run()
     page.number_input(key="f/vit+deit/model.depth").set_value(5).run()
     assert changed(page) == {"vit.model.depth": 5, "deit.model.depth": 5}
     page.segmented_control(key="f/runs").set_value("deit").run()
