@@ -4,6 +4,7 @@ Knows runs and what the analysis says of them; nothing of files, or of how a run
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -136,6 +137,8 @@ def _cell(value: Any, by_id: Runs) -> str:
         return "–"
     if isinstance(value, str) and value in by_id:
         return f"{by_id[value].number} {by_id[value].name}"
+    if isinstance(value, str) and Path(value).is_absolute():
+        return Path(value).name  # where it lies on one machine says nothing on another
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):

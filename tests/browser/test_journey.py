@@ -27,7 +27,11 @@ class Dashboard:
 
     def __init__(self, serve_app: Callable[..., str], folder: Path) -> None:
         self._serve_app = serve_app
-        self._env = {"DEIT_RUNS_DIR": str(folder / "runs"), "DEIT_DATA_DIR": str(folder / "data")}
+        self._env = {
+            "DEIT_RUNS_DIR": str(folder / "runs"),
+            "DEIT_DATA_DIR": str(folder / "data"),
+            "DEIT_WORKERS": "1",
+        }
         self.runs_dir = folder / "runs"
         self.store = open_store(f"sqlite:///{self.runs_dir / 'runs.sqlite'}")
         self.url = serve_app(ROOT / "dashboard" / "app.py", env=self._env)
