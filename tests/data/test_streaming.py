@@ -57,6 +57,7 @@ def full_recipe(spec: RunSpec, folder: Path) -> RunSpec:
         "data.path": str(folder),
         "optim.epochs": 2,
         "optim.batch_size": 7,
+        "compute.num_threads": 1,
         "optim.ema": "beside",
         "augment.horizontal_flip": True,
         "augment.random_erasing": 0.25,
