@@ -1,6 +1,6 @@
 """Training a student and its teacher: images a second, against the tutorials' loop, timm's and vit-pytorch's tasks.
 
-All have the mini-project's widths, batch, teacher and data, and train in turn in one process, slice by slice. timm and
+All have the mini-project's widths, batch, teacher and data, and train in turn in one process, step by step. timm and
 vit-pytorch are given this project's batches, since neither has a loader of its own for data in memory; the tutorials'
 loop reads PIL images one by one through a DataLoader, as they do.
 """
@@ -32,8 +32,7 @@ from deit_core.training.probe import choose_plan
 from deit_core.training.step import TrainStep
 from deit_core.training.teacher_logits import TeacherLogits
 
-_SLICE_S = 2.0
-_ROUNDS, _LONG_ROUNDS = 5, 15
+_ROUNDS, _LONG_ROUNDS, _WARM_UP = 65, 205, 5  # steps of each loop
 _STEPS = 40  # of one epoch, gone over again and again: so many batches hold all that a loop meets
 _CPU = torch.device("cpu")
 
@@ -63,27 +62,25 @@ def _specs() -> dict[str, RunSpec]:
 
 
 def _rows(what: str, loops: dict[str, Loop], rounds: int) -> Iterator[dict[str, object]]:
+    """Each loop makes one step in turn, so that the machine's moods hit all alike."""
     speeds: dict[str, list[float]] = {name: [] for name in loops}
-    for loop in loops.values():
-        _speed(loop, _SLICE_S / 2)  # warm-up
     for _ in range(rounds):
         for name, loop in loops.items():
-            speeds[name].append(_speed(loop, _SLICE_S))
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
+            speeds[name].append(_speed_of_step(loop))
+    medians = {name: statistics.median(values[_WARM_UP:]) for name, values in speeds.items()}
     for name, speed in medians.items():
         yield {
             "what": what,
             "loop": name,
             "images_per_s": round(speed),
             "to_tutorial": round(speed / medians["tutorial"], 2),
-            "to_bare_step": round(speed / medians["bare step"], 2),
+            "to_bare_step": round(speed / medians["bare step"], 3),
         }
 
 
-def _speed(loop: Loop, seconds: float) -> float:
-    began, count = time.perf_counter(), 0
-    while time.perf_counter() - began < seconds:
-        count += next(loop)
+def _speed_of_step(loop: Loop) -> float:
+    began = time.perf_counter()
+    count = next(loop)
     return count / (time.perf_counter() - began)
 
 
