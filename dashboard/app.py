@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
-from starlette.routing import WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from dashboard.navigation import load_pages
+from dashboard.index import index
+from dashboard.navigation import load_pages, url_paths
 
 
 async def _listen(websocket: WebSocket) -> None:
@@ -26,5 +27,10 @@ async def _lifespan(_app: st.App) -> AsyncIterator[None]:
     yield
 
 
-_BASE = str(st.get_option("server.baseUrlPath") or "").strip("/")
-app = st.App("frame.py", routes=[WebSocketRoute(f"/{_BASE}/live".replace("//", "/"), _listen)], lifespan=_lifespan)
+def _path(name: str) -> str:
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}/{name}" if base else f"/{name}"
+
+
+_routes = [WebSocketRoute(_path("live"), _listen), *(Route(_path(name), index) for name in url_paths())]
+app = st.App("frame.py", routes=_routes, lifespan=_lifespan)

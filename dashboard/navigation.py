@@ -28,6 +28,10 @@ def pages() -> list[st.Page]:
     return [page(url_path) for url_path in _PAGES]
 
 
+def url_paths() -> list[str]:
+    return list(_PAGES)
+
+
 def load_pages() -> None:
     """Import what the pages need, so that the first visit of each need not."""
     for url_path in _PAGES:
