@@ -10,7 +10,7 @@ from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.threads import spin_briefly
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 spin_briefly()  # torch is not loaded yet; a worker does the same
 
 
