@@ -137,6 +137,17 @@ def test_without_network_and_file_it_is_one_sentence(tmp_path: Path, monkeypatch
     assert "\n" not in str(caught.value)
 
 
+def test_weights_of_before_batches_were_counted_are_taken(tmp_path: Path) -> None:
+    file = save_imagenet_weights(tmp_path)
+    uncounted = {name: tensor for name, tensor in torch.load(file).items() if not name.endswith("num_batches_tracked")}
+    torch.save(uncounted, file)
+    spec = replace(spec_of(name="resnet18"), {"initial_checkpoint": str(file)})
+    assert isinstance(spec, RunSpec)
+    model = build_model(spec)
+    initialise(model, spec, DIGITS, tmp_path)
+    assert torch.equal(model.network.bn1.running_mean, uncounted["bn1.running_mean"])
+
+
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     file = save_imagenet_weights(tmp_path)
     spec = replace(spec_of(name="regnet_y_400mf"), {"initial_checkpoint": str(file)})
