@@ -83,7 +83,7 @@ def _explain_running(run: Run) -> str:
     if run.stop_requested:
         return "It stops after this step and keeps its state."
     if not run.total_steps:
-        return "Loading the data and the model."
+        return run.message or "Loading the data and the model."
     epoch = min(run.epoch + 1, run.spec.optim.epochs)
     left = "" if run.time_left_s is None else f", about {duration(run.time_left_s)} left"
     return f"Epoch {epoch} of {run.spec.optim.epochs}{left}."

@@ -8,6 +8,16 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
+class Reading:
+    """Told about once a second before a run starts, where reading its images takes longer; `what` begins a sentence."""
+
+    what: str
+    done: int
+    total: int
+    time_left_s: float
+
+
+@dataclass(frozen=True)
 class RunStarted:
     """Sent once everything is built and loaded, before the first step."""
 
@@ -76,4 +86,4 @@ class RunFailed:
     reason: str
 
 
-Event = RunStarted | StepDone | EpochDone | CheckpointSaved | RunFinished | RunFailed
+Event = Reading | RunStarted | StepDone | EpochDone | CheckpointSaved | RunFinished | RunFailed

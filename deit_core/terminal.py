@@ -11,11 +11,11 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.runs import Run, Status
 from deit_core.runs.estimates import Estimate
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
-from deit_core.wording import duration
+from deit_core.wording import duration, reading
 
 _stdout, _stderr = Console(), Console(stderr=True)
 
@@ -106,11 +106,15 @@ class Progress:
 
     def show(self, run: Run, event: Event) -> None:
         """Show one event of a run."""
+        if run.id not in self._tasks:
+            self._tasks[run.id] = self._bars.add_task(escape(run.name), facts="starting")
         match event:
+            case Reading():
+                self._bars.update(self._tasks[run.id], total=event.total, completed=event.done, facts=reading(event))
             case RunStarted():
                 self._totals[run.id] = (event, time.monotonic())
-                self._tasks[run.id] = self._bars.add_task(
-                    escape(run.name), total=event.total_steps, completed=event.first_step, facts="starting"
+                self._bars.update(
+                    self._tasks[run.id], total=event.total_steps, completed=event.first_step, facts="starting"
                 )
             case StepDone():
                 metrics = event.metrics

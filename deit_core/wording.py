@@ -1,5 +1,7 @@
 """Numbers as people say them."""
 
+from deit_core.events import Reading
+
 
 def duration(seconds: float) -> str:
     """A time: 42 s, 3 min 5 s, 2 h 10 min."""
@@ -11,3 +13,8 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def reading(told: Reading) -> str:
+    """How far a reading is, as a sentence."""
+    return f"{told.what}: {told.done:,} of {told.total:,}, about {duration(told.time_left_s)} left."

@@ -150,8 +150,10 @@ def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
     mean, std, num_images = training_statistics(loaded, spec)
     notes = [
         f"Mean {_per_channel(mean)} and standard deviation {_per_channel(std)} of pixels in [0, 1], over "
-        f"{num_images:,} training images. SHA-256 {loaded.content_hash[:16]}."
+        f"{num_images:,} training images."
     ]
+    if spec.source != "folder":  # of a folder it takes every file
+        notes[0] += f" SHA-256 {loaded.content_hash[:16]}."
     num_images = sum(map(sum, counts.values()))
     if is_streamed(loaded, num_images, spec.img_size):
         size_gb = num_images * loaded.test_images.shape[1] * spec.img_size**2 / 1e9

@@ -8,6 +8,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from deit_core.data.findings import FINDINGS, key_of, remembered
 from deit_core.data.folder_images import FolderImages, map_ahead
 from deit_core.data.inputs import decode_image
+from deit_core.data.reading import Tell, silently, told
 from deit_core.data.sources import Source, load_source
 from deit_core.data.stratified import stratified_split
 from deit_core.errors import DataError
@@ -25,9 +27,10 @@ from deit_core.spec import DataSpec
 _SETTLED_NS = 2 * 10**9  # clocks of file systems are that coarse: a file may change once more without a new time
 
 
-def open_source(spec: DataSpec, data_dir: Path) -> Source:
+def open_source(spec: DataSpec, data_dir: Path, tell: Tell = silently) -> Source:
     """The source that a spec names. A folder's images are read when they are asked for, others now.
 
+    Args: tell: hears how far it is, where every image of a folder is tried.
     Raises: DataError where it cannot be had, or holds too little to learn from.
     """
     if spec.source != "folder":
@@ -36,7 +39,7 @@ def open_source(spec: DataSpec, data_dir: Path) -> Source:
     parts: list[Part | None] = [folder.train, folder.val, folder.test]
     skipped: tuple[Path, ...] = ()
     if spec.corrupt_images == "skip":
-        parts, skipped = _without_corrupt(folder, parts, data_dir)
+        parts, skipped = _without_corrupt(folder, parts, data_dir, tell)
     train, val, test = parts
     assert train is not None
     if val is not None and test is not None:
@@ -54,7 +57,7 @@ def open_source(spec: DataSpec, data_dir: Path) -> Source:
         np.array(train.labels, np.int64),
         FolderImages(test.files, spec.img_size, in_chans),
         np.array(test.labels, np.int64),
-        _content_hash(folder.root, (*train.files, *test.files), in_chans, data_dir),
+        partial(_content_hash, folder.root, (*train.files, *test.files), in_chans, data_dir),
         held,
         tuple(str(file.relative_to(folder.root)) for file in skipped),
     )
@@ -78,13 +81,14 @@ def _pick(part: Part, positions: Sequence[int]) -> Part:
 
 
 def _without_corrupt(
-    folder: ImageFolder, parts: Sequence[Part | None], data_dir: Path
+    folder: ImageFolder, parts: Sequence[Part | None], data_dir: Path, tell: Tell
 ) -> tuple[list[Part | None], tuple[Path, ...]]:
     """The parts without the files that cannot be read, and those files; every file is read for it."""
     files = [file for part in parts if part is not None for file in part.files]
 
     def find() -> list[int]:
-        return [position for position, sound in enumerate(map_ahead(_is_sound, files, ahead=256)) if not sound]
+        tried = told(map_ahead(_is_sound, files, ahead=256), "Trying whether each image can be read", len(files), tell)
+        return [position for position, sound in enumerate(tried) if not sound]
 
     skipped = {files[position] for position in _found_once("corrupt", folder.root, files, data_dir, find)}
     kept = [part and _pick(part, [i for i, file in enumerate(part.files) if file not in skipped]) for part in parts]
@@ -103,12 +107,12 @@ def _is_sound(file: Path) -> bool:
     return True
 
 
-def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Path) -> str:
+def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Path, tell: Tell) -> str:
     """A SHA-256 of the files' names in the folder, their bytes, and of whether they are read in colour."""
 
     def find() -> str:
         digest = hashlib.sha256(f"{in_chans}".encode())
-        for file in files:
+        for file in told(files, "Reading each file once, to know the data again", len(files), tell):
             try:
                 content = file.read_bytes()
             except OSError as error:

@@ -4,6 +4,7 @@ Knows which reader reads what; nothing of splits, sizes or augmentation.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from deit_core.catalog import SOURCES, SourceName
 from deit_core.data.published import Arrays, find_published, load_published
+from deit_core.data.reading import Tell, silently
 from deit_core.data.stratified import stratified_split
 from deit_core.errors import DataError
 
@@ -25,8 +27,9 @@ _DIGITS_FILE = "sklearn/datasets/data/digits.csv.gz"
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Images are uint8 (N, channels, height, width), labels int64 (N,); `content_hash` is a SHA-256 of all four.
+    """Images are uint8 (N, channels, height, width), labels int64 (N,).
 
+    hash_content: finds a SHA-256 of all four, for which every file of a folder may have to be read.
     val_positions: which of the training images are its own validation split; None where one is to be cut.
     skipped: names of the files that are left out because they cannot be read.
     """
@@ -37,9 +40,13 @@ class Source:
     train_labels: NDArray[np.int64]
     test_images: "NDArray[np.uint8] | FolderImages"
     test_labels: NDArray[np.int64]
-    content_hash: str
+    hash_content: Callable[[Tell], str]
     val_positions: NDArray[np.int64] | None = None
     skipped: tuple[str, ...] = ()
+
+    @property
+    def content_hash(self) -> str:
+        return self.hash_content(silently)
 
 
 def load_source(name: SourceName, data_dir: Path) -> Source:
@@ -60,6 +67,7 @@ def load_source(name: SourceName, data_dir: Path) -> Source:
                 f"{len(SOURCES[name].classes)} classes: they are another data set's. Delete them, then start again to "
                 "fetch it anew."
             )
+    known = digest.hexdigest()
     return Source(
         name,
         SOURCES[name].classes,
@@ -67,7 +75,7 @@ def load_source(name: SourceName, data_dir: Path) -> Source:
         train_labels.astype(np.int64),
         test_images,
         test_labels.astype(np.int64),
-        digest.hexdigest(),
+        lambda _tell: known,
     )
 
 

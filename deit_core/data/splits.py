@@ -19,6 +19,7 @@ from torch import Tensor
 from deit_core.data.findings import FINDINGS, key_of, remembered
 from deit_core.data.folder import open_source
 from deit_core.data.folder_images import FolderImages
+from deit_core.data.reading import Tell, silently, told
 from deit_core.data.resizing import resize
 from deit_core.data.sources import Source
 from deit_core.data.stratified import stratified_split
@@ -29,6 +30,7 @@ from deit_core.spec import DataSpec
 _MEMORY_SHARE = 0.5
 _FOLDER_SHARE = 0.25  # training holds a padded copy beside the images
 _PIECE = 8  # images that are counted at once
+_READ_AT_ONCE = 256  # images
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,22 +61,25 @@ class ImageData:
         return int(self.train.images.shape[1])
 
 
-def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None) -> ImageData:
+def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None, tell: Tell = silently) -> ImageData:
     """Load, cut and resize what `spec` asks for. Test is never touched by the choice of a subset.
 
     Args:
         memory_bytes: a folder whose images take more stays in its files; None is a quarter of this machine's memory.
+        tell: hears how far it is, where many files are read.
     Raises: DataError where the source cannot be had, or does not fit into memory and is no folder; SpecError where the
         subset is too small to cut.
     """
-    source = open_source(spec, data_dir)
+    source = open_source(spec, data_dir, tell)
+    content_hash = source.hash_content(tell)
     train_indices, val_indices = cut(source, spec)
     num_images = len(train_indices) + len(val_indices) + len(source.test_labels)
     streams = is_streamed(source, num_images, spec.img_size, memory_bytes)
 
     def split(images: NDArray[np.uint8] | FolderImages, labels: NDArray[np.int64], chosen: NDArray[np.int64]) -> Split:
-        if streams and isinstance(images, FolderImages):
-            return Split(images.take(chosen), torch.tensor(labels[chosen]))
+        if isinstance(images, FolderImages):
+            files = images.take(chosen)
+            return Split(files if streams else _in_memory(files, tell), torch.tensor(labels[chosen]))
         return Split(resize(torch.tensor(images[chosen]), spec.img_size), torch.tensor(labels[chosen]))
 
     train = split(source.train_images, source.train_labels, train_indices)
@@ -82,13 +87,24 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None)
     if spec.normalization == "half":
         mean, std = _half(train.images.shape[1])
     elif streams:
-        facts = "statistics", source.content_hash, spec.split, spec.img_size
-        found = remembered(data_dir / FINDINGS, key_of(facts), lambda: pixel_statistics(in_order(train.images, _PIECE)))
+        facts = "statistics", content_hash, spec.split, spec.img_size
+        pieces = in_order(train.images, _PIECE)
+        pieces = told(pieces, "Finding mean and spread of the pixels", len(train), tell, piece=_PIECE)
+        found = remembered(data_dir / FINDINGS, key_of(facts), lambda: pixel_statistics(pieces))
         mean, std = map(tuple, found)
     else:
         mean, std = pixel_statistics(in_order(train.images, len(train)))
     test = split(source.test_images, source.test_labels, np.arange(len(source.test_labels)))
-    return ImageData(train, val, test, source.classes, mean, std, source.content_hash)
+    return ImageData(train, val, test, source.classes, mean, std, content_hash)
+
+
+def _in_memory(images: FolderImages, tell: Tell) -> Tensor:
+    whole, begin = torch.empty(images.shape, dtype=torch.uint8), 0
+    pieces = in_order(images, _READ_AT_ONCE)
+    for piece in told(pieces, "Reading the images", len(images), tell, piece=_READ_AT_ONCE):
+        whole[begin : begin + len(piece)] = piece
+        begin += len(piece)
+    return whole
 
 
 def memory_for_images(device: torch.device | None = None) -> float:

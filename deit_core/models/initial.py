@@ -113,7 +113,7 @@ def _load_cnn(state: Mapping[str, Tensor], model: nn.Module, origin: str, *, kee
     """Load weights into a model of the same architecture, but for the head, its last linear map."""
     own = model.state_dict()
     head = next(name for name in reversed(own) if name.endswith(".weight")).removesuffix("weight")
-    # Files of before torch 0.4.1, some of torchvision's own among them, do not count the batches, and nothing here asks.
+    # Files of before torch 0.4.1, some of torchvision's among them, do not count the batches; nothing here asks for it.
     counters = {name: tensor for name, tensor in own.items() if name.endswith(".num_batches_tracked")}
     adapted = counters | dict(state)
     if not keep_heads or (head + "weight" in state and len(state[head + "weight"]) != len(own[head + "weight"])):

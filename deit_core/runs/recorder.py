@@ -8,10 +8,11 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.events import CheckpointSaved, EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.runs.records import Run
 from deit_core.runs.store import Store
 from deit_core.runs.writer import Writer
+from deit_core.wording import reading
 
 log = logging.getLogger("deit_core.worker")
 
@@ -31,13 +32,15 @@ class Recorder:
         Raises: what the store has said for longer than its patience.
         """
         match event:
+            case Reading():
+                self._writer.put(None, message=reading(event))
             case RunStarted():
                 self._started, self._began_at = event, time.monotonic()
                 self.results |= {
                     name: getattr(event, name) for name in ("num_params", "num_train", "num_val", "num_test")
                 }
                 log.info("started %s", asdict(event))
-                self._put("start", event.first_step, 0.0, {}, total_steps=event.total_steps)
+                self._put("start", event.first_step, 0.0, {}, total_steps=event.total_steps, message="")
             case StepDone():
                 self._put("step", event.step, event.elapsed_s, event.metrics, time_left_s=self._time_left_s(event.step))
             case EpochDone():

@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from deit_core.errors import DeitError, RunError
-from deit_core.events import Event, RunFailed, RunFinished
+from deit_core.events import Event, Reading, RunFailed, RunFinished
 from deit_core.runs import queue
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher, log_file, run_folder
 from deit_core.runs.recorder import Recorder
@@ -35,6 +35,14 @@ from deit_core.threads import num_cores, spin_briefly
 log = logging.getLogger("deit_core.worker")
 
 Watcher = Callable[[Run, Event], None]
+
+
+class _StoppedError(Exception):
+    """A run stops before its end, with the status that it then has."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Worker:
@@ -124,31 +132,48 @@ class Worker:
                 f"The folder of this run, {folder}, is not there; resume it with the folder of runs that it began in "
                 "(--runs-dir or DEIT_RUNS_DIR)."
             )
-        events = train(
-            run.spec,
-            run_dir=folder,
-            data_dir=self.settings.data_dir,
-            resume=True,
-            device=self._device(),
-            num_threads=self._num_threads(),
-            logits_gb=self.settings.logits_gb,
-        )
-        with contextlib.closing(Recorder(self.store, run)) as recorder, contextlib.closing(events):
-            for event in events:
+        with contextlib.closing(Recorder(self.store, run)) as recorder:
+
+            def note(event: Event) -> None:
                 recorder.record(event)
                 if self.watch is not None:
                     self.watch(run, event)
-                if isinstance(event, RunFailed):
-                    return Status.FAILED, event.reason, {}
-                if isinstance(event, RunFinished):
-                    return Status.COMPLETED, "", recorder.final_state()
-                if self._stopping.is_set():
-                    return Status.STOPPED, "Stopped; resume goes on from here.", {}
-                if self._ending.is_set() and self.is_background:
-                    return Status.INTERRUPTED, "Its worker was told to end; resume goes on from here.", {}
-                if self._ending.is_set():
-                    return Status.STOPPED, "Stopped in the terminal; resume goes on from here.", {}
+
+            def tell(reading: Reading) -> None:
+                note(reading)
+                self._check_stopped()
+
+            events = train(
+                run.spec,
+                run_dir=folder,
+                data_dir=self.settings.data_dir,
+                resume=True,
+                device=self._device(),
+                num_threads=self._num_threads(),
+                logits_gb=self.settings.logits_gb,
+                tell=tell,
+            )
+            with contextlib.closing(events):
+                try:
+                    for event in events:
+                        note(event)
+                        if isinstance(event, RunFailed):
+                            return Status.FAILED, event.reason, {}
+                        if isinstance(event, RunFinished):
+                            return Status.COMPLETED, "", recorder.final_state()
+                        self._check_stopped()
+                except _StoppedError as stopped:
+                    return stopped.status, str(stopped), {}
         raise AssertionError("a training ends with RunFinished or RunFailed")
+
+    def _check_stopped(self) -> None:
+        """Raises: _StoppedError where the run or the process is to stop."""
+        if self._stopping.is_set():
+            raise _StoppedError(Status.STOPPED, "Stopped; resume goes on from here.")
+        if self._ending.is_set() and self.is_background:
+            raise _StoppedError(Status.INTERRUPTED, "Its worker was told to end; resume goes on from here.")
+        if self._ending.is_set():
+            raise _StoppedError(Status.STOPPED, "Stopped in the terminal; resume goes on from here.")
 
     def _device(self) -> str | None:
         """With several GPUs each slot has its own; None leaves the choice to the run."""

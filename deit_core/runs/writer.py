@@ -35,15 +35,16 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
-    def put(self, point: dict[str, Any], **state: Any) -> None:
-        """Take a point and the run's newest columns; they are in the store a moment later, together.
+    def put(self, point: dict[str, Any] | None, **state: Any) -> None:
+        """Take a point, if there is one, and the run's newest columns; they are in the store a moment later, together.
 
         Raises: what the store has said for longer than its patience; then the run must end.
         """
         with self._changed:
             if self._error is not None:
                 raise self._error
-            self._points.append(point)
+            if point is not None:
+                self._points.append(point)
             self._state |= state
             self._changed.notify()
 
@@ -68,14 +69,14 @@ class Writer:
             self._error = error
 
     def _write_waiting(self) -> bool:
-        """Wait for points and write them all; False when no more will come."""
+        """Wait for something to write and write it all; False when no more will come."""
         with self._changed:
-            self._changed.wait_for(lambda: self._points or self._is_closing)
+            self._changed.wait_for(lambda: self._points or self._state or self._is_closing)
             points, self._points = self._points, []
             state, self._state = self._state, {}
-        if points:
+        if points or state:
             patiently(lambda: self._store.add_points(self._run_id, points, **state))
-        return bool(points)
+        return bool(points or state)
 
 
 def patiently(call: Callable[[], Result]) -> Result:

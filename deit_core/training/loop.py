@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from deit_core.data import TrainBatches, load_data
 from deit_core.data.augment import counter_seed
+from deit_core.data.reading import Tell, silently
 from deit_core.data.splits import memory_for_images
 from deit_core.errors import ResourceError, RunError
 from deit_core.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
@@ -57,6 +58,7 @@ def train(
     group_s: float = 0.5,
     logits_gb: float = Settings.logits_gb,
     images_gb: float | None = None,
+    tell: Tell = silently,
 ) -> Generator[Event, None, None]:
     """Train one run and yield what happens.
 
@@ -71,12 +73,13 @@ def train(
             began with.
         group_s: steps are reported in groups of about this many seconds; 0 reports each.
         logits_gb: disk space, in units of 10^9 bytes, for the tables of teachers' logits, which lie beside this folder.
+        tell: hears how far the reading of many images is, before the first event; what it raises ends the run there.
         images_gb: a folder whose images take more memory is read again and again; None is a quarter of what there is.
     Raises: DeitError where data, teacher or folder do not fit the spec, or memory or disk do not suffice; the last
         good checkpoint stays then, too.
     """
     try:
-        session = _Session(spec, Path(run_dir), Path(data_dir), resume, device, num_threads, images_gb)
+        session = _Session(spec, Path(run_dir), Path(data_dir), resume, device, num_threads, images_gb, tell)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -119,6 +122,7 @@ class _Session:
         device: str | None,
         num_threads: int | None,
         images_gb: float | None,
+        tell: Tell,
     ) -> None:
         self.spec, self.folder = spec, RunFolder(run_dir)
         self.folder.start(spec, resume=resume)
@@ -126,7 +130,7 @@ class _Session:
         if threads := spec.compute.num_threads or num_threads:
             torch.set_num_threads(threads)
         memory_bytes = memory_for_images(self.device) if images_gb is None else images_gb * 1e9
-        self.data = load_data(spec.data, data_dir, memory_bytes)
+        self.data = load_data(spec.data, data_dir, memory_bytes, tell)
         self.versions = library_versions()
         self.machine = describe_machine() | name_gpu(self.device)
         self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)

@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from sqlalchemy import select
 
-from deit_core.events import Event, RunFinished, StepDone
+from deit_core.data import reading
+from deit_core.events import Event, Reading, RunFinished, StepDone
 from deit_core.runs import LocalLauncher, Run, Status, Store, enqueue, log_tail, open_store, queue, schema, submit
 from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings
@@ -184,6 +187,38 @@ def test_workers_that_cannot_start_are_told_and_not_started_for_ever(
         assert time.monotonic() < deadline
         launcher.tend()
     assert "workers.log" in launcher.trouble
+
+
+def test_a_run_says_how_far_it_has_read_its_images_and_may_be_stopped_there(
+    settings: Settings, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, store = np.random.default_rng(0), open_store(settings.store_url)
+    for name in ("bee", "cow"):
+        (settings.data_dir / "animals" / name).mkdir(parents=True)
+        for number in range(30):
+            pixels = rng.integers(0, 255, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(settings.data_dir / "animals" / name / f"{number}.png")
+    monkeypatch.setattr(reading, "_EVERY_S", 0.0)
+    said: list[str] = []
+
+    def stop_reading(run: Run, event: Event) -> None:
+        assert isinstance(event, Reading)
+        deadline = time.monotonic() + 10
+        while not (message := store.run(run.id).message):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        said.append(message)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    spec = replace(tiny, {"data.source": "folder", "data.path": "animals", "data.colour": False, "optim.batch_size": 8})
+    (run,), _ = train_here(store, settings, spec, stop_reading)
+    assert said == ["Reading each file once, to know the data again: 1 of 60, about 0 s left."]
+    assert (run.status, run.step) == (Status.STOPPED, 0)
+    store.resume(run.id)
+    launcher = LocalLauncher(store, settings)
+    launcher.tend()
+    wait_for(launcher, lambda: not store.run(run.id).status.is_active)
+    assert (store.run(run.id).status, store.run(run.id).message) == (Status.COMPLETED, "")
 
 
 def test_only_one_worker_trains_at_a_time(launcher: LocalLauncher, tiny: RunSpec) -> None:
