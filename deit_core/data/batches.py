@@ -21,13 +21,14 @@ from deit_core.spec import AugmentSpec
 class Batch(NamedTuple):
     """Pixels (B, C, S, S) in [0, 1], labels (B,), and a number (B,) for each view: image * num_views + view.
 
-    The numbers stay on the CPU, so that to look something up by them waits for no device. None where views are
-    without end. `mix` says which labels the images that were mixed in have, None where none were.
+    Where views are without end it is the place among all that the training shows. The numbers stay on the CPU, so
+    that to look something up by them waits for no device. `mix` says which labels the images that were mixed in have,
+    None where none were.
     """
 
     pixels: Tensor
     labels: Tensor
-    rows: Tensor | None
+    rows: Tensor
     mix: Mix | None = None
 
 
@@ -51,8 +52,7 @@ class TrainBatches:
         num_drawn, shown = self.num_images * self.augment.repeated_aug, images + repeats * self.num_images
         views = EpochViews(self.augment, num_drawn, shown, self.img_size, self.seed, epoch, self.device)
         mixes = draw_mixes(self.steps_per_epoch, self.img_size, self.augment, self.seed, epoch)
-        num_views = self.augment.num_views
-        rows = None if num_views is None else images * num_views + views.numbers
+        rows = self._rows(epoch, images, views)
         supplied = self.supply.batches(images[first_step * self.batch_size :], self.batch_size)
         images = images.to(self.device)
         for step, (padded, indices) in zip(range(first_step, self.steps_per_epoch), supplied, strict=False):
@@ -61,7 +61,13 @@ class TrainBatches:
             mixed = None
             if (how := mixes[step]) is not None:
                 pixels, mixed = mix(pixels, labels, how)
-            yield Batch(pixels, labels, None if rows is None else rows[steps_own], mixed)
+            yield Batch(pixels, labels, rows[steps_own], mixed)
+
+    def _rows(self, epoch: int, images: Tensor, views: EpochViews) -> Tensor:
+        num_views = self.augment.num_views
+        if num_views is None:
+            return epoch * len(images) + torch.arange(len(images))
+        return images * num_views + views.numbers
 
     def _order(self, epoch: int) -> tuple[Tensor, Tensor]:
         """Which image each place of the epoch's batches shows, and for which time (both on the CPU).

@@ -46,3 +46,10 @@ class DistillationSpec(Part):
         "float16: half the space, each logit rounded by up to 1/2048 of itself. off: it is asked at every step.",
         advanced=True,
     )
+    stored_views: Literal["recurring", "all"] = field(
+        "recurring",
+        "recurring: its logits are kept where views come again, that is of crop and flip alone. all: also of mixup, "
+        "RandAugment and such, where each view comes once: for other students of the same seed, augmentation, batch "
+        "size and epochs. Takes epochs x images x classes x 4 bytes.",
+        advanced=True,
+    )

@@ -166,7 +166,10 @@ class _Session:
             return None
         path = find_teacher(asked.teacher, self.folder.path.parent)
         teacher = load_teacher(path, self.data.classes, self.spec.data, self.data.content_hash)
-        return TeacherLogits(teacher, teacher_model(path, teacher), self.device, asked.stored_logits)
+        all_views = asked.stored_views == "all"
+        return TeacherLogits(
+            teacher, teacher_model(path, teacher), self.device, asked.stored_logits, all_views=all_views
+        )
 
     def _open_teacher_logits(self, cap_gb: float) -> str:
         """Let the teacher remember from now on; a sentence about it. Threads must be settled: tables depend on them."""

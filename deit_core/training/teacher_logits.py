@@ -32,6 +32,7 @@ class TeacherLogits(nn.Module):
         teacher: on the CPU.
         model: what it is built from.
         stored: how logits are kept; "float16" rounds also those that are asked, so that no student sees a difference.
+        all_views: also of views that come but once in a training.
         write_at_once: else what is asked is written by `flush`. On a GPU that spares waiting for it at every step.
     """
 
@@ -42,10 +43,12 @@ class TeacherLogits(nn.Module):
         device: torch.device,
         stored: Literal["float32", "float16", "off"] = "float32",
         *,
+        all_views: bool = False,
         write_at_once: bool | None = None,
     ) -> None:
         super().__init__()
-        self.teacher, self.model, self.device, self.stored = teacher, model, device, stored
+        self.teacher, self.model, self.device = teacher, model, device
+        self.stored, self.all_views = stored, all_views
         self.write_at_once = device.type == "cpu" if write_at_once is None else write_at_once
         self._is_placed = False
         self._table: LogitTable | None = None
@@ -78,22 +81,22 @@ class TeacherLogits(nn.Module):
 
         Returns: a sentence: which table it is, or why the teacher is asked at every step.
         """
-        num_views = spec.augment.num_views
         if self.stored == "off":
             return "The teacher is asked at every step, since distillation.stored_logits is off."
-        if num_views is None:
-            return "The teacher is asked at every step, since no view comes twice."
+        if spec.augment.num_views is None and not self.all_views:
+            return (
+                "The teacher is asked at every step, since no view comes twice; with distillation.stored_views all, "
+                "what it says is kept for other students of this seed."
+            )
+        views, num_rows = _views(spec, len(data.train))
         facts = {
             "teacher": teacher_facts(self.teacher, self.model),
             "images": {"data": data.content_hash, "split": spec.data.split, "img_size": spec.data.img_size},
-            "views": spec.augment.model_dump(
-                include={"crop_padding", "horizontal_flip"}
-            ),  # what else does, num_views ends
+            "views": views,
             "machine": machine_facts(self.device),
         }
-        shape = len(data.train) * num_views, len(data.classes)
         try:
-            table = open_table(home, facts, shape, self.stored, cap_gb * 1e9)
+            table = open_table(home, facts, (num_rows, len(data.classes)), self.stored, cap_gb * 1e9)
         except (NoRoomError, ResourceError, OSError) as reason:
             return f"The teacher is asked at every step, since there is no table of its logits: {reason}."
         self._table = table
@@ -134,6 +137,16 @@ class TeacherLogits(nn.Module):
         """Without waiting for what the device is still busy with."""
         pinned = tensor.pin_memory() if self.device.type == "cuda" else tensor
         return pinned.to(self.device, non_blocking=True)
+
+
+def _views(spec: RunSpec, num_images: int) -> tuple[dict[str, Any], int]:
+    """What the views of a training depend on, and how many rows number them (see `deit_core.data.batches.Batch`)."""
+    num_views, batch_size = spec.augment.num_views, min(spec.optim.batch_size, num_images)
+    if num_views is not None:
+        return spec.augment.model_dump(include={"crop_padding", "horizontal_flip"}), num_images * num_views
+    drawn = {"seed": spec.seed, "batch_size": batch_size}
+    num_shown = num_images // batch_size * batch_size
+    return spec.augment.model_dump(exclude={"test_flip"}) | drawn, spec.optim.epochs * num_shown
 
 
 def teacher_facts(teacher: DistillationTeacher, model: ModelSpec) -> dict[str, Any]:

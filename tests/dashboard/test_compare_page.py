@@ -82,6 +82,7 @@ def test_only_settings_that_differ_are_listed(run_page: RunPage, trio: dict[str,
         "distillation.reduction",
         "distillation.trained_fusion",
         "distillation.stored_logits",
+        "distillation.stored_views",
     }
 
 

@@ -57,10 +57,8 @@ def test_nothing_touches_the_global_generator() -> None:
 
 
 @pytest.mark.parametrize("field", ["randaugment_ops", "color_jitter", "random_erasing", "mixup_alpha", "cutmix_alpha"])
-def test_views_without_end_are_not_numbered(field: str) -> None:
-    augment = AugmentSpec(**{field: 1})
-    assert augment.num_views is None
-    assert next(TrainBatches(split(), 16, augment, 0, CPU).epoch(0)).rows is None
+def test_views_without_end_are_not_counted(field: str) -> None:
+    assert AugmentSpec(**{field: 1}).num_views is None
     assert AugmentSpec(mixup_alpha=1, mixup_prob=0).num_views == 25
     assert AugmentSpec(repeated_aug=3, test_flip=True).num_views == 25
     assert AugmentSpec(resized_crop=0.5).num_views is None
@@ -167,7 +165,6 @@ def test_a_batch_shows_fewer_images_more_often(batch_size: int, repeats: int) ->
         assert counts.max() == repeats
         assert not shown & set(labels.tolist())
         shown |= set(labels.tolist())
-        assert batch.rows is not None
         for one in range(batch_size - 1):
             if batch.labels[one] == batch.labels[one + 1]:
                 num_pairs += 1

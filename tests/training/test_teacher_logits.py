@@ -78,6 +78,19 @@ def image_data(count: int = 20) -> ImageData:
     return ImageData(split, split, split, tuple("0123456789"), (0.3,), (0.3,), "some hash")
 
 
+ENDLESS = {"augment.mixup_alpha": 0.8}
+
+
+def test_what_endless_views_depend_on_has_its_own_table(tmp_path: Path) -> None:
+    keys = set()
+    others = ({"seed": 7}, {"optim.batch_size": 16}, {"optim.epochs": 3}, {"augment.mixup_alpha": 0.7}, {"optim.lr": 1})
+    for changes in ({}, *others):
+        with closing(opened(tmp_path, changes=ENDLESS | changes, data=image_data(200), all_views=True)[0]) as teacher:
+            assert teacher._table is not None
+            keys.add(teacher._table.folder)
+    assert len(keys) == len(others), "the learning rate alone changes no view"
+
+
 def opened(
     home: Path,
     *,
@@ -303,6 +316,28 @@ def test_no_student_can_tell_a_table_from_the_teacher(
     half = Outcome(spec, runs_dir / "half")
     half.assert_equals(online)
     assert 0 < half.hit_rates[0] < 0.5
+
+
+@pytest.mark.parametrize("kind", ["soft", "hard"])
+def test_of_endless_views_a_student_of_the_same_seed_asks_nothing(
+    kind: str, trio: ExperimentSpec, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = {"augment__mixup_alpha": 0.8, "augment__cutmix_alpha": 1.0, "augment__repeated_aug": 2}
+    online = Outcome(student(trio, distillation__kind=kind, **endless), runs_dir / "online")
+    assert "stored_views all" in online.sentence
+    assert not (runs_dir / "teacher-logits").exists()
+    kept = endless | {"distillation__stored_views": "all"}
+    first = Outcome(student(trio, distillation__kind=kind, **kept), runs_dir / "first")
+    first.assert_equals(online)
+    assert set(first.hit_rates) == {0.0}
+    Outcome(student(trio, seed=7, **kept), runs_dir / "other-seed")
+    assert len(list(runs_dir.glob("teacher-logits/*/key.json"))) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(ResNet9, "forward", refuse)
+        again = Outcome(student(trio, distillation__kind=kind, **kept), runs_dir / "again")
+        Outcome(student(trio, distillation__tau=2.0, optim__lr=1e-4, **kept), runs_dir / "another-recipe")
+    again.assert_equals(online)
+    assert set(again.hit_rates) == {1.0}
 
 
 def test_damage_is_healed_and_changes_nothing(trio: ExperimentSpec, runs_dir: Path) -> None:
