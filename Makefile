@@ -19,7 +19,7 @@ app: .venv/installed
 	$(BIN)/streamlit run dashboard/app.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n logical --dist loadfile
+	$(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
