@@ -1,8 +1,9 @@
 """Training a student and its teacher: images a second, against the tutorials' loop, timm's and vit-pytorch's tasks.
 
-All have the mini-project's widths, batch, teacher and data, and train in turn in one process, step by step. timm and
-vit-pytorch are given this project's batches, since neither has a loader of its own for data in memory; the tutorials'
-loop reads PIL images one by one through a DataLoader, as they do.
+All have the mini-project's widths, batch, teacher and data, and train in turn in one process, step by step; medians of
+steps leave out what is done once an epoch, which `end-to-end` has. timm and vit-pytorch are given this project's
+batches, since neither has a loader of its own for data in memory; the tutorials' loop reads PIL images one by one
+through a DataLoader, as they do.
 """
 
 import statistics

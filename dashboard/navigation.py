@@ -12,6 +12,7 @@ _PAGES = {
     "data": ("Data", ":material/photo_library:"),
     "learn": ("Learn", ":material/school:"),
 }
+_FIRST = "train"
 
 
 def page(url_path: str) -> st.Page:
@@ -21,15 +22,16 @@ def page(url_path: str) -> st.Page:
     def render() -> None:
         import_module(f"dashboard.views.{url_path}").render()
 
-    return st.Page(render, title=title, icon=icon, url_path=url_path, default=url_path == "train")
+    return st.Page(render, title=title, icon=icon, url_path=url_path, default=url_path == _FIRST)
 
 
 def pages() -> list[st.Page]:
     return [page(url_path) for url_path in _PAGES]
 
 
-def url_paths() -> list[str]:
-    return list(_PAGES)
+def inner_paths() -> list[str]:
+    """The paths of all pages but the first, which is at the server's own address."""
+    return [url_path for url_path in _PAGES if url_path != _FIRST]
 
 
 def load_pages() -> None:

@@ -81,8 +81,8 @@ def _explain_queued(run: Run, runs: Sequence[Run]) -> str:
 
 def _explain_running(run: Run) -> str:
     if run.stop_requested:
-        return "It stops after this step and keeps its state."
-    if not run.total_steps:
+        return "It stops after this step and keeps its state." if run.step else "It stops as soon as it can."
+    if run.message or not run.total_steps:
         return run.message or "Loading the data and the model."
     epoch = min(run.epoch + 1, run.spec.optim.epochs)
     left = "" if run.time_left_s is None else f", about {duration(run.time_left_s)} left"

@@ -82,7 +82,10 @@ def print_estimate(estimate: Estimate) -> None:
 
 
 class Progress:
-    """A bar for each run with loss, accuracy, images/s and time left; in a file or a pipe, a line for each epoch."""
+    """A bar for each run with loss, accuracy, images/s and time left; in a file or a pipe, a line for each epoch.
+
+    Before, where it takes long, how far the images are read; in a file or a pipe, a line as each pass over them begins.
+    """
 
     def __init__(self) -> None:
         self._bars = Bars(
@@ -95,6 +98,7 @@ class Progress:
         self._is_live = sys.stderr.isatty()
         self._tasks: dict[str, TaskID] = {}
         self._totals: dict[str, tuple[RunStarted, float]] = {}
+        self._pass = "", ""  # over the images: of which run, and what for
 
     def __enter__(self) -> Self:
         if self._is_live:
@@ -111,6 +115,9 @@ class Progress:
         match event:
             case Reading():
                 self._bars.update(self._tasks[run.id], total=event.total, completed=event.done, facts=reading(event))
+                if self._pass != (run.id, event.what):
+                    self._pass = run.id, event.what
+                    self._say(f"{run.name}: {reading(event)}")
             case RunStarted():
                 self._totals[run.id] = (event, time.monotonic())
                 self._bars.update(

@@ -17,4 +17,6 @@ def duration(seconds: float) -> str:
 
 def reading(told: Reading) -> str:
     """How far a reading is, as a sentence."""
+    if told.done == told.total:
+        return f"{told.what}: done."
     return f"{told.what}: {told.done:,} of {told.total:,}, about {duration(told.time_left_s)} left."

@@ -32,19 +32,21 @@ class Batch(NamedTuple):
     mix: Mix | None = None
 
 
+def whole_batches(num_images: int, batch_size: int) -> tuple[int, int]:
+    """How many images a batch has, and how many such batches an epoch."""
+    batch_size = min(batch_size, num_images)
+    return batch_size, num_images // batch_size
+
+
 class TrainBatches:
     """Shuffled, augmented batches of a split; the images left over after the last whole batch sit out an epoch."""
 
     def __init__(self, split: Split, batch_size: int, augment: AugmentSpec, seed: int, device: torch.device) -> None:
         self.num_images, self.img_size = len(split), int(split.images.shape[-1])
-        self.batch_size = min(batch_size, self.num_images)
+        self.batch_size, self.steps_per_epoch = whole_batches(self.num_images, batch_size)
         self.augment, self.seed, self.device = augment, seed, device
         self.supply = supply(split.images, augment.crop_padding, device)
         self.labels = split.labels.to(device)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return self.num_images // self.batch_size
 
     def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
         """The batches of the epoch's steps from `first_step` on."""

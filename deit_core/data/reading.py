@@ -24,7 +24,9 @@ def told(pieces: Iterable[Item], what: str, total: int, tell: Tell, *, piece: in
     began = spoken = time.monotonic()
     for count, item in enumerate(pieces, start=1):
         yield item
-        done, now = min(count * piece, total), time.monotonic()
-        if now - spoken >= _EVERY_S:
+        done, now = count * piece, time.monotonic()
+        if done < total and now - spoken >= _EVERY_S:
             spoken = now
             tell(Reading(what, done, total, (now - began) / done * (total - done)))
+    if spoken > began:
+        tell(Reading(what, total, total, 0.0))

@@ -76,14 +76,16 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
     num_images = len(train_indices) + len(val_indices) + len(source.test_labels)
     streams = is_streamed(source, num_images, spec.img_size, memory_bytes)
 
-    def split(images: NDArray[np.uint8] | FolderImages, labels: NDArray[np.int64], chosen: NDArray[np.int64]) -> Split:
+    def split(
+        name: str, images: NDArray[np.uint8] | FolderImages, labels: NDArray[np.int64], chosen: NDArray[np.int64]
+    ) -> Split:
         if isinstance(images, FolderImages):
             files = images.take(chosen)
-            return Split(files if streams else _in_memory(files, tell), torch.tensor(labels[chosen]))
+            return Split(files if streams else _in_memory(files, name, tell), torch.tensor(labels[chosen]))
         return Split(resize(torch.tensor(images[chosen]), spec.img_size), torch.tensor(labels[chosen]))
 
-    train = split(source.train_images, source.train_labels, train_indices)
-    val = split(source.train_images, source.train_labels, val_indices)
+    train = split("training", source.train_images, source.train_labels, train_indices)
+    val = split("validation", source.train_images, source.train_labels, val_indices)
     if spec.normalization == "half":
         mean, std = _half(train.images.shape[1])
     elif streams:
@@ -94,14 +96,14 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
         mean, std = map(tuple, found)
     else:
         mean, std = pixel_statistics(in_order(train.images, len(train)))
-    test = split(source.test_images, source.test_labels, np.arange(len(source.test_labels)))
+    test = split("test", source.test_images, source.test_labels, np.arange(len(source.test_labels)))
     return ImageData(train, val, test, source.classes, mean, std, content_hash)
 
 
-def _in_memory(images: FolderImages, tell: Tell) -> Tensor:
+def _in_memory(images: FolderImages, name: str, tell: Tell) -> Tensor:
     whole, begin = torch.empty(images.shape, dtype=torch.uint8), 0
     pieces = in_order(images, _READ_AT_ONCE)
-    for piece in told(pieces, "Reading the images", len(images), tell, piece=_READ_AT_ONCE):
+    for piece in told(pieces, f"Reading the {name} images", len(images), tell, piece=_READ_AT_ONCE):
         whole[begin : begin + len(piece)] = piece
         begin += len(piece)
     return whole

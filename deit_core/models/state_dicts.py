@@ -5,6 +5,7 @@ Knows files; nothing of models or of what the names mean.
 
 import pickle
 import re
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ def _read_safetensors(file: Path) -> StateDict:
 
 def _read_torch(file: Path) -> Any:
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([Namespace]):  # a script's options, which many put beside the weights
+            return torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # a damaged pickle can raise anything

@@ -140,8 +140,8 @@ class Worker:
                     self.watch(run, event)
 
             def tell(reading: Reading) -> None:
+                self._check_stopped("resume reads the images anew.")
                 note(reading)
-                self._check_stopped()
 
             events = train(
                 run.spec,
@@ -161,19 +161,19 @@ class Worker:
                             return Status.FAILED, event.reason, {}
                         if isinstance(event, RunFinished):
                             return Status.COMPLETED, "", recorder.final_state()
-                        self._check_stopped()
+                        self._check_stopped("resume goes on from here.")
                 except _StoppedError as stopped:
                     return stopped.status, str(stopped), {}
         raise AssertionError("a training ends with RunFinished or RunFailed")
 
-    def _check_stopped(self) -> None:
-        """Raises: _StoppedError where the run or the process is to stop."""
+    def _check_stopped(self, resume: str) -> None:
+        """Raises: _StoppedError where the run or the process is to stop; `resume` says what comes of it."""
         if self._stopping.is_set():
-            raise _StoppedError(Status.STOPPED, "Stopped; resume goes on from here.")
+            raise _StoppedError(Status.STOPPED, f"Stopped; {resume}")
         if self._ending.is_set() and self.is_background:
-            raise _StoppedError(Status.INTERRUPTED, "Its worker was told to end; resume goes on from here.")
+            raise _StoppedError(Status.INTERRUPTED, f"Its worker was told to end; {resume}")
         if self._ending.is_set():
-            raise _StoppedError(Status.STOPPED, "Stopped in the terminal; resume goes on from here.")
+            raise _StoppedError(Status.STOPPED, f"Stopped in the terminal; {resume}")
 
     def _device(self) -> str | None:
         """With several GPUs each slot has its own; None leaves the choice to the run."""

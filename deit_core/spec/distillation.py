@@ -50,6 +50,6 @@ class DistillationSpec(Part):
         "recurring",
         "recurring: its logits are kept where views come again, that is of crop and flip alone. all: also of mixup, "
         "RandAugment and such, where each view comes once: for other students of the same seed, augmentation, batch "
-        "size and epochs. Takes epochs x images x classes x 4 bytes.",
+        "size and epochs. Takes 4 bytes, or 2, for each image of each epoch and each class.",
         advanced=True,
     )

@@ -8,6 +8,7 @@ without a table, and the machine is part of what a table is kept under. Knows no
 """
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deit_core.data import ImageData
+from deit_core.data.batches import whole_batches
 from deit_core.distillation import DistillationTeacher
 from deit_core.errors import ResourceError
 from deit_core.spec import ModelSpec, RunSpec
 from deit_core.training.device import machine_facts, place
 from deit_core.training.logit_table import LogitTable, NoRoomError, open_table
 
+_DRAWING = 1  # the version of how deit_core.data draws and computes views; another one must not find the same table
 _PIECE = 32  # images; on a CPU as fast as whole batches, and few to pad up to
 
 
@@ -141,12 +144,13 @@ class TeacherLogits(nn.Module):
 
 def _views(spec: RunSpec, num_images: int) -> tuple[dict[str, Any], int]:
     """What the views of a training depend on, and how many rows number them (see `deit_core.data.batches.Batch`)."""
-    num_views, batch_size = spec.augment.num_views, min(spec.optim.batch_size, num_images)
+    num_views = spec.augment.num_views
     if num_views is not None:
         return spec.augment.model_dump(include={"crop_padding", "horizontal_flip"}), num_images * num_views
-    drawn = {"seed": spec.seed, "batch_size": batch_size}
-    num_shown = num_images // batch_size * batch_size
-    return spec.augment.model_dump(exclude={"test_flip"}) | drawn, spec.optim.epochs * num_shown
+    batch_size, steps = whole_batches(num_images, spec.optim.batch_size)
+    drawn = {"seed": spec.seed, "batch_size": batch_size, "drawing": _DRAWING}
+    libraries = {name: version(name) for name in ("numpy", "torchvision")}  # these draw and compute the views
+    return spec.augment.model_dump(exclude={"test_flip"}) | drawn | libraries, spec.optim.epochs * steps * batch_size
 
 
 def teacher_facts(teacher: DistillationTeacher, model: ModelSpec) -> dict[str, Any]:

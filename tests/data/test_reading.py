@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from test_folder import spec_of, write_images
 
-from deit_core.data import load_data, reading
+from deit_core.data import load_data, reading, splits
 from deit_core.events import Reading
 
 
@@ -15,12 +15,13 @@ def animals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_images(tmp_path / "animals", 20)
     (tmp_path / "animals" / "cow" / "004.jpg").write_bytes(b"no image")
     monkeypatch.setattr(reading, "_EVERY_S", 0.0)
+    monkeypatch.setattr(splits, "_READ_AT_ONCE", 4)
     return tmp_path / "animals"
 
 
 @pytest.mark.parametrize(
     ("memory_bytes", "last"),
-    [(0, "Finding mean and spread of the pixels"), (1e9, "Reading the images")],
+    [(0, "Finding mean and spread of the pixels"), (1e9, "Reading the test images")],
     ids=["streamed", "in memory"],
 )
 def test_each_pass_over_the_files_is_told_to_its_end(animals: Path, memory_bytes: float, last: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -201,10 +202,11 @@ LOADERS = pytest.mark.parametrize("load", [load_foreign, as_teacher, start_from]
 def test_a_malicious_pickle_is_refused_and_does_nothing(load: Callable[[Path], object], tmp_path: Path) -> None:
     for zipped in (True, False):
         target, file = tmp_path / "harmed", tmp_path / "evil.pth"
-        torch.save({"model": _Payload(target)}, file, _use_new_zipfile_serialization=zipped)
-        with pytest.raises(CheckpointError, match=r"would run code \((posix|nt)\.mkdir\)"):
-            load(file)
-        assert not target.exists()
+        for content in ({"model": _Payload(target)}, {"model": {}, "args": Namespace(output=_Payload(target))}):
+            torch.save(content, file, _use_new_zipfile_serialization=zipped)
+            with pytest.raises(CheckpointError, match=r"would run code \((posix|nt)\.mkdir\)"):
+                load(file)
+            assert not target.exists()
     torch.load(file, weights_only=False)
     assert target.exists()  # the payload does work
 

@@ -1,6 +1,7 @@
 """Files of others as teachers: they say what their own library says, adapt what they see, and else are one sentence."""
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,14 @@ def test_a_network_of_torchvision_is_known_by_its_tensors(old: bool, tmp_path: P
     torch.testing.assert_close(teacher(pixels), expected, atol=1e-4, rtol=1e-4)
     assert not teacher.model.training
     assert teacher_model(tmp_path / "net.pth", teacher) == TorchvisionSpec(name="resnet18")
+
+
+def test_a_scripts_options_beside_the_weights_are_no_hindrance(tmp_path: Path) -> None:
+    """As torchvision's reference training and DeiT's own main.py save them."""
+    options = Namespace(model="resnet18", lr=0.1, output_dir=".", betas=[0.9, 0.999], resume=None)
+    torch.save({"model": resnet().state_dict(), "args": options, "epoch": 89}, tmp_path / "model_89.pth")
+    teacher = load_teacher(tmp_path / "model_89.pth", TEN, DATA)
+    assert torch.equal(teacher.model.state_dict()["network.fc.weight"], resnet().state_dict()["fc.weight"])
 
 
 def test_what_a_hubs_config_says_goes_before_what_is_customary(tmp_path: Path) -> None:

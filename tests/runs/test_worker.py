@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -212,8 +213,9 @@ def test_a_run_says_how_far_it_has_read_its_images_and_may_be_stopped_there(
 
     spec = replace(tiny, {"data.source": "folder", "data.path": "animals", "data.colour": False, "optim.batch_size": 8})
     (run,), _ = train_here(store, settings, spec, stop_reading)
-    assert said == ["Reading each file once, to know the data again: 1 of 60, about 0 s left."]
+    assert re.fullmatch(r"Reading each file once, to know the data again: 1 of 60, about \d+ s left\.", "".join(said))
     assert (run.status, run.step) == (Status.STOPPED, 0)
+    assert run.message == "Stopped in the terminal; resume reads the images anew."
     store.resume(run.id)
     launcher = LocalLauncher(store, settings)
     launcher.tend()

@@ -338,6 +338,12 @@ def test_of_endless_views_a_student_of_the_same_seed_asks_nothing(
         Outcome(student(trio, distillation__tau=2.0, optim__lr=1e-4, **kept), runs_dir / "another-recipe")
     again.assert_equals(online)
     assert set(again.hit_rates) == {1.0}
+    events = train(student(trio, distillation__kind=kind, **kept), run_dir=runs_dir / "stopped", group_s=0)
+    next(event for event in events if isinstance(event, StepDone) and event.step == 7)
+    events.close()
+    rest = Outcome(student(trio, distillation__kind=kind, **kept), runs_dir / "stopped", resume=True)
+    assert rest.losses == online.losses[7:]
+    assert set(rest.hit_rates) == {1.0}
 
 
 def test_damage_is_healed_and_changes_nothing(trio: ExperimentSpec, runs_dir: Path) -> None:
