@@ -7,11 +7,10 @@ looks whether something is new (see live.py).
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import psutil
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import curves, live
+from dashboard import curves, live, machine
 from dashboard.components.live_feed import live_feed
 from dashboard.components.live_line import live_line
 from dashboard.navigation import link
@@ -20,7 +19,7 @@ from dashboard.state import launcher, settings, store
 from dashboard.tables import matching, run_columns, run_table
 from dashboard.text import escape
 from deit_core.errors import DeitError
-from deit_core.runs import Run, Status, log_tail, workers_here
+from deit_core.runs import Run, Status, log_tail
 
 
 def render() -> None:
@@ -75,17 +74,7 @@ def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator)
                 _actions(run, runs)
     with bottom:
         _logs(chosen)
-        st.caption(_machine())
-
-
-def _machine() -> str:
-    memory = psutil.virtual_memory()
-    cores = psutil.cpu_count() or 1
-    return (
-        f"{len(workers_here(store()))} of {settings().num_workers} workers at work, "
-        f"{psutil.cpu_percent() / 100 * cores:.1f} of {cores} cores, "
-        f"{(memory.total - memory.available) / 2**30:.1f} of {memory.total / 2**30:.1f} GiB memory in use"
-    )
+        st.caption(machine.describe())
 
 
 def _choose(runs: Sequence[Run]) -> list[Run]:
