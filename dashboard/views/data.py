@@ -133,7 +133,8 @@ def _show_counts(spec: DataSpec, known: SourceFacts) -> None:
 
 
 def _is_here(name: SourceName) -> bool:
-    from deit_core.data import is_here
+    with st.spinner("Looking for the images"):  # seconds, where torch is not loaded yet
+        from deit_core.data import is_here
 
     return is_here(name, settings().data_dir)
 
