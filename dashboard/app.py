@@ -1,6 +1,6 @@
 """The dashboard as a server: the pages, and the live feed beside them. `streamlit run dashboard/app.py`
 
-What the pages need is loaded once the server answers, while the first browser still fetches Streamlit's own code.
+What the pages need is loaded by a thread once the server answers, so that no visitor waits for it.
 """
 
 import threading

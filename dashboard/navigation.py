@@ -1,5 +1,6 @@
 """The pages of the dashboard, and links between them."""
 
+import time
 from importlib import import_module
 
 import streamlit as st
@@ -13,6 +14,7 @@ _PAGES = {
     "learn": ("Learn", ":material/school:"),
 }
 _FIRST = "train"
+_FIRST_PAINT_S = 4  # what is imported sooner competes with the first browser for the same cores
 
 
 def page(url_path: str) -> st.Page:
@@ -35,7 +37,9 @@ def inner_paths() -> list[str]:
 
 
 def load_pages() -> None:
-    """Import what the pages need, so that the first visit of each need not."""
+    """Import what the pages need, so that the first visit of each need not: first what all share, later their own."""
+    import_module("dashboard.state")
+    time.sleep(_FIRST_PAINT_S)
     for url_path in _PAGES:
         import_module(f"dashboard.views.{url_path}")
 
