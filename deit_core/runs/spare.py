@@ -16,6 +16,7 @@ from deit_core.threads import spin_briefly
 
 WAIT_S = 600.0
 _POLL_S = 0.25
+_PAINT_S = 2.0  # the page with the form is not on the screen yet, and a browser wants both of two cores for that
 _LOADED = (
     "deit_core.training",
     "torch._dynamo",  # the first optimiser of a process loads it, which takes longer than torch itself
@@ -23,17 +24,26 @@ _LOADED = (
 
 
 def stand_by(store: Store, starter: int, is_ending: Callable[[], bool], wait_s: float = WAIT_S) -> None:
-    """Load what a first step needs; return once a run is ready, or there is no reason to wait any longer.
+    """Return once a run is ready, or there is no reason to wait any longer; load meanwhile what a first step needs.
 
     Such a reason is that the time is over, that the worker is to end, that the process `starter`, whose people it waits
     for, has ended, or that the store is no longer there.
     """
-    ends_at = time.monotonic() + wait_s
+    began = time.monotonic()
+    is_loaded = False
+    while not is_ending() and psutil.pid_exists(starter) and store.path.exists():
+        waited_s = time.monotonic() - began
+        if queue.num_ready(store) or waited_s > wait_s:
+            return
+        if not is_loaded and waited_s > _PAINT_S:
+            load()
+            is_loaded = True
+        time.sleep(_POLL_S)
+
+
+def load() -> None:
+    """Import what a first step needs, and ask what this machine is."""
     spin_briefly()
     for name in _LOADED:
         import_module(name)
     describe_machine()  # which it keeps
-    while not is_ending() and time.monotonic() < ends_at and psutil.pid_exists(starter) and store.path.exists():
-        if queue.num_ready(store):
-            return
-        time.sleep(_POLL_S)

@@ -159,14 +159,14 @@ def test_it_goes_when_it_is_told_to(store: Store) -> None:
     assert_ends(waiting)
 
 
-def test_what_it_loads_is_what_a_first_step_needs(settings: Settings, store: Store) -> None:
+def test_what_it_loads_is_what_a_first_step_needs(settings: Settings) -> None:
     """Whatever a training imports later, whoever waits for its first step waits for too."""
     code = f"""
 import sys
 from pathlib import Path
 from deit_core import presets
-from deit_core.runs import open_store, spare
-spare.stand_by(open_store({store.url!r}), 0, lambda: True)
+from deit_core.runs import spare
+spare.load()
 from deit_core.events import StepDone
 from deit_core.training import train
 before = set(sys.modules)
