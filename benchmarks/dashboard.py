@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Playwright
 
 _ARGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 _PATIENCE_S = 60
+_GOODBYE_S = 10
 
 
 class Dashboard(NamedTuple):
@@ -53,7 +54,13 @@ def serve(runs_dir: Path) -> Iterator[Dashboard]:
         yield Dashboard(url, server.pid, time.monotonic() - began)
     finally:
         server.terminate()
-        server.wait()
+        try:
+            server.wait(_GOODBYE_S)
+        except (
+            subprocess.TimeoutExpired
+        ):  # uvicorn waits for a connection that a browser opened meanwhile and never used
+            server.kill()
+            server.wait()
 
 
 def launch_chromium(playwright: Playwright) -> Browser:

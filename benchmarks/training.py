@@ -6,6 +6,7 @@ batches, since neither has a loader of its own for data in memory; the tutorials
 through a DataLoader, as they do.
 """
 
+import random
 import statistics
 import tempfile
 import time
@@ -63,11 +64,15 @@ def _specs() -> dict[str, RunSpec]:
 
 
 def _rows(what: str, loops: dict[str, Loop], rounds: int) -> Iterator[dict[str, object]]:
-    """Each loop makes one step in turn, so that the machine's moods hit all alike."""
+    """In each round each loop makes one step, so that the machine's moods hit all alike.
+
+    The order is drawn anew each time: a step is faster after one like itself.
+    """
     speeds: dict[str, list[float]] = {name: [] for name in loops}
+    order = random.Random(0)
     for _ in range(rounds):
-        for name, loop in loops.items():
-            speeds[name].append(_speed_of_step(loop))
+        for name in order.sample(list(loops), len(loops)):
+            speeds[name].append(_speed_of_step(loops[name]))
     medians = {name: statistics.median(values[_WARM_UP:]) for name, values in speeds.items()}
     for name, speed in medians.items():
         yield {

@@ -25,7 +25,7 @@ _TEACHER_EPOCHS = 14
 _TEACHER_AUGMENT = _AUGMENT.model_copy(update={"test_flip": True})
 _STUDENT = VisionTransformerSpec()  # the mini-project's, without its dropout
 _STUDENT_EPOCHS = 10
-_STUDENT_AUGMENT = AugmentSpec(crop_padding=0, horizontal_flip=True)
+_STUDENT_AUGMENT = AugmentSpec(crop_padding=0, horizontal_flip=True, test_flip=True)
 _FEW_AUGMENT = AugmentSpec(crop_padding=1, horizontal_flip=True)  # of students who see each image often
 _LONG_EPOCHS = 50
 _COMPARED_EPOCHS = (2, 5, 10)
