@@ -5,18 +5,16 @@ import subprocess
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
-
-from deit_core.threads import num_cores
+from deit_core.limits import num_cores, total_memory
 
 
 @lru_cache
 def describe_machine() -> dict[str, str]:
-    """CPU, cores that this process may use, memory and operating system; and the commit, where git knows it."""
+    """CPU, cores and memory that this process may use, and operating system; and the commit, where git knows it."""
     facts = {
         "cpu": _cpu(),
         "cores": str(num_cores()),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "memory": f"{total_memory() / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
     }
     commit = _commit()

@@ -1,12 +1,6 @@
-"""How many threads a training gets, and how they wait for each other. Loads no torch: both must be settled before."""
+"""How the threads of a training wait for each other. Loads no torch, which must find it settled."""
 
 import os
-import sys
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def spin_briefly() -> None:

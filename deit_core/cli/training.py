@@ -19,10 +19,11 @@ from deit_core.cli.options import (
     print_json,
     read_spec,
 )
+from deit_core.limits import num_cores
 from deit_core.runs import Status, open_store
 from deit_core.runs.estimates import Estimate, Estimates, save_estimate
 from deit_core.settings import Settings
-from deit_core.threads import num_cores, spin_briefly
+from deit_core.threads import spin_briefly
 
 
 def list_presets(as_json: JsonOption = False) -> None:

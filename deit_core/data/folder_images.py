@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from deit_core.data.inputs import MAX_PIXELS, decode_image, fit_image
 from deit_core.errors import DataError
 from deit_core.folders import unreadable
-from deit_core.threads import num_cores
+from deit_core.limits import num_cores
 
 _MOST_AHEAD = 512  # images
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,6 +24,7 @@ from deit_core.data.sources import Source
 from deit_core.data.stratified import stratified_split
 from deit_core.data.supply import in_order
 from deit_core.errors import DataError, SpecError
+from deit_core.limits import total_memory
 from deit_core.spec import DataSpec
 
 _MEMORY_SHARE = 0.5
@@ -111,7 +111,7 @@ def _in_memory(images: FolderImages, name: str, tell: Tell) -> Tensor:
 
 def memory_for_images(device: torch.device | None = None) -> float:
     """Bytes that the images of a folder may take: a quarter of this machine's memory, or of a GPU's if that is less."""
-    total = psutil.virtual_memory().total
+    total = total_memory()
     if device is not None and device.type == "cuda":
         total = min(total, torch.cuda.get_device_properties(device).total_memory)
     return _FOLDER_SHARE * total
@@ -125,7 +125,7 @@ def is_streamed(source: Source, num_images: int, img_size: int, memory_bytes: fl
     needed = num_images * source.test_images.shape[1] * img_size**2
     if isinstance(source.train_images, FolderImages):
         return bool(needed > (memory_for_images() if memory_bytes is None else memory_bytes))
-    limit = _MEMORY_SHARE * psutil.virtual_memory().total
+    limit = _MEMORY_SHARE * total_memory()
     if needed > limit:
         raise DataError(
             f"{num_images:,} images of {img_size} px take {needed / 1e9:.1f} GB, and data may take "

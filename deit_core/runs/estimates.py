@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deit_core.files import write_atomically
+from deit_core.limits import num_cores
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, trainings
 
@@ -95,4 +96,4 @@ def _key(spec: AnySpec) -> str:
         run.model_dump_json(include={"name", "data", "model", "distillation", "optim", "augment", "compute"})
         for run in runs
     ]
-    return hashlib.sha256("\n".join([*parts, f"{os.cpu_count()} cores"]).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join([*parts, f"{num_cores()} cores"]).encode()).hexdigest()[:16]

@@ -22,6 +22,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from deit_core.errors import DeitError, RunError
 from deit_core.events import Event, Reading, RunFailed, RunFinished
+from deit_core.limits import num_cores
 from deit_core.runs import queue
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher, log_file, run_folder
 from deit_core.runs.recorder import Recorder
@@ -30,7 +31,7 @@ from deit_core.runs.spare import stand_by
 from deit_core.runs.store import Store, open_store
 from deit_core.runs.writer import patiently
 from deit_core.settings import Settings
-from deit_core.threads import num_cores, spin_briefly
+from deit_core.threads import spin_briefly
 
 log = logging.getLogger("deit_core.worker")
 
