@@ -73,7 +73,7 @@ def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator)
             for run in chosen:
                 _actions(run, runs)
     with bottom:
-        _logs(chosen)
+        _logs([run for run in chosen if run.started_at is not None])
         st.caption(machine.describe())
 
 

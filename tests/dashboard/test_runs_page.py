@@ -70,10 +70,12 @@ def test_a_student_of_a_failed_teacher_is_not_called_queued(
 
 def test_a_failed_run_shows_why_and_its_log(store: Store, every_status: dict[str, str], run_page: RunPage) -> None:
     page = run_page("runs", runs=shown(store, every_status["failed"]))
+    assert [expander.label for expander in page.expander] == ["Log of 1 teacher"]
     assert "The loss became NaN at step 7; lower optim.lr." in said(page)
     assert not page.code
     page.session_state[f"log-{every_status['failed']}"] = True
     assert page.run().code[0].value == "step 6 loss 0.9\nstep 7 loss nan"
+    assert not run_page("runs", runs=shown(store, every_status["queued"])).expander  # nothing to read yet
 
 
 @pytest.mark.parametrize(
