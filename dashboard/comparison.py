@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from dashboard.run_status import label
+from dashboard.run_status import family, label
 from dashboard.state import facts
-from dashboard.tables import family
 from dashboard.text import escape
 from deit_core.analysis import Mismatch, chance_margin, differences, mismatches
 from deit_core.errors import DataError

@@ -1,4 +1,4 @@
-"""What a run is doing, in words: its place in the queue, what it waits for, what a person can do about it.
+"""What a run is and does, in words: its kind, its place in the queue, what it waits for, what a person can do about it.
 
 Plain text, run names included: the page escapes it. Knows no widgets.
 """
@@ -9,6 +9,7 @@ from typing import Literal
 from deit_core.runs import Run, Status, waiting_for
 from deit_core.wording import duration
 
+_FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
 _ENDS = {Status.STOPPED: "was stopped", Status.INTERRUPTED: "was interrupted", Status.FAILED: "failed"}
 
 Tone = Literal["gray", "blue", "green", "orange", "red"]
@@ -17,6 +18,14 @@ Tone = Literal["gray", "blue", "green", "orange", "red"]
 def label(run: Run) -> str:
     """What a run is called in lists: its number makes it unique."""
     return f"{run.number} {run.name}"
+
+
+def family(run: Run) -> str:
+    """The kind of model in the field's short name."""
+    model = run.spec.model
+    if model.family == "torchvision":
+        return model.name
+    return "DeiT" if model.family == "vit" and model.distilled else _FAMILIES[model.family]
 
 
 def word(run: Run, runs: Sequence[Run]) -> str:

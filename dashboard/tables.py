@@ -6,18 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.run_status import tone, word
+from dashboard.run_status import family, tone, word
 from deit_core.runs import Point, Run, Status
-
-_FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
-
-
-def family(run: Run) -> str:
-    """The kind of model in the field's short name."""
-    model = run.spec.model
-    if model.family == "torchvision":
-        return model.name
-    return "DeiT" if model.family == "vit" and model.distilled else _FAMILIES[model.family]
 
 
 def matching(runs: Iterable[Run], *, text: str, statuses: Sequence[Status], experiment: str | None) -> list[Run]:

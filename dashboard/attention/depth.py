@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard.attention import images, save
@@ -135,14 +134,12 @@ def _audit(seen: Seen, query: str | int, set_to: Controls) -> "Audit":
 
 def _draw_audit(audit: "Audit") -> None:
     wiped = audit.wiped[:, 0].tolist()
-    table = pd.DataFrame(
-        {
-            "Layer": [layer + 1 for layer in audit.layers],
-            "Links kept": (100 * audit.kept[:, 0]).tolist(),
-            "Residual": (100 * audit.residual_share[:, 0]).tolist(),
-            "Query": ["lost all" if is_wiped else "" for is_wiped in wiped],
-        }
-    )
+    table = {
+        "Layer": [layer + 1 for layer in audit.layers],
+        "Links kept": (100 * audit.kept[:, 0]).tolist(),
+        "Residual": (100 * audit.residual_share[:, 0]).tolist(),
+        "Query": ["lost all" if is_wiped else "" for is_wiped in wiped],
+    }
     columns = {
         "Links kept": st.column_config.ProgressColumn(
             width="small",
@@ -161,7 +158,7 @@ def _draw_audit(audit: "Audit") -> None:
             width="small", help="Whether the discard took every link to a patch from the queried token in this layer."
         ),
     }
-    st.dataframe(table, column_config=columns, hide_index=True, height=min(260, 38 + 35 * len(table)))
+    st.dataframe(table, column_config=columns, hide_index=True, height=min(260, 38 + 35 * len(wiped)))
     bare = [str(layer + 1) for layer, is_wiped in zip(audit.layers, wiped, strict=True) if is_wiped]
     if bare:
         st.warning(

@@ -13,8 +13,7 @@ from dashboard.attention import images
 from dashboard.attention.images import Map, Picture, Pixels, Seen
 from dashboard.attention.models import Choice
 from dashboard.attention.panel import Controls
-from dashboard.run_status import label
-from dashboard.tables import family
+from dashboard.run_status import family, label
 from deit_core.errors import DeitError
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.attention.images import Checkpoint
-from dashboard.run_status import label
+from dashboard.run_status import family, label
 from dashboard.state import settings
-from dashboard.tables import family
 from deit_core.runs import Run, Status, run_folder
 from deit_core.spec import VisionTransformerSpec
 
