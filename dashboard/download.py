@@ -51,7 +51,7 @@ def _download_log(name: SourceName) -> Path:
     return settings().data_dir / f"{name}.log"
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def _downloads() -> dict[SourceName, subprocess.Popen[bytes]]:
     """The newest download of each data set, for all visitors."""
     return {}

@@ -70,6 +70,6 @@ def _measure_again(spec: AnySpec) -> None:
     st.session_state.pop("train_measured", None)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def _estimates() -> Estimates:
     return Estimates(settings())

@@ -144,7 +144,7 @@ class _Reader:
         self._watched.clear()
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def _reader() -> _Reader:
     return _Reader()
 

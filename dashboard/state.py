@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from deit_core.data import Source
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def settings() -> Settings:
     return Settings.from_env()
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def store() -> Store:
     return open_store(settings().store_url)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def launcher() -> LocalLauncher:
     return LocalLauncher(store(), settings())
 
@@ -96,7 +96,7 @@ class Curves:
             return read
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def curves() -> Curves:
     return Curves(store())
 

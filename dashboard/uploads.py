@@ -91,7 +91,7 @@ def _watch(unpacking: Unpacking) -> None:
     st.progress(unpacking.share, f"Unpacking {escape(unpacking.name)}… You may leave this page meanwhile.")
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def _unpackings() -> dict[str, Unpacking]:
     """The newest of each name, for all visitors; those that are over until the next one starts."""
     return {}

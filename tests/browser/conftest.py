@@ -36,7 +36,8 @@ class ServeApp:
     """Starts Streamlit scripts, each at an address of its own, and can end one and start it again at its address."""
 
     def __init__(self, logs: Path) -> None:
-        self._logs = logs
+        self._folder = logs
+        self._logs: dict[str, list[Path]] = {}
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
 
     def __call__(
@@ -58,7 +59,7 @@ class ServeApp:
         command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
         command += ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.baseUrlPath", base_path]
         command += ["--browser.gatherUsageStats", "false", "--server.enableStaticServing", "true", *args]
-        log = self._logs / f"{port}-{time.monotonic_ns()}.log"
+        log = self._folder / f"{port}-{time.monotonic_ns()}.log"
         with log.open("wb") as output:
             server = subprocess.Popen(
                 command,
@@ -69,8 +70,13 @@ class ServeApp:
             )
         url = f"http://127.0.0.1:{port}{base_path}"
         self._servers[url] = server
+        self._logs.setdefault(url, []).append(log)
         _wait_until_healthy(server, port, base_path, log)
         return url
+
+    def said(self, url: str) -> str:
+        """What all servers at this address wrote into their terminal."""
+        return "\n".join(log.read_text() for log in self._logs[url])
 
     def end(self, url: str) -> None:
         """End the server at this address, as Ctrl-C in its terminal does."""

@@ -39,6 +39,10 @@ class Dashboard:
     def end(self) -> None:
         self._serve_app.end(self.url)  # type: ignore[attr-defined]
 
+    def said(self) -> str:
+        """What it wrote into its terminal."""
+        return self._serve_app.said(self.url)  # type: ignore[attr-defined, no-any-return]
+
     def start_again(self) -> None:
         port = int(self.url.rsplit(":", 1)[1])
         self._serve_app(ROOT / "dashboard" / "app.py", env=self._env, port=port)
@@ -125,6 +129,8 @@ def test_one_button_trains_three_models_and_nothing_disturbs_them(
     runs = {run.name: run for run in dashboard.store.runs()}
     assert runs["teacher"].finished_at < runs["vit"].finished_at < runs["deit"].finished_at  # type: ignore[operator]
     assert page_errors == []
+    lines = {line.strip() for line in dashboard.said().splitlines()} - {""}
+    assert lines <= {"You can now view your Streamlit app in your browser.", f"URL: {dashboard.url}"}
 
 
 def test_compare_shows_vit_and_deit(dashboard: Dashboard, page: Page, page_errors: list[str]) -> None:
