@@ -78,8 +78,8 @@ def list_folder(root: Path) -> ImageFolder:
     A folder around the one that counts, as archives have it, is passed through. With `val` and no `test`, as ImageNet
     is unpacked, `val` is the test, and a validation split is cut from `train` as for any data set.
 
-    Raises: DataError where there is no such folder, no image, fewer than two classes, an empty class, or a class in
-        `val` or `test` that `train` lacks, or what may not be read.
+    Raises: DataError where there is no such folder, no image, fewer than two classes, an empty class, a `val` or `test`
+        without images in folders of its classes, or with a class that `train` lacks, or what may not be read.
     """
     try:
         return _list_folder(root)
@@ -106,11 +106,12 @@ def _list_folder(root: Path) -> ImageFolder:
             f"There is only one class in {train_root}, {classes[0]!r}, and a model needs two to tell apart; put each "
             "class into a folder of its own."
         )
-    if empty := [name for label, name in enumerate(classes) if label not in set(train.labels)]:
+    filled = set(train.labels)
+    if empty := [name for label, name in enumerate(classes) if label not in filled]:
         raise DataError(f"{train_root / empty[0]} holds no PNG, JPEG or WebP file; fill it or remove it.")
     if parts["train"] is None:
         return ImageFolder(root, classes, train, None, None)
-    val, test = (_list_part(parts[part], classes) if parts[part] else None for part in ("val", "test"))
+    val, test = (_list_judged(parts[part], classes) for part in ("val", "test"))
     return ImageFolder(root, classes, train, val, test) if test else ImageFolder(root, classes, train, None, val)
 
 
@@ -133,14 +134,27 @@ def _subfolders(root: Path) -> list[Path]:
     return [path for path in _visible(root) if path.is_dir()]
 
 
-def _list_part(root: Path | None, classes: tuple[str, ...]) -> Part:
-    assert root is not None
+def _list_judged(root: Path | None, classes: tuple[str, ...]) -> Part | None:
+    """A part that models are judged by; a class may be missing there, but not all."""
+    if root is None:
+        return None
+    part = _list_part(root, classes)
+    if len(part) == 0:
+        raise DataError(
+            f"There is no image in the classes of {root}; it should hold a folder a class, as training does, with PNG, "
+            "JPEG or WebP files in it. Sort them so, or remove it, and images are held out of the training images."
+        )
+    return part
+
+
+def _list_part(root: Path, classes: tuple[str, ...]) -> Part:
     if strange := [folder.name for folder in _subfolders(root) if folder.name not in classes]:
         raise DataError(f"{root} has a class {strange[0]!r} that is not in training; rename it or remove it.")
     files: list[Path] = []
     labels: list[int] = []
+    there = {path.name for path in _visible(root)}
     for label, name in enumerate(classes):
-        found = _images(root / name)
+        found = _images(root / name) if name in there else []
         files += found
         labels += [label] * len(found)
     return Part(tuple(files), tuple(labels))

@@ -1,6 +1,6 @@
 """Images for training: sources, splits, random views and batches."""
 
-from deit_core.data.batches import TrainBatches, eval_batches
+from deit_core.data.batches import TrainBatches, eval_batch_size, eval_batches
 from deit_core.data.folder import open_source
 from deit_core.data.sources import Source, is_here, load_source
 from deit_core.data.splits import ImageData, Split, is_streamed, load_data
@@ -10,6 +10,7 @@ __all__ = [
     "Source",
     "Split",
     "TrainBatches",
+    "eval_batch_size",
     "eval_batches",
     "is_here",
     "is_streamed",

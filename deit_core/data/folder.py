@@ -95,6 +95,8 @@ def _without_corrupt(
     train = kept[0]
     if train is None or len(set(train.labels)) < len(folder.classes):
         raise DataError(f"No image of one of the classes in {folder.root} can be read; replace the damaged files.")
+    if any(part is not None and len(part) == 0 for part in kept):
+        raise DataError(f"No image of val or of test in {folder.root} can be read; replace the damaged files.")
     return kept, tuple(file for file in files if file in skipped)
 
 

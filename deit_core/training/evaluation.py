@@ -1,13 +1,14 @@
 """Loss and accuracy of a model over a split: of its output, and of each head where it has two."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deit_core.data import Split, eval_batches
+from deit_core.data import Split, eval_batch_size, eval_batches
 from deit_core.models import VisionTransformer
+from deit_core.training.memory import is_out_of_memory, release
 
 
 def head_logits(model: nn.Module, inputs: Tensor, *, flip: bool = False) -> dict[str, Tensor]:
@@ -48,6 +49,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Mean loss (nats, without label smoothing) and accuracy over every image of `split`.
 
+    Batches become smaller where memory does not suffice; a training step of as few images may need less.
+
     Args:
         suffix: is appended to every name, so that another way of scoring cannot be taken for the plain one.
         flip: each image's logits are the mean of its own and its mirror image's.
@@ -56,15 +59,36 @@ def evaluate(
     """
     was_training = model.training
     model.eval()
+    batch_size = eval_batch_size(device)
+    while True:
+        try:
+            sums = _sums(model, eval_batches(split, device, batch_size), normalize, device, flip)
+            break
+        except (MemoryError, RuntimeError) as error:
+            if batch_size == 1 or not is_out_of_memory(error):
+                raise
+            release(error)
+            batch_size //= 2
+    model.train(was_training)
+    return {f"{prefix}_{name}{suffix}": total / len(split) for name, total in sums.items()}
+
+
+def _sums(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    normalize: Callable[[Tensor], Tensor],
+    device: torch.device,
+    flip: bool,
+) -> dict[str, float]:
+    """Sums over all images of the loss and of being right, by their names without prefix and suffix."""
     sums: dict[str, Tensor] = {}
-    for pixels, labels in eval_batches(split, device):
+    for pixels, labels in batches:
         heads = head_logits(model, normalize(pixels), flip=flip)
         for head, logits in heads.items():
-            end = ("" if head == "mean" else f"_{head}") + suffix
+            end = "" if head == "mean" else f"_{head}"
             for name, value in (
-                (f"{prefix}_loss{end}", F.cross_entropy(logits.float(), labels, reduction="sum")),
-                (f"{prefix}_accuracy{end}", (logits.argmax(-1) == labels).sum()),
+                (f"loss{end}", F.cross_entropy(logits.float(), labels, reduction="sum")),
+                (f"accuracy{end}", (logits.argmax(-1) == labels).sum()),
             ):
                 sums[name] = sums.get(name, torch.zeros((), device=device)) + value
-    model.train(was_training)
-    return {name: total.item() / len(split) for name, total in sums.items()}
+    return {name: total.item() for name, total in sums.items()}

@@ -111,6 +111,22 @@ def test_its_own_validation_is_never_learned(tmp_path: Path) -> None:
     assert (len(data.train), len(data.val), len(data.test)) == (15, 12, 9)
 
 
+def test_a_test_may_lack_a_class(tmp_path: Path) -> None:
+    write_images(tmp_path / "animals" / "train", 20)
+    write_images(tmp_path / "animals" / "test", 3, classes=("bee", "red kite"))
+    data = load_data(spec_of(tmp_path / "animals"), tmp_path)
+    assert data.test.labels.tolist() == [0, 0, 0, 2, 2, 2]
+
+
+def test_a_test_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
+    write_images(tmp_path / "animals" / "train", 20)
+    write_images(tmp_path / "animals" / "test", 1)
+    for file in (tmp_path / "animals" / "test").rglob("*.jpg"):
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match="No image of val or of test"):
+        load_data(spec_of(tmp_path / "animals", corrupt_images="skip"), tmp_path)
+
+
 def test_an_archives_folder_around_it_is_passed_through(tmp_path: Path) -> None:
     write_images(tmp_path / "zip" / "animals-main", 6)
     (tmp_path / "zip" / "__MACOSX").mkdir()
@@ -140,6 +156,14 @@ def test_what_is_no_data_set_is_one_sentence(tmp_path: Path) -> None:
     write_images(tmp_path / "odd" / "train", 5)
     write_images(tmp_path / "odd" / "test", 2, classes=("bee", "wolf"))
     assert "has a class 'wolf' that is not in training" in refused(tmp_path / "odd", tmp_path)
+    write_images(tmp_path / "flat" / "train", 5)
+    (tmp_path / "flat" / "test").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "flat" / "test" / "000.png")
+    assert "There is no image in the classes of" in refused(tmp_path / "flat", tmp_path)
+    write_images(tmp_path / "bare" / "train", 5)
+    for name in CLASSES:
+        (tmp_path / "bare" / "val" / name).mkdir(parents=True)
+    assert "There is no image in the classes of" in refused(tmp_path / "bare", tmp_path)
     with pytest.raises(SpecError, match=r"needs data\.path"):
         replace(RunSpec(), {"data.source": "folder"})
 

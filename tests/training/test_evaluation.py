@@ -47,3 +47,28 @@ def test_a_single_output_is_reported_once() -> None:
     split = Split(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
     found = evaluate(model, split, lambda pixels: pixels, torch.device("cpu"), "val")
     assert found.keys() == {"val_loss", "val_accuracy"}
+
+
+def test_where_memory_is_short_batches_become_smaller_and_the_scores_stay(deit: VisionTransformer) -> None:
+    split = Split(torch.randint(0, 256, (150, 1, 8, 8), dtype=torch.uint8), torch.arange(150) % 3)
+    whole = evaluate(deit, split, lambda pixels: pixels, torch.device("cpu"), "val")
+    sizes = []
+
+    def normalize(pixels: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(pixels))
+        if len(pixels) > 40:
+            raise torch.OutOfMemoryError
+        return pixels
+
+    assert evaluate(deit, split, normalize, torch.device("cpu"), "val") == pytest.approx(whole)
+    assert sizes == [128, 64, 32, 32, 32, 32, 22]
+
+
+def test_what_does_not_fit_at_all_is_an_error(deit: VisionTransformer) -> None:
+    split = Split(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+
+    def normalize(_: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(torch.OutOfMemoryError):
+        evaluate(deit, split, normalize, torch.device("cpu"), "val")
