@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from deit_core.files import write_atomically
@@ -90,10 +91,10 @@ def save_estimate(path: Path, estimate: Estimate) -> None:
 
 
 def _key(spec: AnySpec) -> str:
-    """What the time depends on: the runs without their words and seeds, and this machine's cores."""
+    """What the time depends on: the runs without their words and seeds, this machine's cores, and torch's build."""
     runs = trainings(spec)
     parts = [
         run.model_dump_json(include={"name", "data", "model", "distillation", "optim", "augment", "compute"})
         for run in runs
     ]
-    return hashlib.sha256("\n".join([*parts, f"{num_cores()} cores"]).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join([*parts, f"{num_cores()} cores", version("torch")]).encode()).hexdigest()[:16]

@@ -37,13 +37,17 @@ def plain_plan(spec: ComputeSpec) -> Plan:
 
 
 def choose_device(spec: ComputeSpec, auto: str | None = None) -> torch.device:
-    """The device of a run: the spec's, or for "auto" the one given, or the first GPU, or the CPU.
+    """The device of a run: the spec's, or for "auto" the first GPU, or the CPU.
+
+    Args: auto: the one that "auto" stands for, and which of its kind a spec means that names the kind ("cuda:1").
 
     Raises: SpecError when the spec asks for a device that this machine lacks.
     """
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if auto and spec.device in ("auto", torch.device(auto).type):
+        return torch.device(auto)
     if spec.device == "auto":
-        return torch.device(auto or next(name for name in ("cuda", "mps", "cpu") if present[name]))
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if present[name]))
     if not present[spec.device]:
         raise SpecError(f"This machine has no {spec.device} device; set compute.device to auto.")
     return torch.device(spec.device)

@@ -1,6 +1,7 @@
 """One step of training: forward, loss, backward, update. What it measures stays on the device."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,8 +51,10 @@ class TrainStep:
         if self.ema is not None:
             place(self.ema.module, device, channels_last=plan.channels_last)
         if plan.compiled:
-            mode = "reduce-overhead" if device.type == "cuda" else None
-            self._forward = torch.compile(self.model, mode=mode, dynamic=False)
+            options: dict[str, Any] = {"fallback_random": True}  # the plain way's dropout, mask for mask
+            if device.type == "cuda":
+                options["triton.cudagraphs"] = True
+            self._forward = torch.compile(self.model, dynamic=False, options=options)
         else:
             self._forward = self.model
 

@@ -25,7 +25,7 @@ from deit_core.training.device import machine_facts, place
 from deit_core.training.logit_table import LogitTable, NoRoomError, open_table
 
 _DRAWING = 1  # the version of how deit_core.data draws and computes views; another one must not find the same table
-_PIECE = 32  # images; on a CPU as fast as whole batches, and few to pad up to
+_CPU_PIECE, _GPU_PIECE = 32, 128  # images; as fast as whole batches, and few to pad up to
 
 
 class TeacherLogits(nn.Module):
@@ -131,15 +131,16 @@ class TeacherLogits(nn.Module):
         if not self._is_placed:
             place(self.teacher, self.device)
             self._is_placed = True
-        padded = F.pad(pixels, (0, 0) * 3 + (0, -len(pixels) % _PIECE))
-        pieces = padded.split(_PIECE) if self.device.type == "cpu" else (padded,)  # a GPU is slow on small pieces
-        logits = torch.cat([self.teacher(piece) for piece in pieces])[: len(pixels)]
+        size = _CPU_PIECE if self.device.type == "cpu" else _GPU_PIECE
+        padded = F.pad(pixels, (0, 0) * 3 + (0, -len(pixels) % size))
+        logits = torch.cat([self.teacher(piece) for piece in padded.split(size)])[: len(pixels)]
         return logits.half().float() if self.stored == "float16" else logits
 
     def _to_device(self, tensor: Tensor) -> Tensor:
-        """Without waiting for what the device is still busy with."""
-        pinned = tensor.pin_memory() if self.device.type == "cuda" else tensor
-        return pinned.to(self.device, non_blocking=True)
+        """Without waiting for what a GPU is still busy with."""
+        if self.device.type != "cuda":  # others do not keep what they have yet to copy
+            return tensor.to(self.device)
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
 
 def _views(spec: RunSpec, num_images: int) -> tuple[dict[str, Any], int]:
