@@ -3,6 +3,7 @@
 Knows archives and files; what makes a folder a data set is asked of deit_core.folders. Only images are unpacked.
 """
 
+import lzma
 import re
 import shutil
 import stat
@@ -20,6 +21,8 @@ MAX_FILES = 200_000
 MAX_BYTES = 20_000_000_000
 MAX_RATIO = 100  # images are compressed already: what grows more is made to fill a disk
 IMPORTED = "folders"  # inside the data folder
+
+_DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, UnicodeDecodeError, NotImplementedError, EOFError)
 
 
 def import_zip(
@@ -46,7 +49,7 @@ def import_zip(
             entries = _checked(content, name)
             _check_room(entries, data_dir)
             _unpack(content, entries, target, note)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+    except _DAMAGES as error:
         raise DataError(f"This is no zip, or a damaged one ({error}); make it again and try once more.") from None
     except OSError as error:
         raise DataError(f"It could not be unpacked into {target.parent} ({error}); mend that and try again.") from None

@@ -12,7 +12,7 @@ from deit_core.catalog import SOURCES
 from deit_core.facts import title_of
 from deit_core.markdown import plain, table
 from deit_core.models.weights import ModelCard
-from deit_core.spec import RunSpec
+from deit_core.spec import RunSpec, TorchvisionSpec
 
 _WHAT_IT_IS = {
     "ViT": "A Vision Transformer",
@@ -50,8 +50,7 @@ def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -
         f"{title}: {origin}{spec.data.fraction:.0%} of its training images was used, {split} (split seed "
         f"{spec.data.split_seed}). SHA-256 of the data: `{card.data_hash}`.",
         f"Classes, in the order of the logits: {', '.join(map(plain, card.classes))}.",
-        f"Input: {card.in_chans} x {spec.data.img_size} x {spec.data.img_size} pixels in [0, 1], less the mean "
-        f"{_numbers(card.mean)} and divided by the standard deviation {_numbers(card.std)}.",
+        *_inputs(card),
         "## Results",
         table(("Measure", "Value"), ((name, f"{value:.4f}") for name, value in sorted(scores.items()))),
         "Test images were looked at once, after the epoch had been chosen on validation images.",
@@ -62,6 +61,29 @@ def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -
         f"{versions[0].upper()}{versions[1:]}.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _inputs(card: ModelCard) -> Iterator[str]:
+    """What the model reads; of torchvision's, what the network reads that is exported without the rest."""
+    own = _pixels(card.in_chans, card.spec.data.img_size, card.mean, card.std)
+    if not isinstance(card.spec.model, TorchvisionSpec):
+        yield f"Input: {own}."
+        return
+    network = card.network_input()
+    assert network.img_size is not None
+    grey = "; a grey image is repeated to three channels" if card.in_chans == 1 else ""
+    yield (
+        "Input of a `.pt` or `.safetensors` export, which is torchvision's network alone: "
+        f"{_pixels(3, network.img_size, network.mean, network.std)}{grey}."
+    )
+    yield f"Input of the run's checkpoint and of an ONNX export, which do the rest for themselves: {own}."
+
+
+def _pixels(in_chans: int, size: int, mean: Iterable[float], std: Iterable[float]) -> str:
+    return (
+        f"{in_chans} x {size} x {size} pixels in [0, 1], less the mean {_numbers(mean)} and divided by the standard "
+        f"deviation {_numbers(std)}"
+    )
 
 
 def _is_score(name: str) -> bool:

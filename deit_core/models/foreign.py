@@ -7,13 +7,10 @@ from pathlib import Path
 
 from deit_core.errors import CheckpointError
 from deit_core.models.hugging_face import is_hugging_face, rename
-from deit_core.models.published import Published
+from deit_core.models.published import NUM_HEADS, Published
 from deit_core.models.state_dicts import StateDict, read_state_dict
 from deit_core.models.transfer import Shape, transfer
 from deit_core.models.vit import VisionTransformer
-
-# As timm, Facebook and Hugging Face have them; a file of weights does not say.
-_NUM_HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16}
 
 
 def read_vit_weights(file: Path) -> StateDict:
@@ -38,8 +35,8 @@ def load_foreign(
         path: .safetensors, or .pth, .pt or .bin as `torch.save` writes it, wrapped in "model" or not.
         num_classes: another number than the file's gives new heads, freshly initialised; None keeps the file's.
         img_size: side in pixels; another than the file's resamples the positions. None keeps the file's.
-        num_heads: attention heads a block; None takes what a hub's config.json beside the file says, else what models
-            of this width are published with.
+        num_heads: attention heads a block; None takes what an export of ours or a hub's config.json beside the file
+            says, else what models of this width are published with.
     Returns: the model, distilled where the file has a distillation token.
     Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of another
         architecture, or does not say enough.
@@ -47,7 +44,7 @@ def load_foreign(
     file = Path(path)
     state = read_vit_weights(file)
     shape = Shape.of(state, str(file))
-    heads = num_heads or Published.beside(file).num_heads or _NUM_HEADS.get(shape.embed_dim)
+    heads = num_heads or Published.of(file).num_heads or NUM_HEADS.get(shape.embed_dim)
     if heads is None:
         raise CheckpointError(
             f"{file} is {shape.embed_dim} wide, a width that is published with no particular number of attention "

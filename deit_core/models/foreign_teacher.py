@@ -1,7 +1,8 @@
 """A file of others as somebody's teacher: a ViT or DeiT, or a network of torchvision's, for the student's classes.
 
-Knows files, tensors and models; nothing of runs. What no file says is taken as it is published: ImageNet's mean and
-standard deviation, and 224 pixels for torchvision's networks. The order of the classes is taken on trust.
+Knows files, tensors and models; nothing of runs. An export of ours says how it reads pixels. What no file says is taken
+as it is published: ImageNet's mean and standard deviation, and 224 pixels for torchvision's networks. The order of the
+classes is taken on trust.
 """
 
 from collections.abc import Mapping
@@ -29,8 +30,9 @@ def load_foreign_teacher(file: Path, num_classes: int) -> DistillationTeacher:
     state = read_vit_weights(file)
     if "cls_token" in state or "pos_embed" in state:
         return _vit_teacher(file, num_classes)
-    model = _torchvision_network(state, file, num_classes)
-    return DistillationTeacher(model, IMAGENET_MEAN, IMAGENET_STD, _INPUT_SIZE)
+    model, published = _torchvision_network(state, file, num_classes), Published.of(file)
+    mean, std = published.mean or IMAGENET_MEAN, published.std or IMAGENET_STD
+    return DistillationTeacher(model, mean, std, published.img_size or _INPUT_SIZE)
 
 
 def spec_of(model: nn.Module) -> ModelSpec:
@@ -50,7 +52,7 @@ def spec_of(model: nn.Module) -> ModelSpec:
 def _vit_teacher(file: Path, num_classes: int) -> DistillationTeacher:
     model = load_foreign(file)
     _check_classes(file, model.num_classes, num_classes)
-    published = Published.beside(file)
+    published = Published.of(file)
     mean, std = published.mean or IMAGENET_MEAN, published.std or IMAGENET_STD
     if not len(mean) == len(std) == model.in_chans:
         raise CheckpointError(

@@ -1,7 +1,8 @@
 """Hugging Face's names of a ViT's or a DeiT's tensors, put into timm's.
 
-Knows names and tensors; no files, no models. Source of their names: `ViTForImageClassification`,
-`DeiTForImageClassification` and `DeiTForImageClassificationWithTeacher` of the transformers library, version 4.
+Knows names and tensors; no files, no models. Source of their names: `ViTForImageClassification` and
+`DeiTForImageClassificationWithTeacher` of the transformers library, version 4. `DeiTForImageClassification` has a
+distillation token without a head: it may start a model with new heads or without the token, but is no whole DeiT.
 """
 
 import re

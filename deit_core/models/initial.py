@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
 from deit_core.models.foreign import read_vit_weights
-from deit_core.models.published import Published
+from deit_core.models.published import NUM_HEADS, Published
 from deit_core.models.state_dicts import read_state_dict
 from deit_core.models.transfer import transfer
 from deit_core.models.vit import VisionTransformer
@@ -37,8 +37,8 @@ def initialise(model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_d
         if path.is_dir() or is_own(path):
             _start_from_run(model, path, spec, classes, data_hash)
         elif isinstance(model, VisionTransformer):
-            _check_heads(path, model)
             transfer(read_vit_weights(path), model, str(path))
+            _check_heads(path, model)
         else:
             _load_cnn(read_state_dict(path), _network(model), str(path))
     elif isinstance(spec.model, TorchvisionSpec) and spec.model.pretrained == "imagenet":
@@ -95,11 +95,14 @@ def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
 
 
 def _check_heads(path: Path, model: VisionTransformer) -> None:
-    """A file of weights says nothing of heads, so any number fits it; a hub's config beside it may say."""
-    said = Published.beside(path).num_heads
+    """Tensors say nothing of heads, so any number that divides the width fits; `model` is as wide as the file."""
+    noted, usual = Published.of(path).num_heads, NUM_HEADS.get(model.embed_dim)
+    said = noted or usual
     if said is not None and said != model.num_heads:
+        width = f"{path} is {model.embed_dim} wide, which is published with"
+        told = f"What is noted in or beside {path} says" if noted else width
         raise CheckpointError(
-            f"The config.json beside {path} says {said} attention heads a block and the model has {model.num_heads}; "
+            f"{told} {said} attention heads a block, and the model has {model.num_heads}; "
             f"set model.num_heads to {said}."
         )
 

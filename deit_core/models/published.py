@@ -1,6 +1,7 @@
-"""What is published of a file of weights and does not stand in it: attention heads, and how pixels were normalised.
+"""What is published of a file of weights and its tensors do not say: attention heads, and what the pixels should be.
 
-Knows timm's and Hugging Face's `config.json` and `preprocessor_config.json`, as they lie beside a file; no tensors.
+Knows timm's and Hugging Face's `config.json` and `preprocessor_config.json`, as they lie beside a file, and the note in
+an export of ours; no tensors.
 """
 
 import json
@@ -8,19 +9,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deit_core.models.state_dicts import read_note
+
 # Of pixels in [0, 1]: what models of ImageNet were trained with unless something says otherwise.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+# By width, as timm, Facebook and Hugging Face have them; a file of weights does not say.
+NUM_HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16}
 
 _HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # a config beside another file may be another model's
 
 
 @dataclass(frozen=True)
 class Published:
-    """None and empty where nothing says it. `mean` and `std` are per channel, of pixels in [0, 1]."""
+    """None and empty where nothing says it.
+
+    `mean` and `std` are per channel, of pixels in [0, 1]; `img_size` is a side in pixels.
+    """
 
     num_heads: int | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    img_size: int | None = None
+
+    @classmethod
+    def of(cls, file: Path) -> "Published":
+        """What the note in `file` says, else what stands beside it.
+
+        Raises: CheckpointError where the file is damaged.
+        """
+        note = _parsed(read_note(file))
+        if not note:
+            return cls.beside(file)
+        heads, size = (_count(note.get(name)) for name in ("num_heads", "img_size"))
+        return cls(heads, _numbers(note.get("mean")), _numbers(note.get("std")), size)
 
     @classmethod
     def beside(cls, file: Path) -> "Published":
@@ -31,13 +53,20 @@ class Published:
         heads = config.get("num_attention_heads", _part(config, "model_args").get("num_heads"))
         timms = _part(config, "pretrained_cfg")
         mean, std = pixels.get("image_mean", timms.get("mean")), pixels.get("image_std", timms.get("std"))
-        return cls(heads if isinstance(heads, int) and heads > 0 else None, _numbers(mean), _numbers(std))
+        return cls(_count(heads), _numbers(mean), _numbers(std))
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return _parsed(file.read_bytes())
+    except OSError:
+        return {}
+
+
+def _parsed(content: str | bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -45,6 +74,10 @@ def _read(file: Path) -> dict[str, Any]:
 def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
     found = config.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def _numbers(values: Any) -> tuple[float, ...]:

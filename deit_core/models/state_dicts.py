@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from deit_core.errors import CheckpointError
 
 StateDict = dict[str, Tensor]
+
+NOTE = "deit_lab_note"  # under which an export of ours carries what its tensors do not say
 
 _WRAPPERS = ("model", "state_dict")  # under which Facebook's DeiT and timm put the weights beside other things
 
@@ -45,6 +47,26 @@ def read_state_dict(file: Path) -> StateDict:
             f"{file} holds no tensors by name; save a model's state_dict(), alone or under the key 'model'."
         )
     return {name.removeprefix("module."): tensor for name, tensor in content.items()}
+
+
+def read_note(file: Path) -> str:
+    """What an export of ours says beside its tensors, JSON; empty where there is none.
+
+    In a .safetensors file it is metadata; in a .pt it stands in the state dict's `_metadata`, where torch keeps the
+    versions of modules.
+
+    Raises: CheckpointError as `read_state_dict` does.
+    """
+    if file.suffix == ".safetensors":
+        try:
+            with safe_open(file, framework="pt") as content:
+                note = (content.metadata() or {}).get(NOTE)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise _damaged(file, error) from error
+    else:
+        metadata = getattr(_read_torch(file), "_metadata", None)
+        note = metadata.get(NOTE) if isinstance(metadata, Mapping) else None
+    return note if isinstance(note, str) else ""
 
 
 def _is_named_tensor(item: tuple[Any, Any]) -> bool:

@@ -122,7 +122,13 @@ def _check_same(found: Shape, model: VisionTransformer, origin: str) -> None:
 
 
 def _check_names(adapted: Mapping[str, Tensor], own: Mapping[str, Tensor], origin: str) -> None:
-    if missing := own.keys() - adapted.keys():
+    missing = own.keys() - adapted.keys()
+    if missing == {"head_dist.weight", "head_dist.bias"}:
+        raise CheckpointError(
+            f"{origin} has a distillation token and no head for it, as Hugging Face's DeiTForImageClassification; use "
+            "a DeiTForImageClassificationWithTeacher, which has both heads."
+        )
+    if missing:
         raise CheckpointError(f"{origin} lacks {_some(missing)}; it is incomplete, or of another architecture.")
     if unknown := adapted.keys() - own.keys():
         raise CheckpointError(

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from deit_core.errors import CheckpointError
 from deit_core.files import write_atomically
 from deit_core.models.build import build_model
-from deit_core.spec import DataSpec, RunSpec
+from deit_core.models.published import IMAGENET_MEAN, IMAGENET_STD, Published
+from deit_core.spec import DataSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec
 
 _HEADER = "deit_lab"
 
@@ -58,6 +59,20 @@ class ModelCard(BaseModel):
             )
         mean, std = (torch.tensor(values, device=images.device).view(-1, 1, 1) for values in (self.mean, self.std))
         return (images.float() / 255 - mean) / std
+
+    def network_input(self) -> Published:
+        """What an exported state dict does not say: how its network reads pixels, and a ViT's attention heads.
+
+        Of torchvision's CNNs the network alone is exported, which reads three channels of its own size.
+        """
+        model, size = self.spec.model, self.spec.data.img_size
+        if not isinstance(model, TorchvisionSpec):
+            heads = model.num_heads if isinstance(model, VisionTransformerSpec) else None
+            return Published(heads, self.mean, self.std, size)
+        mean, std = (self.mean * 3)[:3], (self.std * 3)[:3]  # the card has one channel or three
+        if model.pretrained == "imagenet":
+            mean, std = IMAGENET_MEAN, IMAGENET_STD
+        return Published(None, mean, std, model.input_size or size)
 
     def is_split_otherwise(self, data: DataSpec, data_hash: str = "") -> bool:
         """Whether its images are those of `data`, by name or by content, cut otherwise into learned and held back ones.

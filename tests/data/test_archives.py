@@ -46,6 +46,19 @@ def zip_of(*entries: tuple[str | zipfile.ZipInfo, bytes]) -> io.BytesIO:
     return file
 
 
+def damaged_lzma() -> io.BytesIO:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as content:
+        content.writestr("bee/1.png", bytes(range(256)))
+    damaged = bytearray(file.getvalue())
+    damaged[30 + len("bee/1.png") + 4] = 0xFF  # after the entry's header: what LZMA was set to
+    return io.BytesIO(damaged)
+
+
+def name_of_invalid_utf8() -> io.BytesIO:
+    return io.BytesIO(zip_of(("bee/\u00e9.png", b"x")).getvalue().replace("\u00e9".encode(), b"\xff\xff"))
+
+
 def link_to(target: str) -> io.BytesIO:
     entry = zipfile.ZipInfo("bee/1.png")
     entry.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -75,6 +88,8 @@ def encrypted() -> io.BytesIO:
         (lambda: zip_of(("bee/words.txt", b"x")), "no PNG, JPEG or WebP file in the zip"),
         (lambda: zip_of(("bee/1.png", b"x"), ("bee/2.png", b"y")), "only one class in the zip"),
         (lambda: io.BytesIO(b"these are words"), "no zip, or a damaged one"),
+        (damaged_lzma, "no zip, or a damaged one"),
+        (name_of_invalid_utf8, "no zip, or a damaged one"),
         (lambda: io.BytesIO(zip_of(("bee/1.png", b"x" * 50)).getvalue()[:60]), "no zip, or a damaged one"),
     ],
 )

@@ -158,6 +158,21 @@ def test_half_precision_becomes_float32(tmp_path: Path) -> None:
     assert ours(torch.randn(1, 3, 96, 96)).isfinite().all()
 
 
+def test_hugging_faces_deit_without_a_second_head_is_no_whole_deit(tmp_path: Path) -> None:
+    """`DeiTForImageClassification`: a distillation token, and one `classifier`."""
+    theirs = their_model(distilled=True)
+    named = hugging_face_names(theirs.state_dict(), with_teacher=True)
+    named = {name.replace("cls_classifier", "classifier"): tensor for name, tensor in named.items()}
+    file = tmp_path / "model.safetensors"
+    save_file({name: tensor for name, tensor in named.items() if not name.startswith("distillation_")}, file)
+    for load in (load_foreign, as_teacher):
+        with pytest.raises(CheckpointError, match=r"DeiTForImageClassification; use a \w+WithTeacher,") as caught:
+            load(file)
+        assert str(file) in str(caught.value)
+    start_from(file)  # a plain ViT needs neither the token nor its head
+    assert torch.equal(load_foreign(file, num_classes=4).dist_token, theirs.dist_token)  # both heads are new
+
+
 def test_what_a_file_does_not_say_must_be_stated(tmp_path: Path) -> None:
     odd = save_timm(their_model(distilled=False, embed_dim=48, num_heads=4), tmp_path)
     with pytest.raises(CheckpointError, match="state num_heads"):

@@ -10,6 +10,7 @@ from deit_core.errors import CheckpointError
 from deit_core.models import (
     ModelCard,
     build_model,
+    input_statistics,
     library_versions,
     load_checkpoint,
     load_teacher,
@@ -17,7 +18,7 @@ from deit_core.models import (
     save_weights,
 )
 from deit_core.models.describe import model_card
-from deit_core.models.export import export_checkpoint
+from deit_core.models.export import Format, export_checkpoint
 from deit_core.spec import DataSpec, ExperimentSpec, RunSpec
 from deit_core.torchvision_ops import torchvision
 
@@ -123,16 +124,44 @@ def test_cards_from_before_versions_were_kept_say_so(checkpoint: Path) -> None:
     assert "Not recorded." in model_card(read_card(checkpoint), {}, 1)
 
 
-def test_torchvisions_networks_are_exported_under_its_names(tmp_path: Path, tiny_trio: ExperimentSpec) -> None:
-    document = tiny_trio.runs[0].model_dump() | {"model": {"family": "torchvision", "name": "resnet18"}}
+def save_resnet(folder: Path, trio: ExperimentSpec, **model: object) -> Path:
+    """A teacher of torchvision's for grey digits of 16 px, untrained."""
+    document = trio.runs[0].model_dump() | {"model": {"family": "torchvision", "name": "resnet18", **model}}
     spec = RunSpec.model_validate(document)
+    mean, std = input_statistics(spec.model, (0.3,), (0.2,))
     card = ModelCard(
-        spec=spec, classes=tuple("0123456789"), in_chans=1, mean=(0.3,), std=(0.3,), data_hash="x", epoch=1, step=9
+        spec=spec, classes=tuple("0123456789"), in_chans=1, mean=mean, std=std, data_hash="x", epoch=1, step=9
     )
-    save_weights(tmp_path / "r.safetensors", build_model(spec), card)
-    export_checkpoint(tmp_path / "r.safetensors", tmp_path / "teacher_model.pt", "pt")
-    network = torchvision.models.resnet18(num_classes=10)
-    network.load_state_dict(torch.load(tmp_path / "teacher_model.pt", weights_only=True))
+    torch.manual_seed(0)
+    save_weights(folder / "run" / "best.safetensors", build_model(spec), card)
+    return folder / "run"
+
+
+@pytest.mark.parametrize("file_format", ["pt", "safetensors"])
+@pytest.mark.parametrize("model", [{}, {"pretrained": "imagenet", "input_size": 40}], ids=["plain", "imagenet"])
+def test_an_exported_network_of_torchvisions_teaches_as_its_run(
+    model: dict[str, object], file_format: Format, tmp_path: Path, tiny_trio: ExperimentSpec
+) -> None:
+    run, file = save_resnet(tmp_path, tiny_trio, **model), tmp_path / f"teacher_model.{file_format}"
+    export_checkpoint(run, file, file_format)
+    state = torch.load(file, weights_only=True) if file_format == "pt" else load_file(file)
+    torchvision.models.resnet18(num_classes=10).load_state_dict(state)
+    assert all(isinstance(tensor, torch.Tensor) for tensor in state.values())
+    pixels = torch.rand(4, 1, 16, 16)
+    by_run, by_file = (load_teacher(path, tuple("0123456789"), DIGITS)(pixels) for path in (run, file))
+    torch.testing.assert_close(by_file, by_run, atol=1e-4, rtol=1e-4)
+
+
+def test_the_card_says_what_an_exported_network_of_torchvisions_reads(
+    tmp_path: Path, tiny_trio: ExperimentSpec
+) -> None:
+    imagenet = "less the mean 0.485, 0.456, 0.406 and divided by the standard deviation 0.229, 0.224, 0.225"
+    pretrained = save_resnet(tmp_path / "a", tiny_trio, pretrained="imagenet", input_size=224)
+    text = model_card(read_card(pretrained), {}, 1)
+    assert f"3 x 224 x 224 pixels in [0, 1], {imagenet}; a grey image is repeated" in text
+    assert "ONNX export, which do the rest for themselves: 1 x 16 x 16 pixels in [0, 1], less the mean 0 and" in text
+    text = model_card(read_card(save_resnet(tmp_path / "b", tiny_trio)), {}, 1)
+    assert "3 x 16 x 16 pixels in [0, 1], less the mean 0.3, 0.3, 0.3 and" in text
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's exporter warns of itself
@@ -140,8 +169,9 @@ def test_onnx_export_gives_the_same_logits(checkpoint: Path, tmp_path: Path) -> 
     import onnxruntime
 
     model, images = load_checkpoint(checkpoint), torch.randn(5, 1, 16, 16)
-    export_checkpoint(checkpoint, tmp_path / "m.onnx", "onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    export_checkpoint(checkpoint, tmp_path / "new" / "m.onnx", "onnx")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["m.onnx"]
+    session = onnxruntime.InferenceSession(tmp_path / "new" / "m.onnx", providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"images": images.numpy()})
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(logits), model(images), atol=1e-4, rtol=1e-4)

@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from deit_core.errors import CheckpointError
 from deit_core.events import EpochDone, RunFinished, StepDone
-from deit_core.models import build_model, initialise, resample_pos_embed
+from deit_core.models import ModelCard, build_model, initialise, load_foreign, resample_pos_embed, save_weights
+from deit_core.models.export import Format, export_checkpoint
 from deit_core.runs import open_store
 from deit_core.runs.launcher import enqueue
 from deit_core.settings import Settings
@@ -134,6 +135,28 @@ def test_heads_are_checked_where_a_hubs_config_says_them(pretrained: RunSpec, tm
     initialised(change(pretrained, initial_checkpoint=str(file)), tmp_path)
     with pytest.raises(CheckpointError, match=r"says 2 attention heads .* set model\.num_heads to 2"):
         initialised(change(pretrained, initial_checkpoint=str(file), model__num_heads=4), tmp_path)
+
+
+def test_heads_are_those_that_the_width_is_published_with(tiny: RunSpec, tmp_path: Path) -> None:
+    spec = change(tiny, model__embed_dim=192, model__num_heads=3, initial_checkpoint=str(tmp_path / "deit.pth"))
+    torch.save({"model": build_model(spec).state_dict()}, tmp_path / "deit.pth")
+    initialised(spec, tmp_path)
+    with pytest.raises(CheckpointError, match=r"192 wide, .* 3 attention heads .* has 8; set model\.num_heads to 3"):
+        initialised(change(spec, model__num_heads=8), tmp_path)
+
+
+@pytest.mark.parametrize("file_format", ["pt", "safetensors"])
+def test_an_export_says_its_own_heads(file_format: Format, tiny: RunSpec, tmp_path: Path) -> None:
+    spec = change(tiny, model__embed_dim=192, model__num_heads=8)
+    card = ModelCard(spec=spec, classes=DIGITS, in_chans=1, mean=(0.3,), std=(0.2,), data_hash="x", epoch=1, step=9)
+    save_weights(tmp_path / "run" / "best.safetensors", build_model(spec), card)
+    file = tmp_path / f"ViT_model.{file_format}"
+    export_checkpoint(tmp_path / "run", file, file_format)
+    start = change(spec, initial_checkpoint=str(file))
+    initialised(start, tmp_path)
+    assert load_foreign(file).num_heads == 8
+    with pytest.raises(CheckpointError, match=r"in or beside .* says 8 attention heads .* set model\.num_heads to 8"):
+        initialised(change(start, model__num_heads=3), tmp_path)
 
 
 def test_a_cnn_starts_from_a_cnn(tiny_trio: ExperimentSpec, pretrained: RunSpec, tmp_path: Path) -> None:
