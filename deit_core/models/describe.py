@@ -38,7 +38,9 @@ def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -
     spec, title = card.spec, title_of(card.spec.data)
     origin = f"{SOURCES[spec.data.source].origin}. " if spec.data.source in SOURCES else ""
     scores = {name: value for name, value in (dict(card.metrics) | dict(results)).items() if _is_score(name)}
-    split = f"{1 - spec.data.val_fraction:.0%} for training and {spec.data.val_fraction:.0%} for choosing the epoch"
+    held = f"{spec.data.val_fraction:.0%} of them for choosing the epoch (split seed {spec.data.split_seed})"
+    if spec.data.source == "folder":
+        held += ", or its own val part where it has val and test"
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items()) or "not recorded"
     sections = [
         f"# {plain(spec.name)}",
@@ -47,8 +49,8 @@ def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -
         f"{spec.optim.epochs}, the best on validation images.",
         plain(spec.notes),
         "## Data",
-        f"{title}: {origin}{spec.data.fraction:.0%} of its training images was used, {split} (split seed "
-        f"{spec.data.split_seed}). SHA-256 of the data: `{card.data_hash}`.",
+        f"{title}: {origin}{spec.data.fraction:.0%} of its training images was used, {held}. SHA-256 of the data: "
+        f"`{card.data_hash}`.",
         f"Classes, in the order of the logits: {', '.join(map(plain, card.classes))}.",
         *_inputs(card),
         "## Results",
