@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Of pixels in [0, 1]: what models of ImageNet were trained with unless something says otherwise.
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
 _HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # a config beside another file may be another model's
 
 
