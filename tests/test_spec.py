@@ -81,6 +81,16 @@ def test_imagenet_has_the_numbers_of_table_9() -> None:
     assert teacher.model.name == "regnet_y_16gf"
 
 
+@pytest.mark.parametrize("name", [name for name in presets.names() if "deit-" in name])
+def test_what_is_taken_from_table_9_is_said(name: str) -> None:
+    spec = presets.get(name)
+    assert ("without repeated augmentation" in spec.description) == (spec.runs[-1].augment.repeated_aug == 1)
+    if name.startswith("deit-"):
+        assert {run.data.normalization for run in spec.runs} == {"imagenet"}  # as the weights that it starts from
+    if name.startswith("imagenet-"):
+        assert all(words in spec.description for words in ("uniform noise", "whole square", "cool-down"))
+
+
 def test_the_larger_images_are_fine_tuned_as_in_the_original() -> None:
     spec = presets.get("deit-small-384")
     deit, fine = spec.runs[2], spec.runs[4]
@@ -114,12 +124,15 @@ def test_a_tutorial_s_errors_are_named(name: str, words: tuple[str, ...]) -> Non
 
 
 def test_miniproject_has_its_exact_numbers() -> None:
-    vit = presets.get("fashion-miniproject").runs[1]
+    spec = presets.get("fashion-miniproject")
+    vit = spec.runs[1]
     model = vit.model
     assert (vit.data.img_size, model.patch_size, model.embed_dim, model.depth, model.num_heads) == (28, 4, 64, 6, 4)
     assert (model.mlp_ratio, model.drop_rate, vit.optim.batch_size, vit.optim.lr) == (2.0, 0.1, 128, 5e-4)
     assert vit.optim.epochs == 10 > vit.optim.warmup_epochs
-    assert "warm-up" in presets.get("fashion-miniproject").description
+    assert {run.optim.label_smoothing for run in spec.runs} == {0.0}
+    assert spec.expectation is None
+    assert all(words in spec.description for words in ("warm-up", "chosen on test", "Linear-Tanh-Linear", "Xavier"))
 
 
 @pytest.mark.parametrize(

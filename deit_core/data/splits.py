@@ -9,12 +9,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.data.findings import FINDINGS, key_of, remembered
 from deit_core.data.folder import open_source
 from deit_core.data.folder_images import FolderImages
@@ -86,8 +89,8 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
 
     train = split("training", source.train_images, source.train_labels, train_indices)
     val = split("validation", source.train_images, source.train_labels, val_indices)
-    if spec.normalization == "half":
-        mean, std = _half(train.images.shape[1])
+    if spec.normalization != "computed":
+        mean, std = _constants(spec.normalization, train.images.shape[1])
     elif streams:
         facts = "statistics", content_hash, spec.split, spec.img_size
         pieces = in_order(train.images, _PIECE)
@@ -194,5 +197,10 @@ def _histogram(channel: Tensor) -> Tensor:
     return torch.bincount(channel.flatten().int(), minlength=256)
 
 
-def _half(num_channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    return (0.5,) * num_channels, (0.5,) * num_channels
+def _constants(name: Literal["half", "imagenet"], num_channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel; of ImageNet's three values grey images get the means."""
+    if name == "half":
+        return (0.5,) * num_channels, (0.5,) * num_channels
+    if num_channels == 1:
+        return (fmean(IMAGENET_MEAN),), (fmean(IMAGENET_STD),)
+    return IMAGENET_MEAN, IMAGENET_STD

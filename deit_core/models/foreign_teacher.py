@@ -11,10 +11,11 @@ from typing import get_args
 
 from torch import Tensor, nn
 
+from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.distillation import DistillationTeacher
 from deit_core.errors import CheckpointError
 from deit_core.models.foreign import load_foreign, read_vit_weights
-from deit_core.models.published import IMAGENET_MEAN, IMAGENET_STD, Published
+from deit_core.models.published import Published
 from deit_core.models.vit import VisionTransformer
 from deit_core.spec import ModelSpec, TorchvisionSpec, VisionTransformerSpec
 

@@ -11,9 +11,6 @@ from typing import Any
 
 from deit_core.models.state_dicts import read_note
 
-# Of pixels in [0, 1]: what models of ImageNet were trained with unless something says otherwise.
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
 # By width, as timm, Facebook and Hugging Face have them; a file of weights does not say.
 NUM_HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16}
 

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
-from deit_core.models.published import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.torchvision_ops import torchvision
 
 

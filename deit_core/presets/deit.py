@@ -20,6 +20,7 @@ _PUBLISHED: dict[Size, str] = {
 _ADDRESS = "https://dl.fbaipublicfiles.com/deit/"
 
 _OWN_IMAGES = DataSpec(source="folder", path="images", img_size=224)
+_AS_PUBLISHED = _OWN_IMAGES.model_copy(update={"normalization": "imagenet"})  # what published weights expect
 _CROPS = AugmentSpec(crop_padding=0, horizontal_flip=True, resized_crop=0.08)  # the original's at 224 and 384 px
 _TABLE_9 = _CROPS.model_copy(
     update={
@@ -60,12 +61,13 @@ def imagenet_deit(size: Size) -> ExperimentSpec:
             "resized crops, RandAugment, erasing, mixup, CutMix, 3 views an image, stochastic depth .1, a moving "
             "average; hard distillation. The teacher is RegNetY-16GF with torchvision's ImageNet weights, whose head "
             "alone sees the images for 1 epoch. Other than there: RandAugment is torchvision's, crops are cut from "
-            "images of 224 px and not from their files, no 10 epochs of cool-down. The images are in data.path, "
-            "imagenet in the data folder; for days of a large GPU, where optim.batch_size may be smaller, since the "
-            "learning rate follows it."
+            "images of 224 px and not from their files, erased pixels become uniform noise and not normal, no 10 "
+            "epochs of cool-down, and images are judged by the whole square in their middle, not by 224 px cut from "
+            "the middle of 256. The images are in data.path, imagenet in the data folder; for days of a large GPU, "
+            "where optim.batch_size may be smaller, since the learning rate follows it."
         ),
         runs=teacher_and_students(
-            data=DataSpec(source="folder", path="imagenet", img_size=224, val_fraction=0.01),
+            data=DataSpec(source="folder", path="imagenet", img_size=224, val_fraction=0.01, normalization="imagenet"),
             augment=_TABLE_9.model_copy(update={"repeated_aug": 3}),
             teacher=TorchvisionSpec(name="regnet_y_16gf", pretrained="imagenet", freeze_backbone=True),
             teacher_optim=OptimSpec(epochs=1, batch_size=256, lr=1e-4, warmup_epochs=0),
@@ -81,13 +83,13 @@ def tutorial_deit_base() -> ExperimentSpec:
         name="tutorial-deit-base",
         description=(
             f"The DeiT notebook's own model ({VARIANTS['tutorial-deit-base'].source}): 224 px, patch 16, width 768, "
-            "depth 12, from scratch, with the paper's recipe (the notebook trains nothing) and teacher. Mended: the "
-            "distillation token is one of its own and is concatenated (the head read a patch in its place), and has a "
-            "position; scores are scaled before the softmax and by the root of a head's width, not after it and by "
-            "that of all; queries, keys and values lie as in timm; residuals are not added in place; there is a last "
-            "LayerNorm; tokens and positions begin at a spread of .02, not 1; the teacher is in eval mode and no part "
-            "of the loss; in eval mode the model gives one tensor. The images are in data.path, images in the data "
-            "folder; for a GPU."
+            "depth 12, from scratch, with the paper's teacher and its recipe, without repeated augmentation (the "
+            "notebook trains nothing). Mended: the distillation token is one of its own and is concatenated (the "
+            "head read a patch in its place), and has a position; scores are scaled before the softmax and by the root "
+            "of a head's width, not after it and by that of all; queries, keys and values lie as in timm; residuals "
+            "are not added in place; there is a last LayerNorm; tokens and positions begin at a spread of .02, not 1; "
+            "the teacher is in eval mode and no part of the loss; in eval mode the model gives one tensor. The images "
+            "are in data.path, images in the data folder; for a GPU."
         ),
         runs=teacher_and_students(
             data=_OWN_IMAGES,
@@ -108,12 +110,13 @@ def published_deit(size: Size) -> ExperimentSpec:
         description=(
             f"A published DeiT-{size.capitalize()} made fit for a folder of images of your own, at 224 px, with new "
             f"heads. ViT and DeiT start from the same weights: fetch {file} from {_ADDRESS} into the folder "
-            "that DeiT Lab is started in. 30 epochs with the augmentation of the paper's table 9; the teacher is "
-            "torchvision's RegNetY-3.2GF with ImageNet weights, fine-tuned first. The images are in data.path, images "
-            "in the data folder; for a GPU."
+            "that DeiT Lab is started in. 30 epochs with the augmentation of the paper's table 9, without repeated "
+            "augmentation, and pixels normalised as ImageNet's, as those weights expect; the teacher is torchvision's "
+            "RegNetY-3.2GF with ImageNet weights, fine-tuned first. The images are in data.path, images in the data "
+            "folder; for a GPU."
         ),
         runs=teacher_and_students(
-            data=_OWN_IMAGES,
+            data=_AS_PUBLISHED,
             augment=_TABLE_9,
             teacher=TorchvisionSpec(name="regnet_y_3_2gf", pretrained="imagenet"),
             teacher_optim=OptimSpec(epochs=10, batch_size=64, lr=1e-4),
@@ -130,7 +133,7 @@ def published_deit(size: Size) -> ExperimentSpec:
 def published_deit_384(size: Size) -> ExperimentSpec:
     first = published_deit(size)
     at_384 = students(
-        data=_OWN_IMAGES.model_copy(update={"img_size": VARIANTS[f"deit-{size}-384"].img_size}),
+        data=_AS_PUBLISHED.model_copy(update={"img_size": VARIANTS[f"deit-{size}-384"].img_size}),
         augment=_TABLE_9,
         model=_shape(f"deit-{size}-384"),
         optim=OptimSpec(epochs=30, batch_size=64, lr=5e-6, min_lr=5e-6, warmup_epochs=5, weight_decay=1e-8),

@@ -39,9 +39,11 @@ class DataSpec(Part):
         lt=2**31,
         advanced=True,
     )
-    normalization: Literal["computed", "half"] = field(
+    normalization: Literal["computed", "half", "imagenet"] = field(
         "computed",
-        "Mean and standard deviation that pixels are normalised with: computed from the training images, or .5 and .5.",
+        "Mean and standard deviation that pixels are normalised with: computed from the training images; half: .5 and "
+        ".5; imagenet: ImageNet's, with which published weights were trained, or of grey images .449 and .226, the "
+        "means of its three.",
         advanced=True,
     )
 

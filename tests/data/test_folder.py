@@ -65,6 +65,11 @@ def test_a_folder_a_class_is_cut_by_seed_with_the_same_share_of_each(animals: Pa
     assert len(tiny.train) + len(tiny.val) == 24
 
 
+def test_colours_may_be_normalised_as_imagenet_s(animals: Path) -> None:
+    data = load_data(spec_of(animals, normalization="imagenet"), animals.parent)
+    assert (data.mean, data.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
 def test_the_middle_square_is_resized_and_each_class_has_its_colour(tmp_path: Path) -> None:
     write_images(tmp_path / "data", 10)
     stripes = np.zeros((20, 60, 3), np.uint8)

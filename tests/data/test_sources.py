@@ -4,6 +4,7 @@ import gzip
 import os
 import struct
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -159,8 +160,12 @@ def test_statistics_are_those_of_the_training_pixels() -> None:
     pixels = data.train.images.double() / 255
     assert data.mean == pytest.approx((pixels.mean().item(),))
     assert data.std == pytest.approx((pixels.std(correction=0).item(),))
-    half = load_data(DataSpec(source="digits", img_size=16, normalization="half"), Path("nowhere"))
-    assert (half.mean, half.std) == ((0.5,), (0.5,))
+
+
+@pytest.mark.parametrize(("normalization", "mean", "std"), [("half", 0.5, 0.5), ("imagenet", 0.449, 0.226)])
+def test_statistics_may_be_constants(normalization: Literal["half", "imagenet"], mean: float, std: float) -> None:
+    data = load_data(DataSpec(source="digits", img_size=16, normalization=normalization), Path("nowhere"))
+    assert (data.mean, data.std) == (pytest.approx((mean,)), pytest.approx((std,)))
 
 
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Learning rates, parameter groups and optimisers, against their closed forms and against timm's."""
 
-import itertools
+import math
 from typing import Any
 
 import pytest
@@ -27,15 +27,24 @@ def make_step(spec: RunSpec) -> TrainStep:
     return TrainStep(spec, model, None, lambda x: x - 0.5, steps_per_epoch=10)
 
 
-def test_learning_rate_is_the_closed_form() -> None:
-    spec = OptimSpec(epochs=10, lr=1e-3, min_lr=1e-5, warmup_epochs=2)
-    rates = [learning_rate(step, spec, steps_per_epoch=5) for step in range(50)]
-    assert rates[:10] == pytest.approx([1e-4 * (step + 1) for step in range(10)])
-    assert rates[10] == pytest.approx(1e-3)
-    middle = 1e-5 + (1e-3 - 1e-5) / 2
-    assert rates[30] == pytest.approx(middle)
-    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
-    assert learning_rate(50, spec, 5) == pytest.approx(1e-5)
+@pytest.mark.parametrize(("warmup_epochs", "warmup_steps"), [(0, 0), (1.5, 15)])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
+def test_the_optimiser_steps_at_the_closed_form(
+    optimizer: str, warmup_epochs: float, warmup_steps: int, tiny: RunSpec
+) -> None:
+    changes = {"optimizer": optimizer, "epochs": 4, "lr": 1e-3, "min_lr": 1e-4, "warmup_epochs": warmup_epochs}
+    spec = replace(tiny, {f"optim.{name}": value for name, value in changes.items()})
+    assert isinstance(spec, RunSpec)
+    step = make_step(spec)
+    for number in range(40):
+        step(torch.rand(2, 1, 16, 16), torch.arange(2), number)
+        if number < warmup_steps:
+            expected = 1e-3 * (number + 1) / warmup_steps
+        else:
+            progress = (number - warmup_steps) / (40 - warmup_steps)
+            expected = 1e-4 + (1e-3 - 1e-4) * (1 + math.cos(math.pi * progress)) / 2
+        rates = [group["lr"] for group in step.optimizer.param_groups]
+        assert rates == pytest.approx([expected] * len(rates)), number
 
 
 @pytest.mark.parametrize(
