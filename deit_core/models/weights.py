@@ -15,10 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
 from deit_core.files import write_atomically
 from deit_core.models.build import build_model
-from deit_core.models.published import IMAGENET_MEAN, IMAGENET_STD, Published
+from deit_core.models.published import Published
 from deit_core.spec import DataSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec
 
 _HEADER = "deit_lab"
