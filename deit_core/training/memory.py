@@ -61,7 +61,7 @@ def out_of_memory(num_images: int, fitting: int | None) -> ResourceError:
 def fitting_batch_size(step: TrainStep, batches: TrainBatches) -> int | None:
     """The largest power of two up to the batch size of a run whose step can be made; None where not even 4 fit.
 
-    Steps are really made, of half as many images again, since memory is in pieces later on; so the model is of no use
+    Steps are really made, of twice as many images, since memory is in pieces later on; so the model is of no use
     afterwards. On a CPU, sizes are passed over whose activations alone are larger than what is free: there the system
     may grant memory that it does not have, and end the process once it is used.
     """
@@ -80,7 +80,7 @@ def fitting_batch_size(step: TrainStep, batches: TrainBatches) -> int | None:
         needed = _bytes_per_image(attempt)
         while size * needed > psutil.virtual_memory().available:
             size //= 2
-    while size >= _SMALLEST and not _fits(attempt, size + size // 2):
+    while size >= _SMALLEST and not _fits(attempt, 2 * size):
         size //= 2
     return size if size >= _SMALLEST else None
 

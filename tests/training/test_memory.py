@@ -89,7 +89,7 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 def test_the_last_saved_state_is_kept_and_resumes(
     tiny: RunSpec, tmp_path: Path, short_of_memory: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short_of_memory |= {"at": 20, "fit": 24}
+    short_of_memory |= {"at": 20, "fit": 32}
     with pytest.raises(ResourceError, match=r"a step of 64 images; 16 fit"):
         list(train(tiny, run_dir=tmp_path / "r", group_s=0))
     monkeypatch.undo()
@@ -102,7 +102,7 @@ def test_the_last_saved_state_is_kept_and_resumes(
 def test_a_worker_says_it_and_the_run_can_be_resumed(
     settings: Settings, tiny: RunSpec, short_of_memory: dict[str, int]
 ) -> None:
-    short_of_memory |= {"at": 20, "fit": 24}
+    short_of_memory |= {"at": 20, "fit": 32}
     (run,), mistake = train_here(open_store(settings.store_url), settings, tiny, lambda *_: None)
     assert run.status == Status.FAILED
     assert run.status.can_resume
