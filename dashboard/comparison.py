@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from dashboard.run_status import family, label
 from dashboard.state import facts
 from dashboard.text import escape
@@ -16,6 +14,8 @@ from deit_core.analysis import Mismatch, chance_margin, differences, mismatches
 from deit_core.errors import DataError
 from deit_core.runs import Point, Run, Status
 from deit_core.wording import duration
+
+Columns = dict[str, Sequence[str]]  # of a table, by their titles
 
 
 def newest_pair(runs: Sequence[Run]) -> list[Run]:
@@ -53,7 +53,7 @@ def chance(runs: Sequence[Run]) -> str:
     )
 
 
-def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]]) -> pd.DataFrame:
+def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]]) -> Columns:
     """What the runs reached: a row a measure, a column a run, with the difference to the first run in brackets."""
     results = [run.results | _speed(points_of(run)) for run in runs]
     measures = [measure for measure in _MEASURES if any(measure.metric in result for result in results)]
@@ -61,17 +61,17 @@ def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]
     return _table([measure.title for measure in measures], "Result", runs, cells)
 
 
-def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> pd.DataFrame:
+def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> Columns:
     """The settings that are not the same in all runs: a row a setting, a column a run; teachers by their names."""
     found = [difference for difference in differences([run.spec for run in runs]) if difference.path != "name"]
     cells = [[_setting(value, by_id) for value in difference.values] for difference in found]
     table = _table([f"`{difference.path}`" for difference in found], "Setting", runs, cells)
-    return table.assign(Meaning=[escape(difference.description) for difference in found])
+    return table | {"Meaning": [escape(difference.description) for difference in found]}
 
 
-def _table(titles: Sequence[str], what: str, runs: Sequence[Run], cells: Sequence[Sequence[str]]) -> pd.DataFrame:
+def _table(titles: Sequence[str], what: str, runs: Sequence[Run], cells: Sequence[Sequence[str]]) -> Columns:
     columns = {escape(label(run)): [row[index] for row in cells] for index, run in enumerate(runs)}
-    return pd.DataFrame({what: titles} | columns)
+    return {what: titles} | columns
 
 
 class _Measure(NamedTuple):

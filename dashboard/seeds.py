@@ -6,8 +6,6 @@ Text for markdown is escaped here where it is put together. Knows runs; no widge
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import pandas as pd
-
 from dashboard.run_status import label
 from dashboard.text import escape
 from deit_core.analysis import Pairing, Sample, distillation_pairings, seed_groups
@@ -27,8 +25,8 @@ _SCORES = {
 class OverSeeds(NamedTuple):
     """Tables with a row a group of runs that differ in their seed alone, and a row a pair of such groups."""
 
-    groups: pd.DataFrame
-    differences: pd.DataFrame
+    groups: list[dict[str, str]]
+    differences: list[dict[str, str]]
 
 
 def over_seeds(chosen: Sequence[Run], by_id: Runs) -> OverSeeds | None:
@@ -45,7 +43,7 @@ def over_seeds(chosen: Sequence[Run], by_id: Runs) -> OverSeeds | None:
         for group in groups
     ]
     pairings = distillation_pairings(ids, specs)
-    return OverSeeds(pd.DataFrame(rows), pd.DataFrame([_difference(pairing, groups, by_id) for pairing in pairings]))
+    return OverSeeds(rows, [_difference(pairing, groups, by_id) for pairing in pairings])
 
 
 def other_seeds(chosen: Sequence[Run], runs: Sequence[Run]) -> list[Run]:

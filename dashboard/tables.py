@@ -1,13 +1,19 @@
-"""Tables of runs and of their points, as data frames. Knows runs; no widgets beyond how a column is shown."""
+"""Tables of runs and of their points, as data frames. Knows runs; no widgets beyond how a column is shown.
+
+pandas is imported with the first table: the page above it is on the screen by then.
+"""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard.run_status import family, tone, word
 from deit_core.runs import Point, Run, Status
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def matching(runs: Iterable[Run], *, text: str, statuses: Sequence[Status], experiment: str | None) -> list[Run]:
@@ -21,11 +27,13 @@ def matching(runs: Iterable[Run], *, text: str, statuses: Sequence[Status], expe
     ]
 
 
-def run_table(runs: Sequence[Run], everyone: Sequence[Run]) -> pd.DataFrame:
+def run_table(runs: Sequence[Run], everyone: Sequence[Run]) -> "DataFrame":
     """A row a run, in the given order.
 
     Args: everyone: all runs of the store, among them those that `runs` wait for.
     """
+    from pandas import DataFrame
+
     rows = [
         {
             "number": run.number,
@@ -39,14 +47,14 @@ def run_table(runs: Sequence[Run], everyone: Sequence[Run]) -> pd.DataFrame:
             "val_accuracy": _percent(run.results.get("val_accuracy")),
             "best_val_accuracy": _percent(run.results.get("best_val_accuracy")),
             "test_accuracy": _percent(run.results.get("test_accuracy")),
-            "submitted": pd.Timestamp(run.created_at, unit="s", tz="UTC"),
+            "submitted": datetime.fromtimestamp(run.created_at, UTC),
         }
         for run in runs
     ]
-    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_TYPES)
+    return DataFrame(rows, columns=list(_COLUMNS)).astype(_TYPES)
 
 
-def run_columns(table: pd.DataFrame, timezone: str | None) -> dict[str, Any]:
+def run_columns(table: "DataFrame", timezone: str | None) -> dict[str, Any]:
     """How the columns of `run_table` are shown, with times in the reader's own zone."""
     words = sorted({one for row in table["status"] for one in row})
     return _COLUMNS | {
@@ -57,9 +65,11 @@ def run_columns(table: pd.DataFrame, timezone: str | None) -> dict[str, Any]:
     }
 
 
-def points_table(curves: Iterable[tuple[Run, Sequence[Point]]]) -> pd.DataFrame:
+def points_table(curves: Iterable[tuple[Run, Sequence[Point]]]) -> "DataFrame":
     """A row a point of each run, a column a metric, for a spreadsheet."""
-    return pd.DataFrame(
+    from pandas import DataFrame
+
+    return DataFrame(
         {
             "run_id": run.id,
             "number": run.number,
@@ -86,8 +96,8 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 2)
 
 
-def _seconds(seconds: float | None) -> pd.Timedelta | None:
-    return None if seconds is None else pd.Timedelta(round(seconds), unit="s")
+def _seconds(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=round(seconds))
 
 
 def _accuracy(title: str, help: str) -> Any:

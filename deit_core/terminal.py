@@ -53,10 +53,11 @@ def print_runs(runs: Sequence[Run]) -> None:
         _stdout.print("No runs yet; `python -m deit_core submit digits-quick` starts the first three.")
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("id", "name", "experiment", "status", "progress", "left", "val", "test"):
-        table.add_column(column, justify="right" if column in ("progress", "left", "val", "test") else "left")
+    for column in ("no.", "id", "name", "experiment", "status", "progress", "left", "val", "test"):
+        table.add_column(column, justify="right" if column in ("no.", "progress", "left", "val", "test") else "left")
     for run in runs:
         table.add_row(
+            str(run.number),
             run.id,
             escape(run.name),
             escape(run.experiment_name or ""),

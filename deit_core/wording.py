@@ -1,6 +1,6 @@
 """Numbers as people say them."""
 
-from deit_core.events import Reading
+from deit_core.events import Reading, RunStarted
 
 
 def duration(seconds: float) -> str:
@@ -20,3 +20,14 @@ def reading(told: Reading) -> str:
     if told.done == told.total:
         return f"{told.what}: done."
     return f"{told.what}: {told.done:,} of {told.total:,}, about {duration(told.time_left_s)} left."
+
+
+def computing(started: RunStarted) -> str:
+    """How a run computes, in sentences: where, in which manner, and where its teacher's logits are from."""
+    threads = f"{started.num_threads} thread{'s' if started.num_threads != 1 else ''}"
+    sentences = [f"Computes on {started.device} with {threads}: {started.plan}."]
+    if started.streamed:
+        sentences.append("Images are read from their files in every epoch, since they are too many for the memory.")
+    if started.teacher_logits:
+        sentences.append(started.teacher_logits)
+    return " ".join(sentences)

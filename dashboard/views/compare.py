@@ -84,7 +84,7 @@ def _comparison(ids: Sequence[str]) -> None:
     curves.draw(chosen, view, key="compare")
     st.subheader("Settings that differ")
     settings = setting_table(chosen, by_id)
-    if settings.empty:
+    if not settings["Setting"]:
         st.caption("None: the runs have the same settings throughout.")
     else:
         st.table(settings, border="horizontal", hide_index=True, alt="The settings that are not the same in all runs")
@@ -99,7 +99,7 @@ def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
         return
     st.subheader("Over several seeds")
     st.table(found.groups, border="horizontal", hide_index=True, alt="Mean and spread of runs that differ in the seed")
-    if not found.differences.empty:
+    if found.differences:
         st.table(found.differences, border="horizontal", hide_index=True, alt="What distillation changed, seed by seed")
     st.caption(
         "Mean ± standard deviation. A difference is taken between runs of the same seed that are alike in all but the "

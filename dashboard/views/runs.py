@@ -5,6 +5,7 @@ looks whether something is new (see live.py).
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import streamlit as st
@@ -213,4 +214,14 @@ def _logs(runs: Sequence[Run]) -> None:
         title = f"Log of {escape(label(run))}"
         with st.expander(title, key=f"log-{run.id}", on_change="rerun") as log:
             if log.open:
+                st.markdown(_story(run))
                 st.code(log_tail(settings().runs_dir, run.id, 20) or "Empty so far.", language=None)
+
+
+def _story(run: Run) -> str:
+    """What became of the run, a line a status, with times in the reader's own zone."""
+    zone = timezone(-timedelta(minutes=st.context.timezone_offset or 0))
+    return "\n".join(
+        f"- {datetime.fromtimestamp(event.at, zone):%d %b %Y, %H:%M:%S} **{event.status}** {escape(event.message)}"
+        for event in store().lifecycle(run.id)
+    )

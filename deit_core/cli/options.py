@@ -20,7 +20,7 @@ SetOption = Annotated[
 DataDirOption = Annotated[Path | None, typer.Option(help="Where data sets lie (default: DEIT_DATA_DIR, or data).")]
 RunsDirOption = Annotated[Path | None, typer.Option(help="Where runs land (default: DEIT_RUNS_DIR, or checkpoints).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-RunArgument = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or the beginning of it.")]
+RunArgument = Annotated[str, typer.Argument(metavar="ID", help="A run's number, its id or the beginning of it.")]
 
 
 def read_spec(preset: str, changes: list[str] | None) -> AnySpec:

@@ -12,7 +12,7 @@ from deit_core.events import CheckpointSaved, EpochDone, Event, Reading, RunFail
 from deit_core.runs.records import Run
 from deit_core.runs.store import Store
 from deit_core.runs.writer import Writer
-from deit_core.wording import reading
+from deit_core.wording import computing, reading
 
 log = logging.getLogger("deit_core.worker")
 
@@ -40,6 +40,7 @@ class Recorder:
                     name: getattr(event, name) for name in ("num_params", "num_train", "num_val", "num_test")
                 }
                 log.info("started %s", asdict(event))
+                self._writer.note(computing(event))
                 self._put("start", event.first_step, 0.0, {}, total_steps=event.total_steps, message="")
             case StepDone():
                 self._put("step", event.step, event.elapsed_s, event.metrics, time_left_s=self._time_left_s(event.step))

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy import (
     Connection,
     Row,
+    String,
     Text,
     cast,
     create_engine,
@@ -151,20 +152,20 @@ class Store:
         return [run for row in rows if (run := _run(row, tuple(needs.get(row.id, ())))) is not None]
 
     def run(self, run_id: str) -> Run:
-        """One run, by its id or the beginning of it.
+        """One run, by its number, its id or the beginning of it. Ids begin with a letter.
 
         Raises: RunError when there is none, or several begin so.
         """
+        is_number = run_id.isdecimal()
+        number, begins = cast(schema.runs.c.number, String), schema.runs.c.id.startswith(run_id, autoescape=True)
         with self.reading() as connection:
-            ids = connection.scalars(
-                select(schema.runs.c.id).where(schema.runs.c.id.startswith(run_id, autoescape=True))
-            )
-            found = ids.all()
+            found = connection.scalars(select(schema.runs.c.id).where(number == run_id if is_number else begins)).all()
         if run_id in found:
             found = [run_id]
         if len(found) != 1 or not run_id:
             count = "Several runs begin" if found and run_id else "There is no run whose id begins"
-            raise RunError(f"{count} with {run_id!r}; `python -m deit_core runs` lists them.")
+            what = f"There is no run {run_id}" if is_number else f"{count} with {run_id!r}"
+            raise RunError(f"{what}; `python -m deit_core runs` lists them.")
         readable = self.runs(found)
         if not readable:
             raise RunError(f"Run {found[0]} was made by another version, and this one cannot read its spec; delete it.")
@@ -204,7 +205,7 @@ class Store:
         return points
 
     def lifecycle(self, run_id: str) -> list[LifecycleEvent]:
-        """Every status the run has had, oldest first."""
+        """Every status the run has had, and what was noted while it ran; oldest first."""
         table = schema.lifecycle
         query = select(table).where(table.c.run_id == run_id).order_by(table.c.seq)
         with self.reading() as connection:
@@ -212,9 +213,16 @@ class Store:
 
     # What a worker writes
 
-    def add_points(self, run_id: str, points: Sequence[dict[str, Any]], **state: Any) -> None:
-        """Append points ({kind, step, epoch, elapsed_s, metrics}) and update the run's own columns, in one go."""
+    def add_points(
+        self, run_id: str, points: Sequence[dict[str, Any]], notes: Sequence[str] = (), **state: Any
+    ) -> None:
+        """Append points ({kind, step, epoch, elapsed_s, metrics}), and sentences to the story of a running run.
+
+        And update the run's own columns; all in one go.
+        """
         with self.writing() as connection:
+            for note in notes:
+                self.note(connection, run_id, Status.RUNNING, note)
             if points:
                 connection.execute(insert(schema.metrics), [{"run_id": run_id, **point} for point in points])
             if state:

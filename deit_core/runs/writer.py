@@ -29,6 +29,7 @@ class Writer:
         self._store, self._run_id = store, run_id
         self._changed = threading.Condition()
         self._points: list[dict[str, Any]] = []
+        self._notes: list[str] = []
         self._state: dict[str, Any] = {}
         self._is_closing = False
         self._error: Exception | None = None
@@ -47,6 +48,11 @@ class Writer:
                 self._points.append(point)
             self._state |= state
             self._changed.notify()
+
+    def note(self, sentence: str) -> None:
+        """Take a sentence for the story of the run; it is in the store no later than what is put next."""
+        with self._changed:
+            self._notes.append(sentence)
 
     def close(self) -> None:
         """Return once everything is in the store.
@@ -73,9 +79,10 @@ class Writer:
         with self._changed:
             self._changed.wait_for(lambda: self._points or self._state or self._is_closing)
             points, self._points = self._points, []
+            notes, self._notes = self._notes, []
             state, self._state = self._state, {}
         if points or state:
-            patiently(lambda: self._store.add_points(self._run_id, points, **state))
+            patiently(lambda: self._store.add_points(self._run_id, points, notes, **state))
         return bool(points or state)
 
 

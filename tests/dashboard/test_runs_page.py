@@ -75,6 +75,8 @@ def test_a_failed_run_shows_why_and_its_log(store: Store, every_status: dict[str
     assert not page.code
     page.session_state[f"log-{every_status['failed']}"] = True
     assert page.run().code[0].value == "step 6 loss 0.9\nstep 7 loss nan"
+    assert [line.split("**")[1] for line in page.markdown[-1].value.splitlines()] == ["queued", "running", "failed"]
+    assert "The loss became NaN at step 7\\; lower optim\\.lr\\." in page.markdown[-1].value
     assert not run_page("runs", runs=shown(store, every_status["queued"])).expander  # nothing to read yet
 
 
@@ -211,6 +213,11 @@ def test_a_chart_without_curves_says_why(trio: dict[str, str], run_page: RunPage
     assert "it takes a DeiT" in said(page)
 
 
-def test_pages_load_no_torch() -> None:
-    code = "import sys; from dashboard.navigation import load_pages; load_pages(); sys.exit('torch' in sys.modules)"
+def test_pages_load_neither_torch_nor_pandas() -> None:
+    code = (
+        "import sys; from dashboard import views; from pkgutil import resolve_name, walk_packages;"
+        "[resolve_name(page.name) for page in walk_packages(views.__path__, 'dashboard.views.')];"
+        "assert 'dashboard.views.runs' in sys.modules;"
+        "sys.exit(bool({'torch', 'pandas'} & sys.modules.keys()))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -66,9 +66,13 @@ def test_a_student_of_a_failed_teacher_waits_until_it_is_resumed(store: Store, w
     assert queue.claim(store, worker).id == teacher  # type: ignore[union-attr]
 
 
-def test_ids_may_be_shortened(store: Store, tmp_path: Path) -> None:
+def test_a_run_is_found_by_its_number_or_the_beginning_of_its_id(store: Store, tmp_path: Path) -> None:
+    enqueue(store, presets.smoke())
     (run_id,) = enqueue(store, presets.smoke())
     assert store.run(run_id[:4]).id == run_id
+    assert store.run("2").id == run_id
+    with pytest.raises(RunError, match="There is no run 3;"):
+        store.run("3")
     for wrong in ("zzz", "", "%"):
         with pytest.raises(RunError, match="no run whose id begins"):
             store.run(wrong)
