@@ -1,7 +1,6 @@
 """Runs benchmarks: prints their tables, and writes each with machine, versions and commit to benchmarks/results/."""
 
 import json
-import os
 import platform
 import subprocess
 import time
@@ -13,6 +12,7 @@ from typing import Annotated
 import typer
 
 from benchmarks import contention, end_to_end, limits, page, rollout, slider, store, training
+from deit_core.limits import num_cores
 
 RESULTS = Path(__file__).parent / "results"
 BENCHMARKS: dict[str, Callable[[bool], Iterable[dict[str, object]]]] = {
@@ -50,7 +50,7 @@ def _circumstances() -> dict[str, object]:
     return {
         "at": time.strftime("%Y-%m-%d %H:%M:%S"),
         "commit": commit,
-        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+        "machine": {"processor": platform.processor() or platform.machine(), "cores": num_cores()},
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("torch", "streamlit", "sqlalchemy", "timm", "vit-pytorch")},
     }

@@ -9,6 +9,8 @@ import statistics
 import subprocess
 import sys
 
+from deit_core.limits import num_cores
+
 SETTINGS = {
     "default": {},
     "GOMP_SPINCOUNT=1000": {"GOMP_SPINCOUNT": "1000"},
@@ -39,7 +41,7 @@ print(64 * steps / (time.perf_counter() - began))
 def measure(long: bool = False) -> list[dict[str, object]]:
     """Images/s for each setting, beside as many busy processes as there are cores and beside none."""
     rows: list[dict[str, object]] = []
-    for num_busy in (0, os.cpu_count() or 1):
+    for num_busy in (0, num_cores()):
         speeds: dict[str, list[float]] = {name: [] for name in SETTINGS}
         for _ in range(5 if long else 1):
             for name, variables in SETTINGS.items():

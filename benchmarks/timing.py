@@ -1,8 +1,13 @@
-"""Times side by side: each thing in turn, round by round, so that the machine's moods hit all alike."""
+"""Times side by side: each thing in turn, round by round, so that the machine's moods hit all alike.
+
+A GPU is waited for: what it was asked to do counts until it is done.
+"""
 
 import statistics
 import time
 from collections.abc import Callable, Mapping
+
+import torch
 
 _LONG_S = 10.0  # of a round: then the first is no warm-up but a measurement, and the second the last
 _BLOCK = 10  # quick calls in a row: what the thing before left behind, in caches and heap, is over after a few
@@ -32,13 +37,16 @@ def _round(things: Mapping[str, Callable[[], object]]) -> dict[str, float]:
 
 def _block(call: Callable[[], object]) -> float:
     """Seconds of one call, or of the median of a block where a call is quick."""
-    times = [_time(call)]
+    times = [seconds_of(call)]
     if times[0] < 1:
-        times += [_time(call) for _ in range(_BLOCK - 1)]
+        times += [seconds_of(call) for _ in range(_BLOCK - 1)]
     return statistics.median(times)
 
 
-def _time(call: Callable[[], object]) -> float:
+def seconds_of(call: Callable[[], object]) -> float:
+    """Seconds of one call."""
     start = time.perf_counter()
     call()
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
     return time.perf_counter() - start

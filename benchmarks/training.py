@@ -9,7 +9,6 @@ through a DataLoader, as they do.
 import random
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from benchmarks.timing import seconds_of
 from deit_core import presets
 from deit_core.data import ImageData, TrainBatches, load_data
 from deit_core.data.supply import in_order
@@ -27,16 +27,16 @@ from deit_core.distillation import DistillationTeacher
 from deit_core.models import VisionTransformer, build_student, build_teacher
 from deit_core.models.dropout import Dropout
 from deit_core.settings import Settings
-from deit_core.spec import ExperimentSpec, RunSpec, replace
+from deit_core.spec import ComputeSpec, ExperimentSpec, RunSpec, replace
 from deit_core.torchvision_ops import torchvision
-from deit_core.training.device import Plan, place
+from deit_core.training.device import Plan, choose_device, place
 from deit_core.training.probe import choose_plan
 from deit_core.training.step import TrainStep
 from deit_core.training.teacher_logits import TeacherLogits
 
 _ROUNDS, _LONG_ROUNDS, _WARM_UP = 65, 205, 5  # steps of each loop
 _STEPS = 40  # of one epoch, gone over again and again: so many batches hold all that a loop meets
-_CPU = torch.device("cpu")
+_DEVICE = choose_device(ComputeSpec())
 
 Loop = Iterator[int]  # makes a step each time, and says of how many images
 
@@ -85,16 +85,16 @@ def _rows(what: str, loops: dict[str, Loop], rounds: int) -> Iterator[dict[str, 
 
 
 def _speed_of_step(loop: Loop) -> float:
-    began = time.perf_counter()
-    count = next(loop)
-    return count / (time.perf_counter() - began)
+    counts: list[int] = []
+    seconds = seconds_of(lambda: counts.append(next(loop)))
+    return counts[0] / seconds
 
 
 def _student_loops(spec: RunSpec, teacher_spec: RunSpec, data: ImageData, folder: Path) -> dict[str, Loop]:
     """Every loop has a student and an optimiser of its own, and the same teacher."""
     torch.manual_seed(0)
-    cnn = place(build_teacher(teacher_spec).eval(), _CPU)
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (data.mean, data.std))
+    cnn = place(build_teacher(teacher_spec).eval(), _DEVICE)
+    mean, std = (torch.tensor(values, device=_DEVICE).view(-1, 1, 1) for values in (data.mean, data.std))
 
     def normalize(pixels: Tensor) -> Tensor:
         return (pixels - mean) / std
@@ -105,7 +105,7 @@ def _student_loops(spec: RunSpec, teacher_spec: RunSpec, data: ImageData, folder
     plan = _choose(_step(spec, build_student(spec), teacher(), normalize, data), data, folder)
 
     def ours(plan: Plan, *, stored: bool = True) -> Loop:
-        asked = TeacherLogits(teacher(), teacher_spec.model, _CPU, "float32" if stored else "off")
+        asked = TeacherLogits(teacher(), teacher_spec.model, _DEVICE, "float32" if stored else "off")
         if stored:
             asked.open_table(folder, spec, data, cap_gb=1.0)
             for batch in islice(_batches(spec, data).epoch(0), _STEPS):
@@ -125,7 +125,7 @@ def _student_loops(spec: RunSpec, teacher_spec: RunSpec, data: ImageData, folder
 
 def _teacher_loops(spec: RunSpec, data: ImageData, folder: Path) -> dict[str, Loop]:
     torch.manual_seed(0)
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (data.mean, data.std))
+    mean, std = (torch.tensor(values, device=_DEVICE).view(-1, 1, 1) for values in (data.mean, data.std))
 
     def normalize(pixels: Tensor) -> Tensor:
         return (pixels - mean) / std
@@ -140,13 +140,13 @@ def _teacher_loops(spec: RunSpec, data: ImageData, folder: Path) -> dict[str, Lo
 
 
 def _batches(spec: RunSpec, data: ImageData) -> TrainBatches:
-    return TrainBatches(data.train, spec.optim.batch_size, spec.augment, spec.seed, _CPU)
+    return TrainBatches(data.train, spec.optim.batch_size, spec.augment, spec.seed, _DEVICE)
 
 
 def _step(
     spec: RunSpec, model: nn.Module, teacher: nn.Module | None, normalize: Callable[[Tensor], Tensor], data: ImageData
 ) -> TrainStep:
-    return TrainStep(spec, model.train(), teacher, normalize, _batches(spec, data).steps_per_epoch)
+    return TrainStep(spec, place(model.train(), _DEVICE), teacher, normalize, _batches(spec, data).steps_per_epoch)
 
 
 def _choose(step: TrainStep, data: ImageData, folder: Path) -> Plan:
@@ -190,12 +190,14 @@ def _with_torchs_dropout(model: VisionTransformer) -> VisionTransformer:
 
 def _tutorial(spec: RunSpec, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], data: ImageData) -> Loop:
     """A DataLoader of PIL images, a plain optimiser, and the loss read at every step."""
+    model.to(_DEVICE)
     criterion = loss if isinstance(model, VisionTransformer) else lambda pixels, labels: loss(model(pixels), labels)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4)
     loader = torch.utils.data.DataLoader(_PilImages(spec, data), spec.optim.batch_size, shuffle=True, drop_last=True)
     running = 0.0
     while True:
-        for pixels, labels in loader:
+        for batch in loader:
+            pixels, labels = (part.to(_DEVICE) for part in batch)
             value = criterion(pixels, labels)
             optimizer.zero_grad()
             value.backward()
@@ -242,7 +244,7 @@ def _timm(spec: RunSpec, cnn: nn.Module, normalize: Callable[[Tensor], Tensor], 
         attn_drop_rate=spec.model.model_dump()["attn_drop_rate"],
         proj_drop_rate=_drop_rate(spec),
         pos_drop_rate=_drop_rate(spec),
-    )
+    ).to(_DEVICE)
     channel = {"mean": (0.5,) * shape.in_chans, "std": (0.5,) * shape.in_chans}
     student.pretrained_cfg = channel
     teacher: Any = cnn
@@ -286,6 +288,7 @@ def _vit_pytorch(spec: RunSpec, cnn: nn.Module, normalize: Callable[[Tensor], Te
         hard=spec.distillation.kind == "hard",
     )
     cnn.eval()
+    wrapper.to(_DEVICE)
     parameters = [parameter for name, parameter in wrapper.named_parameters() if not name.startswith("teacher.")]
     return _peer(spec, parameters, wrapper, normalize, data)
 
@@ -315,12 +318,12 @@ def _resident(spec: RunSpec, data: ImageData, normalize: Callable[[Tensor], Tens
 
 def _bare(model: nn.Module, resident: tuple[Tensor, Tensor], spec: RunSpec, plan: Plan) -> Loop:
     """Forward, loss, backward and update on one batch, and nothing else."""
-    place(model, _CPU, channels_last=plan.channels_last)
+    place(model, _DEVICE, channels_last=plan.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
     pixels, labels = resident
-    said = torch.randn(len(labels), int(labels.max()) + 1)
+    said = torch.randn(len(labels), int(labels.max()) + 1, device=_DEVICE)
     for _ in cycle([0]):
-        with torch.autocast("cpu", torch.bfloat16, enabled=plan.precision == "bfloat16"):
+        with torch.autocast(_DEVICE.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
             outputs = model(pixels)
         if isinstance(outputs, tuple):
             value = _distillation_loss(spec, outputs[0], outputs[1], said, labels)
