@@ -94,8 +94,7 @@ def eval_batch_size(device: torch.device) -> int:
     return 128 if device.type == "cpu" else 512
 
 
-def eval_batches(split: Split, device: torch.device, batch_size: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+def eval_batches(split: Split, device: torch.device, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Every image of a split once, in order and as it is: (pixels in [0, 1], labels), the last batch shorter."""
-    batch_size = batch_size or eval_batch_size(device)
     for images, labels in zip(in_order(split.images, batch_size), split.labels.split(batch_size), strict=True):
         yield to_pixels(images.to(device)), labels.to(device)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from deit_core.data import Split, eval_batch_size, eval_batches
 from deit_core.models import VisionTransformer
-from deit_core.training.memory import is_out_of_memory, release
+from deit_core.training.memory import with_smaller_batches
 
 
 def head_logits(model: nn.Module, inputs: Tensor, *, flip: bool = False) -> dict[str, Tensor]:
@@ -59,16 +59,10 @@ def evaluate(
     """
     was_training = model.training
     model.eval()
-    batch_size = eval_batch_size(device)
-    while True:
-        try:
-            sums = _sums(model, eval_batches(split, device, batch_size), normalize, device, flip)
-            break
-        except (MemoryError, RuntimeError) as error:
-            if batch_size == 1 or not is_out_of_memory(error):
-                raise
-            release(error)
-            batch_size //= 2
+    sums = with_smaller_batches(
+        lambda batch_size: _sums(model, eval_batches(split, device, batch_size), normalize, device, flip),
+        eval_batch_size(device),
+    )
     model.train(was_training)
     return {f"{prefix}_{name}{suffix}": total / len(split) for name, total in sums.items()}
 

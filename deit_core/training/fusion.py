@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deit_core.data import Split, eval_batches
+from deit_core.data import Split, eval_batch_size, eval_batches
 from deit_core.models import VisionTransformer
+from deit_core.training.memory import with_smaller_batches
 
 _FUSIONS: dict[str, Callable[[Tensor], Tensor]] = {  # (N, 2, D) -> (N, features)
     "concat_embeddings": lambda tokens: tokens.flatten(1),
@@ -69,8 +70,12 @@ def _embeddings(
     model: VisionTransformer, split: Split, normalize: Callable[[Tensor], Tensor], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """The class and the distillation token after the last norm, (N, 2, D), and the labels (N,)."""
-    tokens, labels = [], []
-    for pixels, truth in eval_batches(split, device):
-        tokens.append(model.forward_features(normalize(pixels))[0][:, :2].float())
-        labels.append(truth)
-    return torch.cat(tokens), torch.cat(labels)
+
+    def embed(batch_size: int) -> tuple[Tensor, Tensor]:
+        tokens, labels = [], []
+        for pixels, truth in eval_batches(split, device, batch_size):
+            tokens.append(model.forward_features(normalize(pixels))[0][:, :2].float())
+            labels.append(truth)
+        return torch.cat(tokens), torch.cat(labels)
+
+    return with_smaller_batches(embed, eval_batch_size(device))

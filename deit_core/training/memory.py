@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
+from typing import TypeVar
 
 import psutil
 import torch
@@ -17,6 +18,8 @@ from torch import Tensor
 from deit_core.data import TrainBatches
 from deit_core.errors import ResourceError
 from deit_core.training.step import TrainStep
+
+Result = TypeVar("Result")
 
 _SMALLEST = 4  # images: a batch norm over a single cell cannot learn from one
 _SAYS_SO = re.compile(
@@ -38,6 +41,21 @@ def release(error: BaseException) -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def with_smaller_batches(score: Callable[[int], Result], batch_size: int) -> Result:
+    """What `score` returns for a batch size: the one given, halved until memory suffices.
+
+    Raises: what it raised where memory does not suffice for one image.
+    """
+    while True:
+        try:
+            return score(batch_size)
+        except (MemoryError, RuntimeError) as error:
+            if batch_size == 1 or not is_out_of_memory(error):
+                raise
+            release(error)
+            batch_size //= 2
 
 
 def out_of_memory(num_images: int, fitting: int | None) -> ResourceError:

@@ -6,11 +6,13 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from deit_core.data import Split
 from deit_core.errors import SpecError
 from deit_core.events import RunFinished
+from deit_core.models import VisionTransformer
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import train
-from deit_core.training.fusion import fit_head
+from deit_core.training.fusion import evaluate_trained_fusion, fit_head
 
 NEW = {f"test_{name}_{fusion}_embeddings" for name in ("loss", "accuracy") for fusion in ("concat", "sum")}
 
@@ -42,6 +44,22 @@ def test_it_is_reported_beside_the_heads_and_changes_nothing_else(tiny_trio: Exp
     assert {name: with_fusion.metrics[name] for name in plain.metrics} == plain.metrics
     for name in ("test_accuracy_concat_embeddings", "test_accuracy_sum_embeddings"):
         assert with_fusion.metrics[name] > plain.metrics["test_accuracy"]  # after two epochs a fitted head is better
+
+
+def test_where_memory_is_short_batches_become_smaller_and_the_scores_stay() -> None:
+    torch.manual_seed(0)
+    deit = VisionTransformer(8, 4, 1, 3, embed_dim=16, depth=1, num_heads=2, distilled=True).eval()
+    split = Split(torch.randint(0, 256, (150, 1, 8, 8), dtype=torch.uint8), torch.arange(150) % 3)
+
+    def score(largest: int) -> dict[str, float]:
+        def normalize(pixels: torch.Tensor) -> torch.Tensor:
+            if len(pixels) > largest:
+                raise torch.OutOfMemoryError
+            return pixels
+
+        return evaluate_trained_fusion(deit, split, split, normalize, torch.device("cpu"), "test")
+
+    assert score(largest=40) == pytest.approx(score(largest=1000), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["vit", "teacher"])
