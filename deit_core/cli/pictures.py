@@ -14,7 +14,7 @@ from deit_core.settings import Settings
 
 def rollout(
     checkpoint: Annotated[
-        str, typer.Argument(help="A run's id or the beginning of it, a run's folder, or a .safetensors file.")
+        str, typer.Argument(help="A run's number, its id or the beginning of it, its folder, or a .safetensors file.")
     ],
     images: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files, or folders of them.")],
     out: Annotated[Path, typer.Option(help="The folder for the pictures.")],
@@ -57,7 +57,8 @@ def rollout(
     ] = False,
     with_npz: Annotated[bool, typer.Option("--npz", help="Write the numbers beside each picture.")] = False,
     with_faithfulness: Annotated[
-        bool, typer.Option("--faithfulness", help="Measure whether the prediction rests on what the map points at.")
+        bool,
+        typer.Option("--faithfulness", help="Measure whether the prediction rests on what the first map points at."),
     ] = False,
     as_json: JsonOption = False,
     runs_dir: RunsDirOption = None,

@@ -30,8 +30,8 @@ def cifar10_full() -> ExperimentSpec:
         name="cifar10-full",
         description=(
             "All of CIFAR-10 from scratch at its own 32 px, for a GPU: the ViT that Lee et al. 2021 "
-            "(arXiv:2112.13492) sized for small images, patch 4, width 192, depth 9, 100 epochs, with DeiT's "
-            "augmentation; they report 93.6 % without a teacher. The teacher is a wider ResNet-9."
+            "(arXiv:2112.13492) sized for small images, patch 4, width 192, depth 9, 100 epochs, with RandAugment, "
+            "erasing, mixup and CutMix; they report 93.6 % without a teacher. The teacher is a wider ResNet-9."
         ),
         runs=teacher_and_students(
             data=DataSpec(source="cifar-10", img_size=32),

@@ -58,13 +58,14 @@ def imagenet_deit(size: Size) -> ExperimentSpec:
         description=(
             f"DeiT-{size.capitalize()} from scratch on ImageNet as in the paper (Touvron et al. 2021, "
             "arXiv:2012.12877, table 9): 300 epochs, batch 1024, AdamW at 5e-4 for 512 images, 5 epochs of warm-up, "
-            "resized crops, RandAugment, erasing, mixup, CutMix, 3 views an image, stochastic depth .1, a moving "
-            "average; hard distillation. The teacher is RegNetY-16GF with torchvision's ImageNet weights, whose head "
-            "alone sees the images for 1 epoch. Other than there: RandAugment is torchvision's, crops are cut from "
-            "images of 224 px and not from their files, erased pixels become uniform noise and not normal, no 10 "
-            "epochs of cool-down, and images are judged by the whole square in their middle, not by 224 px cut from "
-            "the middle of 256. The images are in data.path, imagenet in the data folder; for days of a large GPU, "
-            "where optim.batch_size may be smaller, since the learning rate follows it."
+            "resized crops, RandAugment, erasing, mixup, CutMix, 3 views an image, stochastic depth .1; hard "
+            "distillation. The teacher is RegNetY-16GF with torchvision's ImageNet weights, whose head alone sees the "
+            "images for 1 epoch. Other than there: weights begin by Xavier's rule, not at a spread of .02, RandAugment "
+            "is torchvision's, crops are cut from images of 224 px and not from their files, erased pixels become "
+            "uniform noise and not normal, a hundredth of the training images is held back to choose the epoch, and "
+            "images are judged by the whole square in their middle, not by 224 px cut from the middle of 256. A moving "
+            "average is scored beside, as the original code does. The images are in data.path, imagenet in the data "
+            "folder; for days of a large GPU, where optim.batch_size may be smaller, as the learning rate follows it."
         ),
         runs=teacher_and_students(
             data=DataSpec(source="folder", path="imagenet", img_size=224, val_fraction=0.01, normalization="imagenet"),

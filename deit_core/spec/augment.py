@@ -30,8 +30,8 @@ class AugmentSpec(Part):
     )
     color_jitter: float = field(
         0.0,
-        "Brightness, contrast and saturation change by up to this share; 0 is off. DeiT has .3, which RandAugment "
-        "replaces where it is on.",
+        "Brightness, contrast and saturation change by up to this share; 0 is off. DeiT has .3, and only without "
+        "RandAugment; here both may be on.",
         ge=0,
         le=1,
         advanced=True,

@@ -29,7 +29,11 @@ class DataSpec(Part):
     img_size: int = field(28, "Images are resized to this width and height.", unit="px", ge=8, le=512)
     fraction: float = field(1.0, "Share of the training images that is used, the same share of each class.", gt=0, le=1)
     val_fraction: float = field(
-        0.1, "Share of the training images set aside for choosing the best epoch.", ge=0.01, le=0.5, advanced=True
+        0.1,
+        "Share of the training images set aside for choosing the best epoch; a folder with val and test has its own.",
+        ge=0.01,
+        le=0.5,
+        advanced=True,
     )
     split_seed: int = field(
         0,

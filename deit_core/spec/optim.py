@@ -28,7 +28,11 @@ class OptimSpec(Part):
     min_lr: float = field(1e-5, "Learning rate at the end.", ge=0, le=1, advanced=True)
     warmup_epochs: float = field(1.0, "Epochs until the peak is reached.", ge=0, advanced=True)
     weight_decay: float = field(
-        0.05, "Decoupled weight decay; spares tokens, positions, biases and norms.", ge=0, le=1, advanced=True
+        0.05,
+        "Weight decay, decoupled but for SGD; spares tokens, positions, biases and norms.",
+        ge=0,
+        le=1,
+        advanced=True,
     )
     label_smoothing: float = field(0.1, "Softens the true labels (not the teacher's).", ge=0, lt=1, advanced=True)
     clip_grad: float | None = field(

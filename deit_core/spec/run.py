@@ -29,13 +29,16 @@ class RunSpec(Part):
     initial_checkpoint: str = field(
         "",
         "Weights that training starts from: the name of a run of the same experiment, the id of a finished run, or a "
-        "file of DeiT Lab, timm, Facebook's DeiT or Hugging Face. Another image size resamples the positions, other "
-        "classes get new heads. Empty: from scratch.",
+        "file of DeiT Lab, timm, Facebook's DeiT or Hugging Face, for a CNN of torchvision. Another image size "
+        "resamples the positions, other classes get new heads. Empty: from scratch.",
         advanced=True,
         max_length=1000,
     )
     tags: tuple[Annotated[str, Field(max_length=80)], ...] = field(
-        (), "Words to find the run by.", advanced=True, max_length=50
+        (),
+        "Words to find the run by. With search among them, a report judges it on validation images alone.",
+        advanced=True,
+        max_length=50,
     )
     notes: str = field("", "Anything worth remembering.", max_length=10_000, advanced=True)
 
