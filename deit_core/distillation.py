@@ -18,6 +18,8 @@ from torch import Tensor, nn
 Kind = Literal["none", "soft", "hard"]
 Reduction = Literal["batchmean", "numel"]
 
+_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as Pillow reads colour in grey
+
 
 class DistillationTeacher(nn.Module):
     """A frozen classifier that reads plain pixels: it normalises, resizes and repeats channels for itself.
@@ -59,10 +61,17 @@ class DistillationTeacher(nn.Module):
         if pixels.shape[-2:] != (self.img_size, self.img_size):
             pixels = F.interpolate(pixels, (self.img_size, self.img_size), mode="bilinear", antialias=True)
         if pixels.shape[1] != len(self.mean):
-            pixels = pixels.mean(dim=1, keepdim=True).expand(-1, len(self.mean), -1, -1)
+            pixels = _grey(pixels).expand(-1, len(self.mean), -1, -1)
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             logits: Tensor = self.model((pixels - self.mean) / self.std)
         return logits.float()
+
+
+def _grey(pixels: Tensor) -> Tensor:
+    """Pixels (B, C, H, W) in one channel (B, 1, H, W): of three by their luma, as files are read in grey."""
+    if pixels.shape[1] == 1:
+        return pixels
+    return (pixels * pixels.new_tensor(_LUMA).view(-1, 1, 1)).sum(dim=1, keepdim=True)
 
 
 def soft_distillation(student: Tensor, teacher: Tensor, tau: float, reduction: Reduction = "batchmean") -> Tensor:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional
 
@@ -129,6 +130,17 @@ def test_the_teacher_adapts_what_it_sees() -> None:
     teacher(torch.full((2, 1, 4, 4), 0.5))
     assert seen[0].shape == (2, 3, 8, 8)
     torch.testing.assert_close(seen[0][0, :, 0, 0], torch.tensor([0.0, 0.5, 2.0]))
+
+
+def test_a_grey_teacher_sees_the_luma_of_colours() -> None:
+    class Spy(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean((2, 3))
+
+    teacher = DistillationTeacher(Spy(), mean=(0.0,), std=(1.0,), img_size=2)
+    primaries = torch.eye(3).view(3, 3, 1, 1).expand(-1, -1, 2, 2)
+    by_pillow = [Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0)) for colour in ("#f00", "#0f0", "#00f")]
+    assert [round(255 * value) for value in teacher(primaries)[:, 0].tolist()] == by_pillow
 
 
 @pytest.mark.parametrize(

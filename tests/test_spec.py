@@ -149,6 +149,8 @@ def test_miniproject_has_its_exact_numbers() -> None:
         ({"data.source": "cifar"}, "data.source should be 'fashion-mnist', 'digits', 'mnist'"),
         ({"augment.crop_padding": 20}, "out of sight"),
         ({"optim.lr": float("nan")}, "optim.lr"),
+        ({"model.distilled": True, "distillation": {"alpha": 1}}, "one of the two heads learns nothing"),
+        ({"model": {"family": "resnet9"}, "optim.batch_size": 1}, "Batch norm cannot learn from one image"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence(changes: dict[str, object], words: str) -> None:

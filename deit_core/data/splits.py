@@ -49,7 +49,11 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """The three splits of a run, and what a model reads pixels with: `mean` and `std` per channel, of [0, 1]."""
+    """The three splits of a run, and what a model reads pixels with: `mean` and `std` per channel, of [0, 1].
+
+    `drawn_from` is the hash of the images that validation was drawn from; empty where a folder has its own val and
+    test, which stay as they are whatever comes to the rest.
+    """
 
     train: Split
     val: Split
@@ -58,6 +62,7 @@ class ImageData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     content_hash: str
+    drawn_from: str
 
     @property
     def in_chans(self) -> int:
@@ -100,7 +105,8 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
     else:
         mean, std = pixel_statistics(in_order(train.images, len(train)))
     test = split("test", source.test_images, source.test_labels, np.arange(len(source.test_labels)))
-    return ImageData(train, val, test, source.classes, mean, std, content_hash)
+    drawn_from = content_hash if source.val_positions is None else ""
+    return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from)
 
 
 def _in_memory(images: FolderImages, name: str, tell: Tell) -> Tensor:

@@ -32,13 +32,14 @@ def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -
     """The card as Markdown.
 
     Args:
-        results: further numbers by name, such as those of the test; the card has those of validation.
+        results: further numbers by name, such as those of the test; of validation the card's own count, which are of
+            these weights and not of the last epoch's.
         num_params: the model's parameters.
     """
     spec, title = card.spec, title_of(card.spec.data)
     origin = f"{SOURCES[spec.data.source].origin}. " if spec.data.source in SOURCES else ""
-    scores = {name: value for name, value in (dict(card.metrics) | dict(results)).items() if _is_score(name)}
-    held = f"{spec.data.val_fraction:.0%} of them for choosing the epoch (split seed {spec.data.split_seed})"
+    scores = {name: value for name, value in (dict(results) | dict(card.metrics)).items() if _is_score(name)}
+    held = f"{100 * spec.data.val_fraction:g}% of them for choosing the epoch (split seed {spec.data.split_seed})"
     if spec.data.source == "folder":
         held += ", or its own val part where it has val and test"
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items()) or "not recorded"
@@ -49,7 +50,7 @@ def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -
         f"{spec.optim.epochs}, the best on validation images.",
         plain(spec.notes),
         "## Data",
-        f"{title}: {origin}{spec.data.fraction:.0%} of its training images was used, {held}. SHA-256 of the data: "
+        f"{title}: {origin}{100 * spec.data.fraction:g}% of its training images was used, {held}. SHA-256 of the data: "
         f"`{card.data_hash}`.",
         f"Classes, in the order of the logits: {', '.join(map(plain, card.classes))}.",
         *_inputs(card),

@@ -28,7 +28,7 @@ def initialise(model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_d
         model: built from `spec`, and just initialised.
         classes: the class names of the run's data.
         runs_dir: where a run named by its id is looked for.
-        data_hash: of the data's content, which tells that a folder is another's images in another place.
+        data_hash: of the images that validation is drawn from: tells a folder in another place, or one that changed.
     Raises: CheckpointError where the weights are not there, damaged, of another architecture, or have learned from
         images that this run is judged on.
     """
@@ -87,11 +87,9 @@ def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
             f"{told}, which has {theirs.num_heads} attention heads a block and not {ours.num_heads}; "
             f"set model.num_heads to {theirs.num_heads}."
         )
-    if card.is_split_otherwise(spec.data, data_hash):
-        raise CheckpointError(
-            f"{told}, which split {spec.data.source} differently, so it has learned images that this run is judged "
-            "on; give both the same data.fraction, data.val_fraction and data.split_seed."
-        )
+    if found := card.learned_held_back(spec.data, data_hash):
+        why, remedy = found
+        raise CheckpointError(f"{told}, which {why}, so it has learned images that this run is judged on; {remedy}.")
 
 
 def _check_heads(path: Path, model: VisionTransformer) -> None:

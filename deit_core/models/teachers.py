@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from deit_core.distillation import DistillationTeacher
-from deit_core.errors import CheckpointError
+from deit_core.errors import CheckpointError, spec_error
 from deit_core.models.foreign_teacher import load_foreign_teacher, spec_of
 from deit_core.models.weights import is_own, load_checkpoint, read_card
 from deit_core.spec import DataSpec, ModelSpec
@@ -33,10 +35,10 @@ def load_teacher(
             f"than the student's ({', '.join(classes[:3])}, ...); "
             "choose a teacher that was trained on the student's data set."
         )
-    if card.is_split_otherwise(data, data_hash):
+    if found := card.learned_held_back(data, data_hash):
+        why, remedy = found
         raise CheckpointError(
-            f"The teacher {card.spec.name!r} split {data.source} differently, so it has learned images that the "
-            "student is judged on; give both the same data.fraction, data.val_fraction and data.split_seed."
+            f"The teacher {card.spec.name!r} {why}, so it has learned images that the student is judged on; {remedy}."
         )
     asked = card.spec.compute.precision
     precision = card.precision or (asked if asked != "auto" else "float32")
@@ -49,8 +51,18 @@ def is_foreign(path: Path | str) -> bool:
 
 
 def teacher_model(path: Path | str, teacher: DistillationTeacher) -> ModelSpec:
-    """What a teacher that was loaded from `path` is built from."""
-    return spec_of(teacher.model) if is_foreign(path) else read_card(path).spec.model
+    """What a teacher that was loaded from `path` is built from.
+
+    Raises: CheckpointError for a file of others whose network no spec can describe.
+    """
+    if not is_foreign(path):
+        return read_card(path).spec.model
+    try:
+        return spec_of(teacher.model)
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path} is built as no model here can be: {spec_error(error, {})} Choose another teacher."
+        ) from None
 
 
 def find_teacher(name: str, runs_dir: Path) -> Path:

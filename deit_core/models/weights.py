@@ -75,13 +75,22 @@ class ModelCard(BaseModel):
             mean, std = IMAGENET_MEAN, IMAGENET_STD
         return Published(None, mean, std, model.input_size or size)
 
-    def is_split_otherwise(self, data: DataSpec, data_hash: str = "") -> bool:
-        """Whether its images are those of `data`, by name or by content, cut otherwise into learned and held back ones.
+    def learned_held_back(self, data: DataSpec, data_hash: str = "") -> tuple[str, str] | None:
+        """Why it may have learned images that `data` holds back, and what to do about it; None where it has not.
 
-        Args: data_hash: of the data's content, where it has been read.
+        That is where its images are those of `data`, by name or by content, and were cut otherwise.
+
+        Args: data_hash: of what is cut, where it has been read and nothing of it is apart by itself.
         """
-        is_same = self.spec.data.origin == data.origin or (data_hash != "" and self.data_hash == data_hash)
-        return is_same and self.spec.data.split[1:] != data.split[1:]
+        own = self.spec.data
+        is_same_place = own.origin == data.origin
+        if (is_same_place or data_hash == self.data_hash != "") and own.split[1:] != data.split[1:]:
+            same = "give both the same data.fraction, data.val_fraction and data.split_seed"
+            return f"split {data.source} differently", same
+        is_folder = is_same_place and data.source == "folder" and own.colour == data.colour
+        if is_folder and data_hash and self.data_hash != data_hash:
+            return "learned from the folder before it changed, when other images were held back", "train it again"
+        return None
 
     def class_index(self, name: str) -> int:
         """Where a class stands in the model's logits. Raises: ValueError for a class that it does not know."""

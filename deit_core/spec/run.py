@@ -57,6 +57,11 @@ class RunSpec(Part):
                     "add a distillation section with a teacher, or set model.distilled to false."
                 )
         has_tokens = self.model.family == "vit" and self.model.distilled
+        if has_tokens and self.distillation is not None and self.distillation.alpha in (0, 1):
+            raise ValueError(
+                f"With a distillation.alpha of {self.distillation.alpha:g} one of the two heads learns nothing, and "
+                "the model answers with the mean of both; choose one between 0 and 1, or set model.distilled to false."
+            )
         if self.distillation is not None and self.distillation.trained_fusion and not has_tokens:
             raise ValueError(
                 "Late fusion needs the embeddings of two tokens, which a model without distillation token has not; set "
@@ -95,4 +100,7 @@ class RunSpec(Part):
                 )
             if self.optim.layer_decay < 1:
                 raise ValueError("optim.layer_decay counts the blocks of a ViT, and this model has none; set it to 1.")
+            is_frozen = self.model.family == "torchvision" and self.model.freeze_backbone
+            if self.optim.batch_size == 1 and not is_frozen:
+                raise ValueError("Batch norm cannot learn from one image; set optim.batch_size to 2 or more.")
         return self

@@ -140,7 +140,7 @@ class _Session:
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
         self._is_new = not (resume and self.folder.state_file.exists())
         if self._is_new:
-            initialise(model, spec, self.data.classes, self.folder.path.parent, self.data.content_hash)
+            initialise(model, spec, self.data.classes, self.folder.path.parent, self.data.drawn_from)
         self.model = place(model, self.device)
         self.teacher = self._load_teacher()
         self.step = TrainStep(spec, self.model, self.teacher, self._normalize, self.batches.steps_per_epoch)
@@ -165,7 +165,7 @@ class _Session:
         if asked is None:
             return None
         path = find_teacher(asked.teacher, self.folder.path.parent)
-        teacher = load_teacher(path, self.data.classes, self.spec.data, self.data.content_hash)
+        teacher = load_teacher(path, self.data.classes, self.spec.data, self.data.drawn_from)
         all_views = asked.stored_views == "all"
         return TeacherLogits(
             teacher, teacher_model(path, teacher), self.device, asked.stored_logits, all_views=all_views

@@ -98,6 +98,13 @@ def test_what_a_hubs_config_says_goes_before_what_is_customary(tmp_path: Path) -
         assert load_foreign(file).num_heads == 3
 
 
+def test_a_vit_that_no_spec_can_describe_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "wide.pth"
+    torch.save(timms(mlp_ratio=16).state_dict(), file)
+    with pytest.raises(CheckpointError, match=r"built as no model here can be.*mlp_ratio"):
+        teacher_model(file, load_teacher(file, TEN, DATA))
+
+
 def test_what_cannot_teach_is_one_sentence(tmp_path: Path) -> None:
     def saved(name: str, state: object) -> Path:
         torch.save(state, tmp_path / name)

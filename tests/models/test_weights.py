@@ -79,13 +79,17 @@ def test_a_folder_is_known_by_its_place_and_by_its_content(same_place: str, chec
     def other(path: str, **changes: object) -> DataSpec:
         return pets.model_copy(update={"path": path, **changes})
 
-    assert not card.is_split_otherwise(other(same_place))
-    assert card.is_split_otherwise(other(same_place, split_seed=5))
-    assert card.is_split_otherwise(other("/copied/elsewhere", split_seed=5), data_hash="abc")
-    assert not card.is_split_otherwise(other("/copied/elsewhere"), data_hash="abc")
-    assert not card.is_split_otherwise(
+    assert not card.learned_held_back(other(same_place))
+    assert card.learned_held_back(other(same_place, split_seed=5))
+    assert card.learned_held_back(other("/copied/elsewhere", split_seed=5), data_hash="abc")
+    assert not card.learned_held_back(other("/copied/elsewhere"), data_hash="abc")
+    assert not card.learned_held_back(
         other("cars", split_seed=5), data_hash="def"
     )  # to start from other images is fine
+    assert not card.learned_held_back(other(same_place), data_hash="abc")
+    assert not card.learned_held_back(other(same_place, colour=False), data_hash="in grey")
+    why, _ = card.learned_held_back(other(same_place), data_hash="grown since") or ("", "")
+    assert why == "learned from the folder before it changed, when other images were held back"
 
 
 def test_exports_give_the_same_logits(checkpoint: Path, tmp_path: Path) -> None:
@@ -102,7 +106,8 @@ def test_the_card_says_data_recipe_metrics_seed_and_versions(checkpoint: Path) -
     card = read_card(checkpoint)
     card = card.model_copy(update={"metrics": {"val_accuracy": 0.9, "train_loss": 1.0}, "versions": library_versions()})
     spec = card.spec.model_copy(update={"name": "a|b\n# c", "notes": "<script>"})
-    text = model_card(card.model_copy(update={"spec": spec}), {"test_accuracy": 0.8}, 1234)
+    results = {"test_accuracy": 0.8, "val_accuracy": 0.1}  # the last epoch's, where the card is the best one's
+    text = model_card(card.model_copy(update={"spec": spec}), results, 1234)
     for words in (
         "1,234 parameters that tells 10 classes of Digits apart",
         "| val_accuracy | 0.9000 |",

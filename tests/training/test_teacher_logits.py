@@ -75,7 +75,7 @@ def test_logits_depend_on_nothing_but_the_image(num_threads: int, precision: str
 def image_data(count: int = 20) -> ImageData:
     images = torch.randint(0, 256, (count, 1, 16, 16), dtype=torch.uint8)
     split = Split(images, torch.zeros(count, dtype=torch.int64))
-    return ImageData(split, split, split, tuple("0123456789"), (0.3,), (0.3,), "some hash")
+    return ImageData(split, split, split, tuple("0123456789"), (0.3,), (0.3,), "some hash", "some hash")
 
 
 ENDLESS = {"augment.mixup_alpha": 0.8}
