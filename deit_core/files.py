@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from deit_core.errors import ResourceError
@@ -11,13 +12,15 @@ from deit_core.errors import ResourceError
 _FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or one person's share of it
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, replace: bool = True) -> None:
     """Write beside, flush to the disk, rename; then flush the folder, so that the rename survives a power cut.
 
-    Raises: ResourceError where the disk is full; the old file is still there then, whole.
+    Args: replace: else a file that is there already stays; of several who write at once the first is heard.
+    Raises: ResourceError where the disk is full; the old file is still there then, whole. FileExistsError where it is
+        there and should stay.
     """
     try:
-        _write(path, content)
+        _write(path, content, _replace if replace else _create)
     except OSError as error:
         if error.errno not in _FULL:
             raise
@@ -27,7 +30,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, rename: Callable[[Path, Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
@@ -35,7 +38,7 @@ def _write(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        _replace(beside, path)
+        rename(beside, path)
     finally:
         beside.unlink(missing_ok=True)
     if os.name == "posix":  # Windows cannot open folders
@@ -44,6 +47,16 @@ def _write(path: Path, content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _create(beside: Path, path: Path) -> None:
+    """Give the file its name unless another has it; `beside` goes afterwards."""
+    try:
+        os.link(beside, path)
+    except OSError:  # another has it, or the file system knows no links
+        if path.exists():
+            raise FileExistsError(path) from None
+        _replace(beside, path)
 
 
 def _replace(beside: Path, path: Path, patience_s: float = 5.0) -> None:

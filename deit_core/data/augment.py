@@ -37,7 +37,10 @@ class Views:
 
 
 def counter_seed(*counter: int) -> int:
-    """A seed for a random generator, well mixed, from numbers such as (seed, epoch, purpose)."""
+    """A seed for a random generator, well mixed, from numbers such as (seed, epoch, purpose).
+
+    Zeros at the end do not count: what is drawn for each step has a purpose apart from what is drawn once an epoch.
+    """
     return int(np.random.SeedSequence(counter).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from deit_core.data.augment import counter_seed
 
-_JITTER = 6  # purpose of a counter
+_JITTER, _ORDER = 6, 9  # purposes of counters
 _LUMA = (0.2989, 0.587, 0.114)  # of red, green and blue, as in torchvision
 
 
@@ -23,7 +23,7 @@ def draw_factors(num_views: int, strength: float, seed: int, epoch: int) -> Tens
 
 def jitter(pixels: Tensor, factors: Tensor, seed: int, epoch: int, step: int) -> Tensor:
     """Change pixels (B, C, S, S) by factors (B, 3); the three follow each other in an order drawn for the batch."""
-    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, _JITTER, step))
+    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, _ORDER, step))
     changes = (adjust_brightness, adjust_contrast, adjust_saturation)
     for which in torch.randperm(3, generator=generator).tolist():
         pixels = changes[which](pixels, factors[:, which])

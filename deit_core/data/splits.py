@@ -156,7 +156,7 @@ def cut(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.i
         try:
             kept, _ = stratified_split(source.train_labels[others], num_left_out, spec.split_seed)
         except ValueError as error:
-            raise _too_few(f"data.fraction {spec.fraction:g}", error) from None
+            raise too_few(f"data.fraction {spec.fraction:g}", error) from None
         others = others[kept]
     return others, source.val_positions
 
@@ -171,13 +171,14 @@ def split_indices(
             indices, _ = stratified_split(labels, len(labels) - math.floor(fraction * len(labels)), seed)
         train, val = stratified_split(labels[indices], math.ceil(val_fraction * len(indices)), seed)
     except ValueError as error:
-        raise _too_few(f"data.fraction {fraction:g} with data.val_fraction {val_fraction:g}", error) from None
+        raise too_few(f"data.fraction {fraction:g} with data.val_fraction {val_fraction:g}", error) from None
     return indices[train], indices[val]
 
 
-def _too_few(shares: str, error: ValueError) -> SpecError:
+def too_few(shares: str, reason: ValueError | str) -> SpecError:
+    """What to say of shares of the data that leave too little to train on, or to validate by."""
     return SpecError(
-        f"{shares} leaves too few images of a class ({error}); make data.fraction larger, or "
+        f"{shares} leaves too few images of a class ({reason}); make data.fraction larger, or "
         "data.val_fraction where images are few."
     )
 

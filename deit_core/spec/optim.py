@@ -17,7 +17,7 @@ class OptimSpec(Part):
         "one learning rate.",
     )
     epochs: int = field(10, "Passes over the training images.", ge=1, le=10_000)
-    batch_size: int = field(128, "Images per step.", ge=1, le=8192)
+    batch_size: int = field(128, "Images per step, or all there are if fewer.", ge=1, le=8192)
     lr: float = field(1e-3, "Peak learning rate, before lr_scaling.", gt=0, le=10)
     lr_scaling: Literal["none", "linear", "sqrt"] = field(
         "none",

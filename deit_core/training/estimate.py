@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.catalog import SourceFacts
+from deit_core.data.splits import too_few
 from deit_core.distillation import DistillationTeacher
 from deit_core.facts import facts_of
 from deit_core.models import build_model, find_teacher, is_foreign, load_teacher, read_card
@@ -34,11 +35,15 @@ def estimate_duration(
         plans: the folder where it is remembered how models compute fastest here.
         num_threads: CPU threads where the spec does not say.
         facts: of the spec's data.
+    Raises: SpecError where there is no image to train on.
     """
     torch.set_num_threads(spec.compute.num_threads or num_threads)
     num_images = facts.num_train * spec.data.fraction
     num_val = num_images * spec.data.val_fraction
     num_train = num_images - num_val
+    if num_train < 1:
+        shares = f"data.fraction {spec.data.fraction:g} with data.val_fraction {spec.data.val_fraction:g}"
+        raise too_few(shares, f"{int(num_images)} images for {len(facts.classes)} classes")
     step, pixels, labels = _first_step(spec, int(num_train), plans, facts)
     step_s = _seconds_per_call(lambda: step(pixels, labels, 0)["train_loss"].item())  # reading it waits for the device
     if isinstance(teacher, RunSpec):

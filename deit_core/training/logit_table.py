@@ -140,7 +140,7 @@ def _make_room(home: Path, folder: Path, size: int, cap_bytes: float) -> None:
             if excess > 0:
                 excess -= _size_of(path)
                 shutil.rmtree(path)
-    missing = size - _size_of(folder)
+    missing = size - sum(_num_reserved(path) for path in (folder / _LOGITS, folder / _SEALS) if path.exists())
     free = shutil.disk_usage(home).free
     if missing > 0 and free < missing + _SPARE_BYTES:
         raise NoRoomError(f"its {_gb(size)} do not fit on the disk, which has {_gb(free)} left")
@@ -152,12 +152,24 @@ def _reserve(path: Path, size: int) -> None:
     Its blocks are taken now: a file with holes would end the process (SIGBUS) when the disk is full later.
     """
     path.touch()
+    if _num_reserved(path) == size:
+        return
     with path.open("r+b") as file:
-        if os.fstat(file.fileno()).st_size == size:
-            return
-        file.truncate(size)
-        if sys.platform == "linux":
-            os.posix_fallocate(file.fileno(), 0, size)
+        before = os.fstat(file.fileno()).st_size
+        try:
+            if sys.platform == "linux":
+                os.posix_fallocate(file.fileno(), 0, size)  # lengthens the file too, and leaves what it holds
+            else:
+                file.truncate(size)
+        except BaseException:
+            file.truncate(before)
+            raise
+
+
+def _num_reserved(path: Path) -> int:
+    """Bytes of a file that have their blocks. A compressed file has fewer than it holds; reserving again harms none."""
+    found = path.stat()
+    return min(found.st_size, found.st_blocks * 512) if sys.platform == "linux" else found.st_size
 
 
 def _size_of(folder: Path) -> int:

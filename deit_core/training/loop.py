@@ -143,7 +143,9 @@ class _Session:
             initialise(model, spec, self.data.classes, self.folder.path.parent, self.data.drawn_from)
         self.model = place(model, self.device)
         self.teacher = self._load_teacher()
-        self.step = TrainStep(spec, self.model, self.teacher, self._normalize, self.batches.steps_per_epoch)
+        optim = spec.optim.model_copy(update={"batch_size": self.batches.batch_size})  # which lr_scaling follows
+        made = spec.model_copy(update={"optim": optim})
+        self.step = TrainStep(made, self.model, self.teacher, self._normalize, self.batches.steps_per_epoch)
         self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
         if not self._is_new:
             self._load_state()

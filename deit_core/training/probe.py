@@ -1,7 +1,8 @@
 """How a run computes fastest on its device: each way makes the run's first steps on a copy, timed side by side.
 
 What was found is kept in a file for each (model, batch, device), so that it is measured once and that equal runs on
-one machine compute alike. Knows nothing of what the run learns from.
+one machine compute alike. The first to write it is followed by all; where compiling was tried too, it is a file of its
+own, which goes before the other. Knows nothing of what the run learns from.
 """
 
 import hashlib
@@ -9,10 +10,12 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,11 +46,11 @@ def choose_plan(step: TrainStep, pixels: Tensor, labels: Tensor, home: Path, num
     """
     asked = step.spec.compute.precision
     plain = plain_plan(step.spec.compute)
-    file = home / f"{_key(step, pixels)}.json"
-    if file.exists():
-        found = json.loads(file.read_bytes())
-        if found["tried_compiled"] or found["seconds_per_step"][str(plain)] * num_steps < _WORTH_COMPILING_S:
-            return Plan(**found["plan"])
+    key = _key(step, pixels)
+    files = home / f"{key}-compiled.json", home / f"{key}.json"
+    found = _read_first(files)
+    if found and (found["tried_compiled"] or found["seconds_per_step"][str(plain)] * num_steps < _WORTH_COMPILING_S):
+        return Plan(**found["plan"])
     losses, plain_s = _try(step, plain, pixels, labels, _TRIAL_S)
     trial_s = _TRIAL_SHARE * plain_s * num_steps
     if trial_s > _TRIAL_S:
@@ -68,8 +71,14 @@ def choose_plan(step: TrainStep, pixels: Tensor, labels: Tensor, home: Path, num
         "tried_compiled": is_long,
         "seconds_per_step": {str(plan): its_s for plan, its_s in seconds.items()},
     }
-    write_atomically(file, json.dumps(found, indent=2).encode())
-    return chosen
+    with suppress(FileExistsError):  # a run that was probed beside this one was first, and both follow it
+        write_atomically(files[0 if is_long else 1], json.dumps(found, indent=2).encode(), replace=False)
+    return Plan(**_read_first(files)["plan"])
+
+
+def _read_first(files: Iterable[Path]) -> dict[str, Any]:
+    """What the first of the files that are there holds."""
+    return next((json.loads(file.read_bytes()) for file in files if file.exists()), {})
 
 
 def agree(losses: list[float], expected: list[float], tolerance: float) -> bool:

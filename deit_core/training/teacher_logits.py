@@ -24,7 +24,7 @@ from deit_core.spec import ModelSpec, RunSpec
 from deit_core.training.device import machine_facts, place
 from deit_core.training.logit_table import LogitTable, NoRoomError, open_table
 
-_DRAWING = 1  # the version of how deit_core.data draws and computes views; another one must not find the same table
+_DRAWING = 2  # the version of how deit_core.data draws and computes views; another one must not find the same table
 _CPU_PIECE, _GPU_PIECE = 32, 128  # images; as fast as whole batches, and few to pad up to
 
 

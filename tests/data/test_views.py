@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -54,6 +55,23 @@ def test_nothing_touches_the_global_generator() -> None:
     torch.manual_seed(0)
     list(TrainBatches(split(), 10, FULL, 0, CPU).epoch(0))
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_no_two_draws_of_an_epoch_share_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of its first step neither: numpy pads counters with zeros."""
+    mixed: list[int] = []
+    real = np.random.SeedSequence
+
+    def noted(counter: tuple[int, ...]) -> np.random.SeedSequence:
+        sequence = real(counter)
+        mixed.append(int(sequence.generate_state(1, np.uint64)[0]))
+        return sequence
+
+    monkeypatch.setattr(np.random, "SeedSequence", noted)
+    batches = TrainBatches(split(), 10, FULL, 0, CPU)
+    list(batches.epoch(0))
+    assert len(mixed) == 7 + 2 * batches.steps_per_epoch
+    assert len(set(mixed)) == len(mixed)
 
 
 @pytest.mark.parametrize("field", ["randaugment_ops", "color_jitter", "random_erasing", "mixup_alpha", "cutmix_alpha"])

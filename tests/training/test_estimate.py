@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from deit_core import presets
-from deit_core.errors import DataError
+from deit_core.data import load_data
+from deit_core.errors import DataError, SpecError
 from deit_core.facts import facts_of
 from deit_core.models import ResNet9
-from deit_core.spec import ExperimentSpec, members, replace
+from deit_core.spec import ExperimentSpec, RunSpec, members, replace
 from deit_core.training import estimate
 
 FOLDER_PRESETS = [name for name in presets.names() if members(presets.get(name))[0].data.source == "folder"]
@@ -65,6 +66,16 @@ def test_a_folder_that_is_not_there_is_said_before_a_model_is_built(
     monkeypatch.setattr(estimate, "build_model", ResNet9)  # which would raise another error
     with pytest.raises(DataError, match=r"There is no folder .*; set data\.path to a folder of images"):
         estimate.estimate_durations(presets.get(name), tmp_path, 1, tmp_path)
+
+
+def test_too_few_images_are_told_as_the_run_would(tiny: RunSpec, tmp_path: Path) -> None:
+    few = replace(tiny, {"data.fraction": 0.0005})
+    assert isinstance(few, RunSpec)
+    sentence = r"data\.fraction 0\.0005 .* leaves too few images of a class .*; make data\.fraction larger"
+    with pytest.raises(SpecError, match=sentence):
+        load_data(few.data, tmp_path)
+    with pytest.raises(SpecError, match=sentence):
+        estimate.estimate_durations(few, tmp_path, 1)
 
 
 def test_a_run_counts_once_a_seed_and_its_teacher_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

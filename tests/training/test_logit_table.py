@@ -1,5 +1,6 @@
 """Tables of logits: what is read is what was written or nothing, whoever writes, whatever breaks, and under a cap."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -287,6 +288,34 @@ def test_the_room_is_taken_at_once(tmp_path: Path) -> None:
     with closing(table_at(tmp_path)) as table:
         for name, size in (("logits.bin", 40_000), ("seals.bin", 4000)):
             assert (table.folder / name).stat().st_blocks * 512 >= size
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere files have holes")
+def test_room_that_was_not_granted_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of full size without its blocks must not pass for one that has them."""
+
+    def refuse(*_: int) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", refuse)
+        with pytest.raises(OSError, match="quota"):
+            table_at(tmp_path)
+    with closing(table_at(tmp_path)) as table:
+        assert (table.folder / "logits.bin").stat().st_blocks * 512 >= 40_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere files have holes")
+def test_holes_are_filled_and_what_was_written_stays(tmp_path: Path) -> None:
+    """Earlier versions left them where they got no room."""
+    with closing(table_at(tmp_path)) as table:
+        table.write(torch.arange(50), said(torch.arange(50)))
+    logits = table.folder / "logits.bin"
+    os.truncate(logits, 4096)
+    os.truncate(logits, 40_000)
+    with closing(table_at(tmp_path)) as table:
+        assert logits.stat().st_blocks * 512 >= 40_000
+        assert assert_never_wrong(table).sum() == 50
 
 
 def test_a_table_deleted_by_hand_serves_who_has_it(full: LogitTable, tmp_path: Path) -> None:

@@ -61,6 +61,17 @@ def test_grouping_changes_what_is_reported_not_what_is_learned(tiny: RunSpec, tm
     assert_equal_weights(tmp_path / "each", tmp_path / "groups")
 
 
+def test_the_peak_is_scaled_for_the_batch_that_is_made(tiny: RunSpec, tmp_path: Path) -> None:
+    changes = {"lr": 0.512, "lr_scaling": "linear", "batch_size": 1024, "warmup_epochs": 0}
+    few = replace(tiny, {"data.fraction": 0.1, **{f"optim.{name}": value for name, value in changes.items()}})
+    assert isinstance(few, RunSpec)
+    started, step, *_ = run(few, tmp_path / "r", group_s=0)
+    assert isinstance(started, RunStarted)
+    assert isinstance(step, StepDone)
+    assert started.num_train == 114
+    assert step.metrics["lr"] == pytest.approx(0.114)
+
+
 def test_golden_loss(tmp_path: Path) -> None:
     """A refactoring that changes what is learned shows here; a new torch may move the last digits."""
     finished = run(presets.smoke(), tmp_path / "r", num_threads=1)[-1]

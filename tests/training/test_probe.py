@@ -101,6 +101,38 @@ def test_a_vit_and_its_deit_compute_alike(tiny_trio: ExperimentSpec, tmp_path: P
     assert choose_plan(student, torch.rand(8, 1, 16, 16), torch.arange(8), tmp_path, 10) == BFLOAT16
 
 
+@pytest.mark.parametrize("has_links", [True, False])
+@pytest.mark.parametrize("num_steps", [10, 10_000])
+def test_of_two_that_are_probed_at_once_the_second_follows_the_first(
+    num_steps: int,
+    has_links: bool,
+    auto: RunSpec,
+    tmp_path: Path,
+    measured: dict[Plan, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Workers begin a ViT and its DeiT together: neither finds a plan, and noise tells each another one."""
+
+    def refuse(*_: Path) -> None:
+        raise PermissionError
+
+    if not has_links:
+        monkeypatch.setattr("deit_core.files.os.link", refuse)
+    measured[BFLOAT16] = ([2.3, 2.2, 2.1], 0.5)
+    trial: Trial = probe._try
+    first: list[Plan] = []
+
+    def after_the_other(*args: Any) -> tuple[list[float], float]:
+        if not first:
+            monkeypatch.setattr(probe, "_try", trial)
+            first.append(choose_plan(*make_step(auto), tmp_path, num_steps))
+            del measured[BFLOAT16]
+        return trial(*args)
+
+    monkeypatch.setattr(probe, "_try", after_the_other)
+    assert [choose_plan(*make_step(auto), tmp_path, num_steps)] == first == [BFLOAT16]
+
+
 def test_refuses_what_disagrees_and_what_is_hardly_faster(
     auto: RunSpec, tmp_path: Path, measured: dict[Plan, Any]
 ) -> None:
