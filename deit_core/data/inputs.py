@@ -12,7 +12,7 @@ import struct
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from deit_core.data.resizing import resize
 from deit_core.data.sources import Source
@@ -25,7 +25,18 @@ MAX_PIXELS = 50_000_000
 MAX_SIDE = 1024
 
 # What Pillow's readers raise on bytes that only look like an image.
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+_UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, struct.error)
+
+# What turns a picture upright that is stored with this orientation in its EXIF data.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def decode_image(content: bytes) -> Picture:
@@ -40,7 +51,7 @@ def decode_image(content: bytes) -> Picture:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_pixels(image.width, image.height)
             image.draft(None, (MAX_SIDE, MAX_SIDE))  # a JPEG is then decoded small; other formats ignore it
-            return np.asarray(_small_on_white(ImageOps.exif_transpose(image)))
+            return np.asarray(_small_on_white(_upright(image)))
     except DataError:
         raise
     except Image.DecompressionBombError:
@@ -103,6 +114,13 @@ def _too_large(pixels: str) -> DataError:
         f"This image has {pixels} pixels and at most {MAX_PIXELS // 1_000_000} million can be read; "
         "make it smaller and try again."
     )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF data says, which ImageOps.exif_transpose would also write anew, and fail on an odd tag."""
+    image.load()  # the EXIF data of a PNG may come last
+    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def _small_on_white(image: Image.Image) -> Image.Image:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from deit_core.data import load_data, load_source
 from deit_core.data.inputs import MAX_SIDE, crop_square, decode_image, find_examples, fit_image, source_picture
@@ -80,6 +81,23 @@ def test_photos_stand_upright(corners: Image.Image, fmt: str, orientation: int) 
     picture = decode_image(content).astype(int)
     assert picture.shape == (40, 60, 3)
     assert np.abs(picture - np.asarray(corners))[5:15, 5:25].max() < 10
+
+
+@pytest.mark.parametrize("fmt", ["PNG", "JPEG", "WEBP"])
+def test_an_odd_tag_beside_the_orientation_does_no_harm(corners: Image.Image, fmt: str) -> None:
+    """Some cameras write numbers as text, here the resolution, which Pillow reads but cannot write again."""
+    tags = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack("<HHI4s", 0x011A, 2, 3, b"72\0\0")
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + tags + bytes(4)
+    picture = decode_image(encode(corners.transpose(Image.Transpose.ROTATE_90), fmt, exif=exif, quality=100))
+    assert picture.shape == (40, 60, 3)
+    assert np.abs(picture.astype(int) - np.asarray(corners))[5:15, 5:25].max() < 10
+
+
+def test_tags_that_pillow_cannot_read_are_a_sentence(corners: Image.Image) -> None:
+    text = PngInfo()
+    text.add_text("xmp", "text where Pillow looks for bytes")
+    with pytest.raises(DataError, match="no image that can be read"):
+        decode_image(encode(corners, "PNG", pnginfo=text))
 
 
 @pytest.mark.parametrize(("fmt", "size"), [("JPEG", (4000, 1000)), ("PNG", (1000, 3000)), ("WEBP", (1500, 1500))])
