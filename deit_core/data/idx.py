@@ -18,19 +18,22 @@ def holds_files(folder: Path) -> bool:
     return all(_existing(folder / name) for name in FILES)
 
 
-def read_files(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+def read_files(
+    folder: Path, how_to_renew: str
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Training images (N, 1, height, width), their labels (N,), and the same of the test.
 
+    Args: how_to_renew: what to do about damaged files, the end of a sentence.
     Raises: DataError where a file is damaged, or images and labels are not equally many.
     """
     train_images, train_labels, test_images, test_labels = (
-        _read(_existing(folder / name) or folder / name) for name in FILES
+        _read(_existing(folder / name) or folder / name, how_to_renew) for name in FILES
     )
     for images, labels, name in ((train_images, train_labels, FILES[0]), (test_images, test_labels, FILES[2])):
         if images.ndim != 3 or labels.shape != images.shape[:1]:
             raise DataError(
                 f"{folder / name} holds an array of shape {images.shape} and the file of its labels one of "
-                f"{labels.shape}; delete the four files in {folder}, then start again to fetch them anew."
+                f"{labels.shape}; {how_to_renew}."
             )
     return train_images[:, None], train_labels, test_images[:, None], test_labels
 
@@ -40,7 +43,7 @@ def _existing(path: Path) -> Path | None:
     return zipped if zipped.exists() else path if path.exists() else None
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
+def _read(path: Path, how_to_renew: str) -> NDArray[np.uint8]:
     """Read an array of bytes in the IDX format: two zero bytes, type 8, the number of axes, their lengths, the data."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -50,4 +53,4 @@ def _read(path: Path) -> NDArray[np.uint8]:
             raise ValueError("no IDX file of bytes")
         return np.frombuffer(content, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
-        raise DataError(f"{path} is damaged ({error}); delete it, then start again to fetch it anew.") from error
+        raise DataError(f"{path} is damaged ({error}); {how_to_renew}.") from error

@@ -80,7 +80,19 @@ def load_published(name: SourceName, data_dir: Path) -> Arrays:
     Raises: DataError where it cannot be had, or a file is damaged.
     """
     folder = find_published(name, data_dir) or _download(name, data_dir)
-    return idx.read_files(folder) if _PUBLISHED[name].files == idx.FILES else _read_cifar(name, folder)
+    if _PUBLISHED[name].files == idx.FILES:
+        return idx.read_files(folder, how_to_renew(folder, data_dir))
+    return _read_cifar(name, folder)
+
+
+def how_to_renew(folder: Path, data_dir: Path) -> str:
+    """What to do where the files that were found in a folder are damaged or others; the end of a sentence."""
+    if folder == SYSTEM_FASHION_MNIST:
+        return (
+            "install them anew with `sudo apt install --reinstall dataset-fashion-mnist`, or put sound ones into "
+            f"{data_dir / _PUBLISHED['fashion-mnist'].folder}, which come first"
+        )
+    return f"delete the files in {folder}, then start again to fetch them anew"
 
 
 def _read_cifar(name: SourceName, folder: Path) -> Arrays:
@@ -115,9 +127,10 @@ def _download(name: SourceName, data_dir: Path) -> Path:
             contextlib.redirect_stdout(sys.stderr),  # stdout may be somebody's JSON
         ):
             getattr(torchvision.datasets, published.loader)(beside, download=True)
-            folder.parent.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             if find_published(name, data_dir) is None:
-                (Path(beside) / published.folder).rename(folder)
+                for file in (Path(beside) / published.folder).iterdir():
+                    file.replace(folder / file.name)  # some may be there, as where a damaged one was deleted
     except (OSError, RuntimeError, EOFError) as error:
         raise DataError(
             f"{SOURCES[name].title} is not on this machine and could not be downloaded "

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deit_core.catalog import SOURCES, SourceName
-from deit_core.data.published import Arrays, find_published, load_published
+from deit_core.data.published import Arrays, find_published, how_to_renew, load_published
 from deit_core.data.reading import Tell, silently
 from deit_core.data.stratified import stratified_split
 from deit_core.errors import DataError
@@ -62,10 +62,11 @@ def load_source(name: SourceName, data_dir: Path) -> Source:
     for labels in (train_labels, test_labels):
         if len(labels) == 0 or labels.max() >= len(SOURCES[name].classes):
             highest = f"labels up to {labels.max()}" if len(labels) else "no image"
+            folder = find_published(name, data_dir)
+            assert folder is not None
             raise DataError(
-                f"The files of {SOURCES[name].title} in {find_published(name, data_dir)} hold {highest}, and it has "
-                f"{len(SOURCES[name].classes)} classes: they are another data set's. Delete them, then start again to "
-                "fetch it anew."
+                f"The files of {SOURCES[name].title} in {folder} hold {highest}, and it has "
+                f"{len(SOURCES[name].classes)} classes: they are another data set's; {how_to_renew(folder, data_dir)}."
             )
     known = digest.hexdigest()
     return Source(

@@ -67,6 +67,24 @@ def test_images_and_labels_must_be_equally_many(tmp_path: Path) -> None:
         load_source("mnist", tmp_path)
 
 
+def test_a_folder_that_lacks_a_file_is_fetched_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As after deleting a damaged file."""
+
+    def write(folder: Path) -> None:
+        for name in FILES:
+            write_idx(folder / name, np.zeros((20, 28, 28)) if "images" in name else np.arange(20) % 10)
+
+    write(tmp_path / "MNIST" / "raw")
+    damaged = tmp_path / "MNIST" / "raw" / FILES[2]
+    damaged.write_bytes(b"")
+    with pytest.raises(DataError, match=f"{FILES[2]} is damaged.*delete the files in {damaged.parent}, then start"):
+        load_source("mnist", tmp_path)
+    damaged.unlink()
+    monkeypatch.setattr(torchvision.datasets, "MNIST", lambda root, download: write(Path(root) / "MNIST" / "raw"))
+    assert len(load_source("mnist", tmp_path).test_labels) == 20
+    assert [path.name for path in tmp_path.iterdir()] == ["MNIST"]
+
+
 @pytest.mark.parametrize("name", LOADERS)
 def test_cifar_is_read_channels_first(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     written = write_cifar(monkeypatch, tmp_path, name)

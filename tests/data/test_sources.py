@@ -54,6 +54,16 @@ def test_the_system_copy_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(load_source("fashion-mnist", tmp_path / "data").train_labels) == 20
 
 
+def test_a_damaged_system_copy_is_installed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody but its package may delete a file there."""
+    write_fashion_mnist(tmp_path / "system", "")
+    (tmp_path / "system" / "t10k-labels-idx1-ubyte").write_bytes(b"")
+    monkeypatch.setattr(published, "SYSTEM_FASHION_MNIST", tmp_path / "system")
+    own = tmp_path / "data" / "FashionMNIST" / "raw"
+    with pytest.raises(DataError, match=f"is damaged.*apt install --reinstall dataset-fashion-mnist.*into {own}"):
+        load_source("fashion-mnist", tmp_path / "data")
+
+
 @pytest.mark.usefixtures("offline")
 def test_without_any_copy_the_message_says_what_to_do(tmp_path: Path) -> None:
     assert not is_here("fashion-mnist", tmp_path)
