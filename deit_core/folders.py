@@ -45,7 +45,7 @@ class ImageFolder:
 
     @property
     def num_test(self) -> int:
-        """Of a folder without a test a fifth is held out, and at least one image of each class."""
+        """Without a test a fifth is held out, no fewer images than classes; a class of very few may have none there."""
         return len(self.test) if self.test else max(len(self.classes), math.ceil(_TEST_SHARE * len(self.train)))
 
     @property

@@ -24,7 +24,7 @@ from deit_core.data.folder_images import FolderImages
 from deit_core.data.reading import Tell, silently, told
 from deit_core.data.resizing import resize
 from deit_core.data.sources import Source
-from deit_core.data.stratified import stratified_split
+from deit_core.data.stratified import stratified_split, stratified_subset
 from deit_core.data.supply import in_order
 from deit_core.errors import DataError, SpecError
 from deit_core.limits import total_memory
@@ -151,28 +151,29 @@ def cut(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.i
     if source.val_positions is None:
         return split_indices(source.train_labels, spec.fraction, spec.val_fraction, spec.split_seed)
     others = np.setdiff1d(np.arange(len(source.train_labels)), source.val_positions)
-    if spec.fraction < 1:
-        num_left_out = len(others) - math.floor(spec.fraction * len(others))
-        try:
-            kept, _ = stratified_split(source.train_labels[others], num_left_out, spec.split_seed)
-        except ValueError as error:
-            raise too_few(f"data.fraction {spec.fraction:g}", error) from None
-        others = others[kept]
-    return others, source.val_positions
+    try:
+        kept = _subset(source.train_labels[others], spec.fraction, spec.split_seed)
+    except ValueError as error:
+        raise too_few(f"data.fraction {spec.fraction:g}", error) from None
+    return others[kept], source.val_positions
 
 
 def split_indices(
     labels: NDArray[np.int64], fraction: float, val_fraction: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices of the train and validation images: disjoint, each with the classes in the proportions of `labels`."""
-    indices = np.arange(len(labels))
     try:
-        if fraction < 1:
-            indices, _ = stratified_split(labels, len(labels) - math.floor(fraction * len(labels)), seed)
+        indices = _subset(labels, fraction, seed)
         train, val = stratified_split(labels[indices], math.ceil(val_fraction * len(indices)), seed)
     except ValueError as error:
         raise too_few(f"data.fraction {fraction:g} with data.val_fraction {val_fraction:g}", error) from None
     return indices[train], indices[val]
+
+
+def _subset(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:
+    if fraction == 1:
+        return np.arange(len(labels))
+    return stratified_subset(labels, math.floor(fraction * len(labels)), seed)
 
 
 def too_few(shares: str, reason: ValueError | str) -> SpecError:

@@ -22,6 +22,23 @@ def stratified_split(labels: NDArray[np.integer], num_held: int, seed: int) -> t
         raise ValueError(
             f"{num_kept} and {num_held} images for {len(classes)} classes, the smallest of which has {counts.min()}"
         )
+    return _draw(labels, num_held, seed)
+
+
+def stratified_subset(labels: NDArray[np.integer], num_kept: int, seed: int) -> Positions:
+    """Positions of the `num_kept` of `labels` that `stratified_split` keeps; what is left out may lack a class.
+
+    Raises: ValueError when what is kept lacks one.
+    """
+    kept, _ = _draw(labels, len(labels) - num_kept, seed)
+    if num_lost := len(np.setdiff1d(labels, labels[kept])):
+        raise ValueError(f"{num_kept} images, none of which is of {num_lost} of the classes")
+    return kept
+
+
+def _draw(labels: NDArray[np.integer], num_held: int, seed: int) -> tuple[Positions, Positions]:
+    classes, counts = np.unique(labels, return_counts=True)
+    num_kept = len(labels) - num_held
     rng = np.random.RandomState(seed)
     kept_counts = _apportion(counts, num_kept, rng)
     held_counts = _apportion(counts - kept_counts, num_held, rng)

@@ -116,6 +116,14 @@ def test_its_own_validation_is_never_learned(tmp_path: Path) -> None:
     assert (len(data.train), len(data.val), len(data.test)) == (15, 12, 9)
 
 
+def test_no_class_vanishes_where_validation_is_its_own(tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        write_images(tmp_path / "f" / part, 20, (8, 8), CLASSES[:2])
+        write_images(tmp_path / "f" / part, 2, (8, 8), CLASSES[2:])
+    with pytest.raises(SpecError, match=r"data\.fraction 0\.2 leaves too few images of a class"):
+        load_data(spec_of("f", fraction=0.2), tmp_path)
+
+
 def test_a_test_may_lack_a_class(tmp_path: Path) -> None:
     write_images(tmp_path / "animals" / "train", 20)
     write_images(tmp_path / "animals" / "test", 3, classes=("bee", "red kite"))

@@ -60,6 +60,17 @@ def test_too_few_images_of_a_class_are_refused() -> None:
         split_indices(np.array([0, 0, 1]), 1.0, 0.5, 0)
 
 
+@pytest.mark.parametrize("fraction", [0.5, 0.3, 0.2])
+def test_no_class_vanishes_from_training(fraction: float) -> None:
+    with pytest.raises(SpecError, match=r"data\.fraction .* too few images of a class"):
+        split_indices(np.repeat([0, 1, 2], [300, 3, 300]), fraction, 0.1, 0)
+
+
+def test_what_a_fraction_leaves_out_may_lack_a_class() -> None:
+    train, val = split_indices(np.repeat(np.arange(10), 100), 0.995, 0.1, 0)
+    assert (len(train), len(val)) == (895, 100)
+
+
 def test_the_digits_are_scikit_learns_without_it() -> None:
     bunch, source = load_digits(), load_source("digits", Path("nowhere"))
     kept, held = scikit_learns(bunch.target, 0, test_size=360)
