@@ -79,7 +79,8 @@ def list_folder(root: Path) -> ImageFolder:
     is unpacked, `val` is the test, and a validation split is cut from `train` as for any data set.
 
     Raises: DataError where there is no such folder, no image, fewer than two classes, an empty class, a `val` or `test`
-        without images in folders of its classes, or with a class that `train` lacks, or what may not be read.
+        without images in folders of its classes, or with a class that `train` lacks, a name that is not UTF-8, or what
+        may not be read.
     """
     try:
         return _list_folder(root)
@@ -131,7 +132,18 @@ def _visible(root: Path) -> list[Path]:
 
 
 def _subfolders(root: Path) -> list[Path]:
-    return [path for path in _visible(root) if path.is_dir()]
+    return [_named(path) for path in _visible(root) if path.is_dir()]
+
+
+def _named(path: Path) -> Path:
+    """The path, where it can be written down as UTF-8."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"The name of {os.fsencode(path).decode(errors='replace')} is not UTF-8, as in old zips; rename it."
+        ) from None
+    return path
 
 
 def _list_judged(root: Path | None, classes: tuple[str, ...]) -> Part | None:
@@ -162,7 +174,7 @@ def _list_part(root: Path, classes: tuple[str, ...]) -> Part:
 
 def _images(root: Path) -> list[Path]:
     return sorted(
-        Path(folder) / name
+        _named(Path(folder) / name)
         for folder, _, names in os.walk(root, onerror=_raise)
         for name in names
         if name.lower().endswith(ENDINGS) and not name.startswith(".")

@@ -1,6 +1,7 @@
 """Folders of images: their layouts, what is refused, and that a run of one trains, stops and goes on."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,18 @@ def test_an_archives_folder_around_it_is_passed_through(tmp_path: Path) -> None:
     write_images(tmp_path / "zip" / "animals-main", 6)
     (tmp_path / "zip" / "__MACOSX").mkdir()
     assert facts_of(spec_of("zip"), tmp_path).classes == CLASSES
+
+
+@pytest.mark.parametrize("name", [b"cow/caf\xe9.png", b"caf\xe9/000.png"])
+def test_a_name_that_is_not_utf_8_is_refused(animals: Path, name: bytes) -> None:
+    """Old zips leave such names behind, and no message or hash could hold one."""
+    odd = animals / os.fsdecode(name)
+    try:
+        odd.parent.mkdir(exist_ok=True)
+        (animals / "cow" / "001.png").rename(odd)
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    assert "caf\ufffd" in refused(animals, animals.parent)
 
 
 def refused(root: Path, tmp_path: Path) -> str:
