@@ -9,6 +9,7 @@ own for that is decided in deit_core.data.
 import math
 import os
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from deit_core.errors import DataError
@@ -94,7 +95,7 @@ def _list_folder(root: Path) -> ImageFolder:
             f"There is no folder {root}; set data.path to a folder of images, or upload a zip on the Data page."
         )
     root = _inner(root)
-    parts = {part: _first_existing(root, names) for part, names in _PARTS.items()}
+    parts = _parts(root)
     train_root = parts["train"] or root
     classes = tuple(folder.name for folder in _subfolders(train_root))
     train = _list_part(train_root, classes)
@@ -122,8 +123,15 @@ def _inner(root: Path) -> Path:
     return root
 
 
-def _first_existing(root: Path, names: tuple[str, ...]) -> Path | None:
-    return next((folder for folder in _subfolders(root) if folder.name.lower() in names), None)
+def _parts(root: Path) -> dict[str, Path | None]:
+    folders = _subfolders(root)
+    parts = {
+        part: next((path for path in folders if path.name.lower() in names), None) for part, names in _PARTS.items()
+    }
+    others = [path for path in folders if path.name.lower() not in chain(*_PARTS.values())]
+    if others and not any(part and _subfolders(part) for part in parts.values()):
+        parts["train"] = None  # a class beside others: of trains
+    return parts
 
 
 def _visible(root: Path) -> list[Path]:

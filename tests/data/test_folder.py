@@ -147,6 +147,18 @@ def test_an_archives_folder_around_it_is_passed_through(tmp_path: Path) -> None:
     assert facts_of(spec_of("zip"), tmp_path).classes == CLASSES
 
 
+def test_trains_may_be_a_class(tmp_path: Path) -> None:
+    """A folder of that name is the part for training where a part holds folders, or no others stand beside it."""
+    write_images(tmp_path / "f", 5, classes=("bus", "car", "train"))
+    assert facts_of(spec_of("f"), tmp_path).classes == ("bus", "car", "train")
+    write_images(tmp_path / "flat", 5, classes=("train", "test"))
+    assert "train; it should hold a folder a class" in refused(tmp_path / "flat", tmp_path)
+    write_images(tmp_path / "bare" / "test", 5)
+    (tmp_path / "bare" / "train").mkdir()
+    (tmp_path / "bare" / "notes").mkdir()
+    assert "train; it should hold a folder a class" in refused(tmp_path / "bare", tmp_path)
+
+
 @pytest.mark.parametrize("name", [b"cow/caf\xe9.png", b"caf\xe9/000.png"])
 def test_a_name_that_is_not_utf_8_is_refused(animals: Path, name: bytes) -> None:
     """Old zips leave such names behind, and no message or hash could hold one."""
