@@ -20,6 +20,7 @@ _PARTS = {
     "val": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
+_HIDDEN = (".", "__MACOSX")
 _TEST_SHARE = 0.2
 
 
@@ -136,7 +137,7 @@ def _parts(root: Path) -> dict[str, Path | None]:
 
 def _visible(root: Path) -> list[Path]:
     """What is in a folder by name, without what only a file manager put there."""
-    return sorted(path for path in root.iterdir() if not path.name.startswith((".", "__MACOSX")))
+    return sorted(path for path in root.iterdir() if not path.name.startswith(_HIDDEN))
 
 
 def _subfolders(root: Path) -> list[Path]:
@@ -181,12 +182,15 @@ def _list_part(root: Path, classes: tuple[str, ...]) -> Part:
 
 
 def _images(root: Path) -> list[Path]:
-    return sorted(
-        _named(Path(folder) / name)
-        for folder, _, names in os.walk(root, onerror=_raise)
-        for name in names
-        if name.lower().endswith(ENDINGS) and not name.startswith(".")
-    )
+    images: list[Path] = []
+    for folder, inside, names in os.walk(root, onerror=_raise):
+        inside[:] = [name for name in inside if not name.startswith(_HIDDEN)]  # os.walk enters only these
+        images += [
+            _named(Path(folder) / name)
+            for name in names
+            if name.lower().endswith(ENDINGS) and not name.startswith(_HIDDEN)
+        ]
+    return sorted(images)
 
 
 def _raise(error: OSError) -> None:

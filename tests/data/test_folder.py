@@ -159,6 +159,12 @@ def test_trains_may_be_a_class(tmp_path: Path) -> None:
     assert "train; it should hold a folder a class" in refused(tmp_path / "bare", tmp_path)
 
 
+def test_hidden_folders_are_passed_over(animals: Path) -> None:
+    before = open_source(spec_of(animals), animals.parent).content_hash
+    write_images(animals / "cow", 2, classes=(".ipynb_checkpoints",))
+    assert open_source(spec_of(animals), animals.parent).content_hash == before
+
+
 @pytest.mark.parametrize("name", [b"cow/caf\xe9.png", b"caf\xe9/000.png"])
 def test_a_name_that_is_not_utf_8_is_refused(animals: Path, name: bytes) -> None:
     """Old zips leave such names behind, and no message or hash could hold one."""
