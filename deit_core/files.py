@@ -1,4 +1,4 @@
-"""Writing files so that a reader finds the old content or the new, never half of it."""
+"""Writing files so that a reader finds the old content or the new, never half of it; and looking for one."""
 
 import errno
 import os
@@ -28,6 +28,14 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = True) -> Non
             f"The disk is full: {path} could not be written, and what was saved before is kept. Make room, then "
             "resume or try again."
         ) from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file or folder lies at a path that a person wrote; it may be anything, say too long for a name."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _write(path: Path, content: bytes, rename: Callable[[Path, Path], None]) -> None:

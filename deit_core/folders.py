@@ -57,8 +57,17 @@ class ImageFolder:
 
 
 def find_folder(path: str, data_dir: Path) -> Path:
-    """Where the path of a spec lies: in the data folder unless it is absolute; `~` is the home."""
-    return data_dir / Path(path).expanduser()
+    """Where the path of a spec lies: in the data folder unless it is absolute; `~` is the home.
+
+    Raises: DataError where it begins with `~` and a name that is no user's.
+    """
+    try:
+        return data_dir / Path(path).expanduser()
+    except RuntimeError:
+        user = Path(path).parts[0]
+        raise DataError(
+            f"There is no home folder {user}; begin data.path with ~/ for your own, or write it in full."
+        ) from None
 
 
 def unreadable(path: Path | str, error: OSError) -> DataError:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
+from deit_core.files import is_there
 from deit_core.models.foreign import read_vit_weights
 from deit_core.models.published import NUM_HEADS, Published
 from deit_core.models.state_dicts import read_state_dict
@@ -53,7 +54,7 @@ def find_checkpoint(name: str, runs_dir: Path) -> Path:
     Raises: CheckpointError where neither is there.
     """
     for path in (runs_dir / name, Path(name)):
-        if path.exists():
+        if is_there(path):
             return path
     raise CheckpointError(
         f"The initial_checkpoint {name!r} is neither a run in {runs_dir} nor a file; set it to the id of a finished "

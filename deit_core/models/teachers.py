@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from deit_core.distillation import DistillationTeacher
 from deit_core.errors import CheckpointError, spec_error
+from deit_core.files import is_there
 from deit_core.models.foreign_teacher import load_foreign_teacher, spec_of
 from deit_core.models.weights import is_own, load_checkpoint, read_card
 from deit_core.spec import DataSpec, ModelSpec
@@ -71,7 +72,7 @@ def find_teacher(name: str, runs_dir: Path) -> Path:
     Raises: CheckpointError where neither is there.
     """
     for path in (runs_dir / name, Path(name)):
-        if path.exists():
+        if is_there(path):
             return path
     raise CheckpointError(
         f"The teacher {name!r} is neither a run in {runs_dir} nor a checkpoint's path; train a teacher first, "

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from deit_core.errors import SpecError
+from deit_core.files import is_there
 from deit_core.runs import queue
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
@@ -148,20 +149,13 @@ def _located(name: str, siblings: Mapping[str, str], known: Collection[str], run
     name = siblings.get(name, name)
     if name in known:
         return name
-    if _is_path(name):
+    if is_there(Path(name)):
         return str(Path(name).resolve())  # a worker may be at home elsewhere
     what = "teacher" if field.endswith("teacher") else field
     raise SpecError(
         f"The {what} {name!r} of {run!r} is neither a run nor a checkpoint's path; set {field} to the id of a run "
         "(`python -m deit_core runs` lists them), or start the whole experiment."
     )
-
-
-def _is_path(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except OSError:  # too long to be one
-        return False
 
 
 def run_folder(runs_dir: Path, run_id: str) -> Path:

@@ -190,6 +190,7 @@ def refused(root: Path, tmp_path: Path) -> str:
 
 def test_what_is_no_data_set_is_one_sentence(tmp_path: Path) -> None:
     assert "There is no folder" in refused(tmp_path / "nowhere", tmp_path)
+    assert "nosuchuser" in refused(Path("~nosuchuser/animals"), tmp_path)
     (tmp_path / "empty").mkdir()
     assert "There is no image in" in refused(tmp_path / "empty", tmp_path)
     write_images(tmp_path / "one" / "train", 5, classes=("bee",))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
 from deit_core.events import EpochDone, RunFinished
-from deit_core.models import load_foreign, load_teacher
+from deit_core.models import find_teacher, load_foreign, load_teacher
 from deit_core.models.teachers import teacher_model
 from deit_core.spec import DataSpec, ExperimentSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec, replace
 from deit_core.torchvision_ops import torchvision
@@ -43,6 +43,12 @@ def resnet(num_classes: int = 10) -> nn.Module:
 
 def enlarged(pixels: Tensor, size: int) -> Tensor:
     return F.interpolate(pixels, (size, size), mode="bilinear", antialias=True).expand(-1, 3, -1, -1)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "long" * 75])
+def test_a_teacher_that_is_nowhere_is_one_sentence(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"is neither a run in .* nor a checkpoint's path"):
+        find_teacher(name, tmp_path)
 
 
 def test_a_vit_of_timm_says_what_timm_says_of_grey_pixels_of_any_size(tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def test_a_plain_vit_starts_from_a_deit_of_others_with_three_channels(tiny: RunS
     ("changes", "words"),
     [
         ({"initial_checkpoint": "nowhere"}, "neither a run in .* nor a file"),
+        ({"initial_checkpoint": "long" * 75}, "neither a run in .* nor a file"),
         ({"model__depth": 3}, "depth 2 in place of 3"),
         ({"model__num_heads": 4}, "set model.num_heads to 2"),
         ({"data__split_seed": 9}, "split digits differently"),
