@@ -11,7 +11,7 @@ from PIL import Image
 
 from deit_core.data import load_data, open_source
 from deit_core.data.preview import class_counts, class_images
-from deit_core.errors import DataError, RunError, SpecError
+from deit_core.errors import CheckpointError, DataError, RunError, SpecError
 from deit_core.events import RunFinished
 from deit_core.facts import facts_of
 from deit_core.models import build_model, load_checkpoint, read_card
@@ -101,6 +101,7 @@ def test_parts_of_its_own_are_kept(tmp_path: Path, parts: dict[str, int], expect
         write_images(tmp_path / "wrapped" / part, count)
     data = load_data(spec_of("wrapped"), tmp_path)
     assert (len(data.train), len(data.val), len(data.test)) == expected
+    assert data.drawn_from == ("" if {"val", "test"} <= parts.keys() else data.content_hash)
     facts = facts_of(spec_of("wrapped"), tmp_path)
     assert (facts.classes, facts.in_chans, facts.num_test) == (CLASSES, 3, expected[2])
     source = open_source(spec_of("wrapped"), tmp_path)
@@ -268,3 +269,7 @@ def test_a_stopped_run_on_a_folder_goes_on_bit_for_bit(animals: Path, tmp_path: 
     (animals / "cow" / "000.jpg").write_bytes((animals / "bee" / "000.jpg").read_bytes())
     with pytest.raises(RunError, match="is not the data this run began with"):
         list(train(spec, run_dir=tmp_path / "parts", data_dir=tmp_path, resume=True))
+    from_it = replace(spec, {"initial_checkpoint": str(tmp_path / "whole")})
+    assert isinstance(from_it, RunSpec)
+    with pytest.raises(CheckpointError, match=r"learned from the folder before it changed.*; train it again"):
+        list(train(from_it, run_dir=tmp_path / "new", data_dir=tmp_path))
