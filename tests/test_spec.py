@@ -131,7 +131,7 @@ def test_miniproject_has_its_exact_numbers() -> None:
     assert (model.mlp_ratio, model.drop_rate, vit.optim.batch_size, vit.optim.lr) == (2.0, 0.1, 128, 5e-4)
     assert vit.optim.epochs == 10 > vit.optim.warmup_epochs
     assert {run.optim.label_smoothing for run in spec.runs} == {0.0}
-    assert spec.expectation is None
+    assert spec.expectation.accuracy.keys() == {run.name for run in spec.runs}
     assert all(words in spec.description for words in ("warm-up", "chosen on test", "Linear-Tanh-Linear", "Xavier"))
 
 

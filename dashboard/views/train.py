@@ -131,7 +131,7 @@ def _describe(spec: AnySpec) -> None:
 
 
 def _describe_run(run: RunSpec, num_seeds: int, expected: str) -> None:
-    share = f"{run.data.fraction:.0%} of " if run.data.fraction < 1 else ""
+    share = f"{100 * run.data.fraction:g}% of " if run.data.fraction < 1 else ""
     lines = [
         f"**{escape(run.name)}**",
         _model_in_words(run),

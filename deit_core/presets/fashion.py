@@ -28,6 +28,7 @@ _STUDENT_EPOCHS = 10
 _STUDENT_AUGMENT = AugmentSpec(crop_padding=0, horizontal_flip=True, test_flip=True)
 _FEW_AUGMENT = AugmentSpec(crop_padding=1, horizontal_flip=True)  # of students who see each image often
 _LONG_EPOCHS = 50
+_MEASURED = "2 cores of an EPYC, 2026-11-22, seed 42; the time is an estimate"
 _COMPARED_EPOCHS = (2, 5, 10)
 # Share of the data -> epochs of the teacher and of its students. Fewer images are shown more often, so that what is
 # compared is how much there is to learn from rather than how many steps were made.
@@ -86,6 +87,9 @@ def fashion_miniproject() -> ExperimentSpec:
                 epochs=10, batch_size=128, lr=5e-4, warmup_epochs=1, weight_decay=1e-3, label_smoothing=0.0
             ),
         ),
+        expectation=Expectation(
+            accuracy={"teacher": 0.942, "vit": 0.793, "deit": 0.809}, duration_s=2295, measured_on=_MEASURED
+        ),
     )
 
 
@@ -100,6 +104,11 @@ def fashion_full() -> ExperimentSpec:
             "teacher's decisions, another from its probabilities."
         ),
         runs=(teacher, vit, deit, soft),
+        expectation=Expectation(
+            accuracy={"teacher": 0.946, "vit": 0.904, "deit": 0.909, "deit-soft": 0.911},
+            duration_s=5580,
+            measured_on=_MEASURED,
+        ),
     )
 
 
