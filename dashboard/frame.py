@@ -11,5 +11,7 @@ from dashboard.navigation import pages
 ICON = Path(__file__).with_name("icon.png")
 
 ensure_plotly_js()
-st.set_page_config(page_title="DeiT Lab", page_icon=str(ICON), layout="wide")
-st.navigation(pages(), position="top").run()
+st.set_page_config(page_icon=str(ICON), layout="wide")  # before the navigation, which would set the page's own
+chosen = st.navigation(pages(), position="top")
+st.set_page_config(page_title=f"{chosen.title} · DeiT Lab")
+chosen.run()

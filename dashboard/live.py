@@ -28,6 +28,7 @@ from deit_core.runs import Point, Run, Status
 PATH = "live"  # of the websocket, below the address of the app
 
 _PERIOD_S = 0.4  # from one look at the store to the next
+_IDLE_PERIOD_S = 2.0  # where nothing trains or is queued
 _PERIOD_OF_EACH_S = 0.03  # the more watch, the longer
 _REDRAW_S = 5.0  # of the progress, on one page; at most one page is drawn again in this time
 _TEND_S = 1.0
@@ -114,7 +115,8 @@ class _Reader:
 
     @property
     def period_s(self) -> float:
-        return max(_PERIOD_S, self.num_watching * _PERIOD_OF_EACH_S)
+        shortest_s = _PERIOD_S if any(run.status.is_active for run in self.runs) else _IDLE_PERIOD_S
+        return max(shortest_s, self.num_watching * _PERIOD_OF_EACH_S)
 
     @contextmanager
     def watching(self) -> Iterator[_Watch]:

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import curves, live, state
 from dashboard.comparison import chance, fairness, newest_pair, result_table, setting_table
 from dashboard.components.live_feed import live_feed
+from dashboard.missing import tell_missing
 from dashboard.navigation import link
 from dashboard.run_status import is_live, label
 from dashboard.seeds import counterparts, other_seeds, over_seeds
@@ -36,8 +37,10 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
     """The compared runs: in the URL, and at first the newest completed ViT and DeiT of one experiment."""
     by_id = {run.id: run for run in runs}
     pair = newest_pair(runs)
+    tell_missing("compare", runs)
     if pair and not st.session_state.setdefault("compare_began", "compare" in st.query_params):
         st.session_state["compare"] = [run.id for run in pair]
+        st.query_params["compare"] = list(map(label, pair))  # a reload shows them, whatever is newer
         st.session_state["compare_began"] = True
     ids = st.multiselect(
         "Compared runs, the first of them with all others",

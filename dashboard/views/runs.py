@@ -14,8 +14,9 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import curves, live, machine
 from dashboard.components.live_feed import live_feed
 from dashboard.components.live_line import live_line
+from dashboard.missing import tell_missing
 from dashboard.navigation import link
-from dashboard.run_status import explain, is_live, label, tone, word
+from dashboard.run_status import explain, label, tone, word
 from dashboard.state import launcher, settings, store
 from dashboard.tables import matching, run_columns, run_table
 from dashboard.text import escape
@@ -31,6 +32,7 @@ def render() -> None:
         link("train", "Train a teacher, a ViT and a DeiT")
         return
     top = st.container()
+    tell_missing("runs", runs)
     with st.container(horizontal=True):
         chosen = _choose(runs)
         if chosen:
@@ -52,10 +54,9 @@ def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator)
     """All that changes while runs train, but for the curves; drawn again when the live feed says so."""
     launcher().tend()
     runs = store().runs()
-    if any(is_live(run, runs) for run in runs):
-        with bottom:
-            if live_feed(drawn, runs, key="runs_feed") == "page":
-                st.rerun()
+    with bottom:
+        if live_feed(drawn, runs, key="runs_feed") == "page":
+            st.rerun()
     by_id = {run.id: run for run in runs}
     chosen = [by_id[run_id] for run_id in st.session_state["runs"] if run_id in by_id]
     if {run.id for run in chosen} != drawn.seqs.keys():
@@ -83,7 +84,9 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
     by_id = {run.id: run for run in runs}
     newest = [run.id for run in runs if run.experiment_id is not None and run.experiment_id == runs[0].experiment_id]
     if "runs" not in st.session_state and "runs" not in st.query_params:
-        st.session_state["runs"] = sorted(newest or [runs[0].id], key=lambda run_id: by_id[run_id].number)
+        first = sorted(newest or [runs[0].id], key=lambda run_id: by_id[run_id].number)
+        st.session_state["runs"] = first
+        st.query_params["runs"] = [label(by_id[run_id]) for run_id in first]  # a reload shows them, whatever is newer
     ids = st.multiselect(
         "Shown runs",
         list(by_id),
@@ -175,8 +178,22 @@ def _actions(run: Run, runs: Sequence[Run]) -> None:
             _button("Stop", run, launcher().stop)
         if run.status.can_resume:
             _button("Resume", run, launcher().resume)
+        if not run.status.is_active:
+            _start_anew(run)
         if run.status != Status.RUNNING and st.button("Delete", key=f"delete-{run.id}", type="tertiary"):
             _confirm_delete(run)
+
+
+def _start_anew(run: Run) -> None:
+    """A button that opens the run's settings on the Train page, and then a link there."""
+    if st.session_state.get("opened_spec", ("", b""))[0] == label(run):
+        link("train", "Its settings are open on the Train page")
+    else:
+        st.button("Start anew", key=f"anew-{run.id}", type="tertiary", on_click=_open_spec, args=(run,))
+
+
+def _open_spec(run: Run) -> None:
+    st.session_state["opened_spec"] = (label(run), run.spec.model_dump_json().encode())  # as a file would be
 
 
 def _button(name: str, run: Run, action: Callable[[str], None]) -> None:

@@ -20,6 +20,7 @@ def test_a_page_asks_no_address_in_vain(
     page.on("response", lambda response: answers.update({response.url: response.status}))
     page.goto(f"{url}/learn")
     expect(page.get_by_role("heading", name="Learn", level=1)).to_be_visible()
+    expect(page).to_have_title("Learn · DeiT Lab")
     assert answers[f"{url}/_stcore/host-config"] == 200
     assert [address for address, status in answers.items() if status >= 400] == []
     page.get_by_role("link", name="Compare").first.click()
