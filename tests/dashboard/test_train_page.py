@@ -36,7 +36,7 @@ class FakeEstimates:
         return spec in self.requested and not self.dies
 
     def cancel(self) -> None:
-        pass
+        self.requested.clear()
 
     def request(self, spec: AnySpec) -> None:
         self.requested.append(spec)
@@ -256,6 +256,16 @@ def test_a_measuring_that_dies_is_not_begun_for_ever(train_page: RunPage, estima
     estimates.found, estimates.dies = None, True
     page = train_page()
     assert "the measuring failed" in words(sound(page.run()))
+
+
+def test_what_is_started_breaks_off_the_measuring_and_trains_alone(
+    train_page: RunPage, estimates: type[FakeEstimates]
+) -> None:
+    estimates.found = None
+    page = train_page()
+    page.button(key="start").click().run()
+    assert "measured while nothing trains" in words(sound(page))
+    assert "Measuring how long" not in words(page)
 
 
 def test_what_cannot_be_estimated_says_why(train_page: RunPage, estimates: type[FakeEstimates]) -> None:
