@@ -68,6 +68,8 @@ def _sentences(error: "ValidationError", document: Any) -> Iterable[str]:
                 yield in_run + detail["msg"].removeprefix("Value error, ")
             case "string_too_short" | "string_pattern_mismatch":
                 yield f"{where} is empty; give it a value."
+            case "string_too_long":
+                yield f"{where} has more than {detail['ctx']['max_length']:,} characters; make it shorter."
             case "union_tag_not_found":
                 yield f"{where}.family is missing; set it to vit, resnet9 or torchvision."
             case "union_tag_invalid":

@@ -18,7 +18,7 @@ from dashboard.state import facts, settings, source
 from dashboard.text import escape
 from deit_core.catalog import SOURCES, SourceFacts, SourceName
 from deit_core.errors import DeitError
-from deit_core.spec import DataSpec
+from deit_core.spec import DataSpec, validated
 
 
 def render() -> None:
@@ -29,7 +29,7 @@ def render() -> None:
         return
     try:
         if name == "folder":
-            known = facts(DataSpec(source=name, path=path).model_dump_json())
+            known = facts(validated(DataSpec, {"source": name, "path": path}).model_dump_json())
         else:
             known = SOURCES[name]
         _describe(known)

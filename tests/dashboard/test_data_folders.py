@@ -128,6 +128,21 @@ def test_what_is_no_data_set_is_a_sentence(run_page: RunPage, tmp_path: Path, ma
     assert not page.exception
 
 
+@pytest.mark.parametrize(
+    ("path", "words"), [("~nouser/x", "home"), ("a" * 1001, "path has more than 1,000 characters; make it shorter.")]
+)
+def test_a_path_that_no_folder_can_have_is_a_sentence(run_page: RunPage, path: str, words: str) -> None:
+    page = run_page("data", data="Folder of images", path=path)
+    assert not page.exception
+    assert words in page.error[0].value.replace("\\", "")
+
+
+def test_a_path_of_spaces_is_none(run_page: RunPage) -> None:
+    page = run_page("data", data="Folder of images", path="   ")
+    assert not page.exception
+    assert not page.error
+
+
 def test_the_form_takes_a_folder(run_page: RunPage, tmp_path: Path) -> None:
     page = run_page("train", preset="smoke")
     assert not [box for box in page.text_input if "data.path" in (box.help or "")]
