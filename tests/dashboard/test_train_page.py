@@ -179,6 +179,18 @@ def test_what_cannot_be_trained_is_a_sentence_and_starts_nothing(train_page: Run
     assert not store.runs()
 
 
+def test_what_is_said_of_a_preset_is_not_said_of_its_variant(train_page: RunPage) -> None:
+    page = train_page(preset="smoke")
+    assert "your changes" not in words(page)
+    epochs = page.number_input(key="form1/smoke/optim.epochs")
+    epochs.set_value(200).run()
+    assert "Before your changes:" in words(sound(page))
+    assert "200 epochs" in words(page)
+    epochs.set_value(0).run()
+    assert "Without your changes, which cannot be trained:" in words(sound(page))
+    assert "200 epochs" not in words(page)
+
+
 def test_a_student_alone_needs_a_finished_teacher(train_page: RunPage, store: Store) -> None:
     page = train_page()
     page.segmented_control(key="alone").set_value("deit").run()
