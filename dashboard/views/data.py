@@ -148,15 +148,16 @@ def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
     spec = DataSpec.model_validate_json(spec_json)
     loaded = source(spec)
     counts = {split: numbers.tolist() for split, numbers in class_counts(loaded, spec).items()}
-    mean, std, num_images = training_statistics(loaded, spec)
+    num_images = sum(map(sum, counts.values()))
+    streams = is_streamed(loaded, num_images, spec.img_size)  # refuses what does not fit, before an image is resized
+    mean, std, num_read = training_statistics(loaded, spec)
     notes = [
         f"Mean {_per_channel(mean)} and standard deviation {_per_channel(std)} of pixels in [0, 1], over "
-        f"{num_images:,} training images."
+        f"{num_read:,} training images."
     ]
     if spec.source != "folder":  # of a folder it takes every file
         notes[0] += f" SHA-256 {loaded.content_hash[:16]}."
-    num_images = sum(map(sum, counts.values()))
-    if is_streamed(loaded, num_images, spec.img_size):
+    if streams:
         size_gb = num_images * loaded.test_images.shape[1] * spec.img_size**2 / 1e9
         notes.append(
             f"At this size the images take {size_gb:.1f} GB, more than a quarter of this machine's memory: a run reads "

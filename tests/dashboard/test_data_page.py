@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import download
-from deit_core.data import published
+from deit_core.data import preview, published, splits
 
 RunPage = Callable[..., AppTest]
 
@@ -64,6 +64,17 @@ def test_digits_are_never_mirrored(digits_page: AppTest) -> None:
 def test_a_fraction_too_small_is_a_sentence(digits_page: AppTest) -> None:
     digits_page.slider(key="fraction").set_value(0.01).run()
     assert "too few images of a class" in sound(digits_page).error[0].value
+
+
+def test_what_does_not_fit_is_refused_before_it_is_resized(
+    digits_page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr(splits, "_MEMORY_SHARE", 1e-6)
+    monkeypatch.setattr(preview, "resize", lambda *asked: read.append(asked))
+    digits_page.number_input(key="digits_size").set_value(512).run()
+    assert "half of this machine" in sound(digits_page).error[0].value
+    assert not read
 
 
 @pytest.mark.usefixtures("no_fashion_mnist")
