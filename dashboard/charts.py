@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from dashboard.text import plotly_escape
 from deit_core.runs import Point, Run
 
 Axis = Literal["epoch", "step", "time"]
@@ -269,7 +270,7 @@ class _Look(NamedTuple):
         return {
             "type": "scatter",
             "uid": f"{run.id} {line.metric} {what}",
-            "name": f"{run.number} {run.name}" + (f", {line.label}" if line.label else ""),
+            "name": plotly_escape(f"{run.number} {run.name}") + (f", {line.label}" if line.label else ""),
             "legendgroup": f"{run.id} {line.label}",
             "x": [x[index] for index in kept],
             "y": [y[index] for index in kept],

@@ -2,6 +2,7 @@
 
 import random
 import tomllib
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -56,6 +57,12 @@ def test_a_run_is_named_once_in_the_legend() -> None:
     traces = figure(CHARTS["Loss"], [a_curve(1), a_curve(2)], axis="epoch", smoothing=0.5)["data"]
     assert [trace["name"] for trace in traces if trace["showlegend"]] == ["1 smoke", "2 smoke"]
     assert len({trace["uid"] for trace in traces}) == len(traces) == 6
+
+
+def test_a_name_is_no_html() -> None:
+    run = replace(a_run(1), spec=smoke().model_copy(update={"name": "<b>owl"}))
+    traces = figure(CHARTS["Loss"], [a_curve()._replace(run=run)], axis="epoch")["data"]
+    assert {trace["name"] for trace in traces} == {"1 &lt;b&gt;owl"}
 
 
 @pytest.mark.parametrize(
