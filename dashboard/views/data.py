@@ -15,7 +15,7 @@ from dashboard.folders import choose_folder
 from dashboard.navigation import link
 from dashboard.samples import show_samples, show_views
 from dashboard.state import facts, settings, source
-from dashboard.text import escape
+from dashboard.text import escape, plotly_escape
 from deit_core.catalog import SOURCES, SourceFacts, SourceName
 from deit_core.errors import DeitError
 from deit_core.spec import DataSpec, validated
@@ -39,9 +39,9 @@ def render() -> None:
         spec = _choose_cut(name, path, known)
         with st.spinner("Reading the images"):
             source(spec)
-        _show_counts(spec, known)
-        show_samples(spec, known)
-        show_views(spec, known)
+        num_train = _show_counts(spec, known)
+        show_samples(spec, known, num_train)
+        show_views(spec, known, num_train)
         if name == "folder":
             link("train", "Train on it: choose source folder and this path")
     except DeitError as error:
@@ -114,12 +114,13 @@ def _choose_cut(name: SourceName, path: str, known: SourceFacts) -> DataSpec:
     )
 
 
-def _show_counts(spec: DataSpec, known: SourceFacts) -> None:
+def _show_counts(spec: DataSpec, known: SourceFacts) -> list[int]:
+    """The counts as a chart; returns how many training images each class has."""
     counts, notes = _counts(spec.model_dump_json())
     st.subheader("Images per class")
     totals = ", ".join(f"{sum(numbers):,} {split}" for split, numbers in counts.items())
     st.caption(f"In all {totals}. A run learns from train, chooses its best epoch on validation and is judged on test.")
-    classes = known.classes
+    classes = [plotly_escape(name) for name in known.classes]
     figure = {
         "data": [
             {"type": "bar", "name": split, "x": classes, "y": numbers, "marker": {"color": colour}}
@@ -130,6 +131,7 @@ def _show_counts(spec: DataSpec, known: SourceFacts) -> None:
     st.plotly_chart(figure, key="counts", config={"displayModeBar": False}, alt=f"Images per class: {totals}.")
     for note in notes:
         st.caption(escape(note))
+    return counts["train"]
 
 
 def _is_here(name: SourceName) -> bool:

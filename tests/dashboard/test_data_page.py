@@ -39,6 +39,25 @@ def test_it_shows_samples_of_each_class_and_views_of_one(digits_page: AppTest) -
     assert len(digits_page.get("image")) == 10 + 2
 
 
+def test_pages_end_with_the_largest_class(digits_page: AppTest) -> None:
+    last = digits_page.number_input(key="samples_page").max
+    assert last == 9
+    digits_page.number_input(key="samples_page").set_value(last).run()
+    digits_page.slider(key="fraction").set_value(0.47).run()
+    assert digits_page.number_input(key="samples_page").value == 1, "there is no such page of fewer images"
+    last = digits_page.number_input(key="samples_page").max
+    assert last == 5
+    digits_page.number_input(key="samples_page").set_value(last).run()
+    assert "No more images." in [caption.value for caption in sound(digits_page).caption]
+    assert 2 < len(digits_page.get("image")) < 10 + 2
+
+
+def test_images_are_counted_from_one_to_the_last_of_the_class(digits_page: AppTest) -> None:
+    image = digits_page.number_input(key="view_image")
+    assert (image.value, image.min) == (1, 1)
+    assert 100 < image.max < 150
+
+
 def test_views_change_with_the_seed_and_the_image_does_not(digits_page: AppTest) -> None:
     before = pictures(digits_page)
     digits_page.number_input(key="view_seed").set_value(1).run()
