@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from dashboard.text import plotly_escape
 from deit_core.runs import Point, Run
 
 Axis = Literal["epoch", "step", "time"]
@@ -35,13 +36,17 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Chart:
-    """`lines` are drawn one over the other, the last on top; `note` tells how to read them."""
+    """`lines` are drawn one over the other, the last on top.
+
+    `note` tells how to read them, `needs` what it takes for there to be any.
+    """
 
     lines: tuple[Line, ...]
     note: str
     number_format: str
     can_be_log: bool = False
     can_be_smoothed: bool = True
+    needs: str = "a few steps"
 
 
 _TRAIN_AND_VALIDATION = (
@@ -51,6 +56,7 @@ _LOSSES = (
     " A training loss holds label smoothing too, and a DeiT's the teacher's term; validation losses are without, so "
     "compare those."
 )
+_A_STUDENT = "a DeiT, or another run that learns from a teacher"
 
 CHARTS: dict[str, Chart] = {
     "Loss": Chart(
@@ -65,11 +71,13 @@ CHARTS: dict[str, Chart] = {
         ),
         "Validation accuracy of each head of a DeiT, and of their mean, which it predicts with.",
         ".1%",
+        needs="the end of an epoch",
     ),
     "Moving average": Chart(
         (Line("val_accuracy_ema", "epoch", "moving average", "dot"),),
         "Validation accuracy of the moving average of the weights, where a run judges it beside them.",
         ".1%",
+        needs="the end of an epoch of a run with optim.ema at beside",
     ),
     "Loss terms": Chart(
         (
@@ -80,11 +88,13 @@ CHARTS: dict[str, Chart] = {
         "distillation head against the teacher.",
         ".4f",
         can_be_log=True,
+        needs=_A_STUDENT,
     ),
     "Teacher agreement": Chart(
         (Line("train_agreement", "step"),),
         "Share of the training images where a DeiT's distillation head decides as the teacher does.",
         ".1%",
+        needs=_A_STUDENT,
     ),
     "Teacher looked up": Chart(
         (Line("teacher_hit_rate", "step"),),
@@ -92,6 +102,7 @@ CHARTS: dict[str, Chart] = {
         "earlier epoch or another student. The answers are the same either way; looked up they cost nothing.",
         ".1%",
         can_be_smoothed=False,
+        needs=f"{_A_STUDENT} whose answers are kept on disk",
     ),
     "Learning rate": Chart((Line("lr", "step"),), "Warm-up, then cosine decay.", ".2e", can_be_smoothed=False),
     "Images per second": Chart((Line("images_per_s", "step"),), "Training speed, without validation.", ".0f"),
@@ -259,7 +270,7 @@ class _Look(NamedTuple):
         return {
             "type": "scatter",
             "uid": f"{run.id} {line.metric} {what}",
-            "name": f"{run.number} {run.name}" + (f", {line.label}" if line.label else ""),
+            "name": plotly_escape(f"{run.number} {run.name}") + (f", {line.label}" if line.label else ""),
             "legendgroup": f"{run.id} {line.label}",
             "x": [x[index] for index in kept],
             "y": [y[index] for index in kept],

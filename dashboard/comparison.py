@@ -131,7 +131,7 @@ def _speed(points: Sequence[Point]) -> dict[str, float]:
 
 
 def _setting(value: Any, by_id: Mapping[str, Run]) -> str:
-    if value is None or value == ():
+    if value in (None, (), ""):
         return "–"
     if isinstance(value, str) and value in by_id:
         return escape(label(by_id[value]))
@@ -139,5 +139,5 @@ def _setting(value: Any, by_id: Mapping[str, Run]) -> str:
 
 
 def _named(mismatch: Mismatch) -> str:
-    first, second = ("none" if value is None else str(value) for value in mismatch.values)
+    first, second = ("none" if value in (None, "") else str(value) for value in mismatch.values)
     return f"{mismatch.path} ({first} and {second})"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import charts, state
-from dashboard.charts import AXES, CHARTS, Axis, Curve
+from dashboard.charts import AXES, CHARTS, Axis, Chart, Curve
 from dashboard.components.live_chart import live_chart
 from dashboard.run_status import label
 from dashboard.tables import points_table
@@ -87,7 +87,7 @@ def _draw_one(title: str, curves: Sequence[Curve], view: View, key: str) -> None
     figure = charts.figure(chart, curves, axis=view.axis, smoothing=view.smoothing, is_log=view.is_log)
     st.markdown(f"**{title}**", help=chart.note)
     if not figure["data"]:
-        st.caption(_why_empty(curves))
+        st.caption(_why_empty(chart, curves))
         return
     names = ", ".join(label(curve.run) for curve in curves)
     live_chart(
@@ -99,7 +99,7 @@ def _draw_one(title: str, curves: Sequence[Curve], view: View, key: str) -> None
     )
 
 
-def _why_empty(curves: Sequence[Curve]) -> str:
+def _why_empty(chart: Chart, curves: Sequence[Curve]) -> str:
     if any(curve.points for curve in curves):
-        return "None of these runs measures this: it takes a DeiT, which learns from a teacher."
+        return f"None of these runs has measured this: it takes {chart.needs}."
     return "Nothing is measured yet; the curve begins with the first steps."

@@ -5,9 +5,9 @@ Knows deit_core's estimates, which another process measures; nothing of what is 
 
 import streamlit as st
 
+from dashboard.run_status import is_live
 from dashboard.state import settings, store
 from dashboard.text import escape
-from deit_core.runs import Status
 from deit_core.runs.estimates import Estimate, Estimates
 from deit_core.spec import AnySpec
 from deit_core.wording import duration
@@ -49,7 +49,8 @@ def _find(spec: AnySpec) -> Estimate | None:
     found = estimates.get(spec)
     if found is not None or is_measuring:
         return found
-    if any(run.status == Status.RUNNING for run in store().runs()):
+    runs = store().runs()
+    if any(is_live(run, runs) for run in runs):  # those that queue begin in a moment
         return Estimate(0.0, {}, "it is measured while nothing trains, so as not to disturb it.")
     if document in asked:
         return Estimate(0.0, {}, f"the measuring failed; {settings().runs_dir / 'estimates'} holds its log.")

@@ -30,4 +30,4 @@ def choose_folder() -> str:
         offer_upload()
     if unpacked:
         st.success(f"Unpacked. To train on it, choose source *folder* on the Train page, with path {escape(unpacked)}.")
-    return path or ""
+    return (path or "").strip()

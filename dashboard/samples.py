@@ -5,6 +5,7 @@ it is called.
 """
 
 import io
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,14 +29,14 @@ _STRENGTHS = (
 )
 
 
-def show_samples(spec: DataSpec, known: SourceFacts) -> None:
-    """Training images of each class, a page of them at a time."""
+def show_samples(spec: DataSpec, known: SourceFacts, num_train: Sequence[int]) -> None:
+    """Training images of each class, a page of them at a time, of the `num_train` that there are."""
     st.subheader("Samples")
     with st.container(horizontal=True):
         page = st.number_input(
             "Page",
             1,
-            10_000,
+            math.ceil(max(num_train) / _NUM_SAMPLES),
             key="samples_page",
             width=160,
             help=f"{_NUM_SAMPLES} training images of each class a page.",
@@ -52,16 +53,21 @@ def show_samples(spec: DataSpec, known: SourceFacts) -> None:
     for label, title in list(enumerate(known.classes))[first : first + _NUM_CLASSES]:
         heading, row = st.columns([1, 9], vertical_alignment="center")
         heading.markdown(escape(title))
-        png = _samples(spec.model_dump_json(), label, (page - 1) * _NUM_SAMPLES)
-        row.image(png, alt=f"{_NUM_SAMPLES} training images of class {title}")
+        before = (page - 1) * _NUM_SAMPLES
+        count = min(_NUM_SAMPLES, num_train[label] - before)
+        if count > 0:
+            png = _samples(spec.model_dump_json(), label, before, count)
+            row.image(png, alt=f"{count} training images of class {title}")
+        else:
+            row.caption("No more images.")
 
 
 def _named(classes: Sequence[str]) -> str:
     return classes[0] if len(classes) == 1 else f"{classes[0]} to {classes[-1]}"
 
 
-def show_views(spec: DataSpec, known: SourceFacts) -> None:
-    """One training image beside what augmentation makes of it."""
+def show_views(spec: DataSpec, known: SourceFacts, num_train: Sequence[int]) -> None:
+    """One training image, of the `num_train` of each class, beside what augmentation makes of it."""
     from deit_core.data.preview import sample_views
 
     st.subheader("Augmented views")
@@ -74,7 +80,8 @@ def show_views(spec: DataSpec, known: SourceFacts) -> None:
         title = st.selectbox(
             "Class", known.classes, key=f"{spec.origin}_class", bind=None if spec.source == "folder" else "query-params"
         )
-        index = st.number_input("Image", 0, 100_000, key="view_image", bind="query-params")
+        label = known.classes.index(title)
+        number = st.number_input("Image", 1, max(1, num_train[label]), key="view_image", bind="query-params")
         padding = st.number_input(
             "Crop padding (px)",
             0,
@@ -92,10 +99,9 @@ def show_views(spec: DataSpec, known: SourceFacts) -> None:
             key=f"{spec.origin}_flip",
         )
     augment = AugmentSpec(crop_padding=padding, horizontal_flip=flip and known.flips_keep_class, **_choose_strengths())
-    label = known.classes.index(title)
-    image = _images(spec.model_dump_json(), label, index, 1)
+    image = _images(spec.model_dump_json(), label, number - 1, 1)
     other_label = (label + 1) % len(known.classes)
-    other = _images(spec.model_dump_json(), other_label, index, 1) if augment.mixes else None
+    other = _images(spec.model_dump_json(), other_label, number - 1, 1) if augment.mixes else None
     original, views = st.columns([1, 9])
     original.caption("Original")
     _show_row(original, image, _VIEW_SIDE, f"A training image of class {title}")
@@ -139,9 +145,9 @@ def _row(images: NDArray[np.uint8], side: int) -> bytes:
 
 
 @st.cache_data(max_entries=256, ttl=60, show_spinner=False)
-def _samples(spec_json: str, label: int, first: int) -> bytes:
+def _samples(spec_json: str, label: int, first: int, count: int) -> bytes:
     """A row of training images of a class, as a PNG."""
-    return _row(_images(spec_json, label, first, _NUM_SAMPLES), _SAMPLE_SIDE)
+    return _row(_images(spec_json, label, first, count), _SAMPLE_SIDE)
 
 
 @st.cache_data(max_entries=64, ttl=60, show_spinner=False)

@@ -1,5 +1,6 @@
-"""What people typed, made safe to show. Knows Streamlit's markdown; nothing of pages."""
+"""What people typed, made safe to show. Knows Streamlit's markdown and Plotly's; nothing of pages."""
 
+import html
 import re
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -11,3 +12,8 @@ def escape(text: str) -> str:
     # An escaped address is still made a link; an invisible character after "www", ":" and "@" prevents it.
     broken = _LINK_STARTS.sub("\\1\u2060", " ".join(text.split()))
     return _PUNCTUATION.sub(r"\\\1", broken)
+
+
+def plotly_escape(text: str) -> str:
+    """Text that shows literally in a Plotly chart, which takes some tags and entities of HTML."""
+    return html.escape(text, quote=False)

@@ -8,11 +8,12 @@ DeitError (ValueError)
   ResourceError      a machine without the memory or the disk space that a run needs
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 
 class DeitError(ValueError):
@@ -40,38 +41,50 @@ class ResourceError(DeitError):
 
 
 def spec_error(error: "ValidationError", document: Any) -> SpecError:
-    """Turn what pydantic found in a document into one SpecError, a sentence a field."""
-    return SpecError(" ".join(dict.fromkeys(_sentences(error, document))))
-
-
-def _sentences(error: "ValidationError", document: Any) -> Iterable[str]:
+    """Turn what pydantic found in a document into one SpecError, a sentence a mistake; runs may share one."""
+    found: dict[tuple[bool, str], dict[str, str]] = {}  # a mistake without its run -> run -> the sentence with its run
     details = error.errors()
     for detail in details:
         if detail["type"] == "too_short" and len(details) > 1:
             continue  # pydantic counts only the sound items: the others have their own sentences
-        loc = list(detail["loc"])
-        match loc:
-            case ["runs", int(index), *_] if isinstance(
-                document["runs"][index], dict
-            ):  # vit.optim.lr, not runs.1.optim.lr
-                loc[:2] = [document["runs"][index].get("name", f"runs.{index}")]
-        if "model" in loc[:-2]:
-            del loc[loc.index("model") + 1]  # pydantic names the family there; `replace` and --set do not
-        where = ".".join(str(part) for part in loc)
-        match detail["type"]:
-            case "extra_forbidden":
-                yield f"There is no field {where}; remove it or check its spelling."
-            case "missing":
-                yield f"{where} is missing; give it a value."
-            case "value_error":  # our own validators, already sentences
-                in_run = f"{loc[0]}: " if detail["loc"][:1] == ("runs",) and len(detail["loc"]) > 1 else ""
-                yield in_run + detail["msg"].removeprefix("Value error, ")
-            case "string_too_short" | "string_pattern_mismatch":
-                yield f"{where} is empty; give it a value."
-            case "union_tag_not_found":
-                yield f"{where}.family is missing; set it to vit, resnet9 or torchvision."
-            case "union_tag_invalid":
-                yield f"{where}.family should be one of {detail['ctx']['expected_tags']}."
-            case _:
-                what = detail["msg"].removeprefix("Input should be ")
-                yield f"{where} should be {what}, not {detail['input']!r}."
+        run, path = _place(detail["loc"], document)
+        found.setdefault((run == "", _sentence(detail, "", path)), {})[run] = _sentence(detail, run, path)
+    return SpecError(
+        " ".join(
+            f"{', '.join(runs)}: {sentence}" if len(runs) > 1 else next(iter(runs.values()))
+            for (_, sentence), runs in found.items()
+        )
+    )
+
+
+def _place(loc: Sequence[int | str], document: Any) -> tuple[str, str]:
+    """The run in which a mistake is, empty where it is in none, and the path of the field there."""
+    run, path = "", list(loc)
+    match path:
+        case ["runs", int(index), *rest] if isinstance(document["runs"][index], dict):  # not runs.1.optim.lr
+            run, path = str(document["runs"][index].get("name", f"runs.{index}")), rest
+    if "model" in path[:-2]:
+        del path[path.index("model") + 1]  # pydantic names the family there; `replace` and --set do not
+    return run, ".".join(map(str, path))
+
+
+def _sentence(detail: "ErrorDetails", run: str, path: str) -> str:
+    where = ".".join(filter(None, (run, path)))
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"There is no field {where}; remove it or check its spelling."
+        case "missing":
+            return f"{where} is missing; give it a value."
+        case "value_error":  # our own validators, already sentences
+            return (run and f"{run}: ") + detail["msg"].removeprefix("Value error, ")
+        case "string_too_short" | "string_pattern_mismatch":
+            return f"{where} is empty; give it a value."
+        case "string_too_long":
+            return f"{where} has more than {detail['ctx']['max_length']:,} characters; make it shorter."
+        case "union_tag_not_found":
+            return f"{where}.family is missing; set it to vit, resnet9 or torchvision."
+        case "union_tag_invalid":
+            return f"{where}.family should be one of {detail['ctx']['expected_tags']}."
+        case _:
+            what = detail["msg"].removeprefix("Input should be ")
+            return f"{where} should be {what}, not {detail['input']!r}."

@@ -160,6 +160,17 @@ def test_what_cannot_be_trained_is_one_sentence(changes: dict[str, object], word
     assert "\n" not in str(caught.value)
 
 
+def test_runs_that_share_a_mistake_share_its_sentence() -> None:
+    with pytest.raises(SpecError) as caught:
+        replace(presets.digits_quick(), {"optim.epochs": 0, "vit.optim.lr": 50})
+    assert str(caught.value) == (
+        "teacher, vit, deit: optim.epochs should be greater than or equal to 1, not 0. "
+        "vit.optim.lr should be less than or equal to 10, not 50."
+    )
+    with pytest.raises(SpecError, match=r"^vit, deit: Patches of 5 px do not divide images of 16 px; .*\.$"):
+        replace(presets.digits_quick(), {"model.patch_size": 5})
+
+
 def test_a_plain_vit_may_learn_from_a_teacher() -> None:
     spec = replace(presets.smoke(), {"distillation": {"teacher": "x", "kind": "soft"}})
     assert isinstance(spec, RunSpec)

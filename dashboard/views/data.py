@@ -15,10 +15,10 @@ from dashboard.folders import choose_folder
 from dashboard.navigation import link
 from dashboard.samples import show_samples, show_views
 from dashboard.state import facts, settings, source
-from dashboard.text import escape
+from dashboard.text import escape, plotly_escape
 from deit_core.catalog import SOURCES, SourceFacts, SourceName
 from deit_core.errors import DeitError
-from deit_core.spec import DataSpec
+from deit_core.spec import DataSpec, validated
 
 
 def render() -> None:
@@ -29,7 +29,7 @@ def render() -> None:
         return
     try:
         if name == "folder":
-            known = facts(DataSpec(source=name, path=path).model_dump_json())
+            known = facts(validated(DataSpec, {"source": name, "path": path}).model_dump_json())
         else:
             known = SOURCES[name]
         _describe(known)
@@ -39,9 +39,9 @@ def render() -> None:
         spec = _choose_cut(name, path, known)
         with st.spinner("Reading the images"):
             source(spec)
-        _show_counts(spec, known)
-        show_samples(spec, known)
-        show_views(spec, known)
+        num_train = _show_counts(spec, known)
+        show_samples(spec, known, num_train)
+        show_views(spec, known, num_train)
         if name == "folder":
             link("train", "Train on it: choose source folder and this path")
     except DeitError as error:
@@ -114,12 +114,13 @@ def _choose_cut(name: SourceName, path: str, known: SourceFacts) -> DataSpec:
     )
 
 
-def _show_counts(spec: DataSpec, known: SourceFacts) -> None:
+def _show_counts(spec: DataSpec, known: SourceFacts) -> list[int]:
+    """The counts as a chart; returns how many training images each class has."""
     counts, notes = _counts(spec.model_dump_json())
     st.subheader("Images per class")
     totals = ", ".join(f"{sum(numbers):,} {split}" for split, numbers in counts.items())
     st.caption(f"In all {totals}. A run learns from train, chooses its best epoch on validation and is judged on test.")
-    classes = known.classes
+    classes = [plotly_escape(name) for name in known.classes]
     figure = {
         "data": [
             {"type": "bar", "name": split, "x": classes, "y": numbers, "marker": {"color": colour}}
@@ -130,6 +131,7 @@ def _show_counts(spec: DataSpec, known: SourceFacts) -> None:
     st.plotly_chart(figure, key="counts", config={"displayModeBar": False}, alt=f"Images per class: {totals}.")
     for note in notes:
         st.caption(escape(note))
+    return counts["train"]
 
 
 def _is_here(name: SourceName) -> bool:
@@ -148,15 +150,16 @@ def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
     spec = DataSpec.model_validate_json(spec_json)
     loaded = source(spec)
     counts = {split: numbers.tolist() for split, numbers in class_counts(loaded, spec).items()}
-    mean, std, num_images = training_statistics(loaded, spec)
+    num_images = sum(map(sum, counts.values()))
+    streams = is_streamed(loaded, num_images, spec.img_size)  # refuses what does not fit, before an image is resized
+    mean, std, num_read = training_statistics(loaded, spec)
     notes = [
         f"Mean {_per_channel(mean)} and standard deviation {_per_channel(std)} of pixels in [0, 1], over "
-        f"{num_images:,} training images."
+        f"{num_read:,} training images."
     ]
     if spec.source != "folder":  # of a folder it takes every file
         notes[0] += f" SHA-256 {loaded.content_hash[:16]}."
-    num_images = sum(map(sum, counts.values()))
-    if is_streamed(loaded, num_images, spec.img_size):
+    if streams:
         size_gb = num_images * loaded.test_images.shape[1] * spec.img_size**2 / 1e9
         notes.append(
             f"At this size the images take {size_gb:.1f} GB, more than a quarter of this machine's memory: a run reads "

@@ -93,14 +93,16 @@ def _explain_rollout() -> None:
 
 def _guide() -> None:
     st.subheader("A first visit")
-    for url_path, label in (
-        ("data", "Data: look at the images, and at what augmentation makes of them"),
-        ("train", "Train: start the teacher, the ViT and the DeiT of digits-quick"),
-        ("runs", "Runs: watch loss and accuracy while they learn"),
-        ("compare", "Compare: set the DeiT beside the ViT"),
-        ("attention", "Attention: see where the tokens look"),
+    for url_path, label, more in (  # a label is one line, on a phone too
+        ("data", "Data: look at the images", "And at what augmentation makes of them."),
+        ("train", "Train: start digits-quick", "It trains a teacher, a ViT and a DeiT."),
+        ("runs", "Runs: watch them learn", "By their loss and their accuracy."),
+        ("compare", "Compare: set DeiT beside ViT", "Each number with its difference."),
+        ("attention", "Attention: see where tokens look", "From block to block, and over all of them."),
     ):
-        link(url_path, label)
+        with st.container(gap="xxsmall"):
+            link(url_path, label)
+            st.caption(more)
     st.caption(
         "Sources: Vision Transformer, Dosovitskiy et al. 2020 ([arXiv:2010.11929](https://arxiv.org/abs/2010.11929)). "
         "DeiT, Touvron et al. 2020 ([arXiv:2012.12877](https://arxiv.org/abs/2012.12877)). Soft distillation, Hinton, "

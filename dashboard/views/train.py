@@ -32,7 +32,7 @@ def render() -> None:
     if isinstance(spec, RunSpec) and spec.distillation:
         _choose_teacher(spec, changes, key)
     variant, error = _variant(changes)
-    _describe(variant or spec)
+    _describe(spec, variant)
     start(spec, variant, key=key)
     if variant is None:
         st.error(escape(error))
@@ -113,8 +113,15 @@ def _choose_teacher(run: RunSpec, changes: Changes, key: str) -> None:
     changes.set([run.name], "distillation.teacher", chosen)
 
 
-def _describe(spec: AnySpec) -> None:
-    if words := spec.description if isinstance(spec, ExperimentSpec) else spec.notes:
+def _describe(chosen: AnySpec, variant: AnySpec | None) -> None:
+    """What would be started; what was chosen, while its changes cannot be trained."""
+    spec = variant or chosen
+    words = _words(spec)
+    if variant is None:
+        st.caption("Without your changes, which cannot be trained:")
+    elif words and variant != chosen and words == _words(chosen):  # changes may have made them wrong
+        st.caption("Before your changes:")
+    if words:
         st.markdown(escape(words))
     runs = members(spec)
     expectation = spec.expectation if isinstance(spec, ExperimentSpec) else None
@@ -128,6 +135,10 @@ def _describe(spec: AnySpec) -> None:
         st.caption(f"When last measured, all of it took {took} ({where}).")
     else:
         st.caption("The test accuracy to expect of this has not been measured.")
+
+
+def _words(spec: AnySpec) -> str:
+    return spec.description if isinstance(spec, ExperimentSpec) else spec.notes
 
 
 def _describe_run(run: RunSpec, num_seeds: int, expected: str) -> None:

@@ -68,7 +68,7 @@ def _hold_out(part: Part, folder: ImageFolder) -> tuple[Part, Part]:
     labels = np.array(part.labels)
     num_test = ImageFolder(folder.root, folder.classes, part, None, None).num_test
     try:
-        kept, held = stratified_split(labels, num_test, seed=0)
+        kept, held = stratified_split(labels, num_test, seed=0, held_for="the test")
     except ValueError as error:
         raise DataError(
             f"{folder.root} holds too few images to hold out a test ({error}); add images, or a test folder."

@@ -11,16 +11,20 @@ from numpy.typing import NDArray
 Positions = NDArray[np.int64]
 
 
-def stratified_split(labels: NDArray[np.integer], num_held: int, seed: int) -> tuple[Positions, Positions]:
+def stratified_split(
+    labels: NDArray[np.integer], num_held: int, seed: int, *, held_for: str = "validation"
+) -> tuple[Positions, Positions]:
     """Positions of `labels` that stay, and the `num_held` that are held out, both in random order.
 
+    Args: held_for: what an error calls those that are held out.
     Raises: ValueError when a class is too small to be on both sides.
     """
     classes, counts = np.unique(labels, return_counts=True)
     num_kept = len(labels) - num_held
     if counts.min() < 2 or min(num_kept, num_held) < len(classes):
         raise ValueError(
-            f"{num_kept} and {num_held} images for {len(classes)} classes, the smallest of which has {counts.min()}"
+            f"{num_kept:,} for training and {num_held:,} for {held_for}, of {len(classes)} classes, the smallest of "
+            f"which has {counts.min()}"
         )
     return _draw(labels, num_held, seed)
 

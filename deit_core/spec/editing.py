@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from deit_core.errors import SpecError, spec_error
 from deit_core.spec.experiment import AnySpec, ExperimentSpec, members
 from deit_core.spec.run import RunSpec
+
+_Spec = TypeVar("_Spec", bound=BaseModel)
 
 
 def load_spec(text: str | bytes) -> AnySpec:
@@ -22,7 +24,7 @@ def load_spec(text: str | bytes) -> AnySpec:
         raise SpecError(f"This is not JSON ({error}); copy a spec from the Train page or a run's spec.json.") from None
     if not isinstance(document, dict):
         raise SpecError("A spec is a JSON object; copy one from the Train page or a run's spec.json.")
-    return _validate(ExperimentSpec if "runs" in document else RunSpec, document)
+    return validated(ExperimentSpec, document) if "runs" in document else validated(RunSpec, document)
 
 
 def replace(spec: AnySpec, changes: Mapping[str, Any]) -> AnySpec:
@@ -52,7 +54,18 @@ def replace(spec: AnySpec, changes: Mapping[str, Any]) -> AnySpec:
             target[keys[-1]] = value
     if changes and "expectation" in document:
         document["expectation"] = None  # it was measured on the unchanged spec
-    return _validate(type(spec), document)
+    return validated(type(spec), document)
+
+
+def validated(kind: type[_Spec], document: Mapping[str, Any]) -> _Spec:
+    """A spec, or a part of one, of its fields.
+
+    Raises: SpecError, a sentence a mistake.
+    """
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        raise spec_error(error, document) from None
 
 
 def changes_between(base: AnySpec, spec: AnySpec) -> dict[str, Any] | None:
@@ -97,14 +110,6 @@ def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") ->
             yield from _changes(old, value, f"{prefix}{name}.")
         elif old != value:
             yield prefix + name, value
-
-
-def _validate(kind: type[AnySpec], document: Any) -> AnySpec:
-    adapter: TypeAdapter[AnySpec] = TypeAdapter(kind)
-    try:
-        return adapter.validate_python(document)
-    except ValidationError as error:
-        raise spec_error(error, document) from None
 
 
 def _has(document: Any, keys: list[str]) -> bool:

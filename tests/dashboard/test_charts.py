@@ -1,7 +1,10 @@
 """The figures of curves: honest when smoothed and thinned, and readable without colour."""
 
 import random
+import tomllib
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +57,12 @@ def test_a_run_is_named_once_in_the_legend() -> None:
     traces = figure(CHARTS["Loss"], [a_curve(1), a_curve(2)], axis="epoch", smoothing=0.5)["data"]
     assert [trace["name"] for trace in traces if trace["showlegend"]] == ["1 smoke", "2 smoke"]
     assert len({trace["uid"] for trace in traces}) == len(traces) == 6
+
+
+def test_a_name_is_no_html() -> None:
+    run = replace(a_run(1), spec=smoke().model_copy(update={"name": "<b>owl"}))
+    traces = figure(CHARTS["Loss"], [a_curve()._replace(run=run)], axis="epoch")["data"]
+    assert {trace["name"] for trace in traces} == {"1 &lt;b&gt;owl"}
 
 
 @pytest.mark.parametrize(
@@ -148,15 +157,27 @@ def test_looks_are_unique_even_when_numbers_collide() -> None:
     assert len(set(colours)) == 6
 
 
-@pytest.mark.parametrize("page", ["#ffffff", "#0e1117"])
+@pytest.mark.parametrize("page", ["#ffffff", "#171614"])
 @pytest.mark.parametrize("colour", COLOURS)
 def test_colours_stand_out_in_light_and_in_dark(colour: str, page: str) -> None:
-    lighter, darker = sorted((_luminance(colour), _luminance(page)), reverse=True)
-    assert (lighter + 0.05) / (darker + 0.05) >= 3
+    assert _contrast(colour, page) >= 3
+
+
+@pytest.mark.parametrize(("name", "page"), [("light", "#ffffff"), ("dark", "#171614")])
+def test_buttons_can_be_read_and_stand_out(name: str, page: str) -> None:
+    theme = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text())["theme"]
+    assert _contrast(theme[name]["primaryColor"], "#ffffff") >= 4.5, "white words on a button"
+    assert _contrast(theme[name]["primaryColor"], page) >= 3
+    assert "primaryColor" not in theme, "it would take the dark theme away"
 
 
 def test_a_metric_that_no_run_measures_draws_nothing() -> None:
     assert figure(CHARTS["Teacher agreement"], [a_curve()], axis="epoch")["data"] == []
+
+
+def _contrast(one: str, other: str) -> float:
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 def _luminance(colour: str) -> float:

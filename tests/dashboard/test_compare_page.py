@@ -100,6 +100,16 @@ def test_an_unfair_pair_is_remarked_with_what_differs_and_why(
     assert "A fair comparison" not in said(page)
 
 
+def test_a_setting_that_is_empty_is_none(
+    run_page: RunPage, trio: dict[str, str], store: Store, tmp_path: object
+) -> None:
+    vit = presets.get("digits-quick").runs[1]  # type: ignore[union-attr]
+    other = a_variant(store, replace(vit, {"data.source": "folder", "data.path": "pets"}), tmp_path)
+    page = run_page("compare", compare=["2 vit", other])
+    assert "data.path (none and pets)" in literal(page.warning[0].value)
+    assert settings(page)["data.path"][:2] == ["–", "pets"]
+
+
 def test_runs_that_are_unfair_for_the_same_reasons_share_a_warning(run_page: RunPage, trio: dict[str, str]) -> None:
     page = run_page("compare", compare=["1 teacher", "2 vit", "3 deit"])
     (warning,) = page.warning

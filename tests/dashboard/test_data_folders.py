@@ -57,6 +57,7 @@ def test_an_uploaded_zip_is_unpacked_and_shown(run_page: RunPage, tmp_path: Path
     assert "folders" in page.success[0].value
     assert "18 train, 6 validation, 6 test" in captions(page.slider(key="val_fraction").set_value(0.25).run())
     assert not page.success
+    assert "&lt;b&gt;cow" in page.get("plotly_chart")[0].proto.spec, "a chart takes tags"
     assert "Mean 0." in captions(page)
     assert len(page.get("image")) == 2 + 2
     assert (state.settings().data_dir / "folders" / "animals" / "bee" / "0.png").exists()
@@ -126,6 +127,21 @@ def test_what_is_no_data_set_is_a_sentence(run_page: RunPage, tmp_path: Path, ma
     page = run_page("data", data="Folder of images", path=str(tmp_path / "nothing"))
     assert words in page.error[0].value
     assert not page.exception
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("~nouser/x", "home"), ("a" * 1001, "path has more than 1,000 characters; make it shorter.")]
+)
+def test_a_path_that_no_folder_can_have_is_a_sentence(run_page: RunPage, path: str, words: str) -> None:
+    page = run_page("data", data="Folder of images", path=path)
+    assert not page.exception
+    assert words in page.error[0].value.replace("\\", "")
+
+
+def test_a_path_of_spaces_is_none(run_page: RunPage) -> None:
+    page = run_page("data", data="Folder of images", path="   ")
+    assert not page.exception
+    assert not page.error
 
 
 def test_the_form_takes_a_folder(run_page: RunPage, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import download
-from deit_core.data import published
+from deit_core.data import preview, published, splits
 
 RunPage = Callable[..., AppTest]
 
@@ -39,6 +39,25 @@ def test_it_shows_samples_of_each_class_and_views_of_one(digits_page: AppTest) -
     assert len(digits_page.get("image")) == 10 + 2
 
 
+def test_pages_end_with_the_largest_class(digits_page: AppTest) -> None:
+    last = digits_page.number_input(key="samples_page").max
+    assert last == 9
+    digits_page.number_input(key="samples_page").set_value(last).run()
+    digits_page.slider(key="fraction").set_value(0.47).run()
+    assert digits_page.number_input(key="samples_page").value == 1, "there is no such page of fewer images"
+    last = digits_page.number_input(key="samples_page").max
+    assert last == 5
+    digits_page.number_input(key="samples_page").set_value(last).run()
+    assert "No more images." in [caption.value for caption in sound(digits_page).caption]
+    assert 2 < len(digits_page.get("image")) < 10 + 2
+
+
+def test_images_are_counted_from_one_to_the_last_of_the_class(digits_page: AppTest) -> None:
+    image = digits_page.number_input(key="view_image")
+    assert (image.value, image.min) == (1, 1)
+    assert 100 < image.max < 150
+
+
 def test_views_change_with_the_seed_and_the_image_does_not(digits_page: AppTest) -> None:
     before = pictures(digits_page)
     digits_page.number_input(key="view_seed").set_value(1).run()
@@ -64,6 +83,17 @@ def test_digits_are_never_mirrored(digits_page: AppTest) -> None:
 def test_a_fraction_too_small_is_a_sentence(digits_page: AppTest) -> None:
     digits_page.slider(key="fraction").set_value(0.01).run()
     assert "too few images of a class" in sound(digits_page).error[0].value
+
+
+def test_what_does_not_fit_is_refused_before_it_is_resized(
+    digits_page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr(splits, "_MEMORY_SHARE", 1e-6)
+    monkeypatch.setattr(preview, "resize", lambda *asked: read.append(asked))
+    digits_page.number_input(key="digits_size").set_value(512).run()
+    assert "half of this machine" in sound(digits_page).error[0].value
+    assert not read
 
 
 @pytest.mark.usefixtures("no_fashion_mnist")

@@ -18,3 +18,4 @@ def test_it_explains_names_its_sources_and_shows_the_way(run_page: Callable[...,
         "compare",
         "attention",
     ]
+    assert all(len(link.label) <= 36 for link in page.get("page_link")), "what a phone shows of it"

@@ -232,6 +232,8 @@ def test_charts_follow_the_address(trio: dict[str, str], run_page: RunPage) -> N
 def test_a_chart_without_curves_says_why(trio: dict[str, str], run_page: RunPage) -> None:
     page = run_page("runs", runs=["2 vit"], curve_charts=["Teacher agreement"])
     assert "it takes a DeiT" in said(page)
+    page = run_page("runs", runs=["3 deit"], curve_charts=["Moving average"])
+    assert "it takes the end of an epoch of a run with optim.ema at beside" in said(page)
 
 
 def test_pages_load_neither_torch_nor_pandas() -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dashboard.text import escape
+from dashboard.text import escape, plotly_escape
 
 
 @pytest.mark.parametrize("text", ["vit 2", "*a* _b_ `c`", "[x](http://e.org)", "$a$ :tada: :red[b]", "<b> & | ~ # >"])
@@ -21,3 +21,7 @@ def test_addresses_make_no_links(address: str) -> None:
 
 def test_lines_become_one() -> None:
     assert escape("a\n\n# b") == r"a \# b"
+
+
+def test_tags_and_entities_are_none_in_a_chart() -> None:
+    assert plotly_escape('<b>owls & "&lt;"') == '&lt;b&gt;owls &amp; "&amp;lt;"'

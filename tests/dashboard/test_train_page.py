@@ -36,7 +36,7 @@ class FakeEstimates:
         return spec in self.requested and not self.dies
 
     def cancel(self) -> None:
-        pass
+        self.requested.clear()
 
     def request(self, spec: AnySpec) -> None:
         self.requested.append(spec)
@@ -179,6 +179,18 @@ def test_what_cannot_be_trained_is_a_sentence_and_starts_nothing(train_page: Run
     assert not store.runs()
 
 
+def test_what_is_said_of_a_preset_is_not_said_of_its_variant(train_page: RunPage) -> None:
+    page = train_page(preset="smoke")
+    assert "your changes" not in words(page)
+    epochs = page.number_input(key="form1/smoke/optim.epochs")
+    epochs.set_value(200).run()
+    assert "Before your changes:" in words(sound(page))
+    assert "200 epochs" in words(page)
+    epochs.set_value(0).run()
+    assert "Without your changes, which cannot be trained:" in words(sound(page))
+    assert "200 epochs" not in words(page)
+
+
 def test_a_student_alone_needs_a_finished_teacher(train_page: RunPage, store: Store) -> None:
     page = train_page()
     page.segmented_control(key="alone").set_value("deit").run()
@@ -256,6 +268,16 @@ def test_a_measuring_that_dies_is_not_begun_for_ever(train_page: RunPage, estima
     estimates.found, estimates.dies = None, True
     page = train_page()
     assert "the measuring failed" in words(sound(page.run()))
+
+
+def test_what_is_started_breaks_off_the_measuring_and_trains_alone(
+    train_page: RunPage, estimates: type[FakeEstimates]
+) -> None:
+    estimates.found = None
+    page = train_page()
+    page.button(key="start").click().run()
+    assert "measured while nothing trains" in words(sound(page))
+    assert "Measuring how long" not in words(page)
 
 
 def test_what_cannot_be_estimated_says_why(train_page: RunPage, estimates: type[FakeEstimates]) -> None:

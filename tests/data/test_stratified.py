@@ -56,7 +56,8 @@ def test_shares_are_rounded_as_scikit_learn_rounds_them(fraction: float, val_fra
 
 
 def test_too_few_images_of_a_class_are_refused() -> None:
-    with pytest.raises(SpecError, match="1 and 2 images for 2 classes, the smallest of which has 1"):
+    words = "1 for training and 2 for validation, of 2 classes, the smallest of which has 1"
+    with pytest.raises(SpecError, match=words):
         split_indices(np.array([0, 0, 1]), 1.0, 0.5, 0)
 
 
