@@ -125,6 +125,39 @@ def test_a_vit_stands_beside_the_tokens_of_its_deit_and_the_teacher(
     assert [bar.value.count("uniform") for bar in page.html] == [1, 1, 1]
 
 
+def test_the_address_names_the_models_that_are_shown_at_first(
+    run_page: RunPage, looked: dict[str, str], store: Store
+) -> None:
+    names = {
+        key: f"{store.run(looked[name]).number} {name}" for key, name in (("att_left", "vit"), ("att_right", "deit"))
+    }
+    page = run_page("attention")
+    assert {key: page.query_params[key] for key in names} == names
+    newer = {store.run(run_id).name: run_id for run_id in submit(store, presets.get("digits-quick"))}
+    for run_id in newer.values():
+        save_checkpoints(store, run_id)
+        store.set_status(run_id, Status.RUNNING)
+        store.set_status(run_id, Status.COMPLETED)
+    assert run_page("attention").selectbox(key="att_left").value == newer["vit"]
+    linked = run_page("attention", **names)
+    assert linked.selectbox(key="att_left").value == looked["vit"]
+    assert linked.selectbox(key="att_right").value == looked["deit"]
+    linked.selectbox(key="att_right").set_value("").run()
+    assert table(linked)["columns"] == ["Picture", "ViT"]
+    assert table(run_page("attention", att_left=names["att_left"]))["columns"] == ["Picture", "ViT"]
+
+
+def test_a_model_that_is_gone_is_said(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_left="6 gone1", att_right="7 *gone2*")
+    assert [info.value for info in page.info] == [
+        "Run 6 gone1 is not here any more.",
+        "Run 7 \\*gone2\\* is not here any more.",
+    ]
+    assert table(page)["columns"] == ["Picture", "ViT"]
+    page.selectbox(key="att_right").set_value(looked["deit"]).run()
+    assert table(page)["columns"] == [*COLUMNS, TEACHER]
+
+
 def test_columns_can_be_left_out(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_shown=["Both tokens", "Teacher"])
     assert table(page)["columns"] == ["Picture", "ViT", "DeiT, both tokens", TEACHER]
