@@ -9,10 +9,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.attention import images
 from dashboard.attention.images import Checkpoint
 from dashboard.run_status import family, label
 from dashboard.state import settings
 from dashboard.text import escape
+from deit_core.catalog import SOURCES
+from deit_core.errors import DeitError
 from deit_core.runs import Run, Status, run_folder
 from deit_core.spec import VisionTransformerSpec
 
@@ -86,6 +89,17 @@ def choose(runs: Sequence[Run]) -> list[Choice]:
         return [chosen]
     other = _choose_weights(by_id[second], "att_right_weights")
     return [chosen] if other.file == chosen.file else [chosen, other]  # beside itself it would show nothing new
+
+
+def classes(choice: Choice) -> Sequence[str]:
+    """What a model tells apart, also where the folder that it learned from is gone."""
+    data = choice.run.spec.data
+    if data.source != "folder":  # then the page stands before the model is loaded
+        return SOURCES[data.source].classes
+    try:
+        return images.viewer(choice.checkpoint).card.classes
+    except DeitError:  # the table says why
+        return ()
 
 
 def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:

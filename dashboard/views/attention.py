@@ -11,7 +11,7 @@ from dashboard.attention import closer, models, pictures, table
 from dashboard.attention.maps import columns
 from dashboard.attention.panel import controls
 from dashboard.navigation import link
-from dashboard.state import facts, store
+from dashboard.state import store
 from dashboard.text import escape
 from deit_core.errors import DataError
 from deit_core.runs import Run
@@ -53,20 +53,14 @@ def _explore(runs: Sequence[Run]) -> None:
         side, main = st.container(width=188), st.container(width="stretch")
     with main.container(horizontal=True):
         choices = models.choose(models.ready(runs))
-    data = choices[0].run.spec.data
-    try:
-        classes = facts(data.model_dump_json()).classes
-    except DataError as error:  # the folder that the model learned from is gone or changed
-        main.error(escape(str(error)))
-        return
     with chooser:
-        load = pictures.choose(data)
+        load = pictures.choose(choices[0].run.spec.data)
     with side:
         set_to = controls(
             depth=max(choice.model.depth for choice in choices),
             num_heads=max(choice.model.num_heads for choice in choices),
             grid_side=max(choice.grid_side for choice in choices),
-            classes=classes,
+            classes=models.classes(choices[0]),
         )
     with main:
         shown = closer.choose_columns(columns(choices, models.teacher_of(choices, runs), set_to))

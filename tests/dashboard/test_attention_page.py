@@ -26,14 +26,15 @@ from deit_core.spec import AnySpec, RunSpec, replace
 RunPage = Callable[..., AppTest]
 
 
-def save_checkpoints(store: Store, run_id: str) -> None:
+def save_checkpoints(store: Store, run_id: str, classes: tuple[str, ...] = ()) -> None:
     """What two epochs of training leave behind."""
     spec = store.run(run_id).spec
+    classes = classes or SOURCES[spec.data.source].classes
     torch.manual_seed(len(spec.name))
     folder = run_folder(state.settings().runs_dir, run_id)
     card = ModelCard(
         spec=spec,
-        classes=SOURCES[spec.data.source].classes,
+        classes=classes,
         in_chans=1,
         mean=(0.3,),
         std=(0.3,),
@@ -43,7 +44,7 @@ def save_checkpoints(store: Store, run_id: str) -> None:
         metrics={"val_accuracy": 0.875},
     )
     for name in ("best", "last", "epochs/0001", "epochs/0002"):
-        save_weights(folder / f"{name}.safetensors", build_model(spec), card)
+        save_weights(folder / f"{name}.safetensors", build_model(spec, in_chans=1, num_classes=len(classes)), card)
 
 
 def submit(store: Store, spec: AnySpec) -> list[str]:
@@ -312,6 +313,8 @@ def test_an_upload_is_shown_to_all_and_survives_another_look(run_page: RunPage, 
     assert len(shown) == 6
     page.toggle(key="att_invert").set_value(True).run()
     assert pictures(page)[0] != shown[0]
+    page.segmented_control(key="att_picture").set_value("Camera").run()
+    assert "Give a picture" in page.info[0].value
     page.segmented_control(key="att_picture").set_value("Test set").run()
     page.segmented_control(key="att_picture").set_value("Upload").run()
     assert pictures(page)[0]
@@ -341,6 +344,24 @@ def test_a_data_set_that_is_not_here_says_where_to_get_it(
     page = run_page("attention")
     assert "Fashion-MNIST is not on this machine" in page.error[0].value
     assert page.page_link[0].value == "Get Fashion-MNIST"
+
+
+def test_a_model_whose_folder_is_gone_can_be_shown_an_upload(run_page: RunPage, store: Store, tmp_path: Path) -> None:
+    shapes = tmp_path / "shapes"
+    for name in ("train/disc", "train/ring"):
+        (shapes / name).mkdir(parents=True)
+        for index in range(10):
+            (shapes / name / f"{index}.png").write_bytes(png(16, 16))
+    spec = replace(presets.get("smoke"), {"data.source": "folder", "data.path": str(shapes)})
+    (run_id,) = submit(store, spec)
+    save_checkpoints(store, run_id, classes=("disc", "ring"))
+    shapes.rename(tmp_path / "moved")
+    page = run_page("attention", att_method="Attention relevance")
+    assert "The test images of folder shapes cannot be read any more" in page.error[0].value
+    assert page.selectbox(key="att_target").options == ["Predicted class", "disc", "ring"]
+    page.segmented_control(key="att_picture").set_value("Upload").run()
+    page.file_uploader[0].upload("shoe.png", png(90, 120)).run()
+    assert all(pictures(page))
 
 
 def test_one_layer_needs_no_choice_of_layers(run_page: RunPage, store: Store) -> None:
