@@ -21,6 +21,9 @@ _WHAT_IT_IS = (
     "flowed. It is the same whatever class one asks about, and it does not show which patches decided the prediction."
 )
 
+# Where Streamlit stacks columns too: beside the controls a phone has no room for pictures.
+_STACKED = "@media (max-width: 640px) { .st-key-att_parts > div { min-width: 100% } }"
+
 
 def render() -> None:
     runs = store().runs()
@@ -49,7 +52,8 @@ def _explore(runs: Sequence[Run]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.title("Attention", help=_WHAT_IT_IS, width="content")
         chooser = st.container(horizontal=True, horizontal_alignment="right", width="content")
-    with st.container(horizontal=True, gap="medium"):
+    st.html(f"<style>{_STACKED}</style>")
+    with st.container(horizontal=True, gap="medium", key="att_parts"):
         side, main = st.container(width=188), st.container(width="stretch")
     with main.container(horizontal=True):
         choices = models.choose(models.ready(runs))
