@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.attention import by_hand, depth, faithfulness, film, heads, predictions, variants
 from dashboard.attention.images import Picture
-from dashboard.attention.maps import OPTIONS, Column
+from dashboard.attention.maps import OPTIONS, TEACHER_OPTION, Column
 from dashboard.attention.panel import Controls
 from dashboard.text import escape
 from deit_core.errors import DeitError
@@ -26,15 +26,16 @@ _BY_HAND = "By hand"  # of none
 
 def choose_columns(columns: Sequence[Column]) -> list[Column]:
     """The columns that are shown, where there is a choice."""
-    there = {column.option for column in columns}
-    if there == {""}:
+    there = {column.option for column in columns} - {""}
+    if not there:
         return list(columns)
+    has_tokens = there != {TEACHER_OPTION}
     shown = st.pills(
         "Shown",
-        OPTIONS,
+        OPTIONS if has_tokens else [TEACHER_OPTION],
         selection_mode="multi",
-        default=OPTIONS[1:],
-        key="att_shown",
+        default=OPTIONS[1:] if has_tokens else [TEACHER_OPTION],
+        key="att_shown" if has_tokens else "att_shown_teacher",  # so that the choice of tokens is there again later
         bind="query-params",
         label_visibility="collapsed",
     )

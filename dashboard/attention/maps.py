@@ -29,8 +29,8 @@ _DEIT_OPTIONS: dict[str, Part] = {
     "Distillation token": "distillation",
     "Class − distillation": "difference",
 }
-_TEACHER_OPTION = "Teacher"
-OPTIONS = (*_DEIT_OPTIONS, _TEACHER_OPTION)
+TEACHER_OPTION = "Teacher"
+OPTIONS = (*_DEIT_OPTIONS, TEACHER_OPTION)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def columns(choices: Sequence[Choice], teacher: Choice | None, set_to: Controls)
         else:
             found += [Column(name, choice, part, option) for option, part in _DEIT_OPTIONS.items()]
     if teacher is not None:
-        found.append(Column("Teacher", teacher, "teacher", _TEACHER_OPTION))
+        found.append(Column("Teacher", teacher, "teacher", TEACHER_OPTION))
     return found
 
 

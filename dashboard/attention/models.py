@@ -9,13 +9,19 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.attention import images
 from dashboard.attention.images import Checkpoint
 from dashboard.run_status import family, label
 from dashboard.state import settings
+from dashboard.text import escape
+from deit_core.catalog import SOURCES
+from deit_core.errors import DeitError
 from deit_core.runs import Run, Status, run_folder
 from deit_core.spec import VisionTransformerSpec
 
 _BEST = "Best epoch"
+_NOTHING = "Nothing"
+_LEFT, _RIGHT = "att_left", "att_right"
 
 
 @dataclass(frozen=True)
@@ -58,24 +64,24 @@ def epoch_files(run: Run) -> dict[int, Path]:
 def choose(runs: Sequence[Run]) -> list[Choice]:
     """The widgets for one model and another beside it."""
     by_id = {run.id: run for run in runs}
-    ids = list(by_id)
     left, right = _pair(runs)
+    _name_in_address(runs, left, right)
     first = st.selectbox(
         "Model",
-        ids,
-        index=ids.index(left.id),
+        list(by_id),
+        index=None,  # so that the address always names it
         format_func=lambda run_id: label(by_id[run_id]),
-        key="att_left",
+        key=_LEFT,
         bind="query-params",
+        placeholder=label(left),
         width=170,
     )
-    chosen = _choose_weights(by_id[first], "att_left_weights")
+    chosen = _choose_weights(by_id[first or left.id], "att_left_weights")
     second = st.selectbox(
         "Beside it",
-        ["", *ids],
-        index=ids.index(right.id) + 1 if right else 0,
-        format_func=lambda run_id: label(by_id[run_id]) if run_id else "Nothing",
-        key="att_right",
+        ["", *by_id],
+        format_func=lambda run_id: label(by_id[run_id]) if run_id else _NOTHING,
+        key=_RIGHT,
         bind="query-params",
         width=170,
     )
@@ -83,6 +89,17 @@ def choose(runs: Sequence[Run]) -> list[Choice]:
         return [chosen]
     other = _choose_weights(by_id[second], "att_right_weights")
     return [chosen] if other.file == chosen.file else [chosen, other]  # beside itself it would show nothing new
+
+
+def classes(choice: Choice) -> Sequence[str]:
+    """What a model tells apart, also where the folder that it learned from is gone."""
+    data = choice.run.spec.data
+    if data.source != "folder":  # then the page stands before the model is loaded
+        return SOURCES[data.source].classes
+    try:
+        return images.viewer(choice.checkpoint).card.classes
+    except DeitError:  # the table says why
+        return ()
 
 
 def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
@@ -105,6 +122,26 @@ def _pair(runs: Sequence[Run]) -> tuple[Run, Run | None]:
             if together and (family(vit), family(deit)) == ("ViT", "DeiT"):
                 return vit, deit
     return completed_first[0], None
+
+
+def _name_in_address(runs: Sequence[Run], left: Run, right: Run | None) -> None:
+    """Set the models that neither a link nor a person chose, and the address with them.
+
+    A reload then shows the same models, also when a newer pair has finished.
+    """
+    names = {run.id: label(run) for run in runs}
+    named = {key: st.query_params[key] for key in (_LEFT, _RIGHT) if key in st.query_params}
+    is_first = not named and _LEFT not in st.session_state
+    for key, default in ((_LEFT, left.id), (_RIGHT, right.id if right and is_first else "")):
+        here = {"": _NOTHING, **names} if key == _RIGHT else names
+        is_set = st.session_state.get(key) in here
+        if is_set or (key not in st.session_state and named.get(key) in here.values()):
+            continue
+        if key in named and named[key] not in here.values():
+            st.info(f"Run {escape(named[key])} is not here any more.")
+        if key not in st.session_state and default:  # as in `put`, it does not reach the address by itself
+            st.query_params[key] = names[default]
+        st.session_state[key] = default
 
 
 def _choose_weights(run: Run, key: str) -> Choice:

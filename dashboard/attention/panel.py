@@ -168,7 +168,7 @@ def _discard() -> float:
 def _layers(depth: int) -> tuple[int, int]:
     if depth == 1:  # a slider needs two ends
         return 1, 1
-    first, last = st.slider(
+    ends = st.slider(
         "Layers",
         1,
         depth,
@@ -177,7 +177,7 @@ def _layers(depth: int) -> tuple[int, int]:
         bind="query-params",
         help="The layers that are followed; the others pass everything on. Both ends on one layer show it by itself.",
     )
-    return first, last
+    return min(ends), max(ends)  # an address may have them in either order
 
 
 def _heads(num_heads: int) -> str | int:

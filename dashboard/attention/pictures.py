@@ -10,6 +10,8 @@ from dashboard.attention import images
 from dashboard.attention.images import Picture
 from dashboard.navigation import link
 from dashboard.state import facts, settings, source
+from dashboard.text import escape
+from deit_core.errors import DataError
 from deit_core.facts import title_of
 from deit_core.spec import DataSpec
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 _EVERY_CLASS = "One of each class"
-_OWN = "att_own_picture"  # in the session: an upload survives a visit to another page
+_OWN = "{}_picture"  # in the session, one a widget: an upload survives a visit to another page
 
 Load = Callable[[], list[Picture]]
 
@@ -40,6 +42,7 @@ def choose(data: DataSpec) -> Load:
         bind="query-params",
         help="For models that learned from light things on black; most photographs show no such.",
     )
+    key = "att_upload" if kind == "Upload" else "att_camera"
     if kind == "Upload":
         file = st.file_uploader(
             "Your picture",
@@ -47,24 +50,27 @@ def choose(data: DataSpec) -> Load:
             max_upload_size=20,
             label_visibility="collapsed",
             width=320,
-            key="att_upload",
+            key=key,
             on_change=_remember,
-            args=("att_upload",),
+            args=(key,),
         )
     else:
         file = st.camera_input(
             "Take a picture",
             label_visibility="collapsed",
             width=320,
-            key="att_camera",
+            key=key,
             on_change=_remember,
-            args=("att_camera",),
+            args=(key,),
         )
-    return partial(_own, file or st.session_state.get(_OWN), invert)
+    return partial(_own, file or st.session_state.get(_OWN.format(key)), invert)
 
 
 def _choose_test_images(data: DataSpec) -> Load:
-    known = facts(data.model_dump_json())
+    try:
+        known = facts(data.model_dump_json())
+    except DataError:
+        return partial(_say_gone, data)
     label = st.selectbox("Class", [*known.classes, _EVERY_CLASS], key="att_class", bind="query-params", width=160)
     largest = max(1, known.num_test // len(known.classes))
     number = st.number_input("Image", 1, largest, key="att_image", bind="query-params", width=110)
@@ -99,6 +105,11 @@ def _test_images(data: DataSpec, wanted: list[tuple[int, int]]) -> list[Picture]
     return pictures
 
 
+def _say_gone(data: DataSpec) -> list[Picture]:
+    st.error(f"The test images of {escape(title_of(data))} cannot be read any more. Upload a picture to go on.")
+    return []
+
+
 def _own(file: "UploadedFile | None", invert: bool) -> list[Picture]:
     if file is None:
         st.info("Give a picture of one thing. The models see the square in its middle.")
@@ -107,4 +118,4 @@ def _own(file: "UploadedFile | None", invert: bool) -> list[Picture]:
 
 
 def _remember(key: str) -> None:
-    st.session_state[_OWN] = st.session_state[key]
+    st.session_state[_OWN.format(key)] = st.session_state[key]

@@ -27,6 +27,9 @@ Row = Sequence[Found | None]
 
 def draw(pictures: Sequence[Picture], columns: Sequence[Column], set_to: Controls) -> None:
     """Draw everything that can be drawn, and say in sentences what cannot."""
+    if not columns:
+        st.info("Choose a token to show.")
+        return
     with st.spinner("Looking at the pictures"):
         rows, mistakes = _find_all(pictures, columns, set_to)
     for mistake in mistakes:
@@ -183,6 +186,8 @@ def _style(kind: Kind, found: Sequence[Found], set_to: Controls) -> Style:
 
 
 def _why_empty(set_to: Controls) -> str:
+    if set_to.method == "rollout" and set_to.residual == 1:
+        return "All information passes by the residual connection, and attention moves none: lower the residual."
     if set_to.method == "rollout":
         return "Nothing reaches a patch in an empty map. Lower the discard ratio, or set its scope to row."
     return "An empty map means that no patch speaks for this class. Ask about another class to see what speaks for it."

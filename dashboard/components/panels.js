@@ -174,6 +174,7 @@ class Table {
     this.rowHeaders.forEach((header, index) => (header.textContent = rowTitles[index]));
     rows.forEach((row, i) => row.forEach((panel, j) => this.panels[i][j].update(panel)));
     if (data.pick === "panel") this.keepOneTabStop();
+    if (this.refocus) this.giveFocusBack();
   }
 
   // Only a table of another shape is built anew; it takes the panels at the same places over.
@@ -182,6 +183,7 @@ class Table {
     const shape = [rows.length, rows[0]?.length, columns.length, rowTitles.length].join();
     if (shape === this.shape) return;
     this.shape = shape;
+    const focused = this.panels.flat().find((panel) => panel.frame === this.node.getRootNode().activeElement);
     this.panels = rows.map((row, i) => row.map((_, j) => this.panels[i]?.[j] ?? new Panel(this, i, j)));
     this.headers = columns.map((title) => createTitle("columnheader", title));
     this.rowHeaders = rowTitles.map((title) => createTitle("rowheader", title));
@@ -196,6 +198,15 @@ class Table {
       lines.unshift(line);
     }
     this.node.replaceChildren(...lines);
+    this.refocus = focused; // taking a node out takes its focus away
+  }
+
+  // The panel in focus keeps it; if it is gone, the next to its left has it.
+  giveFocusBack() {
+    const { row, column } = this.refocus.place;
+    this.refocus = null;
+    const left = (this.panels[row] ?? []).slice(0, column + 1);
+    left.findLast((panel) => panel.data && panel.frame.hasAttribute("tabindex"))?.frame.focus();
   }
 
   // So that one press of Tab leads past a hundred panels; the arrow keys go from one to the next.

@@ -11,7 +11,7 @@ from dashboard.attention import closer, models, pictures, table
 from dashboard.attention.maps import columns
 from dashboard.attention.panel import controls
 from dashboard.navigation import link
-from dashboard.state import facts, store
+from dashboard.state import store
 from dashboard.text import escape
 from deit_core.errors import DataError
 from deit_core.runs import Run
@@ -20,6 +20,9 @@ _WHAT_IT_IS = (
     "A rollout follows attention from the output back through the layers and shows where information could have "
     "flowed. It is the same whatever class one asks about, and it does not show which patches decided the prediction."
 )
+
+# Where Streamlit stacks columns too: beside the controls a phone has no room for pictures.
+_STACKED = "@media (max-width: 640px) { .st-key-att_parts > div { min-width: 100% } }"
 
 
 def render() -> None:
@@ -49,24 +52,19 @@ def _explore(runs: Sequence[Run]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.title("Attention", help=_WHAT_IT_IS, width="content")
         chooser = st.container(horizontal=True, horizontal_alignment="right", width="content")
-    with st.container(horizontal=True, gap="medium"):
+    st.html(f"<style>{_STACKED}</style>")
+    with st.container(horizontal=True, gap="medium", key="att_parts"):
         side, main = st.container(width=188), st.container(width="stretch")
     with main.container(horizontal=True):
         choices = models.choose(models.ready(runs))
-    data = choices[0].run.spec.data
-    try:
-        classes = facts(data.model_dump_json()).classes
-    except DataError as error:  # the folder that the model learned from is gone or changed
-        main.error(escape(str(error)))
-        return
     with chooser:
-        load = pictures.choose(data)
+        load = pictures.choose(choices[0].run.spec.data)
     with side:
         set_to = controls(
             depth=max(choice.model.depth for choice in choices),
             num_heads=max(choice.model.num_heads for choice in choices),
             grid_side=max(choice.grid_side for choice in choices),
-            classes=classes,
+            classes=models.classes(choices[0]),
         )
     with main:
         shown = closer.choose_columns(columns(choices, models.teacher_of(choices, runs), set_to))

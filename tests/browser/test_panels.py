@@ -72,7 +72,8 @@ def heads():
         return Panel(png(4, 4, i + j), f"Layer {i + 1}, head {j + 1}", [[1.0] * 4] * 4, chosen=(i, j) == chosen)
 
     num_layers = 2 if st.toggle("Shallow") else 3
-    rows = [[head(i, j) for j in range(12)] for i in range(num_layers)]
+    num_heads = 4 if chosen == (0, 11) else 12
+    rows = [[head(i, j) for j in range(num_heads)] for i in range(num_layers)]
     panels(rows, key="heads", pick="panel", on_pick=choose, min_width=44, smooth=True)
     st.text(f"head {chosen}")
 
@@ -283,6 +284,18 @@ def test_table_of_another_shape_takes_its_panels_over(page: Page, table: Locator
     panels.nth(30).click()
     expect(page.get_by_text("head (2, 6)")).to_be_visible()
     assert page_errors == []
+
+
+def test_focus_stays_when_a_pick_changes_the_shape(page: Page, table: Locator) -> None:
+    panels = page.get_by_role("table").nth(1).get_by_role("button")
+    page.get_by_role("button", name="Layer 1, head 12", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(panels).to_have_count(12)
+    last = page.get_by_role("button", name="Layer 1, head 4", exact=True)
+    expect(last).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(panels).to_have_count(36)
+    expect(last).to_be_focused()
 
 
 def test_tip_stays_at_its_patch_while_the_page_scrolls(page: Page, mapped: Locator) -> None:

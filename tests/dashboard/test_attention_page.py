@@ -26,14 +26,15 @@ from deit_core.spec import AnySpec, RunSpec, replace
 RunPage = Callable[..., AppTest]
 
 
-def save_checkpoints(store: Store, run_id: str) -> None:
+def save_checkpoints(store: Store, run_id: str, classes: tuple[str, ...] = ()) -> None:
     """What two epochs of training leave behind."""
     spec = store.run(run_id).spec
+    classes = classes or SOURCES[spec.data.source].classes
     torch.manual_seed(len(spec.name))
     folder = run_folder(state.settings().runs_dir, run_id)
     card = ModelCard(
         spec=spec,
-        classes=SOURCES[spec.data.source].classes,
+        classes=classes,
         in_chans=1,
         mean=(0.3,),
         std=(0.3,),
@@ -43,7 +44,7 @@ def save_checkpoints(store: Store, run_id: str) -> None:
         metrics={"val_accuracy": 0.875},
     )
     for name in ("best", "last", "epochs/0001", "epochs/0002"):
-        save_weights(folder / f"{name}.safetensors", build_model(spec), card)
+        save_weights(folder / f"{name}.safetensors", build_model(spec, in_chans=1, num_classes=len(classes)), card)
 
 
 def submit(store: Store, spec: AnySpec) -> list[str]:
@@ -122,12 +123,60 @@ def test_a_vit_stands_beside_the_tokens_of_its_deit_and_the_teacher(
     assert np.shape(row[1]["values"]) == (8, 8)
     difference = np.subtract(row[2]["values"], row[3]["values"])
     np.testing.assert_allclose(difference, row[4]["values"], atol=2e-3)
-    assert [bar.value.count("uniform") for bar in page.html] == [1, 1, 1]
+    assert sum(bar.value.count("uniform") for bar in page.html) == 3
+
+
+def test_the_address_names_the_models_that_are_shown_at_first(
+    run_page: RunPage, looked: dict[str, str], store: Store
+) -> None:
+    names = {
+        key: f"{store.run(looked[name]).number} {name}" for key, name in (("att_left", "vit"), ("att_right", "deit"))
+    }
+    page = run_page("attention")
+    assert {key: page.query_params[key] for key in names} == names
+    newer = {store.run(run_id).name: run_id for run_id in submit(store, presets.get("digits-quick"))}
+    for run_id in newer.values():
+        save_checkpoints(store, run_id)
+        store.set_status(run_id, Status.RUNNING)
+        store.set_status(run_id, Status.COMPLETED)
+    assert run_page("attention").selectbox(key="att_left").value == newer["vit"]
+    linked = run_page("attention", **names)
+    assert linked.selectbox(key="att_left").value == looked["vit"]
+    assert linked.selectbox(key="att_right").value == looked["deit"]
+    linked.selectbox(key="att_right").set_value("").run()
+    assert table(linked)["columns"] == ["Picture", "ViT"]
+    assert table(run_page("attention", att_left=names["att_left"]))["columns"] == ["Picture", "ViT"]
+
+
+def test_a_model_that_is_gone_is_said(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_left="6 gone1", att_right="7 *gone2*")
+    assert [info.value for info in page.info] == [
+        "Run 6 gone1 is not here any more.",
+        "Run 7 \\*gone2\\* is not here any more.",
+    ]
+    assert table(page)["columns"] == ["Picture", "ViT"]
+    page.selectbox(key="att_right").set_value(looked["deit"]).run()
+    assert table(page)["columns"] == [*COLUMNS, TEACHER]
 
 
 def test_columns_can_be_left_out(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_shown=["Both tokens", "Teacher"])
     assert table(page)["columns"] == ["Picture", "ViT", "DeiT, both tokens", TEACHER]
+
+
+def test_only_columns_that_are_there_can_be_left_out(run_page: RunPage, looked: dict[str, str], store: Store) -> None:
+    page = run_page("attention", att_shown=["Both tokens", "Teacher"])
+    page.segmented_control(key="att_query").set_value("Patch").run()
+    (pills,) = page.pills
+    assert pills.options == ["Teacher"]
+    pills.set_value([]).run()
+    assert table(page)["columns"] == ["Picture", "ViT", "DeiT"]
+    page.segmented_control(key="att_query").set_value("Output tokens").run()
+    assert table(page)["columns"] == ["Picture", "ViT", "DeiT, both tokens", TEACHER]
+    page.selectbox(key="att_left").set_value(looked["deit"])
+    page.selectbox(key="att_right").set_value("").run()
+    page.pills(key="att_shown").set_value([]).run()
+    assert [info.value for info in page.info] == ["Choose a token to show."]
 
 
 def test_a_slider_move_changes_maps_and_looks_at_nothing_again(
@@ -241,6 +290,15 @@ def test_an_empty_map_says_why(run_page: RunPage, looked: dict[str, str]) -> Non
     assert "Lower the discard ratio" in page.warning[0].value
     page.segmented_control(key="att_scope").set_value("row").run()
     assert not page.warning
+    page.slider(key="att_residual").set_value(1.0).run()
+    assert "lower the residual" in page.warning[0].value
+    assert "discard" not in page.warning[0].value
+
+
+def test_layers_in_the_address_may_stand_in_any_order(run_page: RunPage, looked: dict[str, str]) -> None:
+    assert pictures(run_page("attention", att_layers=["3", "2"])) == pictures(
+        run_page("attention", att_layers=["2", "3"])
+    )
 
 
 def test_the_address_restores_the_view(run_page: RunPage, looked: dict[str, str]) -> None:
@@ -279,6 +337,8 @@ def test_an_upload_is_shown_to_all_and_survives_another_look(run_page: RunPage, 
     assert len(shown) == 6
     page.toggle(key="att_invert").set_value(True).run()
     assert pictures(page)[0] != shown[0]
+    page.segmented_control(key="att_picture").set_value("Camera").run()
+    assert "Give a picture" in page.info[0].value
     page.segmented_control(key="att_picture").set_value("Test set").run()
     page.segmented_control(key="att_picture").set_value("Upload").run()
     assert pictures(page)[0]
@@ -308,6 +368,24 @@ def test_a_data_set_that_is_not_here_says_where_to_get_it(
     page = run_page("attention")
     assert "Fashion-MNIST is not on this machine" in page.error[0].value
     assert page.page_link[0].value == "Get Fashion-MNIST"
+
+
+def test_a_model_whose_folder_is_gone_can_be_shown_an_upload(run_page: RunPage, store: Store, tmp_path: Path) -> None:
+    shapes = tmp_path / "shapes"
+    for name in ("train/disc", "train/ring"):
+        (shapes / name).mkdir(parents=True)
+        for index in range(10):
+            (shapes / name / f"{index}.png").write_bytes(png(16, 16))
+    spec = replace(presets.get("smoke"), {"data.source": "folder", "data.path": str(shapes)})
+    (run_id,) = submit(store, spec)
+    save_checkpoints(store, run_id, classes=("disc", "ring"))
+    shapes.rename(tmp_path / "moved")
+    page = run_page("attention", att_method="Attention relevance")
+    assert "The test images of folder shapes cannot be read any more" in page.error[0].value
+    assert page.selectbox(key="att_target").options == ["Predicted class", "disc", "ring"]
+    page.segmented_control(key="att_picture").set_value("Upload").run()
+    page.file_uploader[0].upload("shoe.png", png(90, 120)).run()
+    assert all(pictures(page))
 
 
 def test_one_layer_needs_no_choice_of_layers(run_page: RunPage, store: Store) -> None:

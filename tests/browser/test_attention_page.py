@@ -1,0 +1,58 @@
+"""The Attention page over an untrained model in a real browser: what only a browser and its server's terminal tell."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deit_core import presets
+from deit_core.catalog import SOURCES
+from deit_core.models import ModelCard, build_model, save_weights
+from deit_core.runs import Status, enqueue, open_store, run_folder
+from deit_core.spec import RunSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.browser
+
+
+def save_model(runs_dir: Path) -> None:
+    """What a run leaves behind."""
+    spec = presets.get("smoke")
+    assert isinstance(spec, RunSpec)
+    store = open_store(f"sqlite:///{runs_dir / 'runs.sqlite'}")
+    (run_id,) = enqueue(store, spec)
+    for status in (Status.RUNNING, Status.COMPLETED):
+        store.set_status(run_id, status)
+    store.close()
+    classes = SOURCES[spec.data.source].classes
+    card = ModelCard(
+        spec=spec, classes=classes, in_chans=1, mean=(0.3,), std=(0.3,), data_hash="", epoch=1, step=1, metrics={}
+    )
+    for name in ("best", "last"):
+        save_weights(run_folder(runs_dir, run_id) / f"{name}.safetensors", build_model(spec), card)
+
+
+def test_a_phone_has_the_pictures_below_the_controls(page: Page, serve_app: Any, tmp_path: Path) -> None:
+    save_model(tmp_path)
+    url = serve_app(ROOT / "dashboard" / "app.py", env={"DEIT_RUNS_DIR": str(tmp_path)})
+    page.goto(f"{url}/attention")
+    table = page.get_by_role("table")
+    advanced = page.get_by_role("button", name="Advanced")
+    expect(table).to_be_visible(timeout=60_000)
+
+    def places() -> tuple[Any, Any]:
+        return table.bounding_box(), advanced.bounding_box()
+
+    pictures, control = places()
+    assert pictures["x"] > control["x"] + control["width"]
+    page.set_viewport_size({"width": 390, "height": 900})
+    expect(page.locator(".st-key-att_parts > div").last).to_have_css("min-width", "100%")
+    pictures, control = places()
+    assert pictures["y"] > control["y"] + control["height"]
+    assert pictures["width"] > 300
+
+    page.get_by_role("application", name="Attention over the picture").click()
+    expect(page.get_by_role("spinbutton", name="Row")).to_be_visible()
+    assert "default value" not in serve_app.said(url)
