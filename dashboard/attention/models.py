@@ -138,7 +138,8 @@ def _name_in_address(runs: Sequence[Run], left: Run, right: Run | None) -> None:
         if is_set or (key not in st.session_state and named.get(key) in here.values()):
             continue
         if key in named and named[key] not in here.values():
-            st.info(f"Run {escape(named[key])} is not here any more.")
+            name = escape(named[key])
+            st.info(f"Run {name} is not here: deleted since, without attention, or before its first epoch.")
         if key not in st.session_state and default:  # as in `put`, it does not reach the address by itself
             st.query_params[key] = names[default]
         st.session_state[key] = default

@@ -151,8 +151,8 @@ def test_the_address_names_the_models_that_are_shown_at_first(
 def test_a_model_that_is_gone_is_said(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_left="6 gone1", att_right="7 *gone2*")
     assert [info.value for info in page.info] == [
-        "Run 6 gone1 is not here any more.",
-        "Run 7 \\*gone2\\* is not here any more.",
+        "Run 6 gone1 is not here: deleted since, without attention, or before its first epoch.",
+        "Run 7 \\*gone2\\* is not here: deleted since, without attention, or before its first epoch.",
     ]
     assert table(page)["columns"] == ["Picture", "ViT"]
     page.selectbox(key="att_right").set_value(looked["deit"]).run()
