@@ -42,7 +42,7 @@ def load_pages() -> None:
     time.sleep(_FIRST_PAINT_S)
     for url_path in _PAGES:
         import_module(f"dashboard.views.{url_path}")
-    import_module("pandas")  # comes with the first table
+    import_module("pandas")  # comes with the first table or component
 
 
 def link(url_path: str, label: str) -> None:

@@ -1,6 +1,6 @@
 """Tables of runs and of their points, as data frames. Knows runs; no widgets beyond how a column is shown.
 
-pandas is imported with the first table: the page above it is on the screen by then.
+pandas is imported with the first table or component: the title of the page is on the screen by then.
 """
 
 from collections.abc import Iterable, Sequence

@@ -38,15 +38,15 @@ def render() -> None:
         if chosen:
             view = curves.controls()
             curves.download(chosen)
-    middle = st.container()
+    middle, charts, bottom = st.container(), st.container(), st.container()
     drawn = live.drawn(runs, [run.id for run in chosen])
-    if chosen:
-        curves.draw(chosen, view, key="runs")
-    else:
-        st.caption("Tick runs in the table to see their curves, and to stop, resume or delete them.")
-    bottom = st.container()
     with top:
-        _progress(drawn, middle, bottom)
+        _progress(drawn, middle, bottom)  # before the curves: the title is in it
+    with charts:
+        if chosen:
+            curves.draw(chosen, view, key="runs")
+        else:
+            st.caption("Tick runs in the table to see their curves, and to stop, resume or delete them.")
 
 
 @st.fragment
@@ -54,6 +54,7 @@ def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator)
     """All that changes while runs train, but for the curves; drawn again when the live feed says so."""
     launcher().tend()
     runs = store().runs()
+    listed = _filter(runs)  # before the first component, with which Streamlit imports pandas
     with bottom:
         if live_feed(drawn, runs, key="runs_feed") == "page":
             st.rerun()
@@ -61,7 +62,7 @@ def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator)
     chosen = [by_id[run_id] for run_id in st.session_state["runs"] if run_id in by_id]
     if {run.id for run in chosen} != drawn.seqs.keys():
         st.rerun()  # others were ticked, or one is deleted
-    _table(_filter(runs), runs, chosen)
+    _table(listed, runs, chosen)
     with middle:
         if trouble := launcher().trouble:
             st.error(escape(trouble))

@@ -244,3 +244,17 @@ def test_pages_load_neither_torch_nor_pandas() -> None:
         "sys.exit(bool({'torch', 'pandas'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_title_and_the_filter_are_drawn_before_what_imports_pandas(
+    trio: dict[str, str], run_page: RunPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mount(*_: object, **__: object) -> None:  # imports pandas in a browser, and in an AppTest does nothing
+        raise RuntimeError
+
+    for place in ("dashboard.views.runs.live_feed", "dashboard.curves.live_chart"):
+        monkeypatch.setattr(place, mount)
+    page = run_page("runs")
+    assert page.exception
+    assert [title.value for title in page.title] == ["Runs"]
+    assert page.text_input(key="run_search").value == ""
