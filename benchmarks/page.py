@@ -17,6 +17,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.dashboard import Dashboard, launch_chromium, serve, store_url
+from benchmarks.timing import median_ratio
 from deit_core import presets
 from deit_core.events import RunStarted, StepDone
 from deit_core.limits import num_cores
@@ -30,11 +31,10 @@ _PAGES = {"": "Train", "runs": "Runs", "compare": "Compare", "attention": "Atten
 _NUM_RUNS, _STEPS_PER_S, _HISTORY = 4, 50, 1000
 _WATCH_S = 20.0
 _VISITORS = 10
-_SLICE_S = 5.0
-_PAIRS, _LONG_PAIRS = 3, 20  # of slices, alone and watched
+_SLICE_S = 3.0
+_PAIRS, _LONG_PAIRS = 20, 100  # of slices, alone and watched
 _LOADED_S = 10  # by then the server has loaded what it will need, and the worker that stands by has loaded torch
-_SETTLE_S = 6.0  # in which nice visitors load Streamlit and open their pages
-_LEAVE_S = 1.0
+_SETTLE_S = 10.0  # in which visitors load Streamlit and open their pages
 # When a page's title, and the widgets or words below it, were first painted.
 _NOTE_PAINT = """
 const look = () => {
@@ -238,32 +238,52 @@ def _latencies_ms(seen: list[tuple[str, str, int, float]], measured_at: dict[str
 
 
 def _cost_of_visitors(num_threads: int, num_pairs: int) -> dict[str, object]:
-    """A training alone and watched by turns; the server's part of it, since the visitors draw nothing."""
+    """A training alone and watched by turns; the server's part of it, since the visitors draw nothing.
+
+    While it is alone, the server and the visitors are suspended: opening the pages anew would take longer than a slice.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
         serve(Path(folder)) as dashboard,
         _train(Path(folder), num_threads) as run,
+        _visitors(dashboard.url) as visitors,
     ):
         speeds: dict[bool, list[float]] = {False: [], True: []}
-        server_s = visitors_s = 0.0
-        for _ in range(num_pairs):
-            speeds[False].append(_speed(*run))
-            with _visitors(dashboard.url) as visitors:
-                before = _cpu_s(dashboard.pid), _cpu_s(visitors)
-                speeds[True].append(_speed(*run))
-                server_s += _cpu_s(dashboard.pid) - before[0]
-                visitors_s += _cpu_s(visitors) - before[1]
-    alone, watched = statistics.median(speeds[False]), statistics.median(speeds[True])
+        cpu_s = {dashboard.pid: 0.0, visitors: 0.0}
+        watched_s = 0.0
+        for pair in range(num_pairs):
+            for is_watched in (pair % 2 == 0, pair % 2 == 1):
+                if is_watched:
+                    before, began = {pid: _cpu_s(pid) for pid in cpu_s}, time.monotonic()
+                    speeds[True].append(_speed(*run))
+                    watched_s += time.monotonic() - began
+                    cpu_s = {pid: spent + _cpu_s(pid) - before[pid] for pid, spent in cpu_s.items()}
+                else:
+                    with _suspended(*cpu_s):
+                        speeds[False].append(_speed(*run))
+    low, ratio, high = median_ratio(speeds[True], speeds[False])
     return {
         "what": "being watched",
         "threads": num_threads,
         "visitors": _VISITORS,
-        "images_per_s": round(alone),
-        "watched": round(watched),
-        "ratio": round(watched / alone, 3),
-        "server_cpu_ms_per_s": round(1000 * server_s / (num_pairs * _SLICE_S)),
-        "visitors_cpu_ms_per_s": round(1000 * visitors_s / (num_pairs * _SLICE_S)),
+        "images_per_s": round(statistics.median(speeds[False])),
+        "watched": round(statistics.median(speeds[True])),
+        "ratio": round(ratio, 3),
+        "interval_95": f"{low:.3f} to {high:.3f}",
+        "server_cpu_ms_per_s": round(1000 * cpu_s[dashboard.pid] / watched_s),
+        "visitors_cpu_ms_per_s": round(1000 * cpu_s[visitors] / watched_s),
     }
+
+
+@contextmanager
+def _suspended(*pids: int) -> Iterator[None]:
+    for pid in pids:
+        psutil.Process(pid).suspend()
+    try:
+        yield
+    finally:
+        for pid in pids:
+            psutil.Process(pid).resume()
 
 
 @contextmanager
@@ -290,12 +310,14 @@ def _train(runs_dir: Path, num_threads: int) -> Iterator[tuple[Store, str]]:
 
 
 def _speed(store: Store, run_id: str) -> float:
-    """Images/s over a slice of time, from the first point in it to the last."""
+    """Images/s over a slice of time, the median of its points; a validation, which has none, is waited out."""
     seq = store.points(run_id)[-1].seq
-    time.sleep(_SLICE_S)
-    points = [point for point in store.points(run_id, after_seq=seq) if point.kind == "step"]
-    batch = store.run(run_id).spec.optim.batch_size
-    return batch * (points[-1].step - points[0].step) / (points[-1].elapsed_s - points[0].elapsed_s)
+    speeds: list[float] = []
+    while len(speeds) < 3:
+        time.sleep(_SLICE_S)
+        points = [point for point in store.points(run_id, after_seq=seq) if point.kind == "step"]
+        speeds = [point.metrics["images_per_s"] for point in points[1:]]  # the first began before the slice
+    return statistics.median(speeds)
 
 
 @contextmanager
@@ -309,7 +331,6 @@ def _visitors(url: str) -> Iterator[int]:
     finally:
         visitors.terminate()
         visitors.wait()
-        time.sleep(_LEAVE_S)
 
 
 def _cpu_s(pid: int) -> float:

@@ -5,7 +5,7 @@ A GPU is waited for: what it was asked to do counts until it is done.
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -41,6 +41,14 @@ def _block(call: Callable[[], object]) -> float:
     if times[0] < 1:
         times += [seconds_of(call) for _ in range(_BLOCK - 1)]
     return statistics.median(times)
+
+
+def median_ratio(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
+    """The median of the rounds' ratios, between the ends of its 95 % interval: sign test, normal approximation."""
+    ratios = sorted(value / other for value, other in zip(values, others, strict=True))
+    reach = round(1.96 * len(ratios) ** 0.5 / 2)
+    middle = len(ratios) // 2
+    return ratios[middle - reach], statistics.median(ratios), ratios[middle + reach]
 
 
 def seconds_of(call: Callable[[], object]) -> float:

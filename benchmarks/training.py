@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.timing import seconds_of
+from benchmarks.timing import median_ratio, seconds_of
 from deit_core import presets
 from deit_core.data import ImageData, TrainBatches, load_data
 from deit_core.data.supply import in_order
@@ -75,23 +75,15 @@ def _rows(what: str, loops: dict[str, Loop], rounds: int) -> Iterator[dict[str, 
             speeds[name].append(_speed_of_step(loops[name]))
     speeds = {name: values[_WARM_UP:] for name, values in speeds.items()}
     for name, values in speeds.items():
-        low, to_bare_step, high = _median_ratio(values, speeds["bare step"])
+        low, to_bare_step, high = median_ratio(values, speeds["bare step"])
         yield {
             "what": what,
             "loop": name,
             "images_per_s": round(statistics.median(values)),
-            "to_tutorial": round(_median_ratio(values, speeds["tutorial"])[1], 2),
+            "to_tutorial": round(median_ratio(values, speeds["tutorial"])[1], 2),
             "to_bare_step": round(to_bare_step, 3),
             "interval_95": f"{low:.3f} to {high:.3f}",
         }
-
-
-def _median_ratio(values: list[float], others: list[float]) -> tuple[float, float, float]:
-    """The median of the rounds' ratios, between the ends of its 95 % interval: sign test, normal approximation."""
-    ratios = sorted(value / other for value, other in zip(values, others, strict=True))
-    reach = round(1.96 * len(ratios) ** 0.5 / 2)
-    middle = len(ratios) // 2
-    return ratios[middle - reach], statistics.median(ratios), ratios[middle + reach]
 
 
 def _speed_of_step(loop: Loop) -> float:

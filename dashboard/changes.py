@@ -1,9 +1,9 @@
 """What a person has changed in a spec, field by field. Plain data: knows no widgets."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
-from deit_core.spec import AnySpec, members, replace
+from deit_core.spec import AnySpec, RunSpec, changes_between, members, replace
 
 
 class Changes:
@@ -13,6 +13,21 @@ class Changes:
         self.spec = spec
         self.by_path: dict[str, Any] = {}
         self._documents = {run.name: run.model_dump() for run in members(spec)}
+
+    @classmethod
+    def of(cls, spec: AnySpec, by_path: Mapping[str, Any]) -> Self:
+        """Changes that were written down, each value as the spec has it.
+
+        Raises: SpecError where they cannot be trained.
+        """
+        changes, variant = cls(spec), replace(spec, by_path)
+        if isinstance(variant, RunSpec) and variant.name != spec.name:
+            changes.by_path["name"] = variant.name
+            variant = variant.model_copy(update={"name": spec.name})
+        found = changes_between(spec, variant)
+        assert found is not None
+        changes.by_path |= {path: tuple(value) if isinstance(value, list) else value for path, value in found.items()}
+        return changes
 
     def variant(self) -> AnySpec:
         """The spec with the changes.

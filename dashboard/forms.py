@@ -239,7 +239,7 @@ def _number_options(field: FormField, values: Sequence[float | None]) -> dict[st
 
 def _step(value: float | None) -> float:
     """A tenth of the number's order of magnitude, so that + and - change its second digit."""
-    return 10.0 ** (math.floor(math.log10(value)) - 1) if value else 0.01
+    return 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.01
 
 
 def _plain(value: Any) -> str:

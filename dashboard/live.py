@@ -118,6 +118,11 @@ class _Reader:
         shortest_s = _PERIOD_S if any(run.status.is_active for run in self.runs) else _IDLE_PERIOD_S
         return max(shortest_s, self.num_watching * _PERIOD_OF_EACH_S)
 
+    @property
+    def due_in_s(self) -> float:
+        """Until the next look, at the same moment for all pages: each wake-up would interrupt the training."""
+        return self.period_s - time.monotonic() % self.period_s
+
     @contextmanager
     def watching(self) -> Iterator[_Watch]:
         self.num_watching += 1
@@ -162,7 +167,7 @@ async def listen(websocket: WebSocket) -> None:
     with reader.watching() as watch, suppress(WebSocketDisconnect):
         while True:
             with suppress(TimeoutError):
-                watch.heed(await asyncio.wait_for(websocket.receive_json(), reader.period_s if watch.state else None))
+                watch.heed(await asyncio.wait_for(websocket.receive_json(), reader.due_in_s if watch.state else None))
             runs = await reader.look(list(watch.seqs))
             points, lines = watch.points(), watch.new_lines(runs)
             redraw = watch.redraw(runs, reader.num_watching * _REDRAW_S)

@@ -100,7 +100,7 @@ def assert_sentence(done: subprocess.CompletedProcess[str], words: str) -> None:
         (("train", "digits-quik"), "is neither a preset (smoke, digits-quick"),
         (("train", "digits-quick", "--set", "optim.lr=99"), "optim.lr should be less than or equal to 10"),
         (("train", "digits-quick", "--set", "optim.speed=9"), "There is no field optim.speed"),
-        (("train", "digits-quick", "--set", "optim.lr"), "--set takes FIELD=VALUE"),
+        (("train", "digits-quick", "--set", "optim.lr"), "written FIELD=VALUE"),
         (("train", "digits-quick", "--set", "model.patch_size=3"), "Patches of 3 px do not divide"),
         (("submit", "digits-quick", "--set", "deit.distillation.teacher=nobody"), "'nobody' of 'deit' is neither"),
         (("show", "ffff"), "There is no run whose id begins with 'ffff'"),

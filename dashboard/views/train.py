@@ -16,7 +16,16 @@ from dashboard.text import escape
 from deit_core import presets
 from deit_core.errors import DeitError
 from deit_core.facts import title_of
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, load_spec, members, value_text
+from deit_core.spec import (
+    AnySpec,
+    ExperimentSpec,
+    RunSpec,
+    change_text,
+    load_spec,
+    members,
+    parse_change,
+    value_text,
+)
 from deit_core.wording import duration
 
 _FIRST_PRESET = "digits-quick"
@@ -32,6 +41,8 @@ def render() -> None:
     if isinstance(spec, RunSpec) and spec.distillation:
         _choose_teacher(spec, changes, key)
     variant, error = _variant(changes)
+    if variant is not None:
+        _tell_address(source, changes)
     _describe(spec, variant)
     start(spec, variant, key=key)
     if variant is None:
@@ -92,9 +103,26 @@ def _form(source: str, spec: AnySpec) -> tuple[str, Changes]:
     """The form of this tab, by its key, and the changes made in it; another choice starts a new form."""
     state = st.session_state
     if "train_changes" not in state or state["train_source"] != source or state["train_changes"].spec != spec:
-        state["train_source"], state["train_changes"] = source, Changes(spec)
+        is_first = "train_form" not in state
+        state["train_source"], state["train_changes"] = source, _from_address(spec) if is_first else Changes(spec)
         state["train_form"] = state.get("train_form", 0) + 1
     return f"form{state['train_form']}", state["train_changes"]
+
+
+def _from_address(spec: AnySpec) -> Changes:
+    try:
+        return Changes.of(spec, dict(map(parse_change, st.query_params.get_all("set"))))
+    except DeitError as error:
+        st.error(f"The changes in the address cannot be made, and are left out. {escape(str(error))}")
+        return Changes(spec)
+
+
+def _tell_address(source: str, changes: Changes) -> None:
+    """Have a reload, and whoever is sent the address, find the same settings; the preset writes itself there."""
+    texts = [change_text(path, value) for path, value in changes.by_path.items()]
+    texts = texts if source in presets.names() else []
+    if texts != st.query_params.get_all("set"):
+        st.query_params["set"] = texts
 
 
 def _variant(changes: Changes) -> tuple[AnySpec | None, str]:
@@ -108,8 +136,12 @@ def _choose_teacher(run: RunSpec, changes: Changes, key: str) -> None:
     """A single student's teacher: what its spec says, which may be a checkpoint's path, or another finished run."""
     assert run.distillation is not None
     own = run.distillation.teacher
-    labels = {own: own} | teachers(run)
-    chosen = st.selectbox("Teacher", list(labels), format_func=labels.__getitem__, key=f"{key}/teacher", width=400)
+    now = changes.value(run.name, "distillation.teacher")
+    labels = {own: own, now: now} | teachers(run)
+    names = list(labels)
+    chosen = st.selectbox(
+        "Teacher", names, names.index(now), format_func=labels.__getitem__, key=f"{key}/teacher", width=400
+    )
     changes.set([run.name], "distillation.teacher", chosen)
 
 
@@ -187,7 +219,7 @@ def _show_as_text(source: str, changes: Changes, variant: AnySpec) -> None:
     """The same spec for the command line, for Python, and for next time."""
     document = variant.model_dump_json(indent=2)
     words = ["python", "-m", "deit_core", "submit", source]
-    words += [word for path, value in changes.by_path.items() for word in ("--set", f"{path}={value_text(value)}")]
+    words += [word for path, value in changes.by_path.items() for word in ("--set", change_text(path, value))]
     with st.expander("Command and JSON"):
         st.code(shlex.join(words), language="bash", wrap_lines=True)
         st.download_button(

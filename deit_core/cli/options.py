@@ -10,7 +10,7 @@ from deit_core import presets
 from deit_core.errors import SpecError
 from deit_core.runs import LocalLauncher, open_store
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, load_spec, replace
+from deit_core.spec import AnySpec, load_spec, parse_change, replace
 
 SpecArgument = Annotated[str, typer.Argument(metavar="PRESET", help="A preset's name, or a JSON file with a spec.")]
 SetOption = Annotated[
@@ -31,7 +31,7 @@ def read_spec(preset: str, changes: list[str] | None) -> AnySpec:
         spec = load_spec(Path(preset).read_bytes())
     else:
         raise SpecError(f"{preset!r} is neither a preset ({', '.join(presets.names())}) nor a JSON file; choose one.")
-    return replace(spec, dict(_change(text) for text in changes or []))
+    return replace(spec, dict(map(parse_change, changes or [])))
 
 
 def open_launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalLauncher:
@@ -43,13 +43,3 @@ def open_launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalL
 def print_json(document: Any) -> None:
     """Print one document, for programs."""
     print(json.dumps(document, indent=2))
-
-
-def _change(text: str) -> tuple[str, Any]:
-    field, separator, value = text.partition("=")
-    if not separator:
-        raise SpecError(f"--set takes FIELD=VALUE, such as optim.lr=1e-3, not {text!r}.")
-    try:
-        return field, json.loads(value)
-    except ValueError:
-        return field, value  # a plain word, such as soft

@@ -15,7 +15,7 @@ from deit_core.errors import CheckpointError
 from deit_core.facts import title_of
 from deit_core.models import ModelCard, read_card
 from deit_core.runs import Run, run_folder
-from deit_core.spec import AnySpec, changes_between, listed_name, value_text
+from deit_core.spec import AnySpec, change_text, changes_between, listed_name
 from deit_core.wording import duration
 
 
@@ -26,7 +26,7 @@ def command(spec: AnySpec) -> str | None:
         changes = changes_between(presets.get(name), spec)
         if changes is not None:
             changes.pop("description", None)  # trains nothing
-            settings = (("--set", f"{path}={value_text(value)}") for path, value in changes.items())
+            settings = (("--set", change_text(path, value)) for path, value in changes.items())
             found.append([name, *(word for setting in settings for word in setting)])
     if not found:
         return None

@@ -8,7 +8,15 @@ from deit_core.spec.augment import AugmentSpec
 from deit_core.spec.compute import ComputeSpec
 from deit_core.spec.data import DataSpec
 from deit_core.spec.distillation import DistillationSpec
-from deit_core.spec.editing import changes_between, load_spec, replace, validated, value_text
+from deit_core.spec.editing import (
+    change_text,
+    changes_between,
+    load_spec,
+    parse_change,
+    replace,
+    validated,
+    value_text,
+)
 from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, listed_name, members, trainings
 from deit_core.spec.models import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
@@ -28,10 +36,12 @@ __all__ = [
     "RunSpec",
     "TorchvisionSpec",
     "VisionTransformerSpec",
+    "change_text",
     "changes_between",
     "listed_name",
     "load_spec",
     "members",
+    "parse_change",
     "replace",
     "trainings",
     "validated",

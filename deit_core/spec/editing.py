@@ -91,8 +91,27 @@ def changes_between(base: AnySpec, spec: AnySpec) -> dict[str, Any] | None:
     return found
 
 
+def parse_change(text: str) -> tuple[str, Any]:
+    """Path and value of a change as `--set` takes it: optim.lr=1e-3, deit.distillation.kind=soft.
+
+    Raises: SpecError where there is no "=".
+    """
+    path, separator, value = text.partition("=")
+    if not separator:
+        raise SpecError(f"A change is written FIELD=VALUE, such as optim.lr=1e-3, not {text!r}.")
+    try:
+        return path, json.loads(value)
+    except ValueError:
+        return path, value  # a plain word, such as soft
+
+
+def change_text(path: str, value: Any) -> str:
+    """A change as `parse_change` reads it."""
+    return f"{path}={value_text(value)}"
+
+
 def value_text(value: Any) -> str:
-    """A value as `--set` reads it: JSON, or a plain word."""
+    """A value as it stands in a change: JSON, or a plain word."""
     if not isinstance(value, str):
         return json.dumps(value)
     try:

@@ -111,6 +111,57 @@ def test_the_address_chooses_the_preset(train_page: RunPage) -> None:
     assert document(train_page(preset="nonsense")) == presets.get("digits-quick")
 
 
+def test_the_address_holds_the_changes(train_page: RunPage) -> None:
+    page = train_page()
+    form = page.session_state["train_form"]
+    page.number_input(key=f"form{form}/teacher+vit+deit/optim.lr").set_value(1).run()
+    page.segmented_control(key=f"form{form}/runs").set_value("deit").run()
+    page.selectbox(key=f"form{form}/deit/distillation.kind").set_value("soft").run()
+    changes = page.query_params["set"]
+    assert changes == ["optim.lr=1.0", "deit.distillation.kind=soft"]
+    again = train_page(preset="digits-quick", set=["optim.lr=1", *changes[1:]])  # as a person writes it
+    assert document(again) == document(page)
+    form = again.session_state["train_form"]
+    assert again.number_input(key=f"form{form}/teacher+vit+deit/optim.lr").value == 1.0
+    assert "Changed: optim.lr = 1.0" in words(again).replace("\\", "")
+    sound(again.button(key="undo").click().run())
+    assert document(again) == presets.get("digits-quick")
+    assert "set" not in again.query_params
+
+
+def test_the_address_keeps_what_can_be_trained(train_page: RunPage) -> None:
+    page = train_page(set=["optim.lr=0.001"])
+    form = page.session_state["train_form"]
+    sound(page.number_input(key=f"form{form}/teacher+vit+deit/optim.lr").set_value(-1).run())
+    assert page.error
+    assert page.query_params["set"] == "optim.lr=0.001"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [("optim.lr", "FIELD=VALUE"), ("optim.speed=3", "no field optim.speed"), ("optim.epochs=many", "epochs")],
+)
+def test_a_change_in_the_address_that_cannot_be_made_is_a_sentence(
+    change: str, words: str, train_page: RunPage
+) -> None:
+    page = train_page(set=[change])
+    assert words in page.error[0].value.replace("\\", "")
+    assert document(page) == presets.get("digits-quick")
+
+
+def test_another_preset_starts_without_the_changes_of_the_address(train_page: RunPage) -> None:
+    page = train_page(preset="digits-quick", set=["optim.lr=0.5"])
+    sound(page.selectbox(key="preset").set_value("fashion-full").run())
+    assert document(page) == presets.get("fashion-full")
+    assert "set" not in page.query_params
+
+
+def test_a_single_run_in_the_address_may_have_another_name(train_page: RunPage) -> None:
+    page = train_page(preset="smoke", set=["name=mine", 'tags=["a"]'])
+    run = document(page)
+    assert (run.name, run.tags) == ("mine", ("a",))
+
+
 @pytest.mark.parametrize("name", ["fashion-fractions", "mnist-soft-resnet50", "deit-base-384", "imagenet-deit-base"])
 def test_a_preset_is_shown_whether_its_data_is_there_or_not(name: str, train_page: RunPage) -> None:
     page = train_page(preset=name)
