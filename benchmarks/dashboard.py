@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 from playwright.sync_api import Browser, Playwright
 
 _ARGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
@@ -53,14 +54,14 @@ def serve(runs_dir: Path) -> Iterator[Dashboard]:
         _wait_until_healthy(url)
         yield Dashboard(url, server.pid, time.monotonic() - began)
     finally:
-        server.terminate()
-        try:
-            server.wait(_GOODBYE_S)
-        except (
-            subprocess.TimeoutExpired
-        ):  # uvicorn waits for a connection that a browser opened meanwhile and never used
-            server.kill()
-            server.wait()
+        process = psutil.Process(server.pid)
+        processes = [*process.children(), process]  # among them an estimate, say, which would go on beside the next
+        for process in processes:
+            process.terminate()
+        _, left = psutil.wait_procs(processes, _GOODBYE_S)
+        for process in left:  # uvicorn waits for a connection that a browser opened meanwhile and never used
+            process.kill()
+        server.wait()
 
 
 def launch_chromium(playwright: Playwright) -> Browser:
