@@ -54,8 +54,8 @@ def serve(runs_dir: Path) -> Iterator[Dashboard]:
         _wait_until_healthy(url)
         yield Dashboard(url, server.pid, time.monotonic() - began)
     finally:
-        process = psutil.Process(server.pid)
-        processes = [*process.children(), process]  # among them an estimate, say, which would go on beside the next
+        main = psutil.Process(server.pid)
+        processes = [*main.children(), main]  # among them an estimate, say, which would go on beside the next
         for process in processes:
             process.terminate()
         _, left = psutil.wait_procs(processes, _GOODBYE_S)
