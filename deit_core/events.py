@@ -33,6 +33,7 @@ class RunStarted:
     plan: str = ""  # precision, memory layout and whether compiled, in words
     teacher_logits: str = ""  # a sentence: where they are looked up, or why the teacher is asked at every step
     streamed: bool = False  # images are read from their files again and again, as they are too many for the memory
+    notes: tuple[str, ...] = ()  # sentences that a person should know of the data and the weights that it begins with
 
 
 @dataclass(frozen=True)

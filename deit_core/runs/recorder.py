@@ -40,7 +40,8 @@ class Recorder:
                     name: getattr(event, name) for name in ("num_params", "num_train", "num_val", "num_test")
                 }
                 log.info("started %s", asdict(event))
-                self._writer.note(computing(event))
+                for sentence in (computing(event), *event.notes):
+                    self._writer.note(sentence)
                 self._put("start", event.first_step, 0.0, {}, total_steps=event.total_steps, message="")
             case StepDone():
                 self._put("step", event.step, event.elapsed_s, event.metrics, time_left_s=self._time_left_s(event.step))
