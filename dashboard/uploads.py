@@ -14,6 +14,7 @@ from dashboard.state import settings
 from dashboard.text import escape
 from deit_core.archives import import_zip
 from deit_core.errors import DeitError
+from deit_core.folders import ONE_FORMAT
 
 
 class Unpacking:
@@ -50,7 +51,7 @@ def take_finished() -> str:
 def offer_upload() -> None:
     """Choose a zip and unpack it; how far that is, whoever began it, and why the last one was refused."""
     st.caption(
-        "A folder a class with PNG, JPEG or WebP files, or train, val and test with such; at most "
+        f"A folder a class with {ONE_FORMAT} files, or train, val and test with such; at most "
         f"{st.get_option('server.maxUploadSize')} MB. Larger ones: `python -m deit_core import FILE.zip`."
     )
     file = st.file_uploader("Zip", "zip", label_visibility="collapsed", key="zip")

@@ -1,6 +1,7 @@
 """Bringing a zip of images into the data folder. Everything is checked before anything is written.
 
-Knows archives and files; what makes a folder a data set is asked of deit_core.folders. Only images are unpacked.
+Knows archives and files; what is an image, and what makes a folder a data set, is asked of deit_core.folders.
+Only images are unpacked.
 """
 
 import lzma
@@ -10,17 +11,19 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO
 
 from deit_core.errors import DataError
-from deit_core.folders import ENDINGS, list_folder
+from deit_core.folders import ONE_FORMAT, ImageFolder, images_among, list_names
 
 MAX_FILES = 200_000
 MAX_BYTES = 20_000_000_000
 MAX_RATIO = 100  # images are compressed already: what grows more is made to fill a disk
 IMPORTED = "folders"  # inside the data folder
+_ROOT = Path("the zip")  # what messages call the folder that it will be
 
 _DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, UnicodeDecodeError, NotImplementedError, EOFError)
 
@@ -44,16 +47,21 @@ def import_zip(
     target = data_dir / IMPORTED / name
     if target.exists():
         raise DataError(f"There is a folder {name!r} already; choose another name, or remove {target} first.")
-    try:
-        with zipfile.ZipFile(archive) as content:
-            entries = _checked(content, name)
-            _check_room(entries, data_dir)
-            _unpack(content, entries, target, note)
-    except _DAMAGES as error:
-        raise DataError(f"This is no zip, or a damaged one ({error}); make it again and try once more.") from None
-    except OSError as error:
-        raise DataError(f"It could not be unpacked into {target.parent} ({error}); mend that and try again.") from None
+    with _opened(archive, f"It could not be unpacked into {target.parent}") as content:
+        entries = _checked(content, name)
+        _check_room(entries, data_dir)
+        _unpack(content, entries, target, note)
     return f"{IMPORTED}/{name}"
+
+
+def list_zip(archive: Path | IO[bytes]) -> ImageFolder:
+    """What `import_zip` would unpack, and what it would leave out; the files are named as in the zip.
+
+    Raises: DataError where the archive is damaged, dangerous, too large, or no data set.
+    """
+    with _opened(archive, "The zip could not be read") as content:
+        _checked(content, _ROOT.name)
+        return _listed(content)
 
 
 def imported(data_dir: Path) -> list[str]:
@@ -62,6 +70,21 @@ def imported(data_dir: Path) -> list[str]:
     if not root.is_dir():
         return []
     return sorted(f"{IMPORTED}/{path.name}" for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+@contextmanager
+def _opened(archive: Path | IO[bytes], problem: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(archive) as content:
+            yield content
+    except _DAMAGES as error:
+        raise DataError(f"This is no zip, or a damaged one ({error}); make it again and try once more.") from None
+    except OSError as error:
+        raise DataError(f"{problem} ({error}); mend that and try again.") from None
+
+
+def _listed(content: zipfile.ZipFile) -> ImageFolder:
+    return list_names((entry.filename for entry in content.infolist() if not entry.is_dir()), _ROOT)
 
 
 def _checked(content: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
@@ -82,10 +105,10 @@ def _checked(content: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     _check_size(entries)
     if len({entry.filename.lower() for entry in entries}) < len(entries):
         raise DataError("Two files in the zip have the same name; pack it again with each file once.")
-    images = [entry for entry in entries if entry.filename.lower().endswith(ENDINGS)]
+    images = images_among(entry.filename for entry in entries)
     if not images:
-        raise DataError(f"There is no PNG, JPEG or WebP file in the zip for {name!r}; pack a folder a class.")
-    return images
+        raise DataError(f"There is no {ONE_FORMAT} file in the zip for {name!r}; pack a folder a class.")
+    return [entry for entry in entries if PurePath(entry.filename) in images]
 
 
 def _check_name(path: str) -> None:
@@ -132,8 +155,5 @@ def _unpack(
         for number, entry in enumerate(entries, 1):
             content.extract(entry, folder)
             note(number / len(entries))
-        try:
-            list_folder(folder)
-        except DataError as error:
-            raise DataError(str(error).replace(str(folder), "the zip")) from None
+        _listed(content)
         folder.rename(target)

@@ -12,6 +12,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.folders import LeftOut
 from deit_core.runs import Run, Status
 from deit_core.runs.estimates import Estimate
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
@@ -80,6 +81,30 @@ def print_run(document: Mapping[str, Any]) -> None:
 def print_estimate(estimate: Estimate) -> None:
     parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in estimate.run_s.items())
     _stdout.print(f"About {duration(estimate.duration_s)} on this machine ({escape(parts)}).", highlight=False)
+
+
+def print_listing(
+    counts: Mapping[str, Mapping[str, int]], left_out: Sequence[LeftOut], warnings: Sequence[str]
+) -> None:
+    """Args: counts: by part and class, how many images."""
+    images = Table(box=None, pad_edge=False)
+    images.add_column("class")
+    for part in counts:
+        images.add_column(part, justify="right")
+    for title in next(iter(counts.values())):
+        images.add_row(escape(title), *(f"{found[title]:,}" for found in counts.values()))
+    images.add_row("in all", *(f"{sum(found.values()):,}" for found in counts.values()))
+    _stdout.print(images)
+    if left_out:
+        passed_over = Table(box=None, pad_edge=False, title="Left out", title_justify="left")
+        for column in ("files", "why", "for example"):
+            passed_over.add_column(column, justify="right" if column == "files" else "left", overflow="fold")
+        for one in left_out:
+            passed_over.add_row(f"{one.count:,}", escape(one.why), escape(one.example))
+        _stdout.print()
+        _stdout.print(passed_over)
+    for warning in warnings:
+        _stdout.print(f"\nWarning: {escape(warning)}", highlight=False)
 
 
 class Progress:

@@ -13,6 +13,7 @@ from dashboard.state import facts, settings, source
 from dashboard.text import escape
 from deit_core.errors import DataError
 from deit_core.facts import title_of
+from deit_core.folders import ENDINGS
 from deit_core.spec import DataSpec
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def choose(data: DataSpec) -> Load:
     if kind == "Upload":
         file = st.file_uploader(
             "Your picture",
-            ["png", "jpg", "jpeg", "webp"],
+            [ending.removeprefix(".") for ending in ENDINGS],
             max_upload_size=20,
             label_visibility="collapsed",
             width=320,

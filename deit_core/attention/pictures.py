@@ -13,12 +13,12 @@ from deit_core.attention.film import encode_gif
 from deit_core.attention.overlay import Picture
 from deit_core.attention.sheet import encode_npz, encode_png
 from deit_core.attention.viewer import Viewer
-from deit_core.data.inputs import FORMATS, decode_image, fit_image
+from deit_core.data.inputs import decode_image, fit_image
 from deit_core.errors import DataError
 from deit_core.files import write_atomically
+from deit_core.folders import ONE_FORMAT, images_in, in_utf8
 
 _FRAME_S = 0.4
-_SUFFIXES = {f".{name.lower()}" for name in (*FORMATS, "jpg")}
 
 
 class Drawn(NamedTuple):
@@ -48,7 +48,7 @@ def draw_pictures(
 
     Args:
         checkpoint: a run's folder, or a .safetensors file.
-        images: files, and folders whose PNG, JPEG and WebP files are taken in the order of their names.
+        images: files, and folders whose own images are taken in the order of their names.
         with_npz: write the numbers beside each picture: every map, what the model saw, and the settings as JSON.
         with_faithfulness: measure whether the prediction rests on what the map points at; for a transformer's maps.
     Raises: DeitError where the checkpoint is damaged, the model cannot be explained like this, a file is no image, two
@@ -80,17 +80,18 @@ def draw_pictures(
 def find_images(paths: Sequence[Path]) -> list[Path]:
     """The image files among these and in these folders, each once.
 
-    Raises: DataError for a folder without any, or two files of one name, which would be drawn into one.
+    Raises: DataError for a folder without any, or that may not be read, a name that is not UTF-8, or two files of one
+        name, which would be drawn into one.
     """
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+            inside = images_in(path)
             if not inside:
-                raise DataError(f"{path} holds no PNG, JPEG or WebP file; choose another folder.")
+                raise DataError(f"{path} holds no {ONE_FORMAT} file; choose another folder.")
             files += inside
         else:
-            files.append(path)
+            files.append(in_utf8(path))
     files = list(dict.fromkeys(files))
     by_stem: dict[str, Path] = {}
     for file in files:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from deit_core.cli.data import fetch_data, import_images
+from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.pictures import rollout
 from deit_core.cli.results import export, report
 from deit_core.cli.runs import delete, list_runs, resume, show, stop
@@ -35,7 +35,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "rollout": rollout,
     "estimate": estimate,
-    "data": fetch_data,
+    "data": describe_data,
     "import": import_images,
 }
 for name, command in _COMMANDS.items():

@@ -1,33 +1,40 @@
-"""Commands that bring data: a published set, or a zip of images that becomes a folder."""
+"""Commands that bring data and say what is in it: a published set, a folder of images, a zip that becomes one."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from deit_core.archives import import_zip
+from deit_core.archives import import_zip, list_zip
 from deit_core.catalog import SOURCES
-from deit_core.cli.options import DataDirOption
-from deit_core.errors import DataError, SpecError
-from deit_core.folders import find_folder, list_folder
+from deit_core.cli.options import DataDirOption, JsonOption, print_json
+from deit_core.errors import DataError
+from deit_core.folders import ImageFolder, find_folder, list_folder, unreadable
 from deit_core.settings import Settings
+from deit_core.terminal import print_listing
 
 
-def fetch_data(
-    source: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")], data_dir: DataDirOption = None
+def describe_data(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FOLDER|ZIP",
+            help=f"One of {', '.join(SOURCES)}, which is fetched; or the path of a folder or a zip of images.",
+        ),
+    ],
+    as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
 ) -> None:
-    """Fetch a data set if it is not on this machine, and say what is in it."""
-    from deit_core.data import load_source
-
-    if source not in SOURCES:
-        raise SpecError(f"There is no data set {source!r}; choose {' or '.join(SOURCES)}.")
-    loaded = load_source(source, Settings.from_env(data_dir=data_dir).data_dir)
-    _, _, height, width = loaded.train_images[:1].shape
-    print(
-        f"{SOURCES[loaded.name].title}: {len(loaded.train_labels)} training and {len(loaded.test_labels)} test images "
-        f"of {height}x{width} pixels, {len(loaded.classes)} classes, "
-        f"SHA-256 {loaded.content_hash[:16]}"
-    )
+    """Say what a run would read: images by part and class, what is left out, and what may not be meant."""
+    if source in SOURCES:
+        _describe_source(source, Settings.from_env(data_dir=data_dir).data_dir, as_json=as_json)
+        return
+    listed = _list(source)
+    if as_json:
+        print_json(_document(listed))
+    else:
+        print_listing(listed.counts(), listed.left_out, listed.warnings)
 
 
 def import_images(
@@ -39,9 +46,54 @@ def import_images(
     if not archive.is_file():
         raise DataError(f"There is no file {archive}; give the path of a zip.")
     root = Settings.from_env(data_dir=data_dir).data_dir
+    listed = list_zip(archive)
     path = import_zip(archive, name or archive.stem, root)
-    listed = list_folder(find_folder(path, root))
-    print(
-        f"{listed.num_train} images for training and {listed.num_test} for the test, {len(listed.classes)} classes. "
-        f"Train on it with --set data.source=folder --set data.path='{path}'"
+    sentences = (
+        f"{listed.num_train} images for training and {listed.num_test} for the test, {len(listed.classes)} classes.",
+        *listed.notes,
+        f"Train on it with --set data.source=folder --set data.path='{path}'",
     )
+    print(" ".join(sentences))
+
+
+def _list(name: str) -> ImageFolder:
+    path = find_folder(name, Path())
+    try:
+        if path.is_dir():
+            return list_folder(path)
+        if path.is_file():
+            return list_zip(path)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    raise DataError(
+        f"There is no data set {name!r}, nor a folder or a zip of that name here; choose {', '.join(SOURCES)}, or give "
+        "a path."
+    )
+
+
+def _describe_source(name: Any, data_dir: Path, *, as_json: bool) -> None:
+    from deit_core.data import load_source
+
+    loaded = load_source(name, data_dir)
+    if as_json:
+        parts = {"train": loaded.train_labels, "test": loaded.test_labels}
+        counts = {
+            part: {title: int((labels == label).sum()) for label, title in enumerate(loaded.classes)}
+            for part, labels in parts.items()
+        }
+        print_json({"parts": counts, "left_out": [], "warnings": []})
+        return
+    _, _, height, width = loaded.train_images[:1].shape
+    print(
+        f"{SOURCES[loaded.name].title}: {len(loaded.train_labels)} training and {len(loaded.test_labels)} test images "
+        f"of {height}x{width} pixels, {len(loaded.classes)} classes, "
+        f"SHA-256 {loaded.content_hash[:16]}"
+    )
+
+
+def _document(listed: ImageFolder) -> dict[str, Any]:
+    return {
+        "parts": listed.counts(),
+        "left_out": [asdict(one) for one in listed.left_out],
+        "warnings": list(listed.warnings),
+    }

@@ -8,6 +8,7 @@ import typer
 from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, ROW_NORMS, SCOPES
 from deit_core.cli.options import JsonOption, RunsDirOption, print_json
 from deit_core.errors import CheckpointError, RunError
+from deit_core.folders import ALL_FORMATS
 from deit_core.runs import open_store, run_folder
 from deit_core.settings import Settings
 
@@ -16,7 +17,7 @@ def rollout(
     checkpoint: Annotated[
         str, typer.Argument(help="A run's number, its id or the beginning of it, its folder, or a .safetensors file.")
     ],
-    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files, or folders of them.")],
+    images: Annotated[list[Path], typer.Argument(help=f"{ALL_FORMATS} files, or folders of them.")],
     out: Annotated[Path, typer.Option(help="The folder for the pictures.")],
     method: Annotated[
         str | None,

@@ -21,7 +21,7 @@ from deit_core.data.reading import Tell, silently, told
 from deit_core.data.sources import Source, load_source
 from deit_core.data.stratified import stratified_split
 from deit_core.errors import DataError
-from deit_core.folders import ImageFolder, Part, find_folder, list_folder, unreadable
+from deit_core.folders import FORMATS, ImageFolder, Part, find_folder, list_folder, num_held_out, unreadable
 from deit_core.spec import DataSpec
 
 _SETTLED_NS = 2 * 10**9  # clocks of file systems are that coarse: a file may change once more without a new time
@@ -60,13 +60,14 @@ def open_source(spec: DataSpec, data_dir: Path, tell: Tell = silently) -> Source
         partial(_content_hash, folder.root, (*train.files, *test.files), in_chans, data_dir),
         held,
         tuple(str(file.relative_to(folder.root)) for file in skipped),
+        folder.notes,
     )
 
 
 def _hold_out(part: Part, folder: ImageFolder) -> tuple[Part, Part]:
     """Cut a test off, the same share of each class and always the same, as of the digits."""
     labels = np.array(part.labels)
-    num_test = ImageFolder(folder.root, folder.classes, part, None, None).num_test
+    num_test = num_held_out(len(part), len(folder.classes))
     try:
         kept, held = stratified_split(labels, num_test, seed=0, held_for="the test")
     except ValueError as error:
@@ -90,7 +91,9 @@ def _without_corrupt(
         tried = told(map_ahead(_is_sound, files, ahead=256), "Trying whether each image can be read", len(files), tell)
         return [position for position, sound in enumerate(tried) if not sound]
 
-    skipped = {files[position] for position in _found_once("corrupt", folder.root, files, data_dir, find)}
+    skipped = {
+        files[position] for position in _found_once(f"corrupt {' '.join(FORMATS)}", folder.root, files, data_dir, find)
+    }
     kept = [part and _pick(part, [i for i, file in enumerate(part.files) if file not in skipped]) for part in parts]
     train = kept[0]
     if train is None or len(set(train.labels)) < len(folder.classes):

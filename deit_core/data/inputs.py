@@ -17,10 +17,10 @@ from PIL import ExifTags, Image
 from deit_core.data.resizing import resize
 from deit_core.data.sources import Source
 from deit_core.errors import DataError
+from deit_core.folders import FORMATS, ONE_FORMAT
 
 Picture = NDArray[np.uint8]
 
-FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 1024
 
@@ -43,12 +43,12 @@ def decode_image(content: bytes) -> Picture:
     """Decode an uploaded file: upright as its EXIF data says, transparent parts white, large ones made smaller.
 
     Args:
-        content: the bytes of a PNG, JPEG or WebP file; of an animation the first frame counts.
+        content: the bytes of a file in one of FORMATS; of an animation the first frame counts.
     Returns: (H, W, 3) uint8 RGB, the longer side at most 1024 pixels.
     Raises: DataError when the bytes are no such image, are damaged, or hold more than 50 million pixels.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
             _check_pixels(image.width, image.height)
             image.draft(None, (MAX_SIDE, MAX_SIDE))  # a JPEG is then decoded small; other formats ignore it
             return np.asarray(_small_on_white(_upright(image)))
@@ -57,7 +57,7 @@ def decode_image(content: bytes) -> Picture:
     except Image.DecompressionBombError:
         raise _too_large("far too many") from None
     except _UNREADABLE as error:
-        raise DataError("This file is no image that can be read; choose a PNG, JPEG or WebP file.") from error
+        raise DataError(f"This file is no image that can be read; choose a {ONE_FORMAT} file.") from error
 
 
 def crop_square(picture: Picture) -> Picture:

@@ -32,6 +32,7 @@ class Source:
     hash_content: finds a SHA-256 of all four, for which every file of a folder may have to be read.
     val_positions: which of the training images are its own validation split; None where one is to be cut.
     skipped: names of the files that are left out because they cannot be read.
+    listed: what there is to say of a folder by its names alone, in sentences.
     """
 
     name: SourceName
@@ -43,6 +44,16 @@ class Source:
     hash_content: Callable[[Tell], str]
     val_positions: NDArray[np.int64] | None = None
     skipped: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of it before it is learned, in sentences."""
+        if not self.skipped:
+            return self.listed
+        shown = ", ".join(self.skipped[:5])
+        more = f" and {len(self.skipped) - 5:,} more" if len(self.skipped) > 5 else ""
+        return *self.listed, f"Skipped, since they cannot be read: {shown}{more}."
 
     @property
     def content_hash(self) -> str:

@@ -52,7 +52,7 @@ class ImageData:
     """The three splits of a run, and what a model reads pixels with: `mean` and `std` per channel, of [0, 1].
 
     `drawn_from` is the hash of the images that validation was drawn from; empty where a folder has its own val and
-    test, which stay as they are whatever comes to the rest.
+    test, which stay as they are whatever comes to the rest. `notes` are sentences that a person should know.
     """
 
     train: Split
@@ -63,6 +63,7 @@ class ImageData:
     std: tuple[float, ...]
     content_hash: str
     drawn_from: str
+    notes: tuple[str, ...] = ()
 
     @property
     def in_chans(self) -> int:
@@ -106,7 +107,7 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
         mean, std = pixel_statistics(in_order(train.images, len(train)))
     test = split("test", source.test_images, source.test_labels, np.arange(len(source.test_labels)))
     drawn_from = content_hash if source.val_positions is None else ""
-    return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from)
+    return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from, source.notes)
 
 
 def _in_memory(images: FolderImages, name: str, tell: Tell) -> Tensor:

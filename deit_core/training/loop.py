@@ -205,6 +205,7 @@ class _Session:
             plan=str(self.step.plan),
             teacher_logits=self._open_teacher_logits(logits_gb),
             streamed=not isinstance(self.data.train.images, Tensor),
+            notes=self.data.notes,
         )
         try:
             while self.progress.epoch < self.spec.optim.epochs:

@@ -1,6 +1,7 @@
 """Files explained without a browser: every view and method, folders, the numbers beside, and what is refused."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from deit_core.attention.drawing import VIEWS, Drawing
 from deit_core.attention.pictures import Drawn, draw_pictures, find_images
 from deit_core.catalog import METHODS, SOURCES
 from deit_core.data.inputs import decode_image, fit_image
+from deit_core.errors import DataError
 from deit_core.models import ModelCard, build_model, read_card, save_weights
 from deit_core.spec import ExperimentSpec, RunSpec
 
@@ -100,6 +102,25 @@ def test_a_folder_is_all_its_images(checkpoints: dict[str, Path], image: Path) -
     (image.parent / "notes.txt").write_text("no image")
     drawn = draw_pictures(checkpoints["vit"], [image.parent], image.parent / "out", Drawing())
     assert [one.image.name for one in drawn] == ["another.JPG", "thing.png"]
+
+
+@pytest.mark.parametrize("name", ["._a.png", ".hidden.jpg", "@eaDir/thing.png/SYNOFILE_THUMB_M.jpg", "a.heic"])
+def test_a_folder_is_listed_as_one_to_train_on_is(image: Path, name: str) -> None:
+    Image.new("RGB", (20, 20)).save(image.with_name("scan.tiff"))
+    (image.parent / name).parent.mkdir(parents=True, exist_ok=True)
+    (image.parent / name).write_bytes(b"no image")
+    assert [file.name for file in find_images([image.parent])] == ["scan.tiff", "thing.png"]
+
+
+def test_a_name_in_a_folder_that_is_not_utf_8_is_refused(image: Path) -> None:
+    try:
+        image.rename(image.parent / os.fsdecode(b"caf\xe9.png"))
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    with pytest.raises(DataError, match="caf\ufffd\\.png is not UTF-8"):
+        find_images([image.parent])
+    with pytest.raises(DataError, match="caf\ufffd\\.png is not UTF-8"):
+        find_images([image.parent / os.fsdecode(b"caf\xe9.png")])
 
 
 def test_inverting_turns_light_into_dark(checkpoints: dict[str, Path], image: Path) -> None:

@@ -85,7 +85,7 @@ def encrypted() -> io.BytesIO:
         (lambda: zip_of(*((f"bee/{n}.png", bytes(900_000)) for n in range(20))), "The zip grows more than 100 times"),
         (encrypted, "is encrypted"),
         (lambda: zip_of(("bee/1.png", b"x"), ("BEE/1.png", b"y")), "have the same name"),
-        (lambda: zip_of(("bee/words.txt", b"x")), "no PNG, JPEG or WebP file in the zip"),
+        (lambda: zip_of(("bee/words.txt", b"x")), "no PNG, JPEG, WebP, BMP, TIFF or GIF file in the zip"),
         (lambda: zip_of(("bee/1.png", b"x"), ("bee/2.png", b"y")), "only one class in the zip"),
         (lambda: io.BytesIO(b"these are words"), "no zip, or a damaged one"),
         (damaged_lzma, "no zip, or a damaged one"),

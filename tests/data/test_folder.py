@@ -222,7 +222,7 @@ def test_a_corrupt_image_is_named_and_refused_or_skipped(animals: Path, damage: 
         "cut": lambda: whole[: len(whole) // 2],
         "text": lambda: b"a list of cows",
         "empty": lambda: b"",
-        "another format": lambda: encoded((8, 8), "BMP"),
+        "another format": lambda: encoded((8, 8), "PPM"),
         "too many pixels": lambda: encoded((10_000, 6_000), "PNG"),
     }
     file.write_bytes(damages[damage]())

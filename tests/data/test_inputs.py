@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from deit_core.data import load_data, load_source
 from deit_core.data.inputs import MAX_SIDE, crop_square, decode_image, find_examples, fit_image, source_picture
 from deit_core.errors import DataError
+from deit_core.folders import FORMATS
 from deit_core.spec import DataSpec
 
 
@@ -116,11 +117,11 @@ def test_too_many_pixels_are_refused_unread(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"%PDF-1.7 ...", png_header(10, 10), b"GIF89a" + bytes(50)])
 def test_what_is_no_image_says_so(content: bytes) -> None:
-    with pytest.raises(DataError, match="choose a PNG, JPEG or WebP"):
+    with pytest.raises(DataError, match="choose a PNG, JPEG, WebP, BMP, TIFF or GIF file"):
         decode_image(content)
 
 
-@pytest.mark.parametrize("fmt", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("fmt", FORMATS)
 @pytest.mark.filterwarnings("ignore")  # damaged EXIF data makes Pillow warn
 def test_damaged_images_never_raise_anything_else(corners: Image.Image, fmt: str) -> None:
     content, dice = encode(corners, fmt), random.Random(0)

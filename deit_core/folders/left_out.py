@@ -1,0 +1,53 @@
+"""What is passed over where images are listed, counted by why. Knows paths; nothing of the reasons."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_MOST_SAID = 5  # reasons in a sentence
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Files that are not read: why, after their number as in "20 with ending .heic", and the path of one of them."""
+
+    why: str
+    count: int
+    example: str
+
+
+class Tally:
+    """Counts what is left out, by why it is."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[int, Path]] = {}
+
+    def add(self, why: str, example: Path, count: int = 1) -> None:
+        before, first = self._found.get(why, (0, example))
+        self._found[why] = before + count, first
+
+    def update(self, other: "Tally") -> None:
+        for why, (count, example) in other._found.items():
+            self.add(why, example, count)
+
+    def listed(self, root: Path) -> tuple[LeftOut, ...]:
+        """The most frequent first, with paths as seen from `root`."""
+        found = [LeftOut(why, count, printable(path.relative_to(root))) for why, (count, path) in self._found.items()]
+        return tuple(sorted(found, key=lambda one: (-one.count, one.why)))
+
+
+def sentence(left_out: Sequence[LeftOut]) -> str:
+    """What is left out, in words; empty where nothing is."""
+    if not left_out:
+        return ""
+    total = sum(one.count for one in left_out)
+    parts = [f"{one.count:,} {one.why} ({one.example})" for one in left_out[:_MOST_SAID]]
+    if more := sum(one.count for one in left_out[_MOST_SAID:]):
+        parts.append(f"{more:,} for other reasons")
+    return f"{total:,} {'file is' if total == 1 else 'files are'} left out: {', '.join(parts)}."
+
+
+def printable(path: Path | str) -> str:
+    """A path that a message can hold: bytes that are not UTF-8 are shown as �."""
+    return os.fsencode(path).decode(errors="replace")
