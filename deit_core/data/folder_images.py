@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from deit_core.data.grey_levels import GreyLevelsError
 from deit_core.data.inputs import MAX_PIXELS, decode_image, fit_image
 from deit_core.errors import DataError
 from deit_core.folders import unreadable
@@ -72,6 +73,8 @@ class FolderImages:
             return fit_image(decode_image(file.read_bytes()), img_size=self._img_size, in_chans=self._in_chans)
         except OSError as error:
             raise unreadable(file, error) from None
+        except GreyLevelsError as error:
+            raise DataError(f"{file}: {error} Or set data.corrupt_images to skip.") from None
         except DataError:
             raise DataError(
                 f"{file} is damaged or no image of at most {MAX_PIXELS // 1_000_000} million pixels; replace or remove "

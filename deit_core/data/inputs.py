@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from deit_core.data.grey_levels import in_eight_bits
 from deit_core.data.resizing import resize
 from deit_core.data.sources import Source
 from deit_core.errors import DataError
@@ -45,13 +46,15 @@ def decode_image(content: bytes) -> Picture:
     Args:
         content: the bytes of a file in one of FORMATS; of an animation the first frame counts.
     Returns: (H, W, 3) uint8 RGB, the longer side at most 1024 pixels.
-    Raises: DataError when the bytes are no such image, are damaged, or hold more than 50 million pixels.
+    Raises: DataError when the bytes are no such image, are damaged, or hold more than 50 million pixels; its kind
+        GreyLevelsError where the pixels do not say what is black and what is white.
     """
     try:
         with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
             _check_pixels(image.width, image.height)
             image.draft(None, (MAX_SIDE, MAX_SIDE))  # a JPEG is then decoded small; other formats ignore it
-            return np.asarray(_small_on_white(_upright(image)))
+            image.load()  # the EXIF data of a PNG may come last
+            return np.asarray(_small_on_white(_upright(in_eight_bits(image), image.getexif())))
     except DataError:
         raise
     except Image.DecompressionBombError:
@@ -116,17 +119,14 @@ def _too_large(pixels: str) -> DataError:
     )
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image, exif: Image.Exif) -> Image.Image:
     """Turned as its EXIF data says, which ImageOps.exif_transpose would also write anew, and fail on an odd tag."""
-    image.load()  # the EXIF data of a PNG may come last
-    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
     return image if turn is None else image.transpose(turn)
 
 
 def _small_on_white(image: Image.Image) -> Image.Image:
-    """RGB of an image in any mode, made smaller where it is large."""
-    if image.mode == "I;16":  # convert() would clip its 16 bits at 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    """RGB of an image in any mode of 8 bits, made smaller where it is large."""
     small = image.convert("RGBA" if image.has_transparency_data else "RGB")
     small.thumbnail((MAX_SIDE, MAX_SIDE))
     if small.mode == "RGB":
