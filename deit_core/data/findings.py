@@ -5,7 +5,9 @@ A finding is a small JSON file that may be removed at any time; it is then found
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from deit_core.files import write_atomically
 
 FINDINGS = ".findings"  # inside the data folder
+_SETTLED_NS = 2 * 10**9  # clocks of file systems are that coarse: a file may change once more without a new time
 
 
 def key_of(facts: Iterable[Any]) -> str:
@@ -32,3 +35,25 @@ def remembered(home: Path, key: str, find: Callable[[], Any]) -> Any:
     with suppress(OSError):  # a data folder that may only be read
         write_atomically(file, json.dumps(found).encode())
     return found
+
+
+def found_once(what: str, root: Path, files: Sequence[Path], data_dir: Path | None, find: Callable[[], Any]) -> Any:
+    """What `find` says of the files, asked anew where one of them has another size or time, or came, or went.
+
+    Args: data_dir: where it is kept; None keeps nothing.
+    """
+    stamps = [_stamp(file) for file in files]
+    now = time.time_ns()
+    if data_dir is None or any(abs(now - changed_ns) < _SETTLED_NS for _, changed_ns in stamps):
+        return find()
+    names = (os.fspath(file).removeprefix(os.fspath(root)) for file in files)
+    return remembered(data_dir / FINDINGS, key_of([what, *zip(names, stamps, strict=True)]), find)
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Size and time of the last change; of a file that is not there, what no file has."""
+    try:
+        found = file.stat()
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns

@@ -5,16 +5,15 @@ the square in its middle, resized. What takes reading every file is found out on
 """
 
 import hashlib
-import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deit_core.data.findings import FINDINGS, key_of, remembered
+from deit_core.data.contents import find_contents, warnings_of
+from deit_core.data.findings import found_once
 from deit_core.data.folder_images import FolderImages, map_ahead
 from deit_core.data.inputs import decode_image
 from deit_core.data.reading import Tell, silently, told
@@ -23,8 +22,6 @@ from deit_core.data.stratified import stratified_split
 from deit_core.errors import DataError
 from deit_core.folders import FORMATS, ImageFolder, Part, find_folder, list_folder, num_held_out, unreadable
 from deit_core.spec import DataSpec
-
-_SETTLED_NS = 2 * 10**9  # clocks of file systems are that coarse: a file may change once more without a new time
 
 
 def open_source(spec: DataSpec, data_dir: Path, tell: Tell = silently) -> Source:
@@ -61,6 +58,7 @@ def open_source(spec: DataSpec, data_dir: Path, tell: Tell = silently) -> Source
         held,
         tuple(str(file.relative_to(folder.root)) for file in skipped),
         folder.notes,
+        partial(_warnings, folder.root, train.files, test.files, data_dir),
     )
 
 
@@ -92,7 +90,7 @@ def _without_corrupt(
         return [position for position, sound in enumerate(tried) if not sound]
 
     skipped = {
-        files[position] for position in _found_once(f"corrupt {' '.join(FORMATS)}", folder.root, files, data_dir, find)
+        files[position] for position in found_once(f"corrupt {' '.join(FORMATS)}", folder.root, files, data_dir, find)
     }
     kept = [part and _pick(part, [i for i, file in enumerate(part.files) if file not in skipped]) for part in parts]
     train = kept[0]
@@ -113,7 +111,11 @@ def _is_sound(file: Path) -> bool:
 
 
 def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Path, tell: Tell) -> str:
-    """A SHA-256 of the files' names in the folder, their bytes, and of whether they are read in colour."""
+    """A SHA-256 of the files' names in the folder, their bytes, and of what else decides which pixels come of them.
+
+    That is whether they are read in colour, and which ranges of grey there are other than 16 bits, which were all that
+    was once read right: their images have other pixels now than in runs from then.
+    """
 
     def find() -> str:
         digest = hashlib.sha256(f"{in_chans}".encode())
@@ -126,23 +128,24 @@ def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Pa
             digest.update(content)
         return digest.hexdigest()
 
-    return str(_found_once(f"hash {in_chans}", root, files, data_dir, find))
+    known = str(found_once(f"hash {in_chans}", root, files, data_dir, find))
+    others = sorted(find_contents(root, files, data_dir, tell).deep.keys() - {"16 bits"})
+    return hashlib.sha256(f"{known} {others}".encode()).hexdigest() if others else known
 
 
-def _found_once(what: str, root: Path, files: Sequence[Path], data_dir: Path, find: Callable[[], Any]) -> Any:
-    """What `find` says of the files, asked anew where one of them has another size or time, or came, or went."""
-    stamps = [_stamp(file) for file in files]
-    now = time.time_ns()
-    if any(abs(now - changed_ns) < _SETTLED_NS for _, changed_ns in stamps):
-        return find()
-    names = (os.fspath(file).removeprefix(os.fspath(root)) for file in files)
-    return remembered(data_dir / FINDINGS, key_of([what, *zip(names, stamps, strict=True)]), find)
-
-
-def _stamp(file: Path) -> tuple[int, int]:
-    """Size and time of the last change; of a file that is not there, what no file has."""
-    try:
-        found = file.stat()
-    except OSError:
-        return -1, -1
-    return found.st_size, found.st_mtime_ns
+def _warnings(
+    root: Path,
+    train: Sequence[Path],
+    test: Sequence[Path],
+    data_dir: Path,
+    train_indices: NDArray[np.int64],
+    val_indices: NDArray[np.int64],
+    tell: Tell,
+) -> tuple[str, ...]:
+    """What there is to say of the splits of a run, of which two are drawn from `train`."""
+    parts = {
+        "training": [train[index] for index in train_indices],
+        "validation": [train[index] for index in val_indices],
+        "test": test,
+    }
+    return warnings_of(root, parts, find_contents(root, (*train, *test), data_dir, tell))

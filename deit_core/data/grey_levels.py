@@ -1,11 +1,11 @@
 """Grey of more than 8 bits, as cameras, scanners and microscopes write it, in the 256 levels that everything else has.
 
-A file of 16 bits often holds fewer: what it is scaled by is read off the pixels. Knows pixels; nothing of models.
+A file of 16 bits often holds fewer: what it is scaled by is read off the pixels. Knows pixels; nothing of files.
 
     H x W picture
 """
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from PIL import Image
 
 from deit_core.errors import DataError
 
+DEEP_FORMATS = ("PNG", "TIFF")  # no other that is read has more than 8 bits
 _MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
-_FORMATS = ("PNG", "TIFF")  # no other that is read has more than 8 bits
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF, which Pillow heeds in 8 bits only
 
 
@@ -22,17 +22,22 @@ class GreyLevelsError(DataError):
     """An image whose numbers do not say what is black and what is white."""
 
 
-def is_deep(file: Path) -> bool:
-    """Whether an image file holds grey of more than 8 bits; only its header is read."""
-    try:
-        with Image.open(file, formats=_FORMATS) as image:
-            return image.mode in _MODES
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # whoever reads the pixels says so
-        return False
+def is_deep(image: Image.Image) -> bool:
+    """Whether an image holds grey of more than 8 bits; its pixels need not be loaded."""
+    return image.mode in _MODES
+
+
+def range_of(image: Image.Image) -> str:
+    """What the grey of a deep image is scaled by, in words: "12 bits", or "fractions".
+
+    Raises: GreyLevelsError where a pixel is below zero, or no finite number.
+    """
+    bits = _bits(*_seen(image))
+    return f"{bits} bits" if bits else "fractions"
 
 
 def in_eight_bits(image: Image.Image) -> Image.Image:
-    """The image itself, or where its grey has more than 8 bits, the same in 8, with what is transparent in it.
+    """The image itself, or where it is deep, the same in 8 bits, with what is transparent in it.
 
     The range is that of the visible pixels, up to an even number of bits, as sensors have: 8, 10, 12, 14, 16 or more.
     So 12 bits in a file of 16 keep 256 levels, full 16 bits are divided by 256, and pictures of one camera keep their
@@ -40,18 +45,15 @@ def in_eight_bits(image: Image.Image) -> Image.Image:
 
     Raises: GreyLevelsError where a pixel is below zero, or no finite number.
     """
-    if image.mode not in _MODES:
+    if not is_deep(image):
         return image
-    pixels = np.asarray(image)
-    visible = pixels != image.info.get("transparency", -1)
-    seen = pixels[visible]
-    if seen.size and not (seen.min() >= 0 and np.isfinite(seen).all()):
-        raise GreyLevelsError(
-            f"Its pixels run from {seen.min()} to {seen.max()}, so what is black and what is white is not known; save "
-            "it with grey levels from 0 on."
-        )
-    levels = _scaled(np.where(visible, pixels, 0), seen.max(initial=0))
-    if _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO:
+    pixels, visible = _seen(image)
+    shown = np.where(visible, pixels, 0)
+    if bits := _bits(pixels, visible):
+        levels = (shown // 2 ** (bits - 8)).astype(np.uint8)
+    else:
+        levels = (shown * 255).round().astype(np.uint8)
+    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         levels = 255 - levels
     grey = Image.fromarray(levels)
     if not visible.all():
@@ -59,13 +61,24 @@ def in_eight_bits(image: Image.Image) -> Image.Image:
     return grey
 
 
-def _scaled(pixels: NDArray[np.generic], highest: np.generic) -> NDArray[np.uint8]:
-    """Pixels (H, W) from 0 to `highest` as 256 levels."""
+def _seen(image: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Pixels (H, W), and which of them are not transparent."""
+    pixels = np.asarray(image)
+    return pixels, pixels != image.info.get("transparency", -1)
+
+
+def _bits(pixels: NDArray[Any], visible: NDArray[np.bool_]) -> int:
+    """The even number of bits, at least 8, that holds what is visible; 0 where it is fractions up to 1."""
+    seen = pixels[visible]
+    if not seen.size:
+        return 8
+    lowest, highest = seen.min(), seen.max()
+    if not (lowest >= 0 and np.isfinite(highest)):
+        raise GreyLevelsError(
+            f"Its pixels run from {lowest} to {highest}, so what is black and what is white is not known; save it with "
+            "grey levels from 0 on."
+        )
     if pixels.dtype.kind == "f" and highest <= 1:
-        return (pixels * 255).round().astype(np.uint8)
+        return 0
     bits = max(8, int(highest).bit_length())
-    return (pixels // 2 ** (bits + bits % 2 - 8)).astype(np.uint8)
-
-
-def _tag(image: Image.Image, number: int) -> object:
-    return getattr(image, "tag_v2", {}).get(number)
+    return bits + bits % 2

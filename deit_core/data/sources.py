@@ -33,6 +33,7 @@ class Source:
     val_positions: which of the training images are its own validation split; None where one is to be cut.
     skipped: names of the files that are left out because they cannot be read.
     listed: what there is to say of a folder by its names alone, in sentences.
+    warn: finds sentences on what a person should know, given the positions of training and of validation images.
     """
 
     name: SourceName
@@ -45,6 +46,7 @@ class Source:
     val_positions: NDArray[np.int64] | None = None
     skipped: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
+    warn: Callable[[NDArray[np.int64], NDArray[np.int64], Tell], tuple[str, ...]] = lambda _train, _val, _tell: ()
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
     source = open_source(spec, data_dir, tell)
     content_hash = source.hash_content(tell)
     train_indices, val_indices = cut(source, spec)
+    notes = (*source.notes, *source.warn(train_indices, val_indices, tell))
     num_images = len(train_indices) + len(val_indices) + len(source.test_labels)
     streams = is_streamed(source, num_images, spec.img_size, memory_bytes)
 
@@ -107,7 +108,7 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
         mean, std = pixel_statistics(in_order(train.images, len(train)))
     test = split("test", source.test_images, source.test_labels, np.arange(len(source.test_labels)))
     drawn_from = content_hash if source.val_positions is None else ""
-    return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from, source.notes)
+    return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from, notes)
 
 
 def _in_memory(images: FolderImages, name: str, tell: Tell) -> Tensor:

@@ -10,7 +10,7 @@ from test_folder import spec_of, write_images
 from test_inputs import encode
 
 from deit_core.data import load_data
-from deit_core.data.grey_levels import GreyLevelsError, in_eight_bits, is_deep
+from deit_core.data.grey_levels import GreyLevelsError, in_eight_bits, is_deep, range_of
 from deit_core.data.inputs import decode_image
 from deit_core.errors import DataError
 
@@ -91,19 +91,24 @@ def test_numbers_that_are_no_grey_levels_are_a_sentence(pixels: NDArray[np.gener
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "RGB", "RGBA"])
-def test_an_image_of_eight_bits_is_left_alone(mode: str, tmp_path: Path) -> None:
+def test_an_image_of_eight_bits_is_left_alone(mode: str) -> None:
     image = Image.new(mode, (5, 4))
     assert in_eight_bits(image) is image
-    image.save(tmp_path / "a.png")
-    assert not is_deep(tmp_path / "a.png")
+    assert not is_deep(image)
 
 
-def test_what_is_deep_is_known_from_its_header(tmp_path: Path) -> None:
-    Image.fromarray(ramp(4095)).save(tmp_path / "a.png")
-    (tmp_path / "words.png").write_text("words")
-    assert is_deep(tmp_path / "a.png")
-    assert not is_deep(tmp_path / "words.png")
-    assert not is_deep(tmp_path / "nowhere.png")
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [
+        (ramp(4095), "12 bits"),
+        (ramp(60000), "16 bits"),
+        (ramp(9, "int32"), "8 bits"),
+        (ramp(1, "float32"), "fractions"),
+    ],
+)
+def test_the_range_has_a_name(pixels: NDArray[np.generic], words: str) -> None:
+    assert is_deep(Image.fromarray(pixels))
+    assert range_of(Image.fromarray(pixels)) == words
 
 
 def test_a_folder_of_sixteen_bits_is_learned_from_in_all_its_levels(tmp_path: Path) -> None:
