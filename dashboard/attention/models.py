@@ -14,6 +14,7 @@ from dashboard.attention.images import Checkpoint
 from dashboard.run_status import family, label
 from dashboard.state import settings
 from dashboard.text import escape
+from deit_core import epochs
 from deit_core.catalog import SOURCES
 from deit_core.errors import DeitError
 from deit_core.runs import Run, Status, run_folder
@@ -57,8 +58,7 @@ def best_file(run: Run) -> Path:
 
 def epoch_files(run: Run) -> dict[int, Path]:
     """The weights that were kept after each epoch."""
-    folder = run_folder(settings().runs_dir, run.id) / "epochs"
-    return {int(file.stem): file for file in sorted(folder.glob("*.safetensors"))}
+    return epochs.epoch_files(run_folder(settings().runs_dir, run.id))
 
 
 def choose(runs: Sequence[Run]) -> list[Choice]:

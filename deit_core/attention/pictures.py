@@ -14,6 +14,7 @@ from deit_core.attention.overlay import Picture
 from deit_core.attention.sheet import encode_npz, encode_png
 from deit_core.attention.viewer import Viewer
 from deit_core.data.inputs import decode_image, fit_image
+from deit_core.epochs import epoch_files
 from deit_core.errors import DataError
 from deit_core.files import write_atomically
 from deit_core.folders import ONE_FORMAT, images_in, in_utf8
@@ -103,13 +104,13 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
 
 def _epochs(checkpoint: Path) -> dict[str, Viewer]:
     """The model after each epoch whose weights were kept."""
-    files = sorted((checkpoint / "epochs").glob("*.safetensors"))
+    files = epoch_files(checkpoint)
     if len(files) < 2:
         raise DataError(
             f"{checkpoint} holds no weights of single epochs, so there is nothing to film; name the folder of a run "
             "that kept them, as runs of small models do."
         )
-    return {f"Epoch {int(file.stem)}": Viewer.load(file) for file in files}
+    return {f"Epoch {epoch}": Viewer.load(file) for epoch, file in files.items()}
 
 
 def _faithfulness(viewer: Viewer, pixels: Picture, sheet: Sheet) -> dict[str, float]:

@@ -56,7 +56,7 @@ def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -
         *_inputs(card),
         "## Results",
         table(("Measure", "Value"), ((name, f"{value:.4f}") for name, value in sorted(scores.items()))),
-        "Test images were looked at once, after the epoch had been chosen on validation images.",
+        _on_test(scores),
         "## Recipe",
         f"Seed {spec.seed}, computed in {card.precision or spec.compute.precision}. {_teacher(spec)}",
         table(("Field", "Value"), ((f"`{path}`", str(value)) for path, value in _fields(spec))),
@@ -87,6 +87,12 @@ def _pixels(in_chans: int, size: int, mean: Iterable[float], std: Iterable[float
         f"{in_chans} x {size} x {size} pixels in [0, 1], less the mean {_numbers(mean)} and divided by the standard "
         f"deviation {_numbers(std)}"
     )
+
+
+def _on_test(scores: Mapping[str, float]) -> str:
+    if any(name.startswith("test_") for name in scores):
+        return "Test images were looked at once, after the epoch had been chosen on validation images."
+    return "There is no score on test images: they are looked at once, at the end of a run."
 
 
 def _is_score(name: str) -> bool:

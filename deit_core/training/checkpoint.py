@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deit_core.epochs import epoch_file
 from deit_core.errors import CheckpointError, RunError
 from deit_core.files import write_atomically
 from deit_core.models import ModelCard, save_weights
@@ -86,7 +87,7 @@ class RunFolder:
                 save_weights(self.best_ema_file, beside, card)
             save_weights(self.path / "best.safetensors", model, card)
         if sum(t.numel() * t.element_size() for t in model.state_dict().values()) <= _KEPT_PER_EPOCH_BYTES:
-            save_weights(self.path / "epochs" / f"{card.epoch:04d}.safetensors", model, card)
+            save_weights(epoch_file(self.path, card.epoch), model, card)
 
     def save_state(
         self,

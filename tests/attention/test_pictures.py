@@ -192,6 +192,9 @@ def test_a_film_is_a_frame_an_epoch_on_one_scale(checkpoints: dict[str, Path], i
             read_card(checkpoints["vit"]),
         )
     (run / "best.safetensors").write_bytes((run / "epochs" / "0001.safetensors").read_bytes())
+    for stray in ("._0001", "0001 (copy)", "best", "0001.old", "00002", "-4"):
+        (run / "epochs" / f"{stray}.safetensors").write_bytes(b"not ours")
+    (run / "epochs" / "0004.safetensors").mkdir()
     (drawn,) = draw_pictures(run, [image], image.parent / "out", Drawing(view="film"))
     with Image.open(drawn.path) as film:
         assert film.n_frames == 3

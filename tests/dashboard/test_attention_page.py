@@ -321,6 +321,16 @@ def test_a_damaged_checkpoint_leaves_the_other_model(run_page: RunPage, looked: 
     assert [bool(source) for source in pictures(page)] == [True, False, True, True, True, True]
 
 
+@pytest.mark.parametrize("stray", ["._0001", "0001 (copy)", "best", "0002~", "٣"])
+def test_a_stray_file_beside_the_epochs_is_left_out(run_page: RunPage, looked: dict[str, str], stray: str) -> None:
+    for run_id in looked.values():
+        epochs = run_folder(state.settings().runs_dir, run_id) / "epochs"
+        (epochs / f"{stray}.safetensors").write_bytes(b"not ours")
+    page = run_page("attention")
+    assert not page.exception
+    assert page.selectbox(key="att_left_weights").options == ["Best epoch", "Last epoch", "Epoch 1", "Epoch 2"]
+
+
 def test_an_epoch_that_is_gone_gives_way_to_the_best(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_left_weights="Epoch 1")
     (run_folder(state.settings().runs_dir, looked["vit"]) / "epochs" / "0001.safetensors").unlink()

@@ -121,8 +121,15 @@ def test_the_card_says_data_recipe_metrics_seed_and_versions(checkpoint: Path) -
     ):
         assert words in text
     assert "train_loss" not in text
+    assert "Test images were looked at once" in text
     assert text.startswith("# a\\|b # c\n")
     assert "<script>" not in text
+
+
+def test_a_card_without_a_test_score_does_not_say_that_test_was_looked_at(checkpoint: Path) -> None:
+    text = model_card(read_card(checkpoint), {"val_accuracy": 0.9, "num_test": 360.0}, 1)  # as a stopped run's
+    assert "Test images were looked at" not in text
+    assert "There is no score on test images: they are looked at once, at the end of a run." in text
 
 
 def test_cards_from_before_versions_were_kept_say_so(checkpoint: Path) -> None:
