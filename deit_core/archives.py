@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import tempfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from typing import IO
 
 from deit_core.errors import DataError
 from deit_core.folders import ONE_FORMAT, ImageFolder, images_among, list_names
+from deit_core.zip_names import final_names
 
 MAX_FILES = 200_000
 MAX_BYTES = 20_000_000_000
@@ -89,11 +91,11 @@ def _listed(content: zipfile.ZipFile) -> ImageFolder:
 
 def _checked(content: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     """The images among the entries, after all entries were checked."""
+    _name_entries(content)
     entries = [entry for entry in content.infolist() if not entry.is_dir()]
     if len(entries) > MAX_FILES:
         raise DataError(f"The zip holds {len(entries):,} files and may hold {MAX_FILES:,}; take some out.")
     for entry in content.infolist():
-        _check_name(entry.orig_filename)
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise DataError(
@@ -103,7 +105,7 @@ def _checked(content: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
         if entry.flag_bits & 1:
             raise DataError(f"{entry.filename!r} in the zip is encrypted; pack it without a password.")
     _check_size(entries)
-    if len({entry.filename.lower() for entry in entries}) < len(entries):
+    if len({_key(entry.filename) for entry in entries}) < len(entries):
         raise DataError("Two files in the zip have the same name; pack it again with each file once.")
     images = images_among(entry.filename for entry in entries)
     if not images:
@@ -111,10 +113,23 @@ def _checked(content: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     return [entry for entry in entries if PurePath(entry.filename) in images]
 
 
+def _name_entries(content: zipfile.ZipFile) -> None:
+    """Give all entries the names that they were meant to have, after these were checked."""
+    entries = content.infolist()
+    for entry, name in zip(entries, final_names(entries), strict=True):
+        _check_name(name)
+        entry.filename = name
+
+
+def _key(path: str) -> str:
+    """The same for names that some file systems take for one."""
+    return unicodedata.normalize("NFC", "/".join(PurePosixPath(path).parts)).lower()
+
+
 def _check_name(path: str) -> None:
     parts = PurePosixPath(path).parts
     is_bad = path.startswith("/") or ".." in parts or re.search(r"[\\\x00-\x1f]|^[A-Za-z]:", path)
-    if is_bad or any(len(part.encode()) > 255 for part in parts):
+    if is_bad or not parts or any(len(part.encode()) > 255 for part in parts):
         raise DataError(
             f"{path!r} in the zip would be written outside of its folder, or cannot be written; pack it again with "
             "plain relative names."
