@@ -56,14 +56,35 @@ def import_zip(
     return f"{IMPORTED}/{name}"
 
 
-def list_zip(archive: Path | IO[bytes]) -> ImageFolder:
-    """What `import_zip` would unpack, and what it would leave out; the files are named as in the zip.
+@contextmanager
+def open_zip(archive: Path | IO[bytes]) -> Iterator[tuple[ImageFolder, "ZippedFiles"]]:
+    """What `import_zip` would unpack, and what it would leave out; the files are named as in the zip, and read there.
 
     Raises: DataError where the archive is damaged, dangerous, too large, or no data set.
     """
     with _opened(archive, "The zip could not be read") as content:
         _checked(content, _ROOT.name)
-        return _listed(content)
+        yield _listed(content), ZippedFiles(content, _ROOT)
+
+
+def list_zip(archive: Path | IO[bytes]) -> ImageFolder:
+    """What `open_zip` lists, for whoever reads no file."""
+    with open_zip(archive) as (listed, _):
+        return listed
+
+
+class ZippedFiles:
+    """The files of an open zip, read where they are, by their paths below `root`."""
+
+    def __init__(self, content: zipfile.ZipFile, root: Path) -> None:
+        self._content = content
+        self._entries = {root / entry.filename: entry for entry in content.infolist()}
+
+    def size(self, file: Path) -> int:
+        return self._entries[file].file_size
+
+    def open(self, file: Path) -> IO[bytes]:
+        return self._content.open(self._entries[file])
 
 
 def imported(data_dir: Path) -> list[str]:

@@ -5,10 +5,11 @@ Knows files; nothing of seeds or fractions. What takes looking into every file i
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 from PIL import Image
 
@@ -23,6 +24,25 @@ _SAMPLE_BYTES = 4096
 _AHEAD = 256  # files
 
 
+class Access(Protocol):
+    """How files are read: from a disk, or as deit_core.archives.ZippedFiles does."""
+
+    def size(self, file: Path) -> int: ...
+
+    def open(self, file: Path) -> IO[bytes]: ...
+
+
+class _OnDisk:
+    def size(self, file: Path) -> int:
+        return file.stat().st_size
+
+    def open(self, file: Path) -> IO[bytes]:
+        return file.open("rb")
+
+
+_ON_DISK = _OnDisk()
+
+
 class Contents(NamedTuple):
     """Files in groups of one content, and how many images hold grey of more than 8 bits, by its range in words."""
 
@@ -30,24 +50,32 @@ class Contents(NamedTuple):
     deep: dict[str, int]
 
 
-def content_warnings(folder: ImageFolder, tell: Tell = silently, *, data_dir: Path | None = None) -> tuple[str, ...]:
+def content_warnings(
+    folder: ImageFolder, tell: Tell = silently, *, data_dir: Path | None = None, access: Access = _ON_DISK
+) -> tuple[str, ...]:
     """Sentences on the files of a folder, by the parts that it has of its own.
 
-    Args: data_dir: where what was found is kept for the next time.
+    Args:
+        data_dir: where what was found is kept for the next time.
+        access: how its files are read.
     """
     named = {"training": folder.train, "validation": folder.val, "test": folder.test}
     parts = {name: part.files for name, part in named.items() if part is not None}
     files = [file for part in parts.values() for file in part]
-    return warnings_of(folder.root, parts, find_contents(folder.root, files, data_dir, tell))
+    return warnings_of(folder.root, parts, find_contents(folder.root, files, data_dir, tell, access))
 
 
-def find_contents(root: Path, files: Sequence[Path], data_dir: Path | None, tell: Tell) -> Contents:
+def find_contents(
+    root: Path, files: Sequence[Path], data_dir: Path | None, tell: Tell, access: Access = _ON_DISK
+) -> Contents:
     """Look into the files of a folder; those that cannot be read are left to whoever reads their pixels."""
     files = sorted(files)
 
     def find() -> tuple[list[list[int]], dict[str, int]]:
-        ranges = told(map_ahead(_range, files, _AHEAD), "Looking for grey of 16 bits", len(files), tell)
-        return list(_alike(files, tell)), dict(Counter(filter(None, ranges)))
+        ranges = told(
+            map_ahead(partial(_range, access), files, _AHEAD), "Looking for grey of 16 bits", len(files), tell
+        )
+        return list(_alike(files, tell, access)), dict(Counter(filter(None, ranges)))
 
     groups, deep = found_once("contents", root, files, data_dir, find)
     return Contents([[files[position] for position in group] for group in groups], deep)
@@ -84,22 +112,23 @@ def _on_grey(deep: Mapping[str, int]) -> Iterator[str]:
     yield sentence
 
 
-def _range(file: Path) -> str:
+def _range(access: Access, file: Path) -> str:
     """The range of an image's deep grey, in words; empty where it has none."""
     try:
-        with Image.open(file, formats=DEEP_FORMATS) as image:
+        with access.open(file) as opened, Image.open(opened, formats=DEEP_FORMATS) as image:
             return range_of(image) if is_deep(image) and image.width * image.height <= MAX_PIXELS else ""
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return ""
 
 
-def _alike(files: Sequence[Path], tell: Tell) -> Iterator[list[int]]:
+def _alike(files: Sequence[Path], tell: Tell, access: Access) -> Iterator[list[int]]:
     """Positions of files in groups of one content. Most differ in size or in their middle, so few are read whole."""
     keys: dict[int, tuple[Any, ...]] = dict.fromkeys(range(len(files)), ())
-    for look in (_size, _middle, _digest):
+    looks: tuple[Callable[[Access, Path], int | bytes], ...] = (_size, _middle, _digest)
+    for look in looks:
         for position in told(list(keys), "Looking for the same content twice", len(keys), tell):
             try:
-                keys[position] += (look(files[position]),)
+                keys[position] += (look(access, files[position]),)
             except OSError:
                 del keys[position]
         counts = Counter(keys.values())
@@ -110,16 +139,16 @@ def _alike(files: Sequence[Path], tell: Tell) -> Iterator[list[int]]:
     yield from groups.values()
 
 
-def _size(file: Path) -> int:
-    return file.stat().st_size
+def _size(access: Access, file: Path) -> int:
+    return access.size(file)
 
 
-def _middle(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        opened.seek(_size(file) // 2)
+def _middle(access: Access, file: Path) -> bytes:
+    with access.open(file) as opened:
+        opened.seek(access.size(file) // 2)
         return opened.read(_SAMPLE_BYTES)
 
 
-def _digest(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").digest()
+def _digest(access: Access, file: Path) -> bytes:
+    with access.open(file) as opened:
+        return hashlib.file_digest(opened, "sha256").digest()  # type: ignore[arg-type]

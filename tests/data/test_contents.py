@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from test_findings import age
 from test_folder import spec_of, write_images
 
+from deit_core.archives import ZippedFiles
 from deit_core.data import contents, load_data, load_source, open_source
 from deit_core.data.contents import content_warnings
 from deit_core.data.findings import FINDINGS
@@ -153,7 +155,7 @@ def test_files_are_looked_into_once(parted: Path, monkeypatch: pytest.MonkeyPatc
     age(parted)
     looked: list[Path] = []
     digest = contents._digest
-    monkeypatch.setattr(contents, "_digest", lambda file: looked.append(file) or digest(file))
+    monkeypatch.setattr(contents, "_digest", lambda access, file: looked.append(file) or digest(access, file))
     first = load_data(spec_of(parted), parted.parent).notes
     assert len(looked) == 8, "of 26, those that differ in size or in the middle are not read whole"
     assert load_data(spec_of(parted, split_seed=1), parted.parent).notes == first
@@ -175,3 +177,15 @@ def test_it_says_how_far_it_is(parted: Path, monkeypatch: pytest.MonkeyPatch) ->
     heard: list[Reading] = []
     content_warnings(list_folder(parted), heard.append)
     assert {reading.what for reading in heard} == {"Looking for grey of 16 bits", "Looking for the same content twice"}
+
+
+def test_a_zip_is_looked_into_where_it_is(parted: Path, tmp_path: Path) -> None:
+    copy(parted / "train" / "bee", parted / "val" / "bee")
+    Image.fromarray(np.full((9, 9), 4095, np.uint16)).save(parted / "test" / "cow" / "001.png")
+    listed = list_folder(parted)
+    expected = content_warnings(listed)
+    assert len(expected) == 2
+    archive = Path(shutil.make_archive(str(tmp_path / "f"), "zip", parted))
+    shutil.rmtree(parted)
+    with zipfile.ZipFile(archive) as content:
+        assert content_warnings(listed, access=ZippedFiles(content, listed.root)) == expected
