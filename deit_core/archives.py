@@ -9,7 +9,6 @@ import re
 import shutil
 import stat
 import tempfile
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -126,7 +125,7 @@ def _checked(content: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
         if entry.flag_bits & 1:
             raise DataError(f"{entry.filename!r} in the zip is encrypted; pack it without a password.")
     _check_size(entries)
-    if len({_key(entry.filename) for entry in entries}) < len(entries):
+    if len({"/".join(PurePosixPath(entry.filename).parts).lower() for entry in entries}) < len(entries):
         raise DataError("Two files in the zip have the same name; pack it again with each file once.")
     images = images_among(entry.filename for entry in entries)
     if not images:
@@ -140,11 +139,6 @@ def _name_entries(content: zipfile.ZipFile) -> None:
     for entry, name in zip(entries, final_names(entries), strict=True):
         _check_name(name)
         entry.filename = name
-
-
-def _key(path: str) -> str:
-    """The same for names that some file systems take for one."""
-    return unicodedata.normalize("NFC", "/".join(PurePosixPath(path).parts)).lower()
 
 
 def _check_name(path: str) -> None:

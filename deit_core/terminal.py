@@ -83,6 +83,11 @@ def print_estimate(estimate: Estimate) -> None:
     _stdout.print(f"About {duration(estimate.duration_s)} on this machine ({escape(parts)}).", highlight=False)
 
 
+def print_reading(told: Reading) -> None:
+    """On stderr, where it is in nobody's way."""
+    _stderr.print(reading(told), highlight=False)
+
+
 def print_listing(
     counts: Mapping[str, Mapping[str, int]], left_out: Sequence[LeftOut], warnings: Sequence[str]
 ) -> None:

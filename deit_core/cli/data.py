@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from deit_core.archives import import_zip, list_zip
+from deit_core.archives import import_zip, list_zip, open_zip
 from deit_core.catalog import SOURCES
 from deit_core.cli.options import DataDirOption, JsonOption, print_json
 from deit_core.errors import DataError
 from deit_core.folders import ImageFolder, find_folder, list_folder, unreadable
 from deit_core.settings import Settings
-from deit_core.terminal import print_listing
+from deit_core.terminal import print_listing, print_reading
 
 
 def describe_data(
@@ -27,14 +27,17 @@ def describe_data(
     data_dir: DataDirOption = None,
 ) -> None:
     """Say what a run would read: images by part and class, what is left out, and what may not be meant."""
+    home = Settings.from_env(data_dir=data_dir).data_dir
     if source in SOURCES:
-        _describe_source(source, Settings.from_env(data_dir=data_dir).data_dir, as_json=as_json)
+        _describe_source(source, home, as_json=as_json)
         return
-    listed = _list(source)
+    listed, found = _look_into(source, home if home.is_dir() else None, as_json=as_json)
+    warnings = [*listed.warnings, *found]
     if as_json:
-        print_json(_document(listed))
+        left_out = [asdict(one) for one in listed.left_out]
+        print_json({"parts": listed.counts(), "left_out": left_out, "warnings": warnings})
     else:
-        print_listing(listed.counts(), listed.left_out, listed.warnings)
+        print_listing(listed.counts(), listed.left_out, warnings)
 
 
 def import_images(
@@ -56,13 +59,19 @@ def import_images(
     print(" ".join(sentences))
 
 
-def _list(name: str) -> ImageFolder:
-    path = find_folder(name, Path())
+def _look_into(name: str, home: Path | None, *, as_json: bool) -> tuple[ImageFolder, tuple[str, ...]]:
+    """What a folder or a zip holds by its names, and what there is to say of its content."""
+    from deit_core.data.contents import content_warnings
+    from deit_core.data.reading import silently
+
+    path, tell = find_folder(name, Path()), silently if as_json else print_reading
     try:
         if path.is_dir():
-            return list_folder(path)
+            listed = list_folder(path)
+            return listed, content_warnings(listed, tell, data_dir=home)
         if path.is_file():
-            return list_zip(path)
+            with open_zip(path) as (listed, files):
+                return listed, content_warnings(listed, tell, access=files)
     except OSError as error:
         raise unreadable(path, error) from None
     raise DataError(
@@ -89,11 +98,3 @@ def _describe_source(name: Any, data_dir: Path, *, as_json: bool) -> None:
         f"of {height}x{width} pixels, {len(loaded.classes)} classes, "
         f"SHA-256 {loaded.content_hash[:16]}"
     )
-
-
-def _document(listed: ImageFolder) -> dict[str, Any]:
-    return {
-        "parts": listed.counts(),
-        "left_out": [asdict(one) for one in listed.left_out],
-        "warnings": list(listed.warnings),
-    }
