@@ -62,18 +62,18 @@ class ModelCard(BaseModel):
         return (images.float() / 255 - mean) / std
 
     def network_input(self) -> Published:
-        """What an exported state dict does not say: how its network reads pixels, and a ViT's attention heads.
+        """What an exported state dict does not say: how its network reads pixels, its classes, and a ViT's heads.
 
         Of torchvision's CNNs the network alone is exported, which reads three channels of its own size.
         """
         model, size = self.spec.model, self.spec.data.img_size
         if not isinstance(model, TorchvisionSpec):
             heads = model.num_heads if isinstance(model, VisionTransformerSpec) else None
-            return Published(heads, self.mean, self.std, size)
+            return Published(heads, self.mean, self.std, size, self.classes)
         mean, std = (self.mean * 3)[:3], (self.std * 3)[:3]  # the card has one channel or three
         if model.pretrained == "imagenet":
             mean, std = IMAGENET_MEAN, IMAGENET_STD
-        return Published(None, mean, std, model.input_size or size)
+        return Published(None, mean, std, model.input_size or size, self.classes)
 
     def learned_held_back(self, data: DataSpec, data_hash: str = "") -> tuple[str, str] | None:
         """Why it may have learned images that `data` holds back, and what to do about it; None where it has not.

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from deit_core.errors import CheckpointError
 from deit_core.events import EpochDone, RunFinished
 from deit_core.models import find_teacher, load_foreign, load_teacher
+from deit_core.models.published import Published
 from deit_core.models.teachers import teacher_model
 from deit_core.spec import DataSpec, ExperimentSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec, replace
 from deit_core.torchvision_ops import torchvision
@@ -102,6 +103,26 @@ def test_what_a_hubs_config_says_goes_before_what_is_customary(tmp_path: Path) -
     for nonsense in ("not JSON", "[1]", '{"model_args": 3, "num_attention_heads": "many"}'):
         (tmp_path / "config.json").write_text(nonsense)
         assert load_foreign(file).num_heads == 3
+
+
+@pytest.mark.parametrize(
+    ("config", "classes"),
+    [
+        ({"id2label": {"1": "dog", "0": "cat", "2": "cow"}}, ("cat", "dog", "cow")),
+        ({"pretrained_cfg": {"label_names": ["cat", "dog"]}}, ("cat", "dog")),
+        ({"label_names": {"0": "cat", "1": "dog"}}, ("cat", "dog")),
+        ({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}, ()),
+        ({"id2label": {"0": "cat", "2": "dog"}}, ()),
+        ({}, ()),
+    ],
+)
+def test_a_config_says_the_names_of_the_classes(
+    config: dict[str, object], classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file(timms().state_dict(), file)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert Published.of(file).classes == classes
 
 
 def test_a_vit_that_no_spec_can_describe_is_one_sentence(tmp_path: Path) -> None:

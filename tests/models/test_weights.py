@@ -19,6 +19,7 @@ from deit_core.models import (
 )
 from deit_core.models.describe import model_card
 from deit_core.models.export import Format, export_checkpoint
+from deit_core.models.published import Published
 from deit_core.spec import DataSpec, ExperimentSpec, RunSpec
 from deit_core.torchvision_ops import torchvision
 
@@ -159,6 +160,7 @@ def test_an_exported_network_of_torchvisions_teaches_as_its_run(
     state = torch.load(file, weights_only=True) if file_format == "pt" else load_file(file)
     torchvision.models.resnet18(num_classes=10).load_state_dict(state)
     assert all(isinstance(tensor, torch.Tensor) for tensor in state.values())
+    assert Published.of(file).classes == tuple("0123456789")
     pixels = torch.rand(4, 1, 16, 16)
     by_run, by_file = (load_teacher(path, tuple("0123456789"), DIGITS)(pixels) for path in (run, file))
     torch.testing.assert_close(by_file, by_run, atol=1e-4, rtol=1e-4)
