@@ -31,10 +31,14 @@ class DistillationTeacher(nn.Module):
         mean, std: per channel, of pixels in [0, 1], as the model was trained with.
         img_size: the side in pixels that the model expects.
         precision: "bfloat16" runs the model under autocast; its logits are float32 all the same.
+        order: where each of the student's classes stands in the model's logits; None where the order is the same.
+        knows_classes: whether that order was checked by the classes' names, or is taken on trust.
+        notes: sentences on what nobody stated and was therefore assumed.
     """
 
     mean: Tensor
     std: Tensor
+    order: Tensor | None
 
     def __init__(
         self,
@@ -43,11 +47,17 @@ class DistillationTeacher(nn.Module):
         std: Sequence[float],
         img_size: int,
         precision: Literal["float32", "bfloat16"] = "float32",
+        *,
+        order: Sequence[int] | None = None,
+        knows_classes: bool = True,
+        notes: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.model = model.requires_grad_(False)
         self.precision = precision
         self.img_size = img_size
+        self.knows_classes, self.notes = knows_classes, notes
+        self.register_buffer("order", None if order is None else torch.tensor(order))
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
         self.train(False)
@@ -64,7 +74,7 @@ class DistillationTeacher(nn.Module):
             pixels = _grey(pixels).expand(-1, len(self.mean), -1, -1)
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             logits: Tensor = self.model((pixels - self.mean) / self.std)
-        return logits.float()
+        return logits.float() if self.order is None else logits.float()[:, self.order]
 
 
 def _grey(pixels: Tensor) -> Tensor:
@@ -78,14 +88,14 @@ def soft_distillation(student: Tensor, teacher: Tensor, tau: float, reduction: R
     """Kullback-Leibler divergence from the teacher's softened distribution to the student's, times tau squared.
 
     Args:
-        student, teacher: logits (B, K).
+        student, teacher: logits (B, K). A class whose teacher's logit is -inf has probability 0.
         tau: temperature; the factor tau^2 keeps the gradient's size independent of it.
         reduction: "batchmean" sums over classes and averages over images, as Hinton et al. write it; "numel" divides
             by B * K, as the original DeiT code does, so it is smaller by the number of classes.
     """
-    divergence = F.kl_div(
-        F.log_softmax(student / tau, dim=-1), F.log_softmax(teacher / tau, dim=-1), reduction="sum", log_target=True
-    )
+    target = F.log_softmax(teacher / tau, dim=-1)
+    target = target.clamp(min=torch.finfo(target.dtype).min)  # 0 * -inf would be no number
+    divergence = F.kl_div(F.log_softmax(student / tau, dim=-1), target, reduction="sum", log_target=True)
     count = student.numel() if reduction == "numel" else len(student)
     return divergence * tau**2 / count
 

@@ -3,7 +3,7 @@
 from deit_core.models.build import build_model, build_student, build_teacher, input_statistics
 from deit_core.models.cnn import ResNet9
 from deit_core.models.foreign import load_foreign
-from deit_core.models.initial import initialise
+from deit_core.models.initial import find_checkpoint, hash_checkpoint, initialise
 from deit_core.models.positions import resample_pos_embed
 from deit_core.models.teachers import find_teacher, is_foreign, load_teacher, teacher_model
 from deit_core.models.vit import VisionTransformer
@@ -16,7 +16,9 @@ __all__ = [
     "build_model",
     "build_student",
     "build_teacher",
+    "find_checkpoint",
     "find_teacher",
+    "hash_checkpoint",
     "initialise",
     "input_statistics",
     "is_foreign",

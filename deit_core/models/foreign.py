@@ -48,7 +48,8 @@ def load_foreign(
     if heads is None:
         raise CheckpointError(
             f"{file} is {shape.embed_dim} wide, a width that is published with no particular number of attention "
-            "heads, and no file of weights says it; state num_heads."
+            "heads, and no file of weights says it; state num_heads, "
+            "of a teacher distillation.teacher_num_heads."
         )
     classes = num_classes or shape.num_classes
     if classes is None:

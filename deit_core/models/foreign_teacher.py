@@ -22,18 +22,31 @@ from deit_core.spec import ModelSpec, TorchvisionSpec, VisionTransformerSpec
 _INPUT_SIZE = 224  # pixels, of torchvision's networks; a ViT's follows from its positions
 
 
-def load_foreign_teacher(file: Path, num_classes: int) -> DistillationTeacher:
-    """Read a teacher for students that tell `num_classes` classes apart.
+def load_foreign_teacher(file: Path, classes: tuple[str, ...], num_heads: int | None = None) -> DistillationTeacher:
+    """Read a teacher for students that tell `classes` apart.
+
+    Args: num_heads: attention heads per block of a ViT; None takes what the file says, else the usual number.
 
     Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an architecture
         that is not known here, or tells another number of classes apart.
     """
     state = read_vit_weights(file)
     if "cls_token" in state or "pos_embed" in state:
-        return _vit_teacher(file, num_classes)
-    model, published = _torchvision_network(state, file, num_classes), Published.of(file)
+        return _vit_teacher(file, classes, num_heads)
+    model, published = _torchvision_network(state, file, len(classes)), Published.of(file)
     mean, std = published.mean or IMAGENET_MEAN, published.std or IMAGENET_STD
-    return DistillationTeacher(model, mean, std, published.img_size or _INPUT_SIZE)
+    order = class_order(published.classes, classes)
+    size = published.img_size or _INPUT_SIZE
+    return DistillationTeacher(
+        model, mean, std, size, order=order, knows_classes=order is not None or published.classes == classes
+    )
+
+
+def class_order(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[int] | None:
+    """Where each of our classes stands among theirs; None where the names are others, or in the same order."""
+    if theirs == ours or len(set(theirs)) < len(theirs) or set(theirs) != set(ours):
+        return None
+    return [theirs.index(name) for name in ours]
 
 
 def spec_of(model: nn.Module) -> ModelSpec:
@@ -50,9 +63,9 @@ def spec_of(model: nn.Module) -> ModelSpec:
     )
 
 
-def _vit_teacher(file: Path, num_classes: int) -> DistillationTeacher:
-    model = load_foreign(file)
-    _check_classes(file, model.num_classes, num_classes)
+def _vit_teacher(file: Path, classes: tuple[str, ...], num_heads: int | None) -> DistillationTeacher:
+    model = load_foreign(file, num_heads=num_heads)
+    _check_classes(file, model.num_classes, len(classes))
     published = Published.of(file)
     mean, std = published.mean or IMAGENET_MEAN, published.std or IMAGENET_STD
     if not len(mean) == len(std) == model.in_chans:
@@ -60,7 +73,22 @@ def _vit_teacher(file: Path, num_classes: int) -> DistillationTeacher:
             f"{file} reads {model.in_chans} channels, and nothing says how their pixels were normalised; give a run "
             "made here or its best.safetensors as distillation.teacher, which say it."
         )
-    return DistillationTeacher(model, mean, std, model.img_size[0])
+    order = class_order(published.classes, classes)
+    notes: tuple[str, ...] = ()
+    if num_heads is None and published.num_heads is None:
+        notes = (
+            f"The teacher {file} does not say how many attention heads its blocks have; {model.num_heads}, usual for "
+            f"its width of {model.embed_dim}, were assumed. distillation.teacher_num_heads states another number.",
+        )
+    return DistillationTeacher(
+        model,
+        mean,
+        std,
+        model.img_size[0],
+        order=order,
+        knows_classes=order is not None or published.classes == classes,
+        notes=notes,
+    )
 
 
 def _torchvision_network(state: Mapping[str, Tensor], file: Path, num_classes: int) -> nn.Module:

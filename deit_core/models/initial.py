@@ -3,6 +3,7 @@
 Knows specs, models and files; nothing of optimisers or of steps.
 """
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
 from deit_core.files import is_there
+from deit_core.models.finite import check_finite
 from deit_core.models.foreign import read_vit_weights
 from deit_core.models.published import NUM_HEADS, Published
 from deit_core.models.state_dicts import read_state_dict
@@ -20,7 +22,9 @@ from deit_core.models.weights import ModelCard, is_own, read_card, weights_file
 from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec
 
 
-def initialise(model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_dir: Path, data_hash: str = "") -> None:
+def initialise(
+    model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_dir: Path, data_hash: str = ""
+) -> tuple[str, ...]:
     """Give a new run's model the weights that its spec says it starts from; without any it stays as it is.
 
     Heads are kept where they tell the same classes apart: of a run made here by name, of other files by number.
@@ -30,22 +34,41 @@ def initialise(model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_d
         classes: the class names of the run's data.
         runs_dir: where a run named by its id is looked for.
         data_hash: of the images that validation is drawn from: tells a folder in another place, or one that changed.
+    Returns: sentences on what the weights do not say and was therefore believed.
     Raises: CheckpointError where the weights are not there, damaged, of another architecture, or have learned from
         images that this run is judged on.
     """
+    notes: tuple[str, ...] = ()
     if spec.initial_checkpoint:
         path = find_checkpoint(spec.initial_checkpoint, runs_dir)
         if path.is_dir() or is_own(path):
             _start_from_run(model, path, spec, classes, data_hash)
         elif isinstance(model, VisionTransformer):
             transfer(read_vit_weights(path), model, str(path))
-            _check_heads(path, model)
+            notes = _check_heads(path, model)
         else:
             _load_cnn(read_state_dict(path), _network(model), str(path))
     elif isinstance(spec.model, TorchvisionSpec) and spec.model.pretrained == "imagenet":
         from deit_core.models.torchvision_classifier import imagenet_weights  # loads torchvision
 
         _load_cnn(imagenet_weights(spec.model.name), _network(model), f"torchvision's {spec.model.name}")
+    return notes
+
+
+def hash_checkpoint(path: Path) -> str:
+    """A SHA-256 of a checkpoint's content: of a file, of a run's best weights, or of all files of another folder."""
+    digest = hashlib.sha256()
+    for file in _content(path):
+        with file.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _content(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    best = path / "best.safetensors"
+    return [best] if best.is_file() else sorted(file for file in path.iterdir() if file.is_file())
 
 
 def find_checkpoint(name: str, runs_dir: Path) -> Path:
@@ -66,6 +89,7 @@ def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[
     card, file = read_card(path), weights_file(path)
     _check_card(card, spec, data_hash)
     state, keep_heads = load_file(file), card.classes == classes
+    check_finite(state, file)
     if isinstance(model, VisionTransformer):
         transfer(state, model, str(file), keep_heads=keep_heads)
     else:
@@ -93,17 +117,20 @@ def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
         raise CheckpointError(f"{told}, which {why}, so it has learned images that this run is judged on; {remedy}.")
 
 
-def _check_heads(path: Path, model: VisionTransformer) -> None:
-    """Tensors say nothing of heads, so any number that divides the width fits; `model` is as wide as the file."""
+def _check_heads(path: Path, model: VisionTransformer) -> tuple[str, ...]:
+    """Tensors say nothing of heads, so any number that divides the width fits: where no note says it, the spec does."""
     noted, usual = Published.of(path).num_heads, NUM_HEADS.get(model.embed_dim)
-    said = noted or usual
-    if said is not None and said != model.num_heads:
-        width = f"{path} is {model.embed_dim} wide, which is published with"
-        told = f"What is noted in or beside {path} says" if noted else width
+    if noted is not None and noted != model.num_heads:
         raise CheckpointError(
-            f"{told} {said} attention heads a block, and the model has {model.num_heads}; "
-            f"set model.num_heads to {said}."
+            f"What is noted in or beside {path} says {noted} attention heads a block, and the model has "
+            f"{model.num_heads}; set model.num_heads to {noted}."
         )
+    if noted is None and usual not in (None, model.num_heads):
+        return (
+            f"{path} does not say how many attention heads its blocks have. This run uses {model.num_heads}, as "
+            f"model.num_heads says; {usual} are usual for its width of {model.embed_dim}.",
+        )
+    return ()
 
 
 def _network(model: nn.Module) -> nn.Module:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from deit_core.errors import CheckpointError
+from deit_core.models.finite import check_finite
 
 StateDict = dict[str, Tensor]
 
@@ -36,7 +37,9 @@ def read_state_dict(file: Path) -> StateDict:
     if not file.is_file():
         raise CheckpointError(f"There is no file {file}; check the path.")
     if file.suffix == ".safetensors":
-        return _read_safetensors(file)
+        state = _read_safetensors(file)
+        check_finite(state, file)
+        return state
     content = _read_torch(file)
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
@@ -46,7 +49,9 @@ def read_state_dict(file: Path) -> StateDict:
         raise CheckpointError(
             f"{file} holds no tensors by name; save a model's state_dict(), alone or under the key 'model'."
         )
-    return {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    state = {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    check_finite(state, file)
+    return state
 
 
 def read_note(file: Path) -> str:

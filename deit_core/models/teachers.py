@@ -7,30 +7,39 @@ from pydantic import ValidationError
 from deit_core.distillation import DistillationTeacher
 from deit_core.errors import CheckpointError, spec_error
 from deit_core.files import is_there
-from deit_core.models.foreign_teacher import load_foreign_teacher, spec_of
+from deit_core.models.foreign_teacher import class_order, load_foreign_teacher, spec_of
 from deit_core.models.weights import is_own, load_checkpoint, read_card
 from deit_core.spec import DataSpec, ModelSpec
 
 
 def load_teacher(
-    path: Path | str, classes: tuple[str, ...], data: DataSpec, data_hash: str = ""
+    path: Path | str,
+    classes: tuple[str, ...],
+    data: DataSpec,
+    data_hash: str = "",
+    *,
+    num_heads: int | None = None,
 ) -> DistillationTeacher:
     """Load the teacher for a student that tells `classes` apart in `data`, whose content has that hash once it is read.
 
-    Of a file of others only the number of classes can be checked: it says neither their names nor what it has learned.
+    Classes are compared by name: the same in another order are put into the student's. A file of others need not have
+    names, or has the names of the classes it was first trained on; then only their number can be checked.
+
+    Args: num_heads: attention heads per block of a ViT of others, where the caller knows better than its file.
 
     Raises: CheckpointError when the checkpoint is missing or damaged, knows other classes, or has learned from images
         that the student's validation holds back.
     """
     if is_foreign(path):
-        return load_foreign_teacher(Path(path), len(classes))
+        return load_foreign_teacher(Path(path), classes, num_heads)
     card = read_card(path)
     if len(card.classes) != len(classes):
         raise CheckpointError(
             f"The teacher {card.spec.name!r} tells {len(card.classes)} classes apart and the student {len(classes)}; "
             "choose a teacher that was trained on the student's data set."
         )
-    if card.classes != classes:
+    order = class_order(card.classes, classes)
+    if card.classes != classes and order is None:
         raise CheckpointError(
             f"The teacher {card.spec.name!r} was trained on other classes ({', '.join(card.classes[:3])}, ...) "
             f"than the student's ({', '.join(classes[:3])}, ...); "
@@ -43,7 +52,9 @@ def load_teacher(
         )
     asked = card.spec.compute.precision
     precision = card.precision or (asked if asked != "auto" else "float32")
-    return DistillationTeacher(load_checkpoint(path), card.mean, card.std, card.spec.data.img_size, precision)
+    return DistillationTeacher(
+        load_checkpoint(path), card.mean, card.std, card.spec.data.img_size, precision, order=order
+    )
 
 
 def is_foreign(path: Path | str) -> bool:

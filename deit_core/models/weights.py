@@ -19,6 +19,7 @@ from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
 from deit_core.files import write_atomically
 from deit_core.models.build import build_model
+from deit_core.models.finite import check_finite
 from deit_core.models.published import Published
 from deit_core.spec import DataSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec
 
@@ -28,7 +29,9 @@ _HEADER = "deit_lab"
 class ModelCard(BaseModel):
     """All that a file of weights needs to be used: how it was trained, what it tells apart, how it reads pixels.
 
-    `mean` and `std` are per channel, of pixels in [0, 1]; `metrics` are those of the epoch the weights are from;
+    `mean` and `std` are per channel, of pixels in [0, 1]; the hashes are of the images, of all that decides what its
+    teacher says, and of its `initial_checkpoint`, empty where there was none; `metrics` are those of the epoch the
+    weights are from;
     `precision` is what it was trained in, None in older files, where the spec says it; `versions` are those of the
     libraries it was trained with, `machine` is what `describe_machine` said, with its "gpu" where that trained it.
     """
@@ -41,6 +44,8 @@ class ModelCard(BaseModel):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     data_hash: str
+    teacher_hash: str = ""
+    initial_hash: str = ""
     epoch: int
     step: int
     metrics: dict[str, float] = {}
@@ -148,9 +153,11 @@ def load_checkpoint(path: Path | str) -> nn.Module:
     file, card = weights_file(path), read_card(path)
     try:
         model = build_model(card.spec, in_chans=card.in_chans, num_classes=len(card.classes))
-        model.load_state_dict(load_file(file))
+        state = load_file(file)
+        model.load_state_dict(state)
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise _damaged(file, error) from error
+    check_finite(state, file)
     return model.eval()
 
 

@@ -27,6 +27,7 @@ from deit_core.runs import queue
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher, log_file, run_folder
 from deit_core.runs.recorder import Recorder
 from deit_core.runs.records import Run, Status
+from deit_core.runs.siblings import shared_teacher_hash
 from deit_core.runs.spare import stand_by
 from deit_core.runs.store import Store, open_store
 from deit_core.runs.writer import patiently
@@ -153,6 +154,7 @@ class Worker:
                 num_threads=self._num_threads(),
                 logits_gb=self.settings.logits_gb,
                 tell=tell,
+                teacher_hash=shared_teacher_hash(self.store, run, self.settings.runs_dir),
             )
             with contextlib.closing(events):
                 try:

@@ -17,9 +17,23 @@ class DistillationSpec(Part):
         "teacher",
         "The teacher: the name of a run of the same experiment, the id of a finished run, or a file: a checkpoint made "
         "here, a ViT or DeiT of timm, Facebook or Hugging Face, or a ResNet or RegNet of torchvision's, for the same "
-        "classes in the same order.",
+        "classes. They are matched by name where the file has names, else they must stand in the same order.",
         min_length=1,
         max_length=1000,
+    )
+    teacher_num_heads: int | None = field(
+        None,
+        "Attention heads per block of a teacher that is a ViT or DeiT from elsewhere, which its weights do not tell. "
+        "Empty: what is noted in or beside its file, else the number that is usual for its width.",
+        ge=1,
+        le=256,
+        advanced=True,
+    )
+    accept_any_teacher: bool = field(
+        False,
+        "Accept a teacher from elsewhere that does not name its classes even if it is right about the training images "
+        "no more often than by chance.",
+        advanced=True,
     )
     kind: Literal["hard", "soft"] = field(
         "hard", "hard: the teacher's decision is a second label. soft: its whole distribution is matched."

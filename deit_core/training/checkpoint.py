@@ -12,6 +12,7 @@ whenever the process is killed.
 """
 
 import io
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deit_core.epochs import epoch_file
+from deit_core.epochs import epoch_file, epoch_files
 from deit_core.errors import CheckpointError, RunError
 from deit_core.files import write_atomically
 from deit_core.models import ModelCard, save_weights
@@ -34,7 +35,8 @@ class Progress:
     """Where a run stands: all that changes during training beside weights and optimiser.
 
     `step` and `epoch` count what is finished, over the whole run; `sums` are the metrics of the epoch under way so
-    far; `elapsed_s` is training time over all sessions, `plan` the fields of the Plan that all of them compute by.
+    far; `elapsed_s` is training time over all sessions, `plan` the fields of the Plan that all of them compute by. The
+    hashes are of what the run began with: its data, teacher and `initial_checkpoint`, empty where it has none.
     """
 
     step: int = 0
@@ -45,6 +47,8 @@ class Progress:
     best_loss: float = float("inf")
     num_threads: int = 0
     data_hash: str = ""
+    teacher_hash: str = ""
+    initial_hash: str = ""
     plan: dict[str, Any] = field(default_factory=dict)
     sums: dict[str, Tensor] = field(default_factory=dict)
 
@@ -62,7 +66,8 @@ class RunFolder:
     def start(self, spec: RunSpec, *, resume: bool) -> None:
         """Create the folder for a new run, or check that a resumed one is of the same spec.
 
-        Raises: RunError when the folder holds another run, or one that was not asked to be resumed.
+        Raises: RunError when the folder holds another run, one that was not asked to be resumed, or weights without the
+            files that they go on from; whatever is there stays as it is.
         """
         file = self.path / "spec.json"
         if file.exists():
@@ -70,7 +75,35 @@ class RunFolder:
                 raise RunError(f"{self.path} holds a run with another spec; choose another folder.")
             if self.state_file.exists() and not resume:
                 raise RunError(f"{self.path} holds this run already; resume it, or choose another folder.")
+        if any(self._weights()) and (lost := [one for one in (file, self.state_file) if not one.exists()]):
+            raise RunError(
+                f"{self.path} holds weights of a run, but {lost[0].name} is missing, without which it cannot go on; "
+                f"put {lost[0].name} back, or start a new run. The weights stay as they are."
+            )
         write_atomically(file, spec.model_dump_json(indent=2).encode())
+
+    def _weights(self) -> Iterator[Path]:
+        yield from (file for file in (self.last_file, self.best_file, self.best_ema_file) if file.exists())
+        yield from epoch_files(self.path).values()
+
+    def check_weights(self, progress: Progress, *, has_ema: bool) -> None:
+        """See that the weights are there which a run at this point has written and will be judged by.
+
+        Raises: RunError where they are not.
+        """
+        written = (self.best_file, self.best_ema_file) if has_ema else (self.best_file,)
+        if progress.best_epoch and (lost := [file for file in written if not file.exists()]):
+            raise RunError(
+                f"{lost[0]}, the weights of epoch {progress.best_epoch}, is missing; put it back, or start a new run."
+            )
+
+    @property
+    def last_file(self) -> Path:
+        return self.path / "last.safetensors"
+
+    @property
+    def best_file(self) -> Path:
+        return self.path / "best.safetensors"
 
     @property
     def best_ema_file(self) -> Path:
@@ -81,11 +114,11 @@ class RunFolder:
 
         Args: beside: the moving average, written when the epoch is the best.
         """
-        save_weights(self.path / "last.safetensors", model, card)
+        save_weights(self.last_file, model, card)
         if is_best:
             if beside is not None:
                 save_weights(self.best_ema_file, beside, card)
-            save_weights(self.path / "best.safetensors", model, card)
+            save_weights(self.best_file, model, card)
         if sum(t.numel() * t.element_size() for t in model.state_dict().values()) <= _KEPT_PER_EPOCH_BYTES:
             save_weights(epoch_file(self.path, card.epoch), model, card)
 
@@ -126,7 +159,7 @@ class RunFolder:
             raise
         except Exception as error:  # a damaged pickle can raise anything
             raise CheckpointError(
-                f"{self.state_file} is damaged ({type(error).__name__}); move it away to train this run from the start."
+                f"{self.state_file} is damaged ({type(error).__name__}); put back a copy of it, or start a new run."
             ) from error
         progress.sums = {name: total.to(device) for name, total in progress.sums.items()}
         return progress

@@ -24,7 +24,9 @@ from deit_core.models import (
     ModelCard,
     VisionTransformer,
     build_model,
+    find_checkpoint,
     find_teacher,
+    hash_checkpoint,
     initialise,
     input_statistics,
     library_versions,
@@ -42,6 +44,7 @@ from deit_core.training.measures import Group
 from deit_core.training.memory import fitting_batch_size, is_out_of_memory, out_of_memory, release
 from deit_core.training.probe import choose_plan
 from deit_core.training.step import TrainStep
+from deit_core.training.teacher_check import check_teacher
 from deit_core.training.teacher_logits import TeacherLogits
 
 _INIT = 2  # purpose of a counter; order and views of the data have 0 and 1, dropout has 3
@@ -59,11 +62,12 @@ def train(
     logits_gb: float = Settings.logits_gb,
     images_gb: float | None = None,
     tell: Tell = silently,
+    teacher_hash: str = "",
 ) -> Generator[Event, None, None]:
     """Train one run and yield what happens.
 
     Closing the iterator stops the run between two steps: its state is saved first, and `resume=True` goes on from
-    there. A loss that is not finite ends the run with RunFailed; the last good checkpoint stays.
+    there. A loss, or a teacher's logit, that is not finite ends the run with RunFailed; the last good checkpoint stays.
 
     Args:
         run_dir: where spec, weights and state go. A teacher named by id is looked for beside this folder.
@@ -74,12 +78,16 @@ def train(
         group_s: steps are reported in groups of about this many seconds; 0 reports each.
         logits_gb: disk space, in units of 10^9 bytes, for the tables of teachers' logits, which lie beside this folder.
         tell: hears how far the reading of many images is, before the first event; what it raises ends the run there.
+        teacher_hash: that of the teacher (see `ModelCard`) from which another run learned, of which this one is a
+            repetition; empty where there is none.
         images_gb: a folder whose images take more memory is read again and again; None is a quarter of what there is.
     Raises: DeitError where data, teacher or folder do not fit the spec, or memory or disk do not suffice; the last
         good checkpoint stays then, too.
     """
     try:
-        session = _Session(spec, Path(run_dir), Path(data_dir), resume, device, num_threads, images_gb, tell)
+        session = _Session(
+            spec, Path(run_dir), Path(data_dir), resume, device, num_threads, images_gb, tell, teacher_hash
+        )
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -103,11 +111,11 @@ def train(
 
 
 class _NotFiniteError(Exception):
-    """The loss of `step` is not a number any more."""
+    """The loss of `step`, or what the teacher says there, is not a finite number."""
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int, *, is_teachers: bool = False) -> None:
         super().__init__(step)
-        self.step = step
+        self.step, self.is_teachers = step, is_teachers
 
 
 class _Session:
@@ -123,6 +131,7 @@ class _Session:
         num_threads: int | None,
         images_gb: float | None,
         tell: Tell,
+        teacher_hash: str,
     ) -> None:
         self.spec, self.folder = spec, RunFolder(run_dir)
         self.folder.start(spec, resume=resume)
@@ -138,15 +147,16 @@ class _Session:
         self.batches = TrainBatches(self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device)
         torch.manual_seed(counter_seed(spec.seed, 0, _INIT))
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
+        self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
+        self.notes: list[str] = []
         self._is_new = not (resume and self.folder.state_file.exists())
         if self._is_new:
-            initialise(model, spec, self.data.classes, self.folder.path.parent, self.data.drawn_from)
+            self._initialise(model)
         self.model = place(model, self.device)
-        self.teacher = self._load_teacher()
+        self.teacher = self._load_teacher(teacher_hash)
         optim = spec.optim.model_copy(update={"batch_size": self.batches.batch_size})  # which lr_scaling follows
         made = spec.model_copy(update={"optim": optim})
         self.step = TrainStep(made, self.model, self.teacher, self._normalize, self.batches.steps_per_epoch)
-        self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
         if not self._is_new:
             self._load_state()
         self.has_unsaved_steps = False
@@ -162,16 +172,35 @@ class _Session:
         self.step.follow(plan)
         self.progress.plan = asdict(plan)
 
-    def _load_teacher(self) -> TeacherLogits | None:
+    def _initialise(self, model: nn.Module) -> None:
+        runs_dir = self.folder.path.parent
+        self.notes += initialise(model, self.spec, self.data.classes, runs_dir, self.data.drawn_from)
+        if self.spec.initial_checkpoint:
+            self.progress.initial_hash = hash_checkpoint(find_checkpoint(self.spec.initial_checkpoint, runs_dir))
+
+    def _load_teacher(self, expected_hash: str) -> TeacherLogits | None:
         asked = self.spec.distillation
         if asked is None:
             return None
         path = find_teacher(asked.teacher, self.folder.path.parent)
-        teacher = load_teacher(path, self.data.classes, self.spec.data, self.data.drawn_from)
+        teacher = load_teacher(
+            path, self.data.classes, self.spec.data, self.data.drawn_from, num_heads=asked.teacher_num_heads
+        )
         all_views = asked.stored_views == "all"
-        return TeacherLogits(
+        logits = TeacherLogits(
             teacher, teacher_model(path, teacher), self.device, asked.stored_logits, all_views=all_views
         )
+        if self._is_new:
+            self.progress.teacher_hash = logits.hash
+            if expected_hash not in ("", logits.hash):
+                raise RunError(
+                    f"The teacher {asked.teacher} has changed since another run of this experiment learned from it; "
+                    "restore it, or submit the whole experiment again."
+                )
+            self.notes += teacher.notes
+            if not teacher.knows_classes:
+                self.notes.append(check_teacher(logits, self.data, asked))
+        return logits
 
     def _open_teacher_logits(self, cap_gb: float) -> str:
         """Let the teacher remember from now on; a sentence about it. Threads must be settled: tables depend on them."""
@@ -185,6 +214,13 @@ class _Session:
             raise RunError(
                 f"{self.spec.data.source} is not the data this run began with; restore the files, or start a new run."
             )
+        if self.teacher is not None and self.progress.teacher_hash not in ("", self.teacher.hash):
+            assert self.spec.distillation is not None
+            raise RunError(
+                f"The teacher {self.spec.distillation.teacher} has changed since this run began; restore it, or start "
+                "a new run."
+            )
+        self.folder.check_weights(self.progress, has_ema=self.spec.optim.ema == "beside")
         torch.set_num_threads(self.progress.num_threads)  # another number would round differently, as would a plan
         self.step.follow(Plan(**self.progress.plan) if self.progress.plan else plain_plan(self.spec.compute))
 
@@ -192,6 +228,8 @@ class _Session:
         if self._is_new:
             self._choose_plan()
         self._started_at = time.monotonic() - self.progress.elapsed_s
+        if self._is_new:
+            self.save_state()  # from now on a folder without it has lost it
         yield RunStarted(
             num_params=sum(p.numel() for p in self.model.parameters()),
             num_train=len(self.data.train),
@@ -205,7 +243,7 @@ class _Session:
             plan=str(self.step.plan),
             teacher_logits=self._open_teacher_logits(logits_gb),
             streamed=not isinstance(self.data.train.images, Tensor),
-            notes=self.data.notes,
+            notes=(*self.data.notes, *self.notes),
         )
         try:
             while self.progress.epoch < self.spec.optim.epochs:
@@ -213,7 +251,7 @@ class _Session:
                 yield from self._end_epoch()
         except _NotFiniteError as error:
             self.has_unsaved_steps = False  # they are spoilt
-            yield RunFailed(self.progress.step, self._not_finite_sentence(error.step))
+            yield RunFailed(self.progress.step, self._not_finite_sentence(error))
         else:
             yield self._finish()
 
@@ -228,7 +266,7 @@ class _Session:
             if group.age_s < group_s and progress.step % steps:
                 continue
             if (bad := group.first_bad_step()) is not None:
-                raise _NotFiniteError(bad)
+                raise _NotFiniteError(bad, is_teachers=group.has_bad_teacher())
             group.add_to(progress.sums)
             self.has_unsaved_steps = True
             metrics = group.means() | {
@@ -267,6 +305,8 @@ class _Session:
             mean=self.statistics[0],
             std=self.statistics[1],
             data_hash=self.data.content_hash,
+            teacher_hash=progress.teacher_hash,
+            initial_hash=progress.initial_hash,
             epoch=progress.epoch,
             step=progress.step,
             metrics=metrics,
@@ -325,14 +365,20 @@ class _Session:
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._started_at
 
-    def _not_finite_sentence(self, step: int) -> str:
-        steps = self.batches.steps_per_epoch
+    def _not_finite_sentence(self, error: _NotFiniteError) -> str:
+        step, steps = error.step, self.batches.steps_per_epoch
         epoch = (step - 1) // steps + 1
         kept = (
             f"The last good checkpoint, after epoch {self.progress.epoch}, is kept."
             if self.progress.epoch
             else "No epoch had ended, so there is no checkpoint."
         )
+        if error.is_teachers:
+            assert self.spec.distillation is not None
+            return (
+                f"The teacher {self.spec.distillation.teacher} gave logits that are not finite numbers at step {step} "
+                f"(epoch {epoch}). {kept} Start again with another teacher."
+            )
         return (
             f"The loss was no longer a finite number at step {step} (epoch {epoch}, learning rate "
             f"{self.step.learning_rate(step - 1):.3g}). {kept} "

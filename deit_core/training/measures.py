@@ -17,7 +17,8 @@ def measure(
     """Loss and accuracy of one step as scalars on the device. Labels (B,) of mixed images are their stronger ones.
 
     With two heads: the accuracy of each and of their mean. With two heads or a teacher: the two terms of the loss. With
-    a teacher: `train_agreement`, the share of images where the output that it teaches decides as it does.
+    a teacher: `train_agreement`, the share of images where the output that it teaches decides as it does; no number
+    where one of the teacher's logits is not finite.
     """
 
     def share(logits: Tensor, decisions: Tensor) -> Tensor:
@@ -39,7 +40,8 @@ def measure(
         }
     if distillation is not None and teacher_logits is not None:
         measured["train_loss_distillation"] = distillation.detach()
-        measured["train_agreement"] = share(taught, teacher_logits.argmax(-1))
+        finite = torch.where(teacher_logits.isfinite().all(), 0.0, torch.nan)
+        measured["train_agreement"] = share(taught, teacher_logits.argmax(-1)) + finite
     return measured
 
 
@@ -58,15 +60,22 @@ class Group:
 
     def add(self, measured: dict[str, Tensor]) -> None:
         self.num_steps += 1
-        bad = torch.where(measured["train_loss"].isfinite(), torch.inf, self.first_step + self.num_steps)
+        finite = measured["train_loss"].isfinite()
+        if "train_agreement" in measured:
+            finite = finite & measured["train_agreement"].isfinite()
+        bad = torch.where(finite, torch.inf, self.first_step + self.num_steps)
         self._bad_steps = bad if self.num_steps == 1 else torch.minimum(self._bad_steps, bad)
         for name, value in measured.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
 
     def first_bad_step(self) -> int | None:
-        """The first step, counted from 1, whose loss is not finite."""
+        """The first step, counted from 1, whose loss or whose teacher's logits are not finite."""
         step = self._bad_steps.item()
         return None if step == torch.inf else int(step)
+
+    def has_bad_teacher(self) -> bool:
+        """Whether logits of the teacher were not finite."""
+        return "train_agreement" in self._sums and not bool(self._sums["train_agreement"].isfinite())
 
     def means(self) -> dict[str, float]:
         return {name: total.item() / self.num_steps for name, total in self._sums.items()}

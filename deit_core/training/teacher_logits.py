@@ -8,6 +8,7 @@ without a table, and the machine is part of what a table is kept under. Knows no
 """
 
 import hashlib
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -78,6 +79,13 @@ class TeacherLogits(nn.Module):
             if self.write_at_once:
                 self.flush()
         return logits
+
+    @cached_property
+    def hash(self) -> str:
+        """A SHA-256 of all that decides what the teacher says, the same wherever its files lie."""
+        heads = getattr(self.teacher.model, "num_heads", None)
+        facts = hash_weights(self.teacher), self.teacher.img_size, self.teacher.precision, heads
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def open_table(self, home: Path, spec: RunSpec, data: ImageData, cap_gb: float) -> str:
         """Look up from now on, in the table in `home` that fits teacher, views and machine.
@@ -156,13 +164,18 @@ def _views(spec: RunSpec, num_images: int) -> tuple[dict[str, Any], int]:
 
 def teacher_facts(teacher: DistillationTeacher, model: ModelSpec) -> dict[str, Any]:
     """All that decides what a teacher says of given pixels."""
-    digest = hashlib.sha256()
-    for name, tensor in teacher.state_dict().items():  # mean and standard deviation of its pixels among them
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return {
-        "weights": digest.hexdigest(),
+        "weights": hash_weights(teacher),
         "model": model.model_dump(),
         "img_size": teacher.img_size,
         "precision": teacher.precision,
     }
+
+
+def hash_weights(teacher: DistillationTeacher) -> str:
+    """A SHA-256 of its tensors; mean and standard deviation of its pixels are among them."""
+    digest = hashlib.sha256()
+    for name, tensor in teacher.state_dict().items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,18 @@
+"""Whether weights are numbers that can be computed with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from deit_core.errors import CheckpointError
+
+
+def check_finite(tensors: Mapping[str, Tensor], file: Path | str) -> None:
+    """Raises: CheckpointError with the name of a tensor that holds an infinite number or none."""
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise CheckpointError(
+                f"{file} holds numbers that are not finite, in the tensor {name}: its training went wrong, or it was "
+                "written badly. Choose another checkpoint."
+            )

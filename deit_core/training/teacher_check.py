@@ -1,0 +1,49 @@
+"""Whether a teacher from elsewhere means the same classes: how often it is right about images whose classes are known.
+
+Knows a teacher and the images of a run; nothing of files.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deit_core.data import ImageData
+from deit_core.errors import CheckpointError
+from deit_core.spec import DistillationSpec
+from deit_core.training.teacher_logits import TeacherLogits
+
+_NUM_IMAGES = 256
+_SIGNIFICANCE = 0.01
+
+
+def check_teacher(teacher: TeacherLogits, data: ImageData, asked: DistillationSpec) -> str:
+    """Ask a teacher about training images as they are, spread evenly over the data.
+
+    Chance is the share that its decisions would get right if they had nothing to do with the images: the same
+    decisions, dealt out at random. So one that always says the most frequent class is not above chance.
+
+    Returns: a sentence with its accuracy.
+    Raises: CheckpointError where it is not above chance (binomial test, p < 0.01) and the spec does not accept that.
+    """
+    from scipy.stats import binomtest  # takes long to import
+
+    positions = np.linspace(0, len(data.train) - 1, min(_NUM_IMAGES, len(data.train))).astype(np.int64)
+    labels = data.train.labels[positions].cpu()
+    images = torch.as_tensor(data.train.images[positions])
+    decisions = teacher(images.to(teacher.device).float() / 255).argmax(dim=-1).cpu()
+    num_right, num_classes = int((decisions == labels).sum()), len(data.classes)
+    chance = float(_shares(decisions, num_classes) @ _shares(labels, num_classes))
+    found = f"{num_right} of {len(labels)} training images right ({num_right / len(labels):.1%}; chance {chance:.1%})"
+    if binomtest(num_right, len(labels), chance, "greater").pvalue < _SIGNIFICANCE:
+        return f"The teacher {asked.teacher} does not name its classes; it tells {found}."
+    if asked.accept_any_teacher:
+        return f"The teacher {asked.teacher} does not name its classes and tells no more than chance: {found}."
+    raise CheckpointError(
+        f"The teacher {asked.teacher} does not name its classes and tells no more than chance: {found}. Its classes "
+        "may stand in another order, or it may read pixels in another way; choose another teacher, or set "
+        "distillation.accept_any_teacher to true."
+    )
+
+
+def _shares(labels: Tensor, num_classes: int) -> Tensor:
+    return torch.bincount(labels, minlength=num_classes).double() / len(labels)

@@ -1,0 +1,69 @@
+"""What a worker checks before a run begins or goes on: its files are there, and its teacher is the one it should be."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from deit_core.runs import LocalLauncher, Status, run_folder
+from deit_core.spec import ExperimentSpec, RunSpec, replace
+from deit_core.training import train
+
+
+def wait_for(launcher: LocalLauncher, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert time.monotonic() < deadline, [(r.name, r.status, r.message) for r in launcher.store.runs()]
+        time.sleep(0.1)
+        launcher.tend()
+
+
+def test_a_resume_without_state_fails_and_leaves_the_weights_alone(launcher: LocalLauncher, tiny: RunSpec) -> None:
+    spec = replace(tiny, {"optim.epochs": 200, "compute.num_threads": 1})
+    (run_id,) = launcher.submit(spec)
+    wait_for(launcher, lambda: launcher.store.run(run_id).epoch >= 1)
+    launcher.stop(run_id)
+    wait_for(launcher, lambda: launcher.store.run(run_id).status == Status.STOPPED)
+    folder = run_folder(launcher.settings.runs_dir, run_id)
+    (folder / "state.pt").unlink()
+    best = (folder / "best.safetensors").read_bytes()
+    launcher.resume(run_id)
+    wait_for(launcher, lambda: not launcher.store.run(run_id).status.is_active)
+    run = launcher.store.run(run_id)
+    assert run.status == Status.FAILED
+    assert "state.pt is missing" in run.message
+    assert (folder / "best.safetensors").read_bytes() == best
+
+
+def test_two_seeds_of_an_experiment_have_the_same_teacher(
+    launcher: LocalLauncher, tiny: RunSpec, tmp_path: Path
+) -> None:
+    """The file of the teacher is overwritten after the first seed has learned from it."""
+    list(train(tiny, run_dir=tmp_path / "elsewhere"))
+    file = tmp_path / "teacher.safetensors"
+    file.write_bytes((tmp_path / "elsewhere" / "best.safetensors").read_bytes())
+    taught = tiny.model_dump() | {"name": "vit", "distillation": {"teacher": str(file)}}
+    experiment = ExperimentSpec(name="two seeds", runs=(RunSpec.model_validate(taught),), seeds=2)
+    first, second = launcher.submit(experiment)
+    wait_for(launcher, lambda: launcher.store.run(first).status != Status.QUEUED)
+    launcher.stop(second)
+    wait_for(launcher, lambda: not launcher.store.run(first).status.is_active)
+    assert launcher.store.run(first).status == Status.COMPLETED, launcher.store.run(first).message
+    _change_weights(file)
+    launcher.resume(second)
+    wait_for(launcher, lambda: not launcher.store.run(second).status.is_active)
+    run = launcher.store.run(second)
+    assert run.status == Status.FAILED
+    assert f"The teacher {file} has changed since another run of this experiment learned from it" in run.message
+
+
+def _change_weights(file: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as content:
+        metadata = content.metadata()
+    weights = load_file(file)
+    weights["head.weight"] = torch.flip(weights["head.weight"], [0])
+    save_file(weights, file, metadata=metadata)
