@@ -40,6 +40,8 @@ def render() -> None:
         with st.spinner("Reading the images"):
             source(spec)
         num_train = _show_counts(spec, known)
+        for warning in _warnings(spec.model_dump_json()):
+            st.warning(escape(warning))
         show_samples(spec, known, num_train)
         show_views(spec, known, num_train)
         if name == "folder":
@@ -169,6 +171,17 @@ def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
         more = f" and {len(loaded.skipped) - 5:,} more" if len(loaded.skipped) > 5 else ""
         notes.append(f"Skipped, since they cannot be read: {', '.join(loaded.skipped[:5])}{more}.")
     return counts, notes
+
+
+@st.cache_data(max_entries=32, ttl=60, show_spinner="Looking for copies…")
+def _warnings(spec_json: str) -> tuple[str, ...]:
+    """What a run of these images would say of their content, which takes looking into every file once."""
+    from deit_core.data.reading import silently
+    from deit_core.data.splits import cut
+
+    spec = DataSpec.model_validate_json(spec_json)
+    loaded = source(spec)
+    return loaded.warn(*cut(loaded, spec), silently)
 
 
 def _per_channel(values: Sequence[float]) -> str:

@@ -1,6 +1,7 @@
 """Folders of images on the Data page: uploaded, chosen, shown, and refused with a sentence."""
 
 import io
+import shutil
 import threading
 import zipfile
 from collections.abc import Callable
@@ -174,3 +175,33 @@ def test_what_a_run_would_stream_is_said(run_page: RunPage, tmp_path: Path, monk
     monkeypatch.setattr(splits, "_FOLDER_SHARE", 0.0)
     shown = captions(run_page("data", data="Folder of images", path=str(root)))
     assert "a run reads them from their files in each epoch" in shown
+
+
+def warnings(page: AppTest) -> list[str]:
+    assert not page.exception
+    return [warning.value.replace("\\", "").replace("\u2060", "") for warning in page.warning]
+
+
+def test_copies_in_two_parts_and_grey_of_sixteen_bits_are_warned_of(run_page: RunPage, tmp_path: Path) -> None:
+    root = tmp_path / "parted"
+    write_images(root / "train", ("bee",))
+    shutil.copytree(root / "train" / "bee", root / "test" / "bee")
+    for part, value in (("train", 100), ("test", 200)):
+        (root / part / "cow").mkdir()
+        for number in range(15):
+            pixels = np.full((20, 30), value + number, np.uint16) * 16
+            Image.fromarray(pixels).save(root / part / "cow" / f"{number}.png")
+    page = run_page("data", data="Folder of images", path=str(root))
+    *pairs, grey = warnings(page)
+    assert any(said.startswith("The same content in training and test: ") for said in pairs)
+    assert any(said.startswith("The same content in validation and test: ") for said in pairs)
+    assert grey.startswith(
+        "Images with grey of more than 8 bits: 30, scaled to 256 levels by its range (12 bits in 30)"
+    )
+
+
+def test_images_that_stand_once_are_not_warned_of(run_page: RunPage, tmp_path: Path) -> None:
+    root = write_images(tmp_path / "single", ("bee", "cow"))
+    for number, file in enumerate(sorted((root / "cow").iterdir())):
+        Image.fromarray(np.full((20, 30, 3), number, np.uint8)).save(file)
+    assert warnings(run_page("data", data="Folder of images", path=str(root))) == []
