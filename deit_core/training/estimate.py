@@ -140,7 +140,12 @@ def estimate_durations(
             teacher = spec.teacher_of(run)
         if teacher is None and run.distillation is not None:
             path = find_teacher(run.distillation.teacher, runs_dir)
-            teacher = load_teacher(path, facts.classes, run.data) if is_foreign(path) else read_card(path).spec
+            heads = run.distillation.teacher_num_heads
+            teacher = (
+                load_teacher(path, facts.classes, run.data, num_heads=heads)
+                if is_foreign(path)
+                else read_card(path).spec
+            )
         once_s = estimate_duration(run, teacher, runs_dir / "plans", num_threads, facts)
         durations[run.name] = once_s * (spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1)
     return durations

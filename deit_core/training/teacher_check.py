@@ -23,14 +23,21 @@ def check_teacher(teacher: TeacherLogits, data: ImageData, asked: DistillationSp
     decisions, dealt out at random. So one that always says the most frequent class is not above chance.
 
     Returns: a sentence with its accuracy.
-    Raises: CheckpointError where it is not above chance (binomial test, p < 0.01) and the spec does not accept that.
+    Raises: CheckpointError where it is not above chance (binomial test, p < 0.01) and the spec does not accept that,
+            or where its logits are not finite.
     """
     from scipy.stats import binomtest  # takes long to import
 
     positions = np.linspace(0, len(data.train) - 1, min(_NUM_IMAGES, len(data.train))).astype(np.int64)
     labels = data.train.labels[positions].cpu()
     images = torch.as_tensor(data.train.images[positions])
-    decisions = teacher(images.to(teacher.device).float() / 255).argmax(dim=-1).cpu()
+    logits = teacher(images.to(teacher.device).float() / 255).cpu()
+    if not bool(logits.isfinite().all()):
+        raise CheckpointError(
+            f"The teacher {asked.teacher} gives logits that are not finite numbers of training images; choose another "
+            "teacher."
+        )
+    decisions = logits.argmax(dim=-1)
     num_right, num_classes = int((decisions == labels).sum()), len(data.classes)
     chance = float(_shares(decisions, num_classes) @ _shares(labels, num_classes))
     found = f"{num_right} of {len(labels)} training images right ({num_right / len(labels):.1%}; chance {chance:.1%})"

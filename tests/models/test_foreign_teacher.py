@@ -175,3 +175,26 @@ def test_how_long_it_takes_is_estimated(
     spec = replace(tiny_trio.runs[2], {"distillation.teacher": str(tmp_path / "deit.pth")})
     (duration_s,) = estimate_durations(spec, tmp_path / "runs", 1).values()
     assert 0 < duration_s < 600
+
+
+def test_the_heads_that_are_stated_are_those_of_an_estimate_too(
+    tiny_trio: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a width that is published with no number of heads."""
+    monkeypatch.setattr("deit_core.training.estimate._PROBE_S", 0.01)
+    torch.save(timms(embed_dim=128, num_heads=4).state_dict(), tmp_path / "deit.pth")
+    stated = {"distillation.teacher": str(tmp_path / "deit.pth"), "distillation.teacher_num_heads": 4}
+    (duration_s,) = estimate_durations(replace(tiny_trio.runs[2], stated), tmp_path / "runs", 1).values()
+    assert duration_s > 0
+
+
+def test_logits_that_are_not_finite_at_the_start_are_told_as_such(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
+    """Not as a teacher whose classes may stand in another order."""
+    state = timms().state_dict()
+    for name in ("norm.weight", "head.weight"):
+        state[name].fill_(3e38)
+    torch.save(state, tmp_path / "deit.pth")
+    spec = replace(tiny_trio.runs[2], {"distillation.teacher": str(tmp_path / "deit.pth")})
+    assert isinstance(spec, RunSpec)
+    with pytest.raises(CheckpointError, match="logits that are not finite numbers"):
+        list(train(spec, run_dir=tmp_path / "run"))
