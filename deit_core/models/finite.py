@@ -11,7 +11,8 @@ from deit_core.errors import CheckpointError
 def check_finite(tensors: Mapping[str, Tensor], file: Path | str) -> None:
     """Raises: CheckpointError with the name of a tensor that holds an infinite number or none."""
     for name, tensor in tensors.items():
-        if not bool(tensor.isfinite().all()):
+        numbers = tensor.float() if tensor.element_size() == 1 else tensor  # torch does not look into float8
+        if not bool(numbers.isfinite().all()):
             raise CheckpointError(
                 f"{file} holds numbers that are not finite, in the tensor {name}: its training went wrong, or it was "
                 "written badly. Choose another checkpoint."

@@ -136,6 +136,14 @@ class RunFolder:
         torch.save(state, buffer)
         write_atomically(self.state_file, buffer.getvalue())
 
+    def teacher_hash(self) -> str:
+        """The hash of the teacher that the run began with; empty where its state does not say, or is not there."""
+        try:
+            state = torch.load(self.state_file, map_location="cpu", weights_only=True, mmap=True)
+            return str(state["progress"].get("teacher_hash", ""))
+        except Exception:  # a damaged pickle can raise anything; whoever resumes that run is told
+            return ""
+
     def load_state(
         self,
         model: nn.Module,
