@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from deit_core.catalog import SourceFacts, SourceName
-from deit_core.facts import facts_of
+from deit_core.facts import facts_of, folder_facts
+from deit_core.folders import ImageFolder, find_folder, list_folder
 from deit_core.runs import LocalLauncher, Point, Run, Store, open_store
 from deit_core.settings import Settings
 from deit_core.spec import DataSpec
@@ -112,7 +113,16 @@ def source(data: DataSpec) -> "Source":
 @st.cache_data(ttl=5, show_spinner=False)
 def facts(data_json: str) -> SourceFacts:
     """What is known of a spec's data before it is read. Raises: DataError where a folder is no data set."""
-    return facts_of(DataSpec.model_validate_json(data_json), settings().data_dir)
+    data = DataSpec.model_validate_json(data_json)
+    if data.source != "folder":
+        return facts_of(data, settings().data_dir)
+    return folder_facts(data, find_folder(data.path, settings().data_dir), listing(data.path))
+
+
+@st.cache_resource(max_entries=4, ttl=5, show_spinner="Listing the images…")
+def listing(path: str) -> ImageFolder:
+    """What lies in the folder at `data.path`. Raises: DataError where it is no data set."""
+    return list_folder(find_folder(path, settings().data_dir))
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the images…")

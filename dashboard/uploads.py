@@ -12,16 +12,20 @@ import streamlit as st
 
 from dashboard.state import settings
 from dashboard.text import escape
-from deit_core.archives import import_zip
+from deit_core.archives import import_zip, list_zip
 from deit_core.errors import DeitError
 from deit_core.folders import ONE_FORMAT
 
 
 class Unpacking:
-    """One zip on its way into the data folder: `share` of it is there, and in the end `path` or `error` is set."""
+    """One zip on its way into the data folder: `share` of it is there, and in the end `path` or `error` is set.
+
+    `notes` are sentences on what it holds, and what of that is not unpacked.
+    """
 
     def __init__(self, file: IO[bytes], name: str, data_dir: Path) -> None:
         self.name, self.share, self.path, self.error = name, 0.0, "", ""
+        self.notes: tuple[str, ...] = ()
         self.thread = threading.Thread(target=self._work, args=(file, data_dir), name=f"unpack {name}", daemon=True)
         self.thread.start()
 
@@ -31,6 +35,7 @@ class Unpacking:
 
     def _work(self, file: IO[bytes], data_dir: Path) -> None:
         try:
+            self.notes = list_zip(file).notes  # and refused, before minutes are spent on unpacking
             self.path = import_zip(file, self.name, data_dir, self._note)
         except DeitError as error:
             self.error = str(error)
@@ -39,13 +44,13 @@ class Unpacking:
         self.share = share
 
 
-def take_finished() -> str:
-    """The path of the folder that this visitor's zip has become since the last call; empty where it has not."""
+def take_finished() -> Unpacking | None:
+    """This visitor's zip, where it has become a folder since the last call."""
     own = _unpackings().get(st.session_state.get("unpacking", ""))
     if own is None or not own.is_over or not own.path:
-        return ""
+        return None
     del st.session_state["unpacking"]
-    return own.path
+    return own
 
 
 def offer_upload() -> None:

@@ -6,7 +6,7 @@ Loads nothing and reads no pixels.
 from pathlib import Path
 
 from deit_core.catalog import SOURCES, SourceFacts
-from deit_core.folders import find_folder, list_folder
+from deit_core.folders import ImageFolder, find_folder, list_folder
 from deit_core.spec import DataSpec
 
 
@@ -18,7 +18,11 @@ def facts_of(data: DataSpec, data_dir: Path) -> SourceFacts:
     if data.source != "folder":
         return SOURCES[data.source]
     root = find_folder(data.path, data_dir)
-    listed = list_folder(root)
+    return folder_facts(data, root, list_folder(root))
+
+
+def folder_facts(data: DataSpec, root: Path, listed: ImageFolder) -> SourceFacts:
+    """The facts of the folder `root`, which has been listed."""
     return SourceFacts(
         title=title_of(data),
         classes=listed.classes,

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.charts import COLOURS
 from dashboard.download import offer_download
-from dashboard.folders import choose_folder
+from dashboard.folders import choose_folder, show_listing
 from dashboard.navigation import link
 from dashboard.samples import show_samples, show_views
 from dashboard.state import facts, settings, source
@@ -33,6 +33,8 @@ def render() -> None:
         else:
             known = SOURCES[name]
         _describe(known)
+        if name == "folder":
+            show_listing(path)
         if name != "folder" and not _is_here(name):
             offer_download(name)
             return
@@ -167,9 +169,7 @@ def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
             f"At this size the images take {size_gb:.1f} GB, more than a quarter of this machine's memory: a run reads "
             "them from their files in each epoch, a batch ahead."
         )
-    if loaded.skipped:
-        more = f" and {len(loaded.skipped) - 5:,} more" if len(loaded.skipped) > 5 else ""
-        notes.append(f"Skipped, since they cannot be read: {', '.join(loaded.skipped[:5])}{more}.")
+    notes += loaded.skipped_sentences
     return counts, notes
 
 

@@ -51,11 +51,14 @@ class Source:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of it before it is learned, in sentences."""
+        return *self.listed, *self.skipped_sentences
+
+    @property
+    def skipped_sentences(self) -> tuple[str, ...]:
         if not self.skipped:
-            return self.listed
-        shown = ", ".join(self.skipped[:5])
+            return ()
         more = f" and {len(self.skipped) - 5:,} more" if len(self.skipped) > 5 else ""
-        return *self.listed, f"Skipped, since they cannot be read: {shown}{more}."
+        return (f"Skipped, since they cannot be read: {', '.join(self.skipped[:5])}{more}.",)
 
     @property
     def content_hash(self) -> str:

@@ -205,3 +205,41 @@ def test_images_that_stand_once_are_not_warned_of(run_page: RunPage, tmp_path: P
     for number, file in enumerate(sorted((root / "cow").iterdir())):
         Image.fromarray(np.full((20, 30, 3), number, np.uint8)).save(file)
     assert warnings(run_page("data", data="Folder of images", path=str(root))) == []
+
+
+def test_what_is_left_out_is_shown_and_why(run_page: RunPage, tmp_path: Path) -> None:
+    root = write_images(tmp_path / "animals" / "train")
+    write_images(root.parent / "test_set")
+    for number in range(20):
+        (root / "bee" / f"{number}.HEIC").write_bytes(b"a photo")
+    (root / "labels").mkdir()
+    (root / "labels" / "1.xml").write_text("<x/>")
+    page = run_page("data", data="Folder of images", path=str(root.parent))
+    assert not page.exception
+    assert page.info[0].value == "21 files are left out, for these reasons."
+    left_out, parts = (frame.value for frame in page.dataframe)
+    assert left_out.to_numpy().tolist() == [
+        [20, "with ending .heic", "train/bee/0.HEIC"],
+        [1, "with ending .xml", "train/labels/1.xml"],
+    ]
+    assert parts.columns.tolist() == ["Class", "train", "test"]
+    assert parts[["train", "test"]].to_numpy().tolist() == [[15, 15], [15, 15]]
+    assert page.warning[0].value.startswith("labels holds no image")
+
+
+def test_what_is_not_unpacked_of_a_zip_is_said(run_page: RunPage, tmp_path: Path) -> None:
+    file = io.BytesIO(zip_of(write_images(tmp_path / "zip")))
+    with zipfile.ZipFile(file, "a") as content:
+        content.writestr("bee/1.heic", b"a photo")
+    page = run_page("data", data="Folder of images")
+    page.file_uploader[0].upload("animals.zip", file.getvalue()).run()
+    unpack(page)
+    said = page.info[0].value.replace("\\", "").replace("\u2060", "")
+    assert said == "1 file is left out: 1 with ending .heic (bee/1.heic)."
+
+
+def test_nothing_left_out_says_nothing(run_page: RunPage, tmp_path: Path) -> None:
+    page = run_page("data", data="Folder of images", path=str(write_images(tmp_path / "animals")))
+    assert not page.exception
+    assert not page.info
+    assert len(page.dataframe) == 1
