@@ -1,11 +1,9 @@
 """Commands that start trainings, and tell beforehand what they are and how long they take."""
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import psutil
 import typer
 
 from deit_core import presets, terminal
@@ -22,6 +20,7 @@ from deit_core.cli.options import (
 from deit_core.limits import num_cores
 from deit_core.runs import Status, open_store
 from deit_core.runs.estimates import Estimate, Estimates, save_estimate
+from deit_core.runs.pulse import process_age_s
 from deit_core.settings import Settings
 from deit_core.threads import spin_briefly
 
@@ -78,7 +77,7 @@ def estimate(
         spin_briefly()
         from deit_core.training.estimate import estimate_durations
 
-        start_s = time.time() - psutil.Process().create_time()
+        start_s = process_age_s()
         num_threads = max(1, num_cores() // settings.num_workers)
         run_s = estimate_durations(read_spec(preset, changes), settings.runs_dir, num_threads, settings.data_dir)
         found = Estimate(start_s + sum(run_s.values()), run_s)

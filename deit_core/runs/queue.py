@@ -1,7 +1,7 @@
 """The queue: who trains what. No daemon: workers register here, claim runs, and say that they are alive.
 
-Every decision is one transaction, so it does not matter who makes it, or that several try at once. Knows processes by
-pid and start time, and nothing of how one is started (see launcher.py).
+Every decision is one transaction, so it does not matter who makes it, or that several try at once. Knows nothing of how
+a worker is started (see launcher.py), or of how one is seen to be gone (see pulse.py).
 """
 
 import os
@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import psutil
-from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
+from sqlalchemy import Connection, Select, delete, exists, insert, select
 
-from deit_core.runs import schema
+from deit_core.runs import pulse, schema
 from deit_core.runs.records import Run, Status
 from deit_core.runs.store import Store, new_id
 
 HEARTBEAT_S = 2.0
-SILENT_AFTER_S = 10.0  # a worker that beats more often than this is alive, whatever its process looks like
-GONE_AFTER_S = 60.0  # of silence, for a worker whose process cannot be looked at: it is on another machine
 
 _runs, _workers = schema.runs, schema.workers
 
@@ -49,14 +47,14 @@ def register(store: Store, num_slots: int | None, worker_id: str | None = None) 
                 heartbeat_at=store.clock(),
             )
         )
+        pulse.begin(connection, store, worker_id)
     return worker_id, slot
 
 
 def heartbeat(store: Store, worker_id: str) -> bool:
     """Say that this worker is alive. False when the store has given it up meanwhile."""
     with store.writing() as connection:
-        beat = update(_workers).where(_workers.c.id == worker_id).values(heartbeat_at=store.clock())
-        return connection.execute(beat).rowcount == 1
+        return pulse.beat(connection, store, worker_id)
 
 
 def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run | None:
@@ -96,7 +94,7 @@ def leave(store: Store, worker_id: str) -> None:
 def reap(store: Store) -> list[str]:
     """Find workers that are gone; their runs become interrupted. Returns the ids of these runs."""
     with store.reading() as connection:
-        gone = [worker for worker in connection.execute(select(_workers)) if _is_gone(worker, store.clock())]
+        gone = [worker for worker in connection.execute(pulse.workers()) if pulse.is_gone(worker, store)]
     interrupted: list[str] = []
     for worker in gone:
         with store.writing() as connection:
@@ -178,19 +176,3 @@ def _interrupt_orphans(connection: Connection, store: Store, message: str) -> li
     for run_id in found:
         store.move(connection, run_id, Status.INTERRUPTED, message)
     return found
-
-
-def _is_gone(worker: Row[tuple[object, ...]], now: float) -> bool:
-    silent_s = now - worker.heartbeat_at
-    if worker.host != socket.gethostname():
-        return bool(silent_s > GONE_AFTER_S)
-    try:
-        process = psutil.Process(worker.pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        is_another = abs(process.create_time() - worker.process_started_at) > 1  # so it is after a change of the clock
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.AccessDenied:
-        is_another = True
-    return bool(is_another and silent_s > SILENT_AFTER_S)

@@ -32,6 +32,16 @@ workers = Table(
     Column("heartbeat_at", Float, nullable=False),
 )
 
+# Beside `workers`, for the same reason: the same by clocks that nobody sets, where the system has them (see pulse.py).
+pulses = Table(
+    "pulses",
+    metadata,
+    Column("worker_id", ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True),
+    Column("boot", String(36), nullable=False),  # the name that this start of its machine has
+    Column("process_start", Integer, nullable=False),  # in ticks since then
+    Column("beat_at", Float, nullable=False),  # in seconds since then
+)
+
 runs = Table(
     "runs",
     metadata,

@@ -23,6 +23,7 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    literal_column,
     make_url,
     select,
     update,
@@ -54,10 +55,18 @@ def new_id() -> str:
 
 
 class Store:
-    """Runs and their points. Safe to share between threads; processes each open their own."""
+    """Runs and their points. Safe to share between threads; processes each open their own.
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
-        self.clock = clock
+    Args:
+        clock: what people read; it may be set at any time, so nothing is judged by it.
+        steady: counts the same seconds in all processes of this machine, and nobody sets it.
+    """
+
+    def __init__(
+        self, url: str, clock: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.clock, self.steady = clock, steady
+        self.beats_seen: dict[str, tuple[float, float]] = {}  # of workers in doubt: the newest, and since when it is
         self.path = _sqlite_path(url)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.url = f"sqlite:///{self.path}"  # absolute, since workers open it too
@@ -180,7 +189,7 @@ class Store:
     def experiments(self) -> list[Experiment]:
         """All experiments that were ever submitted, the oldest first."""
         table, specs = schema.experiments, schema.experiment_specs
-        query = select(table, specs.c.spec).outerjoin(specs).order_by(table.c.created_at, table.c.id)
+        query = select(table, specs.c.spec).outerjoin(specs).order_by(literal_column("experiments.rowid"))
         with self.reading() as connection:
             return [
                 Experiment(row.id, row.name, row.description, row.created_at, _parse_experiment(row.spec))
