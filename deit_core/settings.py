@@ -35,12 +35,17 @@ class Settings:
                 f"DEIT_WORKERS is the number of runs that train at once, not {workers!r}; set it to 1 or more."
             )
         return cls(
-            store_url=os.environ.get("DEIT_STORE") or f"sqlite:///{runs / 'runs.sqlite'}",
+            store_url=os.environ.get("DEIT_STORE") or sqlite_url(runs / "runs.sqlite"),
             runs_dir=runs,
             data_dir=(data_dir or Path(os.environ.get("DEIT_DATA_DIR") or "data")).resolve(),
             num_workers=int(workers),
             logits_gb=_logits_gb(os.environ.get("DEIT_LOGITS_GB")),
         )
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of a SQLite file. What an address reads as something else is written there in numbers."""
+    return f"sqlite:///{path}".replace("%", "%25").replace("?", "%3F")
 
 
 def _logits_gb(text: str | None) -> float:

@@ -49,7 +49,7 @@ def is_gone(worker: Row[Any], store: Store) -> bool:
     is_here = worker.host == socket.gethostname()
     if worker.boot is not None and (boot := _boot()):
         if is_here:
-            return worker.boot != boot or worker.process_start != process_start(worker.pid)
+            return bool(worker.boot != boot or worker.process_start != process_start(worker.pid))
         if worker.boot == boot:  # in another container, or the machine has a new name
             return bool(store.steady() - worker.beat_at > GONE_AFTER_S)
     if not is_here:

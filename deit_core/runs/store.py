@@ -33,7 +33,7 @@ from sqlalchemy.exc import ArgumentError
 from deit_core.errors import RunError
 from deit_core.runs import schema
 from deit_core.runs.records import Experiment, LifecycleEvent, Point, Run, Status
-from deit_core.settings import Settings
+from deit_core.settings import Settings, sqlite_url
 from deit_core.spec import ExperimentSpec, RunSpec
 
 BUSY_TIMEOUT_S = 30  # how long a writer waits for another before it gives up
@@ -67,9 +67,9 @@ class Store:
     ) -> None:
         self.clock, self.steady = clock, steady
         self.beats_seen: dict[str, tuple[float, float]] = {}  # of workers in doubt: the newest, and since when it is
-        self.path = _sqlite_path(url)
+        self.path = sqlite_path(url)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.url = f"sqlite:///{self.path}"  # absolute, since workers open it too
+        self.url = sqlite_url(self.path)  # absolute, since workers open it too
         self.engine = create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S})
         event.listen(self.engine, "connect", _prepare_sqlite)
         with self.writing() as connection:
@@ -374,7 +374,11 @@ def _run(row: Row[Any], needs: tuple[str, ...]) -> Run | None:
     )
 
 
-def _sqlite_path(url: str) -> Path:
+def sqlite_path(url: str) -> Path:
+    """The file that an address names, from the root.
+
+    Raises: RunError for another kind of address.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError:
