@@ -45,7 +45,8 @@ def train(
     store = open_store(settings.store_url)
     with terminal.Progress() as progress:
         runs, mistake = train_here(store, settings, read_spec(preset, changes), progress.show)
-    terminal.print_runs(runs)
+    if runs:
+        terminal.print_runs(runs)
     if mistake is not None:
         raise mistake
     statuses = {run.status for run in runs}

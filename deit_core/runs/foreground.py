@@ -4,8 +4,9 @@ import signal
 import sys
 from types import FrameType
 
-from deit_core.errors import DeitError
+from deit_core.errors import DeitError, RunError
 from deit_core.runs import queue
+from deit_core.runs.database import gone
 from deit_core.runs.launcher import enqueue
 from deit_core.runs.records import Run
 from deit_core.runs.store import Store
@@ -17,7 +18,8 @@ from deit_core.spec import AnySpec
 def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) -> tuple[list[Run], DeitError | None]:
     """Train a run or an experiment to its end, or until Ctrl-C, which stops it after the step and saves it.
 
-    Returns: its runs as they ended, in the order of the experiment, and what a person could have got right.
+    Returns: its runs as they ended, in the order of the experiment, and what a person could have got right. Where the
+        store went or was replaced meanwhile there are none.
     """
     queue.reap(store)
     entry = queue.register(store, num_slots=None)
@@ -40,4 +42,5 @@ def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) 
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    return store.runs(run_ids)[::-1], worker.mistake
+    runs = store.runs(run_ids)[::-1]
+    return runs, worker.mistake or (None if runs else RunError(gone(store.path)))

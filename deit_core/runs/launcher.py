@@ -57,11 +57,12 @@ class LocalLauncher:
     def warm(self) -> None:
         """Have a worker load torch and stand by for the run that somebody is about to submit.
 
-        It waits for minutes and leaves again. Nothing happens where this machine has a worker already. Cheap.
+        It waits for minutes and leaves again. Nothing happens where this machine has a worker already, or the store is
+        gone: the worker would begin another. Cheap.
         """
         with self._lock:
             self._look()
-            if not self._starting and not queue.registered_here(self.store):
+            if self.store.is_there and not self._starting and not queue.registered_here(self.store):
                 self._start(is_spare=True)
 
     @property

@@ -29,7 +29,7 @@ def register(store: Store, num_slots: int | None, worker_id: str | None = None) 
         worker_id: the name that whoever started the process knows it by.
     """
     host, worker_id = socket.gethostname(), worker_id or new_id()
-    with store.writing() as connection:
+    with store.writing(anew=True) as connection:
         taken = set(connection.scalars(select(_workers.c.slot).where(_workers.c.host == host)))
         slot = None
         if num_slots is not None:
@@ -58,12 +58,16 @@ def heartbeat(store: Store, worker_id: str) -> bool:
 
 
 def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run | None:
-    """Take the next ready run: the oldest queued one whose teacher is completed. None when there is none.
+    """Take the next ready run: the oldest queued one whose teacher is completed.
+
+    None when there is none, or this worker is none of the store: taken for dead, or of the file that was there before.
 
     Args: reserved_only: take only runs that were reserved for this worker.
     """
     unreadable = set(store.unreadable())
     with store.writing() as connection:
+        if not _is_registered(connection, worker_id):
+            return None
         for run_id in connection.scalars(_ready(worker_id, reserved_only)).all():
             if run_id not in unreadable:
                 break
@@ -77,7 +81,8 @@ def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run |
 def retire(store: Store, worker_id: str) -> bool:
     """Leave the queue, unless a run has become ready meanwhile: then False, and the worker should claim again."""
     with store.writing() as connection:
-        if connection.scalar(_ready(worker_id, reserved_only=False).limit(1)) is not None:
+        is_ready = connection.scalar(_ready(worker_id, reserved_only=False).limit(1)) is not None
+        if is_ready and _is_registered(connection, worker_id):
             return False
         connection.execute(delete(_workers).where(_workers.c.id == worker_id))
     return True
@@ -140,6 +145,10 @@ def num_ready(store: Store) -> int:
 def waiting_for(run: Run, runs: Sequence[Run]) -> list[Run]:
     """The runs that must be completed before `run` can start."""
     return [other for other in runs if other.id in run.needs and other.status != Status.COMPLETED]
+
+
+def _is_registered(connection: Connection, worker_id: str) -> bool:
+    return connection.scalar(select(_workers.c.id).where(_workers.c.id == worker_id)) is not None
 
 
 def _here() -> Select[str, int, int | None]:

@@ -1,6 +1,6 @@
 """The tables of the store. Times are seconds since the epoch (UTC), so that they mean the same in every database."""
 
-from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Column, Connection, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -95,3 +95,16 @@ lifecycle = Table(
     Column("status", String(12), nullable=False),
     Column("message", Text, nullable=False, default=""),
 )
+
+
+def prepare(connection: Connection) -> None:
+    """Give a store the tables that it lacks."""
+    metadata.create_all(connection)
+    number_all(connection)
+
+
+def number_all(connection: Connection) -> None:
+    """Number the runs of a store from before SQLite did so; of any other there is nothing to do."""
+    connection.exec_driver_sql(
+        "UPDATE runs SET number = (SELECT coalesce(max(number), 0) FROM runs) + rowid WHERE number IS NULL"
+    )

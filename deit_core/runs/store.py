@@ -6,10 +6,8 @@ A run's status lives here and nowhere else. Knows nothing of processes (see queu
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,29 +17,25 @@ from sqlalchemy import (
     String,
     Text,
     cast,
-    create_engine,
     delete,
-    event,
     insert,
     literal_column,
-    make_url,
     select,
     update,
 )
-from sqlalchemy.exc import ArgumentError
 
 from deit_core.errors import RunError
 from deit_core.runs import schema
+from deit_core.runs.database import Database
 from deit_core.runs.records import Experiment, LifecycleEvent, Point, Run, Status
-from deit_core.settings import Settings, sqlite_url
+from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec
 
-BUSY_TIMEOUT_S = 30  # how long a writer waits for another before it gives up
 _BLOCK = 1000  # points whose metrics are decoded together
 
 
 def open_store(url: str | None = None) -> "Store":
-    """Open the store, creating it where there is none.
+    """Open the store, creating it where there is none. When another file takes its place, that one is opened.
 
     Args: url: of a SQLite file ("sqlite:///runs.sqlite"); by default that of DEIT_STORE, or a file beside the runs.
     Raises: RunError for another kind of address.
@@ -54,7 +48,7 @@ def new_id() -> str:
     return secrets.choice("abcdef") + secrets.token_hex(4)[1:]
 
 
-class Store:
+class Store(Database):
     """Runs and their points. Safe to share between threads; processes each open their own.
 
     Args:
@@ -65,32 +59,9 @@ class Store:
     def __init__(
         self, url: str, clock: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
     ) -> None:
+        super().__init__(url)
         self.clock, self.steady = clock, steady
         self.beats_seen: dict[str, tuple[float, float]] = {}  # of workers in doubt: the newest, and since when it is
-        self.path = sqlite_path(url)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.url = sqlite_url(self.path)  # absolute, since workers open it too
-        self.engine = create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S})
-        event.listen(self.engine, "connect", _prepare_sqlite)
-        with self.writing() as connection:
-            schema.metadata.create_all(connection)
-            _number_all(connection)
-
-    def close(self) -> None:
-        self.engine.dispose()
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """One transaction that holds the write lock from its first moment, so what it reads stays true."""
-        with self.engine.begin() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Read what was last written; waits for no writer."""
-        with self.engine.connect() as connection:
-            yield connection
 
     # Submitting
 
@@ -111,7 +82,7 @@ class Store:
             reserved_for: the only worker that may train them.
         """
         now = self.clock()
-        with self.writing() as connection:
+        with self.writing(anew=True) as connection:
             experiment_id = None
             if experiment is not None:
                 experiment_id = new_id()
@@ -138,7 +109,7 @@ class Store:
                     )
                 )
                 self.note(connection, run_id, Status.QUEUED, "submitted")
-            _number_all(connection)
+            schema.number_all(connection)
             rows = [{"run_id": run_id, "needs_id": other} for run_id, others in needs.items() for other in others]
             if rows:
                 connection.execute(insert(schema.dependencies), rows)
@@ -335,13 +306,6 @@ def _parse_experiment(spec: str | None) -> ExperimentSpec | None:
         return None
 
 
-def _number_all(connection: Connection) -> None:
-    """Number the runs of a store from before SQLite did so; of any other there is nothing to do."""
-    connection.exec_driver_sql(
-        "UPDATE runs SET number = (SELECT coalesce(max(number), 0) FROM runs) + rowid WHERE number IS NULL"
-    )
-
-
 def _called(row: Any) -> str:
     """What pages and tables call a run."""
     spec = _parse(row.spec)
@@ -372,23 +336,3 @@ def _run(row: Row[Any], needs: tuple[str, ...]) -> Run | None:
         results=row.results,
         needs=needs,
     )
-
-
-def sqlite_path(url: str) -> Path:
-    """The file that an address names, from the root.
-
-    Raises: RunError for another kind of address.
-    """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        parsed = None
-    if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:
-        raise RunError("DEIT_STORE is the address of a SQLite file, such as sqlite:///runs.sqlite; set it to one.")
-    return Path(parsed.database).resolve()
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver's own transactions would begin too late; ours begin at once
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")

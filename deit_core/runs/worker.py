@@ -24,6 +24,7 @@ from deit_core.errors import DeitError, RunError
 from deit_core.events import Event, Reading, RunFailed, RunFinished
 from deit_core.limits import num_cores
 from deit_core.runs import queue
+from deit_core.runs.database import gone
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher, log_file, run_folder
 from deit_core.runs.recorder import Recorder
 from deit_core.runs.records import Run, Status
@@ -83,7 +84,7 @@ class Worker:
         try:
             if self.spare_of is not None:
                 stand_by(self.store, self.spare_of, self._ending.is_set)
-            while not self._ending.is_set():
+            while not self._ending.is_set() and self.store.is_there:
                 run = queue.claim(self.store, self.worker_id, reserved_only=not self.is_background)
                 if run is not None:
                     if self.is_background:
@@ -94,7 +95,8 @@ class Worker:
         finally:
             done.set()
             beat.join()
-            queue.leave(self.store, self.worker_id)
+            if self.store.is_there:
+                queue.leave(self.store, self.worker_id)
 
     def end(self) -> None:
         """Stop the run after its step, save it, and take no other. Safe to call from a signal handler."""
@@ -120,7 +122,9 @@ class Worker:
         except OSError as error:  # not even its log can be written
             status, message = Status.FAILED, describe(error)
         self._run = None
-        if patiently(lambda: queue.heartbeat(self.store, self.worker_id)):  # else it was taken for dead: not its own
+        if not self.store.is_there:
+            self.mistake = self.mistake or RunError(gone(self.store.path))
+        elif patiently(lambda: queue.heartbeat(self.store, self.worker_id)):  # else it was taken for dead: not its own
             patiently(lambda: self.store.set_status(run.id, status, message, **state))
 
     def _follow(self, run: Run) -> tuple[Status, str, dict[str, Any]]:
@@ -199,6 +203,8 @@ class Worker:
                     self._ending.set()  # taken for dead, perhaps after a long sleep: another worker may have the run
                 elif run is not None and any(found.stop_requested for found in self.store.runs([run.id])):
                     self._stopping.set()
+            except RunError:
+                self._ending.set()  # the store is gone, and the folder of the run most likely with it
             except SQLAlchemyError as error:
                 log.warning("the store does not answer: %s", error)
 

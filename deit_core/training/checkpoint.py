@@ -113,7 +113,9 @@ class RunFolder:
         """Write the weights after an epoch as last, as best if they are, and under the epoch's number if small.
 
         Args: beside: the moving average, written when the epoch is the best.
+        Raises: RunError where the folder is gone.
         """
+        self._check_there()
         save_weights(self.last_file, model, card)
         if is_best:
             if beside is not None:
@@ -129,6 +131,8 @@ class RunFolder:
         progress: Progress,
         ema: nn.Module | None = None,
     ) -> None:
+        """Write what the next session resumes from. Raises: RunError where the folder is gone."""
+        self._check_there()
         buffer = io.BytesIO()
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(progress)}
         if ema is not None:
@@ -143,6 +147,14 @@ class RunFolder:
             return str(state["progress"].get("teacher_hash", ""))
         except Exception:  # a damaged pickle can raise anything; whoever resumes that run is told
             return ""
+
+    def _check_there(self) -> None:
+        """A folder that somebody moved is not begun again in its place: it could not be put back there."""
+        if not (self.path / "spec.json").exists():
+            raise RunError(
+                f"The folder of this run, {self.path}, is gone: it was moved or removed while the run trained. Put it "
+                "back, then resume: the run goes on from what was saved there."
+            )
 
     def load_state(
         self,

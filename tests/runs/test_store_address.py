@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deit_core.runs import LocalLauncher, Status, open_store
-from deit_core.runs.store import sqlite_path
+from deit_core.runs.database import sqlite_path
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 

@@ -1,0 +1,133 @@
+"""A SQLite file (WAL) that may be moved or removed while it is open, and other processes that notice the same.
+
+Knows the tables; nothing of what is in them.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from deit_core.errors import RunError
+from deit_core.runs import schema
+from deit_core.settings import sqlite_url
+
+BUSY_TIMEOUT_S = 30  # how long a writer waits for another before it gives up
+
+
+class Database:
+    """Transactions on the file that is at a path now. Safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        self.path = sqlite_path(url)
+        self.url = sqlite_url(self.path)  # absolute, since workers open it too
+        self.engine = create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(self.engine, "connect", _prepare_sqlite)
+        self.num_openings = 0  # another number is another file
+        self._opening = threading.Lock()
+        self._file: tuple[int, int] | None = None
+        self._open()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a file at the path. Where it is another than before, that one is opened."""
+        found = _identity(self.path)
+        if found is not None and found != self._file:
+            self._open()
+        return found is not None
+
+    @contextmanager
+    def writing(self, *, anew: bool = False) -> Iterator[Connection]:
+        """One transaction that holds the write lock from its first moment, so what it reads stays true.
+
+        Args: anew: begin a new file where there is none any more.
+        Raises: RunError where there is none, else: what is written into a file that was removed is lost.
+        """
+        if not self.is_there:
+            if not anew:
+                raise RunError(gone(self.path))
+            self._open()
+        with self._writing() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read what was last written; waits for no writer. Where the file is gone there is nothing to read."""
+        if not self.is_there:
+            with _nothing() as connection:
+                yield connection
+            return
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    def _open(self) -> None:
+        """Take the file at the path, made where there is none, and give it the tables that it lacks."""
+        with self._opening:
+            if self._file is not None and self._file == _identity(self.path):
+                return  # another thread was first
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.engine.dispose()  # its connections lead to the file before
+            with self._writing() as connection:
+                schema.prepare(connection)
+            self._file = _identity(self.path)  # no other file has it while the engine keeps a connection
+            self.num_openings += 1
+
+
+def sqlite_path(url: str) -> Path:
+    """The file that an address names, from the root.
+
+    Raises: RunError for another kind of address.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:
+        raise RunError("DEIT_STORE is the address of a SQLite file, such as sqlite:///runs.sqlite; set it to one.")
+    return Path(parsed.database).resolve()
+
+
+def gone(path: Path) -> str:
+    """What to say of a store that is not there any more."""
+    return (
+        f"The store {path} is gone: it was moved or removed, and its runs with it. Put it back, or start a run, and a "
+        "new store begins there."
+    )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another at the same path; None where there is none, or an empty one: not written yet."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found.st_size else None
+
+
+@contextmanager
+def _nothing() -> Iterator[Connection]:
+    """A store without a run."""
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        schema.metadata.create_all(connection)
+        yield connection
+    engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own transactions would begin too late; ours begin at once
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
