@@ -1,23 +1,18 @@
-"""What a run is and does, in words: its kind, its place in the queue, what it waits for, what a person can do about it.
+"""What a run is and does, as pages say it: the words of deit_core.runs.condition, its kind, and a colour.
 
-Plain text, run names included: the page escapes it. Knows no widgets.
+Knows no widgets.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
-from deit_core.runs import Run, Status, waiting_for
-from deit_core.wording import duration
+from deit_core.runs import Run
+from deit_core.runs.condition import explain, is_live, label, word
+
+__all__ = ["Tone", "explain", "family", "is_live", "label", "tone", "word"]
 
 _FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
-_ENDS = {Status.STOPPED: "was stopped", Status.INTERRUPTED: "was interrupted", Status.FAILED: "failed"}
 
 Tone = Literal["gray", "blue", "green", "orange", "red"]
-
-
-def label(run: Run) -> str:
-    """What a run is called in lists: its number makes it unique."""
-    return f"{run.number} {run.name}"
 
 
 def family(run: Run) -> str:
@@ -26,18 +21,6 @@ def family(run: Run) -> str:
     if model.family == "torchvision":
         return model.name
     return "DeiT" if model.family == "vit" and model.distilled else _FAMILIES[model.family]
-
-
-def word(run: Run, runs: Sequence[Run]) -> str:
-    """The status in a word or two. A queued run that its teacher holds up is not simply queued."""
-    if run.status == Status.RUNNING and run.stop_requested:
-        return "stopping"
-    if run.status != Status.QUEUED:
-        return run.status.value
-    waits = waiting_for(run, runs)
-    if any(other.status.can_resume for other in waits):
-        return "blocked"
-    return "waiting" if waits else "queued"
 
 
 def tone(word: str) -> Tone:
@@ -51,52 +34,3 @@ def tone(word: str) -> Tone:
         "failed": "red",
     }
     return tones.get(word, "gray")
-
-
-def explain(run: Run, runs: Sequence[Run]) -> str:
-    """A sentence or two on how the run is, and what to do where it needs somebody."""
-    match run.status:
-        case Status.QUEUED:
-            return _explain_queued(run, runs)
-        case Status.RUNNING:
-            return _explain_running(run)
-        case Status.COMPLETED:
-            accuracy = run.results.get("test_accuracy")
-            return "" if accuracy is None else f"{accuracy:.1%} of the test images right."
-        case _:
-            return run.message
-
-
-def is_live(run: Run, runs: Sequence[Run]) -> bool:
-    """Whether the run trains, or will without anybody's doing: then it is worth looking again."""
-    return run.status.is_active and word(run, runs) != "blocked"
-
-
-def _explain_queued(run: Run, runs: Sequence[Run]) -> str:
-    waits = waiting_for(run, runs)
-    for other in waits:
-        if other.status.can_resume:
-            return (
-                f"It waits for its teacher, run {label(other)}, which {_ENDS[other.status]}. "
-                "Resume that one; this one starts by itself once its teacher is completed."
-            )
-    if waits:
-        return f"It starts once its teacher, run {label(waits[0])}, is completed; that one is {waits[0].status}."
-    ahead = sum(_is_in_line(other, runs) and other.number < run.number for other in runs)
-    if not ahead:
-        return "Next in the queue: it starts as soon as a worker is free."
-    return f"Place {ahead + 1} in the queue."
-
-
-def _explain_running(run: Run) -> str:
-    if run.stop_requested:
-        return "It stops after this step and keeps its state." if run.step else "It stops as soon as it can."
-    if run.message or not run.total_steps:
-        return run.message or "Loading the data and the model."
-    epoch = min(run.epoch + 1, run.spec.optim.epochs)
-    left = "" if run.time_left_s is None else f", about {duration(run.time_left_s)} left"
-    return f"Epoch {epoch} of {run.spec.optim.epochs}{left}."
-
-
-def _is_in_line(run: Run, runs: Sequence[Run]) -> bool:
-    return word(run, runs) in ("queued", "waiting")

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.folders import LeftOut
-from deit_core.runs import Run, Status
+from deit_core.runs import Run, Status, waiting_for
+from deit_core.runs.condition import explain, word
 from deit_core.runs.estimates import Estimate
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 from deit_core.wording import duration, reading
@@ -49,7 +50,8 @@ def print_presets(specs: Mapping[str, AnySpec], measured: Mapping[str, Estimate 
         _stdout.print()
 
 
-def print_runs(runs: Sequence[Run]) -> None:
+def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:
+    """Args: everything: all runs, among them those that `runs` wait for."""
     if not runs:
         _stdout.print("No runs yet; `python -m deit_core submit digits-quick` starts the first three.")
         return
@@ -62,7 +64,7 @@ def print_runs(runs: Sequence[Run]) -> None:
             run.id,
             escape(run.name),
             escape(run.experiment_name or ""),
-            run.status,
+            word(run, everything),
             f"{run.progress:.0%}",
             duration(run.time_left_s) if run.time_left_s is not None and run.status == Status.RUNNING else "",
             _percent(run.results.get("best_val_accuracy")),
@@ -70,8 +72,9 @@ def print_runs(runs: Sequence[Run]) -> None:
         )
     _stdout.print(table)
     for run in runs:
-        if run.message and run.status != Status.QUEUED:
-            _stdout.print(f"{run.id} {escape(run.name)}: {escape(run.message)}", highlight=False, soft_wrap=True)
+        waits = run.status == Status.QUEUED and waiting_for(run, everything)
+        if said := explain(run, everything) if waits else "" if run.status == Status.QUEUED else run.message:
+            _stdout.print(f"{run.id} {escape(run.name)}: {escape(said)}", highlight=False, soft_wrap=True)
 
 
 def print_run(document: Mapping[str, Any]) -> None:

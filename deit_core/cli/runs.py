@@ -1,5 +1,6 @@
 """Commands on runs that are there: list, show, stop, resume, delete."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -7,7 +8,8 @@ import typer
 
 from deit_core import terminal
 from deit_core.cli.options import DataDirOption, JsonOption, RunArgument, RunsDirOption, open_launcher, print_json
-from deit_core.runs import Run, log_file, run_folder
+from deit_core.runs import Run, Status, log_file, run_folder, waiting_for
+from deit_core.runs.condition import explain, word
 
 
 def list_runs(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
@@ -16,9 +18,9 @@ def list_runs(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> No
     launcher.tend()
     runs = launcher.store.runs()
     if as_json:
-        print_json([_run_document(run) for run in runs])
+        print_json([_run_document(run, runs) for run in runs])
     else:
-        terminal.print_runs(runs)
+        terminal.print_runs(runs, runs)
 
 
 def show(run_id: RunArgument, as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
@@ -26,7 +28,7 @@ def show(run_id: RunArgument, as_json: JsonOption = False, runs_dir: RunsDirOpti
     launcher = open_launcher(runs_dir)
     launcher.tend()
     run = launcher.store.run(run_id)
-    document = _run_document(run) | {
+    document = _run_document(run, launcher.store.runs()) | {
         "spec": run.spec.model_dump(mode="json"),
         "folder": str(run_folder(launcher.settings.runs_dir, run.id)),
         "log": str(log_file(launcher.settings.runs_dir, run.id)),
@@ -39,11 +41,14 @@ def show(run_id: RunArgument, as_json: JsonOption = False, runs_dir: RunsDirOpti
 
 
 def stop(run_id: RunArgument, runs_dir: RunsDirOption = None) -> None:
-    """Stop a run after its step; its checkpoint is kept."""
+    """Stop a run after its step, and keep its checkpoint; or take it out of the queue."""
     launcher = open_launcher(runs_dir)
     run = launcher.store.run(run_id)
     launcher.stop(run.id)
-    print(f"{run.id} {run.name} is stopping; `resume {run.id}` goes on from there.")
+    if launcher.store.run(run.id).status == Status.RUNNING:
+        print(f"{run.id} {run.name} is stopping; `resume {run.id}` goes on from there.")
+    else:
+        print(f"{run.id} {run.name} is stopped; `resume {run.id}` queues it again.")
 
 
 def resume(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None) -> None:
@@ -68,7 +73,8 @@ def delete(
     print(f"{found} is deleted.")
 
 
-def _run_document(run: Run) -> dict[str, Any]:
+def _run_document(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
+    """Args: runs: all runs, among them those that it waits for."""
     return {
         "id": run.id,
         "number": run.number,
@@ -76,6 +82,13 @@ def _run_document(run: Run) -> dict[str, Any]:
         "experiment": run.experiment_name,
         "status": run.status,
         "message": run.message,
+        "condition": word(run, runs),
+        "explanation": explain(run, runs),
+        "waits_for": [
+            {"id": other.id, "number": other.number, "name": other.name, "status": other.status}
+            for other in waiting_for(run, runs)
+            if run.status == Status.QUEUED
+        ],
         "step": run.step,
         "total_steps": run.total_steps,
         "epoch": run.epoch,

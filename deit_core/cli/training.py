@@ -46,7 +46,7 @@ def train(
     with terminal.Progress() as progress:
         runs, mistake = train_here(store, settings, read_spec(preset, changes), progress.show)
     if runs:
-        terminal.print_runs(runs)
+        terminal.print_runs(runs, store.runs())
     if mistake is not None:
         raise mistake
     statuses = {run.status for run in runs}
