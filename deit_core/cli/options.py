@@ -35,9 +35,9 @@ def read_spec(preset: str, changes: list[str] | None) -> AnySpec:
 
 
 def open_launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalLauncher:
-    """The launcher over the store of these folders, or of the environment."""
+    """The launcher over the store of these folders, or of the environment, which begins with its first run."""
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
-    return LocalLauncher(open_store(settings.store_url), settings)
+    return LocalLauncher(open_store(settings.store_url, create=False), settings)
 
 
 def print_json(document: Any) -> None:

@@ -111,7 +111,7 @@ def _checkpoint(name: str, settings: Settings) -> Path:
         if path.exists():
             return path
     try:
-        return run_folder(settings.runs_dir, open_store(settings.store_url).run(name).id)
+        return run_folder(settings.runs_dir, open_store(settings.store_url, create=False).run(name).id)
     except RunError as error:
         raise CheckpointError(f"There is no checkpoint at {name}. {error}") from None
 

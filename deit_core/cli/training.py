@@ -42,7 +42,7 @@ def train(
     from deit_core.runs.foreground import train_here
 
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
-    store = open_store(settings.store_url)
+    store = open_store(settings.store_url, create=False)
     with terminal.Progress() as progress:
         runs, mistake = train_here(store, settings, read_spec(preset, changes), progress.show)
     if runs:

@@ -20,9 +20,12 @@ BUSY_TIMEOUT_S = 30  # how long a writer waits for another before it gives up
 
 
 class Database:
-    """Transactions on the file that is at a path now. Safe to share between threads."""
+    """Transactions on the file that is at a path now. Safe to share between threads.
 
-    def __init__(self, url: str) -> None:
+    Args: create: make the file where there is none; else it is made when the first run is written.
+    """
+
+    def __init__(self, url: str, *, create: bool = True) -> None:
         self.path = sqlite_path(url)
         self.url = sqlite_url(self.path)  # absolute, since workers open it too
         self.engine = create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S})
@@ -30,7 +33,8 @@ class Database:
         self.num_openings = 0  # another number is another file
         self._opening = threading.Lock()
         self._file: tuple[int, int] | None = None
-        self._open()
+        if create or _identity(self.path) is not None:
+            self._open()
 
     def close(self) -> None:
         self.engine.dispose()

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from deit_core.errors import SpecError
+from deit_core.errors import RunError, SpecError
 from deit_core.files import is_there
 from deit_core.runs import queue
 from deit_core.runs.store import Store, new_id
@@ -84,12 +84,12 @@ class LocalLauncher:
         self.tend()
 
     def delete(self, run_id: str) -> None:
-        """Delete a run, and the folder with its checkpoints."""
+        """Delete a run, and the folder with its checkpoints; of a folder that is a link only the link.
+
+        Raises: RunError while it runs, while another run needs it, or its folder cannot be removed; then it stays.
+        """
         queue.reap(self.store)
-        self.store.delete(run_id)
-        folder = run_folder(self.settings.runs_dir, run_id)
-        if folder.exists():
-            shutil.rmtree(folder)
+        self.store.delete(run_id, lambda: _remove(run_folder(self.settings.runs_dir, run_id)))
 
     def _start(self, *, is_spare: bool = False) -> None:
         if self._num_failed_starts < _MAX_FAILED_STARTS:
@@ -162,6 +162,19 @@ def _located(name: str, siblings: Mapping[str, str], known: Collection[str], run
 def run_folder(runs_dir: Path, run_id: str) -> Path:
     """Where a run's checkpoints and its log lie."""
     return runs_dir / run_id
+
+
+def _remove(folder: Path) -> None:
+    try:
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)
+        else:
+            folder.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{error.filename or folder} cannot be removed ({error.strerror}), so the run stays, though some of its "
+            "files may have gone. Mend that, say by chmod u+w on the folder around it, then delete the run again."
+        ) from error
 
 
 def log_file(runs_dir: Path, run_id: str) -> Path:

@@ -34,13 +34,15 @@ from deit_core.spec import ExperimentSpec, RunSpec
 _BLOCK = 1000  # points whose metrics are decoded together
 
 
-def open_store(url: str | None = None) -> "Store":
-    """Open the store, creating it where there is none. When another file takes its place, that one is opened.
+def open_store(url: str | None = None, *, create: bool = True) -> "Store":
+    """Open the store. When another file takes its place, that one is opened.
 
-    Args: url: of a SQLite file ("sqlite:///runs.sqlite"); by default that of DEIT_STORE, or a file beside the runs.
+    Args:
+        url: of a SQLite file ("sqlite:///runs.sqlite"); by default that of DEIT_STORE, or a file beside the runs.
+        create: make the file where there is none; else it is made when the first run is written.
     Raises: RunError for another kind of address.
     """
-    return Store(url or Settings.from_env().store_url)
+    return Store(url or Settings.from_env().store_url, create=create)
 
 
 def new_id() -> str:
@@ -57,9 +59,14 @@ class Store(Database):
     """
 
     def __init__(
-        self, url: str, clock: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+        *,
+        create: bool = True,
     ) -> None:
-        super().__init__(url)
+        super().__init__(url, create=create)
         self.clock, self.steady = clock, steady
         self.beats_seen: dict[str, tuple[float, float]] = {}  # of workers in doubt: the newest, and since when it is
 
@@ -259,9 +266,11 @@ class Store(Database):
                 )
             self.move(connection, run_id, Status.QUEUED, "resumed", reserved_for=reserved_for, stop_requested=0)
 
-    def delete(self, run_id: str) -> None:
-        """Forget a run and all its points (its folder is the launcher's).
+    def delete(self, run_id: str, remove_files: Callable[[], None] = lambda: None) -> None:
+        """Forget a run and all its points.
 
+        Args: remove_files: called once it is certain that the run may go, while nobody can resume it; what it raises
+            keeps the run.
         Raises: RunError while it runs, or while another run still needs it.
         """
         with self.writing() as connection:
@@ -275,6 +284,7 @@ class Store(Database):
             ).first()
             if waiting is not None:
                 raise RunError(f"{_called(waiting)} still needs this one; delete it first.")
+            remove_files()
             connection.execute(delete(schema.runs).where(schema.runs.c.id == run_id))
 
     def _row(self, connection: Connection, run_id: str) -> Row[Any]:

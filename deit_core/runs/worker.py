@@ -16,6 +16,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -106,8 +107,8 @@ class Worker:
         """Train one claimed run to whatever end it comes to; that end is in the store afterwards."""
         self._stopping.clear()
         self._run = run
-        state: dict[str, Any] = {}
         try:
+            _check_folder(run, run_folder(self.settings.runs_dir, run.id))  # before its log would begin it anew
             with self._logging_to_file(run):
                 log.info("run %s %r", run.id, run.name)
                 try:
@@ -115,17 +116,20 @@ class Worker:
                 except Exception as error:
                     log.exception("failed")
                     traceback.clear_frames(error.__traceback__)  # `mistake` must not keep a model in memory
-                    status, message = Status.FAILED, describe(error)
-                    if isinstance(error, DeitError):
-                        self.mistake = self.mistake or error
+                    status, message, state = self._failed(error)
                 log.info("%s %s", status, message)
-        except OSError as error:  # not even its log can be written
-            status, message = Status.FAILED, describe(error)
+        except (OSError, RunError) as error:  # there is no folder, or not even its log can be written
+            status, message, state = self._failed(error)
         self._run = None
         if not self.store.is_there:
             self.mistake = self.mistake or RunError(gone(self.store.path))
         elif patiently(lambda: queue.heartbeat(self.store, self.worker_id)):  # else it was taken for dead: not its own
             patiently(lambda: self.store.set_status(run.id, status, message, **state))
+
+    def _failed(self, error: Exception) -> tuple[Status, str, dict[str, Any]]:
+        if isinstance(error, DeitError):
+            self.mistake = self.mistake or error
+        return Status.FAILED, describe(error), {}
 
     def _follow(self, run: Run) -> tuple[Status, str, dict[str, Any]]:
         """Train and write down what happens, up to the run's end: its status, why, and its last columns."""
@@ -133,11 +137,6 @@ class Worker:
         from deit_core.training import train
 
         folder = run_folder(self.settings.runs_dir, run.id)
-        if run.step > 0 and not (folder / "spec.json").exists():
-            raise RunError(
-                f"The folder of this run, {folder}, is not there; resume it with the folder of runs that it began in "
-                "(--runs-dir or DEIT_RUNS_DIR)."
-            )
         with contextlib.closing(Recorder(self.store, run)) as recorder:
 
             def note(event: Event) -> None:
@@ -226,6 +225,15 @@ class Worker:
             log.removeHandler(handler)
             with contextlib.suppress(OSError):  # what a full disk did not take must not cost a run that ended well
                 file.close()
+
+
+def _check_folder(run: Run, folder: Path) -> None:
+    """Raises: RunError where a run that had begun is to go on without its folder."""
+    if run.step > 0 and not (folder / "spec.json").exists():
+        raise RunError(
+            f"The folder of this run, {folder}, is not there; put it back, or resume the run with the folder of runs "
+            "that it began in (--runs-dir or DEIT_RUNS_DIR)."
+        )
 
 
 def describe(error: Exception) -> str:

@@ -179,6 +179,7 @@ def test_a_run_whose_folder_has_gone_is_not_silently_begun_anew(launcher: LocalL
     wait_for(launcher, lambda: not store.run(run_id).status.is_active)
     assert store.run(run_id).status == Status.FAILED
     assert "DEIT_RUNS_DIR" in store.run(run_id).message
+    assert not (launcher.settings.runs_dir / run_id).exists(), "the one that was moved could not be moved back"
 
 
 def test_workers_that_cannot_start_are_told_and_not_started_for_ever(
