@@ -49,6 +49,8 @@ def _find(spec: AnySpec) -> Estimate | None:
     found = estimates.get(spec)
     if found is not None or is_measuring:
         return found
+    if not store().is_there:
+        return Estimate(0.0, {}, "the store of runs is gone.")  # its file would begin the folder anew
     runs = store().runs()
     if any(is_live(run, runs) for run in runs):  # those that queue begin in a moment
         return Estimate(0.0, {}, "it is measured while nothing trains, so as not to disturb it.")

@@ -40,11 +40,19 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
         _submit(asked, f"{key}/started")
     running = [run for run in store().runs() if run.status == Status.RUNNING]
     if started := st.session_state.get(f"{key}/started"):
-        st.success(f"Queued: {escape(', '.join(started))}. Training goes on when this page is closed.")
-        link("runs", "Watch on the Runs page")
+        _tell_started(started)
     elif len(running) >= settings().num_workers:
         names = escape(", ".join(run.name for run in running))
         st.caption(f"Training now: {names}. What you start queues behind it.")
+
+
+def _tell_started(run_ids: list[str]) -> None:
+    runs = store().runs(run_ids)[::-1]
+    if not runs:
+        st.warning("What was started here is gone: it was deleted, or the store of runs was moved or removed.")
+        return
+    st.success(f"Queued: {escape(', '.join(map(label, runs)))}. Training goes on when this page is closed.")
+    link("runs", "Watch on the Runs page")
 
 
 def warm() -> None:
@@ -100,5 +108,5 @@ def _submit(spec: AnySpec, note: str) -> None:
     except DeitError as error:
         st.error(escape(str(error)))
     else:
-        st.session_state[note] = [label(run) for run in store().runs(run_ids)][::-1]
+        st.session_state[note] = run_ids
         st.session_state["runs"] = run_ids  # what the Runs page shows first

@@ -205,5 +205,7 @@ def _for_browser(point: Point) -> dict[str, Any]:
 
 
 def _state(runs: Iterable[Run], shown: Iterable[str]) -> str:
+    store = state.store()
     statuses = tuple((run.id, run.status, run.stop_requested) for run in runs)
-    return str(hash((statuses, tuple(state.curves().shape(run_id) for run_id in sorted(shown)))))
+    shapes = tuple(state.curves().shape(run_id) for run_id in sorted(shown))
+    return str(hash((store.is_there, store.num_openings, statuses, shapes)))

@@ -22,9 +22,16 @@ def page(url_path: str) -> st.Page:
     title, icon = _PAGES[url_path]
 
     def render() -> None:
-        import_module(f"dashboard.views.{url_path}").render()
+        show(url_path)
 
     return st.Page(render, title=title, icon=icon, url_path=url_path, default=url_path == _FIRST)
+
+
+def show(url_path: str) -> None:
+    """Draw a page."""
+    view = import_module(f"dashboard.views.{url_path}")
+    import_module("dashboard.missing").tell_moved()
+    view.render()
 
 
 def pages() -> list[st.Page]:

@@ -28,8 +28,10 @@ def render() -> None:
     runs = store().runs()
     if not runs:
         st.title("Runs")
-        st.info("No run yet. Choose a preset on the Train page and start it; its curves grow here while it trains.")
+        if store().is_there:
+            st.info("No run yet. Choose a preset on the Train page and start it; its curves grow here while it trains.")
         link("train", "Train a teacher, a ViT and a DeiT")
+        _await_runs()
         return
     top = st.container()
     tell_missing("runs", runs)
@@ -47,6 +49,12 @@ def render() -> None:
             curves.draw(chosen, view, key="runs")
         else:
             st.caption("Tick runs in the table to see their curves, and to stop, resume or delete them.")
+
+
+@st.fragment
+def _await_runs() -> None:
+    if live_feed(live.drawn([], []), [], key="runs_feed") == "page":
+        st.rerun()
 
 
 @st.fragment
