@@ -17,7 +17,9 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import IO
 
 from deit_core.errors import DataError
+from deit_core.files import is_there
 from deit_core.folders import ONE_FORMAT, ImageFolder, images_among, list_names
+from deit_core.refusals import refusal
 from deit_core.zip_names import final_names
 
 MAX_FILES = 200_000
@@ -46,9 +48,9 @@ def import_zip(
             f"{name!r} cannot be the name of a folder; use letters, digits, spaces, dots, hyphens and underscores."
         )
     target = data_dir / IMPORTED / name
-    if target.exists():
+    if is_there(target):
         raise DataError(f"There is a folder {name!r} already; choose another name, or remove {target} first.")
-    with _opened(archive, f"It could not be unpacked into {target.parent}") as content:
+    with _opened(archive, target) as content:
         entries = _checked(content, name)
         _check_room(entries, data_dir)
         _unpack(content, entries, target, note)
@@ -61,7 +63,7 @@ def open_zip(archive: Path | IO[bytes]) -> Iterator[tuple[ImageFolder, "ZippedFi
 
     Raises: DataError where the archive is damaged, dangerous, too large, or no data set.
     """
-    with _opened(archive, "The zip could not be read") as content:
+    with _opened(archive) as content:
         _checked(content, _ROOT.name)
         yield _listed(content), ZippedFiles(content, _ROOT)
 
@@ -95,14 +97,16 @@ def imported(data_dir: Path) -> list[str]:
 
 
 @contextmanager
-def _opened(archive: Path | IO[bytes], problem: str) -> Iterator[zipfile.ZipFile]:
+def _opened(archive: Path | IO[bytes], target: Path | None = None) -> Iterator[zipfile.ZipFile]:
+    """The zip, to be read, or to be unpacked into `target`."""
+    which = archive if isinstance(archive, Path) else "This"
     try:
         with zipfile.ZipFile(archive) as content:
             yield content
     except _DAMAGES as error:
-        raise DataError(f"This is no zip, or a damaged one ({error}); make it again and try once more.") from None
+        raise DataError(f"{which} is no zip, or a damaged one ({error}); make it again and try once more.") from None
     except OSError as error:
-        raise DataError(f"{problem} ({error}); mend that and try again.") from None
+        raise DataError(refusal(error, target or which, verb="written" if target else "read")) from None
 
 
 def _listed(content: zipfile.ZipFile) -> ImageFolder:

@@ -5,7 +5,8 @@ DeitError (ValueError)
   DataError          a data set that is missing or damaged, an upload that is no image
   CheckpointError    a checkpoint that is missing, damaged or made for something else
   RunError           a run that is asked for something that its status does not allow
-  ResourceError      a machine without the memory or the disk space that a run needs
+  ResourceError      a machine without the memory or the disk space that a run needs, or that refuses a file
+  StoreError         a store of runs that cannot be read or written
 """
 
 from collections.abc import Sequence
@@ -37,6 +38,10 @@ class RunError(DeitError):
 
 
 class ResourceError(DeitError):
+    pass
+
+
+class StoreError(DeitError):
     pass
 
 

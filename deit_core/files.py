@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deit_core.errors import ResourceError
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or one person's share of it
+from deit_core.refusals import FULL, refusal
 
 
 def write_atomically(path: Path, content: bytes, *, replace: bool = True) -> None:
@@ -22,12 +21,9 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = True) -> Non
     try:
         _write(path, content, _replace if replace else _create)
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
-        raise ResourceError(
-            f"The disk is full: {path} could not be written, and what was saved before is kept. Make room, then "
-            "resume or try again."
-        ) from error
+        raise ResourceError(refusal(error, path)) from error
 
 
 def is_there(path: Path) -> bool:
@@ -39,7 +35,10 @@ def is_there(path: Path) -> bool:
 
 
 def _write(path: Path, content: bytes, rename: Callable[[Path, Path], None]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # which would mean that `path` is there
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with beside.open("wb") as file:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [  # lowest first; a module may import its own layer and those before it
-    {"errors", "catalog", "events", "files", "folders", "archives", "threads", "torchvision_ops", "wording"}
+    {"errors", "catalog", "events", "refusals", "files", "folders", "archives", "threads", "torchvision_ops", "wording"}
     | {"epochs", "machine", "markdown", "zip_names"},
     {"spec", "settings", "facts"},
     {"presets", "variants"},

@@ -18,6 +18,7 @@ from deit_core.epochs import epoch_files
 from deit_core.errors import DataError
 from deit_core.files import write_atomically
 from deit_core.folders import ONE_FORMAT, images_in, in_utf8
+from deit_core.refusals import refusal
 
 _FRAME_S = 0.4
 
@@ -129,11 +130,11 @@ def _read(path: Path) -> Picture:
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); check the path.") from None
+        raise DataError(refusal(error, path, verb="read")) from None
 
 
 def _write(path: Path, content: bytes) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror}); choose another folder.") from None
+        raise DataError(refusal(error, path, verb="written")) from None

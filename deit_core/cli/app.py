@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import io
 import sys
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from deit_core.cli.pictures import rollout
 from deit_core.cli.results import export, report
 from deit_core.cli.runs import delete, list_runs, resume, show, stop
 from deit_core.cli.training import estimate, list_presets, submit, train
-from deit_core.errors import DeitError
+from deit_core.refusals import told
 
 app = typer.Typer(
     name="deit_core",
@@ -44,9 +45,15 @@ for name, command in _COMMANDS.items():
 
 def main() -> None:
     """The entry point: turns what a person can mend into a sentence and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name in another alphabet than the terminal's is shown
     atexit.register(gc.freeze)  # without it Python looks through all of torch once more before the prompt comes back
     try:
         app()
-    except DeitError as error:
-        print(f"Error: {error}", file=sys.stderr)
+    except Exception as error:
+        mistake = told(error)
+        if mistake is None:
+            raise
+        print(f"Error: {mistake}", file=sys.stderr)
         sys.exit(2)

@@ -8,6 +8,7 @@ import typer
 
 from deit_core import presets
 from deit_core.errors import SpecError
+from deit_core.files import is_there
 from deit_core.runs import LocalLauncher, open_store
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, load_spec, parse_change, replace
@@ -27,8 +28,11 @@ def read_spec(preset: str, changes: list[str] | None) -> AnySpec:
     """A preset or a JSON file, with the changes of --set."""
     if preset in presets.names():
         spec = presets.get(preset)
-    elif Path(preset).is_file():
-        spec = load_spec(Path(preset).read_bytes())
+    elif is_there(Path(preset)):
+        try:
+            spec = load_spec(Path(preset).read_bytes())
+        except SpecError as error:
+            raise SpecError(f"{preset}: {error}") from None
     else:
         raise SpecError(f"{preset!r} is neither a preset ({', '.join(presets.names())}) nor a JSON file; choose one.")
     return replace(spec, dict(map(parse_change, changes or [])))

@@ -8,6 +8,7 @@ import typer
 from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, ROW_NORMS, SCOPES
 from deit_core.cli.options import JsonOption, RunsDirOption, print_json
 from deit_core.errors import CheckpointError, RunError
+from deit_core.files import is_there
 from deit_core.folders import ALL_FORMATS
 from deit_core.runs import open_store, run_folder
 from deit_core.settings import Settings
@@ -108,7 +109,7 @@ def rollout(
 def _checkpoint(name: str, settings: Settings) -> Path:
     """A run's folder, by its id or the beginning of it, or a path."""
     for path in (run_folder(settings.runs_dir, name), Path(name)):
-        if path.exists():
+        if is_there(path):
             return path
     try:
         return run_folder(settings.runs_dir, open_store(settings.store_url, create=False).run(name).id)

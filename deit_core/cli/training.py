@@ -18,6 +18,7 @@ from deit_core.cli.options import (
     read_spec,
 )
 from deit_core.limits import num_cores
+from deit_core.refusals import told
 from deit_core.runs import Status, open_store
 from deit_core.runs.estimates import Estimate, Estimates, save_estimate
 from deit_core.runs.pulse import process_age_s
@@ -25,13 +26,13 @@ from deit_core.settings import Settings
 from deit_core.threads import spin_briefly
 
 
-def list_presets(as_json: JsonOption = False) -> None:
+def list_presets(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
     """The presets: what each trains, what to expect, and how long it takes."""
     specs = {name: presets.get(name) for name in presets.names()}
     if as_json:
         print_json({name: spec.model_dump(mode="json") for name, spec in specs.items()})
     else:
-        measured = Estimates(Settings.from_env())
+        measured = Estimates(Settings.from_env(runs_dir=runs_dir))
         terminal.print_presets(specs, {name: measured.get(spec) for name, spec in specs.items()})
 
 
@@ -68,12 +69,13 @@ def submit(
 def estimate(
     preset: SpecArgument,
     changes: SetOption = None,
+    data_dir: DataDirOption = None,
     runs_dir: RunsDirOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the estimate to this file instead.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how long a spec takes on this machine: a few seconds for each of its runs."""
-    settings = Settings.from_env(runs_dir=runs_dir)
+    settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     try:
         spin_briefly()
         from deit_core.training.estimate import estimate_durations
@@ -85,7 +87,7 @@ def estimate(
     except Exception as error:
         if out is None:
             raise
-        found = Estimate(0.0, {}, str(error))  # whoever reads the file must not wait for ever
+        found = Estimate(0.0, {}, str(told(error) or error))  # whoever reads the file must not wait for ever
     if out is not None:
         save_estimate(out, found)
     elif as_json:

@@ -14,6 +14,7 @@ from deit_core.errors import DataError
 from deit_core.folders.formats import is_image
 from deit_core.folders.left_out import Tally, printable
 from deit_core.folders.trees import Disk, Names, Tree
+from deit_core.refusals import refusal
 
 SYSTEM_NAMES = (  # what systems put among people's files, in any case; and every name that begins with a dot
     *("@eaDir", "#recycle", "@Recycle", "#snapshot", "__MACOSX", "lost+found", "$RECYCLE.BIN"),
@@ -143,15 +144,7 @@ def images_among(names: Iterable[str]) -> set[PurePath]:
 
 def unreadable(path: Path | str, error: OSError) -> DataError:
     """What to say of a file or folder that the system does not let us read."""
-    where = error.filename or path
-    if isinstance(error, FileNotFoundError):
-        return DataError(
-            f"{where} is not there any more, or is a link to nothing; restore it, or remove the link, and start or "
-            "resume the run."
-        )
-    if isinstance(error, PermissionError):
-        return DataError(f"{where} may not be read by the user who runs this; give it permission, say by chmod a+rX.")
-    return DataError(f"{where} cannot be read ({error.strerror}); mend that and try again.")
+    return DataError(refusal(error, path, verb="read"))
 
 
 def in_utf8(path: Path) -> Path:

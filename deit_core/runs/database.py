@@ -3,6 +3,7 @@
 Knows the tables; nothing of what is in them.
 """
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from deit_core.errors import RunError
+from deit_core.refusals import store_error
 from deit_core.runs import schema
 from deit_core.settings import sqlite_url
 
@@ -21,6 +23,8 @@ BUSY_TIMEOUT_S = 30  # how long a writer waits for another before it gives up
 
 class Database:
     """Transactions on the file that is at a path now. Safe to share between threads.
+
+    Raises, also in each transaction: StoreError where the file cannot be read or written.
 
     Args: create: make the file where there is none; else it is made when the first run is written.
     """
@@ -68,12 +72,12 @@ class Database:
             with _nothing() as connection:
                 yield connection
             return
-        with self.engine.connect() as connection:
+        with _telling(self.path), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with self.engine.begin() as connection:
+        with _telling(self.path), self.engine.begin() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
@@ -129,6 +133,17 @@ def _nothing() -> Iterator[Connection]:
         schema.metadata.create_all(connection)
         yield connection
     engine.dispose()
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Raises: StoreError where it is not our mistake that the database at `path` gives up."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        if (known := store_error(error, path)) is None:
+            raise
+        raise known from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -40,7 +40,7 @@ def open_store(url: str | None = None, *, create: bool = True) -> "Store":
     Args:
         url: of a SQLite file ("sqlite:///runs.sqlite"); by default that of DEIT_STORE, or a file beside the runs.
         create: make the file where there is none; else it is made when the first run is written.
-    Raises: RunError for another kind of address.
+    Raises: RunError for another kind of address; StoreError where the file cannot be read or written.
     """
     return Store(url or Settings.from_env().store_url, create=create)
 

@@ -5,13 +5,11 @@ It enters the queue before torch is loaded, so that nobody starts a second one m
 
 import atexit
 import contextlib
-import errno
 import faulthandler
 import gc
 import logging
 import os
 import signal
-import sqlite3
 import sys
 import threading
 import traceback
@@ -19,11 +17,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
-
-from deit_core.errors import DeitError, RunError
+from deit_core.errors import DeitError, RunError, StoreError
 from deit_core.events import Event, Reading, RunFailed, RunFinished
 from deit_core.limits import num_cores
+from deit_core.refusals import told
 from deit_core.runs import queue
 from deit_core.runs.database import gone
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher, log_file, run_folder
@@ -127,8 +124,7 @@ class Worker:
             patiently(lambda: self.store.set_status(run.id, status, message, **state))
 
     def _failed(self, error: Exception) -> tuple[Status, str, dict[str, Any]]:
-        if isinstance(error, DeitError):
-            self.mistake = self.mistake or error
+        self.mistake = self.mistake or told(error)
         return Status.FAILED, describe(error), {}
 
     def _follow(self, run: Run) -> tuple[Status, str, dict[str, Any]]:
@@ -204,7 +200,7 @@ class Worker:
                     self._stopping.set()
             except RunError:
                 self._ending.set()  # the store is gone, and the folder of the run most likely with it
-            except SQLAlchemyError as error:
+            except StoreError as error:
                 log.warning("the store does not answer: %s", error)
 
     @contextlib.contextmanager
@@ -212,7 +208,7 @@ class Worker:
         """Send log records to the run's file, and in the background all output of the process, crashes included."""
         path = log_file(self.settings.runs_dir, run.id)
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a", buffering=1)
+        file = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
         if self.is_background:
             os.dup2(file.fileno(), sys.stdout.fileno())
             os.dup2(file.fileno(), sys.stderr.fileno())
@@ -238,12 +234,8 @@ def _check_folder(run: Run, folder: Path) -> None:
 
 def describe(error: Exception) -> str:
     """What ended a run, in a sentence that says what to do."""
-    if isinstance(error, DeitError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "The disk is full. Make room, then resume: it goes on from the last saved state."
-    if isinstance(error, OperationalError) and getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-        return "The disk with the store is full. Make room, then resume: it goes on from the last saved state."
+    if (mistake := told(error)) is not None:
+        return str(mistake)
     if isinstance(error, MemoryError):  # of a training's own steps it is told which batch size fits
         return "There was not enough memory. Close other programs, then resume: it goes on from the last saved state."
     first_line = (str(error).splitlines() or [""])[0]

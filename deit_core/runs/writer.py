@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy.exc import OperationalError
-
+from deit_core.errors import StoreError
 from deit_core.runs.store import Store
 
 PATIENCE_S = 120.0  # for how long a store may not answer before a run ends
@@ -92,8 +91,8 @@ def patiently(call: Callable[[], Result]) -> Result:
     while True:
         try:
             return call()
-        except OperationalError as error:
+        except StoreError as error:
             if time.monotonic() > deadline:
                 raise
-            log.warning("the store does not answer, trying again: %s", error.orig)
+            log.warning("trying again: %s", error)
             time.sleep(RETRY_S)

@@ -2,15 +2,15 @@
 
 import os
 import signal
-import sqlite3
 import threading
 import time
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from deit_core import presets
+from deit_core.errors import StoreError
 from deit_core.events import EpochDone, Event, RunStarted, StepDone
 from deit_core.runs import Run, Status, Store, enqueue, writer
 from deit_core.runs.foreground import train_here
@@ -48,7 +48,7 @@ class TroubledStore(Store):
         time.sleep(self.delay_s)
         if self.refusals:
             self.refusals -= 1
-            raise OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
+            raise StoreError(f"The store {self.path} does not answer (database is locked).")
         super().add_points(*args, **state)
 
 
@@ -180,9 +180,9 @@ def test_a_store_that_never_answers_ends_the_run(
     store.refusals = 1_000_000
     recorder = Recorder(store, run)
     recorder.record(STARTED)
-    with pytest.raises(OperationalError, match="database is locked"):
+    with pytest.raises(StoreError, match="database is locked"):
         wait_until_refused(recorder)
-    with pytest.raises(OperationalError, match="database is locked"):
+    with pytest.raises(StoreError, match="database is locked"):
         recorder.close()
 
 
@@ -201,7 +201,7 @@ def test_the_last_points_do_not_go_unheard(store: TroubledStore, run: Run, monke
     store.refusals = 1_000_000
     recorder = Recorder(store, run)
     recorder.record(STARTED)
-    with pytest.raises(OperationalError, match="database is locked"):
+    with pytest.raises(StoreError, match="database is locked"):
         recorder.close()
 
 
