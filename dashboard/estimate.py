@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard.run_status import is_live
 from dashboard.state import settings, store
+from dashboard.telling import telling
 from dashboard.text import escape
 from deit_core.runs.estimates import Estimate, Estimates
 from deit_core.spec import AnySpec
@@ -19,6 +20,7 @@ def estimate(spec: AnySpec) -> None:
     st.fragment(_show, run_every=1.0 if is_open else None)(spec, is_open)
 
 
+@telling()
 def _show(spec: AnySpec, was_open: bool) -> None:
     found = _find(spec)
     if found is None:
@@ -68,6 +70,7 @@ def cancel() -> None:
     st.session_state.pop("train_measured", None)
 
 
+@telling()
 def _measure_again(spec: AnySpec) -> None:
     _estimates().forget(spec)
     st.session_state.pop("train_measured", None)

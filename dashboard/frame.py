@@ -4,12 +4,14 @@ import streamlit as st
 
 from dashboard.components.live_chart import ensure_plotly_js
 from dashboard.navigation import pages
+from dashboard.telling import telling
 
 # An emoji: for a file Streamlit imports PIL before the first paint, and a material icon the browser would fetch from
 # somebody else's server.
 ICON = "🔬"
 
-ensure_plotly_js()
+with telling():
+    ensure_plotly_js()
 st.set_page_config(page_icon=ICON, layout="wide")  # before the navigation, which would set the page's own
 chosen = st.navigation(pages(), position="top")
 st.set_page_config(page_title=f"{chosen.title} · DeiT Lab")

@@ -5,6 +5,8 @@ from importlib import import_module
 
 import streamlit as st
 
+from dashboard.telling import telling
+
 _PAGES = {
     "train": ("Train", ":material/play_circle:"),
     "runs": ("Runs", ":material/monitoring:"),
@@ -28,10 +30,11 @@ def page(url_path: str) -> st.Page:
 
 
 def show(url_path: str) -> None:
-    """Draw a page."""
+    """Draw the page at this path, or the sentence on why that cannot be."""
     view = import_module(f"dashboard.views.{url_path}")
-    import_module("dashboard.missing").tell_moved()
-    view.render()
+    with telling():
+        import_module("dashboard.missing").tell_moved()
+        view.render()
 
 
 def pages() -> list[st.Page]:

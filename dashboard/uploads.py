@@ -11,9 +11,9 @@ from typing import IO
 import streamlit as st
 
 from dashboard.state import settings
+from dashboard.telling import telling
 from dashboard.text import escape
 from deit_core.archives import import_zip, list_zip
-from deit_core.errors import DeitError
 from deit_core.folders import ONE_FORMAT
 
 
@@ -34,11 +34,12 @@ class Unpacking:
         return not self.thread.is_alive()
 
     def _work(self, file: IO[bytes], data_dir: Path) -> None:
-        try:
+        with telling(self._fail):
             self.notes = list_zip(file).notes  # and refused, before minutes are spent on unpacking
             self.path = import_zip(file, self.name, data_dir, self._note)
-        except DeitError as error:
-            self.error = str(error)
+
+    def _fail(self, sentence: str) -> None:
+        self.error = sentence
 
     def _note(self, share: float) -> None:
         self.share = share

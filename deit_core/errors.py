@@ -9,8 +9,10 @@ DeitError (ValueError)
   StoreError         a store of runs that cannot be read or written
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from deit_core.spelling import nearest
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -45,15 +47,24 @@ class StoreError(DeitError):
     pass
 
 
-def spec_error(error: "ValidationError", document: Any) -> SpecError:
-    """Turn what pydantic found in a document into one SpecError, a sentence a mistake; runs may share one."""
+Loc = Sequence[int | str]  # where pydantic found a mistake
+
+
+def spec_error(
+    error: "ValidationError", document: Any, fields: Callable[[Loc], Iterable[str]] = lambda loc: ()
+) -> SpecError:
+    """Turn what pydantic found in a document into one SpecError, a sentence a mistake; runs may share one.
+
+    Args: fields: gives the paths of the fields that there are in the run, or else the document, that a mistake is in.
+    """
     found: dict[tuple[bool, str], dict[str, str]] = {}  # a mistake without its run -> run -> the sentence with its run
     details = error.errors()
     for detail in details:
         if detail["type"] == "too_short" and len(details) > 1:
             continue  # pydantic counts only the sound items: the others have their own sentences
         run, path = _place(detail["loc"], document)
-        found.setdefault((run == "", _sentence(detail, "", path)), {})[run] = _sentence(detail, run, path)
+        meant = nearest(path, fields(detail["loc"])) if detail["type"] == "extra_forbidden" else ""
+        found.setdefault((run == "", _sentence(detail, "", path, meant)), {})[run] = _sentence(detail, run, path, meant)
     return SpecError(
         " ".join(
             f"{', '.join(runs)}: {sentence}" if len(runs) > 1 else next(iter(runs.values()))
@@ -62,7 +73,7 @@ def spec_error(error: "ValidationError", document: Any) -> SpecError:
     )
 
 
-def _place(loc: Sequence[int | str], document: Any) -> tuple[str, str]:
+def _place(loc: Loc, document: Any) -> tuple[str, str]:
     """The run in which a mistake is, empty where it is in none, and the path of the field there."""
     run, path = "", list(loc)
     match path:
@@ -73,9 +84,11 @@ def _place(loc: Sequence[int | str], document: Any) -> tuple[str, str]:
     return run, ".".join(map(str, path))
 
 
-def _sentence(detail: "ErrorDetails", run: str, path: str) -> str:
+def _sentence(detail: "ErrorDetails", run: str, path: str, meant: str) -> str:
     where = ".".join(filter(None, (run, path)))
     match detail["type"]:
+        case "extra_forbidden" if meant:
+            return f"There is no field {where}; did you mean {'.'.join(filter(None, (run, meant)))}?"
         case "extra_forbidden":
             return f"There is no field {where}; remove it or check its spelling."
         case "missing":

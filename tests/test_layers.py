@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = [  # lowest first; a module may import its own layer and those before it
     {"errors", "catalog", "events", "refusals", "files", "folders", "archives", "threads", "torchvision_ops", "wording"}
-    | {"epochs", "machine", "markdown", "zip_names"},
+    | {"epochs", "machine", "markdown", "spelling", "zip_names"},
     {"spec", "settings", "facts"},
     {"presets", "variants"},
     {"models", "data", "distillation", "attention", "analysis"},

@@ -12,6 +12,7 @@ from dashboard.attention.maps import columns
 from dashboard.attention.panel import controls
 from dashboard.navigation import link
 from dashboard.state import store
+from dashboard.telling import telling
 from dashboard.text import escape
 from deit_core.errors import DataError
 from deit_core.runs import Run
@@ -48,6 +49,7 @@ def _say_what_to_do(runs: Sequence[Run]) -> None:
 
 
 @st.fragment
+@telling()
 def _explore(runs: Sequence[Run]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.title("Attention", help=_WHAT_IT_IS, width="content")

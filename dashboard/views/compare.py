@@ -14,6 +14,7 @@ from dashboard.missing import tell_missing
 from dashboard.navigation import link
 from dashboard.run_status import is_live, label
 from dashboard.seeds import counterparts, other_seeds, over_seeds
+from dashboard.telling import telling
 from dashboard.text import escape
 from deit_core.runs import Run, Status
 
@@ -68,6 +69,7 @@ def _choose_also(ids: Sequence[str]) -> None:
 
 
 @st.fragment
+@telling()
 def _comparison(ids: Sequence[str]) -> None:
     """Drawn again when the live feed says so."""
     state.launcher().tend()

@@ -19,8 +19,8 @@ from dashboard.navigation import link
 from dashboard.run_status import explain, label, tone, word
 from dashboard.state import launcher, settings, store
 from dashboard.tables import matching, run_columns, run_table
+from dashboard.telling import telling
 from dashboard.text import escape
-from deit_core.errors import DeitError
 from deit_core.runs import Run, Status, log_tail
 
 
@@ -58,6 +58,7 @@ def _await_runs() -> None:
 
 
 @st.fragment
+@telling()
 def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator) -> None:
     """All that changes while runs train, but for the curves; drawn again when the live feed says so."""
     launcher().tend()
@@ -212,10 +213,8 @@ def _button(name: str, run: Run, action: Callable[[str], None]) -> None:
 def _attempt(action: Callable[[str], None], run_id: str) -> None:
     """Do it, and keep what went wrong until the next attempt: a poll would wipe a message off at once."""
     st.session_state.pop("run_error", None)
-    try:
+    with telling(lambda sentence: st.session_state.update(run_error=sentence)):
         action(run_id)
-    except DeitError as error:
-        st.session_state["run_error"] = str(error)
 
 
 def _show_error() -> None:

@@ -43,7 +43,7 @@ def describe_data(
 def import_images(
     archive: Annotated[Path, typer.Argument(help="A zip with a folder a class, or train, val and test with such.")],
     name: Annotated[str | None, typer.Option(help="What to call the folder (default: the zip's name).")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where it goes (default: DEIT_DATA_DIR, or data).")] = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Unpack a zip of images into the data folder, after checking it, and print how to train on it."""
     if not archive.is_file():

@@ -16,7 +16,12 @@ from deit_core.spec import AnySpec, load_spec, parse_change, replace
 SpecArgument = Annotated[str, typer.Argument(metavar="PRESET", help="A preset's name, or a JSON file with a spec.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, e.g. optim.lr=1e-3 or vit.seed=7. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change a field of all runs, e.g. optim.lr=1e-3, or of one by its name, e.g. vit.model.patch_size=4. "
+        "Repeatable.",
+    ),
 ]
 DataDirOption = Annotated[Path | None, typer.Option(help="Where data sets lie (default: DEIT_DATA_DIR, or data).")]
 RunsDirOption = Annotated[Path | None, typer.Option(help="Where runs land (default: DEIT_RUNS_DIR, or checkpoints).")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deit_core.cli.options import RunArgument, RunsDirOption, open_launcher
+from deit_core.cli.options import DataDirOption, RunArgument, RunsDirOption, open_launcher
 
 
 class ExportFormat(StrEnum):
@@ -52,12 +52,13 @@ def report(
         typer.Argument(metavar="[EXPERIMENT]...", help="Names, or beginnings of ids, in the order of the page."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The Markdown file to write.")] = Path("results.md"),
+    data_dir: DataDirOption = None,
     runs_dir: RunsDirOption = None,
 ) -> None:
     """Write a page on what experiments gave: mean and spread over seeds, paired differences, how to repeat them."""
     from deit_core.report import write_report
 
-    launcher = open_launcher(runs_dir)
+    launcher = open_launcher(runs_dir, data_dir)
     launcher.tend()
     for path in write_report(launcher.store, launcher.settings.runs_dir, out, experiments or ()):
         print(path)

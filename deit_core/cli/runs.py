@@ -12,9 +12,9 @@ from deit_core.runs import Run, Status, log_file, run_folder, waiting_for
 from deit_core.runs.condition import explain, word
 
 
-def list_runs(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
+def list_runs(as_json: JsonOption = False, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None) -> None:
     """All runs, the newest first."""
-    launcher = open_launcher(runs_dir)
+    launcher = open_launcher(runs_dir, data_dir)
     launcher.tend()
     runs = launcher.store.runs()
     if as_json:
@@ -23,9 +23,11 @@ def list_runs(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> No
         terminal.print_runs(runs, runs)
 
 
-def show(run_id: RunArgument, as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
+def show(
+    run_id: RunArgument, as_json: JsonOption = False, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
+) -> None:
     """Everything known of a run: its spec, its results, what became of it."""
-    launcher = open_launcher(runs_dir)
+    launcher = open_launcher(runs_dir, data_dir)
     launcher.tend()
     run = launcher.store.run(run_id)
     document = _run_document(run, launcher.store.runs()) | {

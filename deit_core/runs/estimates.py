@@ -5,7 +5,6 @@ The page asks and reads; it never waits. Knows no torch.
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -61,11 +60,13 @@ class Estimates:
             with file.with_suffix(".log").open("wb") as log:
                 self._measuring = {
                     _key(spec): subprocess.Popen(
-                        [sys.executable, "-m", "deit_core", "estimate", str(asked), "--out", str(file)],
+                        [
+                            *(sys.executable, "-m", "deit_core", "estimate", str(asked), "--out", str(file)),
+                            *("--runs-dir", str(self.settings.runs_dir), "--data-dir", str(self.settings.data_dir)),
+                        ],
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
-                        env=os.environ | {"DEIT_RUNS_DIR": str(self.settings.runs_dir)},
                     )
                 }
 

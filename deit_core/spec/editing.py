@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from deit_core.errors import SpecError, spec_error
+from deit_core.errors import Loc, SpecError, spec_error
 from deit_core.spec.experiment import AnySpec, ExperimentSpec, members
 from deit_core.spec.run import RunSpec
+from deit_core.spelling import nearest
 
 _Spec = TypeVar("_Spec", bound=BaseModel)
 
@@ -47,7 +48,9 @@ def replace(spec: AnySpec, changes: Mapping[str, Any]) -> AnySpec:
         else:
             reached = [run for run in document["runs"] if _has(run, keys)]
         if not reached:
-            raise SpecError(f"There is no field {path}; the Train page and `show` list the fields of a spec.")
+            meant = nearest(path, _reachable(spec, document))
+            todo = f"did you mean {meant}?" if meant else "the Train page and `show` list the fields of a spec."
+            raise SpecError(f"There is no field {path}; {todo}")
         for target in reached:
             for key in keys[:-1]:
                 target = target[key]
@@ -65,7 +68,7 @@ def validated(kind: type[_Spec], document: Mapping[str, Any]) -> _Spec:
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        raise spec_error(error, document) from None
+        raise spec_error(error, document, lambda loc: _allowed(kind, document, loc)) from None
 
 
 def changes_between(base: AnySpec, spec: AnySpec) -> dict[str, Any] | None:
@@ -129,6 +132,42 @@ def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") ->
             yield from _changes(old, value, f"{prefix}{name}.")
         elif old != value:
             yield prefix + name, value
+
+
+def _reachable(spec: AnySpec, document: dict[str, Any]) -> Iterator[str]:
+    """The paths that `replace` takes."""
+    if isinstance(spec, RunSpec):
+        yield from _paths(document)
+        return
+    yield from ("name", "description", "seeds")
+    for run in document["runs"]:
+        for path in _paths(run):
+            yield from (path, f"{run['name']}.{path}")
+
+
+def _paths(document: dict[str, Any]) -> Iterator[str]:
+    for name, value in document.items():
+        yield name
+        if isinstance(value, dict):
+            yield from (f"{name}.{path}" for path in _paths(value))
+
+
+def _allowed(kind: type[BaseModel], document: Any, loc: Loc) -> Iterator[str]:
+    """The paths that a document may have: of the run that `loc` lies in, else outside of all runs."""
+    match loc:
+        case ["runs", int(index), *_]:
+            yield from _allowed(RunSpec, document["runs"][index], ())
+            return
+    for name, info in kind.model_fields.items():
+        yield name
+        inside = document.get(name)
+        parts = [part for part in (info.annotation, *get_args(info.annotation)) if isinstance(part, type)]
+        parts = [part for part in parts if issubclass(part, BaseModel) and part is not RunSpec]
+        if len(parts) > 1:  # the families of models
+            chosen = inside.get("family") if isinstance(inside, dict) else None
+            parts = [part for part in parts if part.model_fields["family"].default == chosen]
+        for part in parts:
+            yield from (f"{name}.{path}" for path in _allowed(part, inside if isinstance(inside, dict) else {}, ()))
 
 
 def _has(document: Any, keys: list[str]) -> bool:

@@ -352,3 +352,8 @@ def test_seeds_of_an_experiment_are_counted_and_queued(train_page: RunPage, stor
     names = [run.name for run in reversed(store.runs())]
     assert names == ["teacher", "vit", "deit", "vit-s43", "deit-s43", "vit-s44", "deit-s44"]
     assert "seeds" not in "".join(field.key or "" for field in train_page(preset="smoke").number_input)
+
+
+def test_an_address_with_a_wrong_field_is_told_the_nearest_right_one(run_page: Callable[..., AppTest]) -> None:
+    page = run_page("train", set="vit.patch_size=7")
+    assert "did you mean vit.model.patch_size?" in page.error[0].value.replace("\\", "")

@@ -1,0 +1,20 @@
+"""Which name somebody meant who wrote another. Knows letters; nothing of fields."""
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+
+_LIKE = 0.65  # of two last words that may be one, on difflib's scale from 0 to 1
+
+
+def nearest(path: str, known: Iterable[str]) -> str:
+    """The known path, such as optim.lr, that comes nearest by its last word, then as a whole; empty where none does."""
+
+    def likeness(other: str) -> tuple[float, float]:
+        return _likeness(path.rpartition(".")[2], other.rpartition(".")[2]), _likeness(path, other)
+
+    found = max(known, key=likeness, default="")
+    return found if likeness(found)[0] >= _LIKE else ""
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one.lower(), other.lower()).ratio()
