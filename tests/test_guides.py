@@ -1,12 +1,17 @@
-"""What the guides tell people to type makes a spec."""
+"""What the guides tell people to type makes a spec, and what they print as Python runs as it is printed."""
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from deit_core.cli.options import read_spec
+from deit_core.models import read_card
 
 ROOT = Path(__file__).parents[1]
 TRAININGS = [
@@ -27,3 +32,16 @@ def test_it_is_understood(line: str) -> None:
     _, preset, *options = shlex.split(line)
     assert options[::2] == ["--set"] * (len(options) // 2)
     read_spec(preset, options[1::2])
+
+
+def test_the_python_of_the_readme_runs_as_printed(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    deit = read_card(tmp_path / "my-runs" / "deit").spec
+    assert deit.distillation is not None
+    assert read_card(tmp_path / "my-runs" / deit.distillation.teacher).spec.model.family == "resnet9"
+    with Image.open(tmp_path / "deit.png") as picture:
+        assert picture.size == (256, 256)
+        assert np.asarray(picture).std() > 10

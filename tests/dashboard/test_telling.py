@@ -91,7 +91,7 @@ def test_the_data_page_names_a_folder_that_cannot_be_used(
 ) -> None:
     path = make(tmp_path)
     monkeypatch.setenv("DEIT_DATA_DIR", str(path))
-    assert_told(open_page("data", data="folder", path="animals"), path.name)
+    assert_told(open_page("data", data="Folder of images", path="animals"), path.name)
 
 
 def test_what_a_button_could_not_do_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
