@@ -161,8 +161,11 @@ def _allowed(kind: type[BaseModel], document: Any, loc: Loc) -> Iterator[str]:
     for name, info in kind.model_fields.items():
         yield name
         inside = document.get(name)
-        parts = [part for part in (info.annotation, *get_args(info.annotation)) if isinstance(part, type)]
-        parts = [part for part in parts if issubclass(part, BaseModel) and part is not RunSpec]
+        parts = [
+            part
+            for part in (info.annotation, *get_args(info.annotation))
+            if isinstance(part, type) and issubclass(part, BaseModel) and part is not RunSpec
+        ]
         if len(parts) > 1:  # the families of models
             chosen = inside.get("family") if isinstance(inside, dict) else None
             parts = [part for part in parts if part.model_fields["family"].default == chosen]
