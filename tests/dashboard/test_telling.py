@@ -13,9 +13,9 @@ from deit_core.runs import LocalLauncher, Status, Store, launcher
 
 _PAGE = """
 import streamlit as st
-from dashboard.navigation import draw, pages
+from dashboard.navigation import pages, show
 st.navigation(pages(), position="hidden")
-draw({name!r})
+show({name!r})
 """
 
 
