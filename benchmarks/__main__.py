@@ -3,6 +3,7 @@
 import json
 import platform
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 
 from benchmarks import contention, end_to_end, limits, page, rollout, slider, store, training
+from benchmarks.guard import end_with_me
 from deit_core.limits import num_cores
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,6 +36,8 @@ def main(
     """Measure on an idle machine; read ratios, which were taken side by side."""
     if unknown := set(names or ()) - BENCHMARKS.keys():
         raise typer.BadParameter(f"{', '.join(unknown)}: choose among {', '.join(BENCHMARKS)}.")
+    tempfile.tempdir = tempfile.mkdtemp(prefix="benchmarks-")
+    end_with_me(Path(tempfile.tempdir))
     for name in names or BENCHMARKS:
         typer.echo(f"\n{name}")
         rows = []

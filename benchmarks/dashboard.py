@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +77,6 @@ def _wait_until_healthy(url: str) -> None:
         try:
             with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # not there yet, or too busy to answer
             time.sleep(0.05)
     raise TimeoutError(f"The dashboard at {url} did not answer within a minute.")

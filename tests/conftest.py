@@ -1,17 +1,21 @@
-"""What every test needs: few threads, and small specs that train in seconds."""
+"""What every test needs: few threads, small specs that train in seconds, and no process that outlives the tests."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from benchmarks.guard import end_with_me
 from deit_core import presets
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.threads import spin_briefly
 
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of as many as there are cores
+    os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 spin_briefly()  # torch is not loaded yet; a worker does the same
+end_with_me()
 
 
 @pytest.fixture

@@ -1,0 +1,60 @@
+"""What a benchmark or a test starts ends with it, whatever ends it: its own end, any signal, a closed terminal.
+
+Servers and workers are made to outlive whoever starts them, and a process that is killed cannot tidy up. So another
+one does: it waits in a session of its own until the pipe to its owner closes. Knows processes by a mark in their
+environment, which they hand on to what they start themselves; nothing of what they do.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+
+_MARK = "ENDS_WITH"
+_PATIENCE_S = 30.0
+_guards: list[subprocess.Popen[bytes]] = []  # each with the pipe that this process alone holds open
+
+
+def end_with_me(folder: Path | None = None) -> None:
+    """From now on, whatever this process starts ends with it; then `folder` is deleted."""
+    os.environ[_MARK] = uuid4().hex
+    command = [sys.executable, "-P", __file__, *([str(folder.resolve())] if folder else [])]
+    _guards.append(
+        subprocess.Popen(
+            command,
+            cwd=Path(__file__).anchor,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),  # the same on Windows
+        )
+    )
+
+
+def _end_all() -> None:
+    """End every process with this process's own mark, and those that they start meanwhile."""
+    while found := [process for process in psutil.process_iter() if _is_marked(process)]:
+        for process in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(found, _PATIENCE_S)
+
+
+def _is_marked(process: psutil.Process) -> bool:
+    try:
+        return process.pid != os.getpid() and process.environ().get(_MARK) == os.environ[_MARK]
+    except psutil.Error:  # another person's, or gone
+        return False
+
+
+if __name__ == "__main__":
+    sys.stdin.buffer.read()  # until the owner is gone
+    _end_all()
+    for name in sys.argv[1:]:
+        shutil.rmtree(name, ignore_errors=True)

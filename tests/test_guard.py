@@ -1,0 +1,88 @@
+"""What a benchmark or a test has started is gone soon after it, however it ended."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+_PATIENCE_S = 90
+# The command itself, with a benchmark that begins as the real ones do: a dashboard, and a worker that trains.
+_BENCHMARK = """
+import signal, tempfile, time
+from pathlib import Path
+from benchmarks import __main__ as command
+from benchmarks.dashboard import serve, store_url
+from deit_core import presets
+from deit_core.runs import enqueue, open_store
+from deit_core.runs.launcher import start_worker
+from deit_core.settings import Settings
+from deit_core.spec import replace
+
+def measure(long):
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder)):
+        settings = Settings(store_url(Path(folder)), Path(folder), Path(folder) / "data", num_workers=1)
+        store = open_store(settings.store_url)
+        (run_id,) = enqueue(store, replace(presets.smoke(), {"optim.epochs": 500}))
+        start_worker(store, settings, "benchmark")
+        while not store.run(run_id).step:
+            time.sleep(0.1)
+        print("It trains in", folder, flush=True)
+        time.sleep(600)
+        yield {}
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes away from what it runs in the background
+command.BENCHMARKS["page"] = measure
+command.main(["page"])
+"""
+
+
+def started_by(owner: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(owner.pid).children(recursive=True)
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    _, left = psutil.wait_procs(processes, _PATIENCE_S)
+    commands = [" ".join(process.cmdline()) for process in left]
+    for process in left:
+        process.kill()
+    assert commands == []
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "deit_core.runs.worker" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
+def test_what_a_benchmark_starts_ends_with_it(name: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", _BENCHMARK], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        said = next(line for line in owner.stdout if line.startswith("It trains in"))
+        started = started_by(owner)
+        owner.send_signal(signal.Signals[name])
+    assert sum(map(is_worker, started)) == 1
+    assert_gone(started)
+    assert not Path(said.removeprefix("It trains in").strip()).exists()
+
+
+def test_what_a_test_starts_ends_with_it(tmp_path: Path) -> None:
+    test = "tests/runs/test_worker.py::test_a_terminated_worker_saves_before_it_goes"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'its'}", test]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, text=True) as owner:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not any(map(is_worker, started := started_by(owner))):
+            assert time.monotonic() < deadline
+            assert owner.poll() is None
+            time.sleep(0.1)
+        owner.kill()
+    assert_gone(started)
