@@ -1,20 +1,24 @@
-"""Chromium and a running Streamlit server for tests that look at real pages.
+"""Chromium and a running Streamlit server for tests that look at real pages, and how such tests wait.
 
-Knows how to start and end both; does not know what any page shows.
+Knows how to start and end both, and that a busy machine takes its time; does not know what any page shows. Whatever a
+test waits for, it waits for with these fixtures or with `expect`, never for a length of time.
 """
 
+import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
+import psutil
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,8 +32,15 @@ _CHROMIUM_ARGS = (
     "--disable-sync",
     "--no-first-run",
 )
-_START_TIMEOUT_S = 60
-_STOP_TIMEOUT_S = 10
+_PATIENCE_S = 120  # costs nothing where it is not needed
+_GOODBYE_S = 10
+_PORTS = range(20_000, 32_000)  # below those that systems give to whoever connects: a server finds its own free again
+_NUM_STARTS = 3
+
+expect.set_options(timeout=1000 * _PATIENCE_S)
+
+WaitUntil = Callable[..., None]
+Seen = Callable[..., Locator]
 
 
 class ServeApp:
@@ -55,36 +66,40 @@ class ServeApp:
         `cwd` is where Streamlit looks for `.streamlit/config.toml`; `args` go to the command line and win over it.
         `base_path`, as in "/lab", serves the app below that path.
         """
-        port = port or _free_port()
-        command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
-        command += ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.baseUrlPath", base_path]
-        command += ["--browser.gatherUsageStats", "false", "--server.enableStaticServing", "true", *args]
-        log = self._folder / f"{port}-{time.monotonic_ns()}.log"
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        url = f"http://127.0.0.1:{port}{base_path}"
-        self._servers[url] = server
-        self._logs.setdefault(url, []).append(log)
-        _wait_until_healthy(server, port, base_path, log)
-        return url
+        for _ in range(_NUM_STARTS):
+            number = port or _free_port()
+            url = f"http://127.0.0.1:{number}{base_path}"
+            command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
+            command += ["--server.address", "127.0.0.1", "--server.port", str(number)]
+            command += ["--server.baseUrlPath", base_path, "--server.enableStaticServing", "true"]
+            command += ["--browser.gatherUsageStats", "false", *args]
+            log = self._folder / f"{number}-{time.monotonic_ns()}.log"
+            with log.open("wb") as output:
+                server = subprocess.Popen(
+                    command,
+                    cwd=cwd,
+                    env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            self._servers[url] = server
+            self._logs.setdefault(url, []).append(log)
+            if _is_served(server, number, base_path):
+                return url
+            self.end(url)
+        pytest.fail(f"Streamlit did not answer:\n{log.read_text()}")
 
     def said(self, url: str) -> str:
         """What all servers at this address wrote into their terminal."""
         return "\n".join(log.read_text() for log in self._logs[url])
 
     def end(self, url: str) -> None:
-        """End the server at this address, as Ctrl-C in its terminal does."""
+        """End the server at this address, as Ctrl-C in its terminal does; detached workers go on."""
         server = self._servers.pop(url)
         server.terminate()
         try:
-            server.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
+            server.wait(_GOODBYE_S)
+        except subprocess.TimeoutExpired:  # uvicorn waits for a connection that a browser opened and never used
             server.kill()
             server.wait()
 
@@ -105,7 +120,8 @@ def browser() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=_CHROMIUM_ARGS)
+        patience_ms = 1000 * _PATIENCE_S
+        chromium = playwright.chromium.launch(executable_path=executable, args=_CHROMIUM_ARGS, timeout=patience_ms)
         yield chromium
         chromium.close()
 
@@ -126,11 +142,38 @@ def page(browser: Browser, page_errors: list[str]) -> Iterator[Page]:
             page_errors.append(f"{message.text} ({message.location['url']})")
 
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(1000 * _PATIENCE_S)
     page = context.new_page()
     page.on("console", note_console)
     page.on("pageerror", lambda error: page_errors.append(str(error)))
     yield page
     context.close()
+
+
+@pytest.fixture
+def seen(page: Page) -> Seen:
+    """Call it with words to get the first place where a person reads them.
+
+    Page texts stand in hidden places too: a table on a canvas, say, has its cells once more for screen readers.
+    """
+
+    def find(words: str, *, exact: bool = False) -> Locator:
+        return page.get_by_text(words, exact=exact).filter(visible=True).first
+
+    return find
+
+
+@pytest.fixture
+def wait_until(page: Page) -> WaitUntil:
+    """Call it with a condition to return once it holds; the page lives on meanwhile."""
+
+    def wait(condition: Callable[[], object], timeout_s: float = _PATIENCE_S) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, "it took too long"
+            page.wait_for_timeout(100)
+
+    return wait
 
 
 @pytest.fixture(scope="module")
@@ -142,20 +185,29 @@ def serve_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeApp]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
-def _wait_until_healthy(server: subprocess.Popen[bytes], port: int, base_path: str, log: Path) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while not _is_healthy(port, base_path):
-        if server.poll() is not None:
-            pytest.fail(f"Streamlit ended with status {server.returncode}:\n{log.read_text()}")
-        if time.monotonic() > deadline:
-            pytest.fail(f"Streamlit did not answer within {_START_TIMEOUT_S} s:\n{log.read_text()}")
+def _is_served(server: subprocess.Popen[bytes], port: int, base_path: str) -> bool:
+    """Whether this very server answers at last. Not so where another took the port first, or it ended by itself."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while server.poll() is None and time.monotonic() < deadline:
+        if _is_healthy(port, base_path) and _listens(server.pid, port):
+            return True
         time.sleep(0.1)
+    return False
+
+
+def _listens(pid: int, port: int) -> bool:
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False
+    return any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in connections)
 
 
 def _is_healthy(port: int, base_path: str) -> bool:

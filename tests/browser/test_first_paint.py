@@ -25,5 +25,5 @@ def test_a_page_asks_no_address_in_vain(
     assert [address for address, status in answers.items() if status >= 400] == []
     page.get_by_role("link", name="Compare").first.click()
     expect(page.get_by_role("heading", name="Compare", level=1)).to_be_visible()
-    assert page.url == f"{url}/compare"
+    expect(page).to_have_url(f"{url}/compare")
     assert page_errors == []

@@ -97,7 +97,7 @@ def first(page: Page, app_url: str) -> Locator:
 def _chart(page: Page, alt: str) -> Locator:
     """The node of a chart, once something is drawn in it."""
     chart = page.get_by_role("img", name=alt, exact=True)
-    expect(chart.locator(".main-svg").first).to_be_visible(timeout=60_000)
+    expect(chart.locator(".main-svg").first).to_be_visible()
     return chart
 
 
@@ -109,14 +109,17 @@ def _x_range(chart: Locator) -> list[float]:
     return [float(end) for end in chart.evaluate("node => node.layout.xaxis.range")]
 
 
-def _shows_all_points(chart: Locator) -> bool:
-    # Asked in one call: between two, the next point may arrive.
-    return bool(chart.evaluate("node => node.layout.xaxis.range[1] === node.data[0].x.at(-1)"))
+# Asked in one call: between two, the next point may arrive.
+_SHOWS_ALL_POINTS = "node => node.layout.xaxis.range[1] === node.data[0].x.at(-1)"
+
+
+def _wait_for_all_points(chart: Locator) -> None:
+    chart.page.wait_for_function(_SHOWS_ALL_POINTS, arg=chart.element_handle())
 
 
 def _wait_for_updates(chart: Locator, count: int) -> None:
     enough = "([node, length]) => node.data[0].x.length >= length"
-    chart.page.wait_for_function(enough, arg=[chart.element_handle(), _num_points(chart) + count], timeout=60_000)
+    chart.page.wait_for_function(enough, arg=[chart.element_handle(), _num_points(chart) + count])
 
 
 def _press_and_drag(chart: Locator) -> None:
@@ -134,9 +137,9 @@ def _zoom(chart: Locator) -> list[float]:
     before = _x_range(chart)
     _press_and_drag(chart)
     chart.page.mouse.up()
-    zoomed = _x_range(chart)
-    assert before[0] < zoomed[0] < zoomed[1] < before[1]
-    return zoomed
+    inside = "([node, [low, high]]) => low < node.layout.xaxis.range[0] && node.layout.xaxis.range[1] < high"
+    chart.page.wait_for_function(inside, arg=[chart.element_handle(), before])
+    return _x_range(chart)
 
 
 def _tag(chart: Locator) -> None:
@@ -158,7 +161,7 @@ def test_node_and_zoom_survive_updates(page: Page, first: Locator, page_errors: 
     assert _is_tagged(first)
     assert _is_tagged(second)
     assert _x_range(first) == zoomed
-    assert _shows_all_points(second), "the chart that nobody zoomed follows its data"
+    _wait_for_all_points(second)  # the chart that nobody zoomed follows its data
     _wait_for_updates(second, 3)
     assert page.locator("script[src*='plotly.min.js']").count() == 1
     assert page_errors == []
@@ -166,10 +169,10 @@ def test_node_and_zoom_survive_updates(page: Page, first: Locator, page_errors: 
 
 def test_reset_lets_go_of_the_zoom(first: Locator) -> None:
     _zoom(first)
-    assert not _shows_all_points(first)
+    assert not first.evaluate(_SHOWS_ALL_POINTS)
     first.locator(".modebar-btn[data-title='Reset axes']").click()
     _wait_for_updates(first, 3)
-    assert _shows_all_points(first)
+    _wait_for_all_points(first)
 
 
 def test_axis_stands_still_while_a_box_is_drawn(page: Page, first: Locator) -> None:

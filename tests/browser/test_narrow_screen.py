@@ -1,10 +1,11 @@
 """The Attention page over an untrained model in a real browser: what only a browser and its server's terminal tell."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from deit_core import presets
 from deit_core.catalog import SOURCES
@@ -34,25 +35,35 @@ def save_model(runs_dir: Path) -> None:
         save_weights(run_folder(runs_dir, run_id) / f"{name}.safetensors", build_model(spec), card)
 
 
-def test_a_phone_has_the_pictures_below_the_controls(page: Page, serve_app: Any, tmp_path: Path) -> None:
+def test_a_phone_has_the_pictures_below_the_controls(
+    page: Page, serve_app: Any, wait_until: Callable[..., None], tmp_path: Path
+) -> None:
     save_model(tmp_path)
     url = serve_app(ROOT / "dashboard" / "app.py", env={"DEIT_RUNS_DIR": str(tmp_path)})
     page.goto(f"{url}/attention")
     table = page.get_by_role("table")
     advanced = page.get_by_role("button", name="Advanced")
-    expect(table).to_be_visible(timeout=60_000)
+    expect(table).to_be_visible()
+    expect(advanced).to_be_visible()
 
-    def places() -> tuple[Any, Any]:
-        return table.bounding_box(), advanced.bounding_box()
+    def is_right() -> bool:
+        pictures, control = box(table), box(advanced)
+        return pictures["x"] > control["x"] + control["width"]
 
-    pictures, control = places()
-    assert pictures["x"] > control["x"] + control["width"]
+    def is_below() -> bool:
+        pictures, control = box(table), box(advanced)
+        return pictures["y"] > control["y"] + control["height"] and pictures["width"] > 300
+
+    wait_until(is_right)
     page.set_viewport_size({"width": 390, "height": 900})
-    expect(page.locator(".st-key-att_parts > div").last).to_have_css("min-width", "100%")
-    pictures, control = places()
-    assert pictures["y"] > control["y"] + control["height"]
-    assert pictures["width"] > 300
+    wait_until(is_below)
 
     page.get_by_role("application", name="Attention over the picture").click()
     expect(page.get_by_role("spinbutton", name="Row")).to_be_visible()
     assert "default value" not in serve_app.said(url)
+
+
+def box(locator: Locator) -> FloatRect:
+    found = locator.bounding_box()
+    assert found is not None
+    return found
