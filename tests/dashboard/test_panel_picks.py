@@ -24,7 +24,7 @@ def _draw(rows: list[list[Panel | None]]) -> dict[str, Any]:
 
         panels(rows, key="table")
 
-    app = AppTest.from_function(script, args=(rows,)).run()
+    app = AppTest.from_function(script, args=(rows,), default_timeout=600).run()
     assert not app.exception
     (element,) = app.get("bidi_component")
     data: dict[str, Any] = json.loads(element.proto.json)

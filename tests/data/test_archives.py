@@ -131,9 +131,9 @@ def test_names_stay_inside_the_data_folder(name: str, animals_zip: Path, tmp_pat
 
 def test_the_command_says_how_to_train_on_it(animals_zip: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "deit_core", "import", str(animals_zip), "--data-dir", str(tmp_path / "data")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     assert "14 images for training and 4 for the test, 3 classes" in done.stdout
     assert "--set data.path='folders/animals'" in done.stdout
-    again = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    again = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert again.returncode == 2
     assert again.stderr.startswith("Error: There is a folder 'animals' already")

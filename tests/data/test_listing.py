@@ -499,5 +499,5 @@ def test_a_name_that_is_not_utf_8_is_refused_where_it_is_an_image_and_shown_wher
 
 def test_a_pipe_gets_one_document(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "deit_core", "data", str(fill(tmp_path / "f", FIELD)), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     assert json.loads(done.stdout)["parts"] == {"train": {"cat": 8, "cow": 8, "dog": 8}}

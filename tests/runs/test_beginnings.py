@@ -13,7 +13,7 @@ from deit_core.training import train
 
 
 def wait_for(launcher: LocalLauncher, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < deadline, [(r.name, r.status, r.message) for r in launcher.store.runs()]
         time.sleep(0.1)

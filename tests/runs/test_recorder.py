@@ -77,7 +77,7 @@ def steps_in(store: Store, run: Run) -> list[int]:
 
 
 def wait_until_refused(recorder: Recorder) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 600
     for number in range(1, 1_000_000):
         assert time.monotonic() < deadline, "it went on as if nothing were wrong"
         recorder.record(step(number))
@@ -91,7 +91,7 @@ def test_a_slow_store_delays_nobody_and_loses_nothing(store: TroubledStore, run:
     recorder.record(STARTED)
     for number in range(1, 1001):
         recorder.record(step(number))
-    assert time.monotonic() - began_at < 5  # one at a time would take 300 s
+    assert time.monotonic() - began_at < 100  # one at a time would take 300 s
     recorder.close()
     assert steps_in(store, run) == list(range(1, 1001))
     assert store.points(run.id)[0].kind == "start"
@@ -103,7 +103,7 @@ def test_a_lone_point_is_in_the_store_at_once(store: TroubledStore, run: Run) ->
     recorder = Recorder(store, run)
     recorder.record(STARTED)
     recorder.record(step(1))
-    deadline = time.monotonic() + 5  # a tenth of a second on an idle machine
+    deadline = time.monotonic() + 600  # a tenth of a second on an idle machine
     while not steps_in(store, run):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -112,13 +112,15 @@ def test_a_lone_point_is_in_the_store_at_once(store: TroubledStore, run: Run) ->
 
 def test_quick_steps_share_transactions(store: TroubledStore, run: Run) -> None:
     recorder = Recorder(store, run)
+    began_at = time.monotonic()
     recorder.record(STARTED)
     for number in range(1, 101):
         recorder.record(step(number))
         time.sleep(0.005)
+    num_pauses = (time.monotonic() - began_at) / writer.PAUSE_S  # some six, more on a busy machine
     recorder.close()
     assert steps_in(store, run) == list(range(1, 101))
-    assert store.num_writes <= 50
+    assert store.num_writes <= num_pauses + 3
 
 
 def test_the_runs_columns_are_those_of_the_last_point(store: TroubledStore, run: Run) -> None:

@@ -173,7 +173,7 @@ def test_no_run_is_claimed_twice(store: Store, tmp_path: Path) -> None:
     processes = [context.Process(target=claim_all, args=(store.url, results)) for _ in range(4)]
     for process in processes:
         process.start()
-    claimed = [run_id for _ in processes for run_id in results.get(timeout=60)]
+    claimed = [run_id for _ in processes for run_id in results.get(timeout=600)]
     for process in processes:
         process.join()
     assert sorted(claimed) == sorted(ids)

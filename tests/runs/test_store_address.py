@@ -68,7 +68,7 @@ def test_a_worker_finds_the_store_again(tmp_path: Path, tiny: RunSpec) -> None:
     asked = Settings.from_env(runs_dir=tmp_path / "what?next %20 é#'")
     launcher = LocalLauncher(open_store(asked.store_url), asked)
     (run_id,) = launcher.submit(tiny)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while launcher.store.run(run_id).status.is_active:
         assert time.monotonic() < deadline
         time.sleep(0.1)

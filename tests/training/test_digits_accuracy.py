@@ -6,8 +6,6 @@ from deit_core import presets
 from deit_core.events import RunFinished
 from deit_core.training import train
 
-pytestmark = pytest.mark.timeout(600)  # a minute where nothing else computes
-
 
 @pytest.fixture(scope="module")
 def accuracies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:

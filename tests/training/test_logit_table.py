@@ -198,7 +198,7 @@ def test_two_processes_fill_one_table_at_once(tmp_path: Path) -> None:
             assert writer.stdin is not None
             writer.stdin.write("go\n")
             writer.stdin.flush()
-        found = [int(writer.communicate(timeout=60)[0]) for writer in writers]
+        found = [int(writer.communicate(timeout=600)[0]) for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0]
     assert sum(found) > 2 * 16_000 - 2 * SHAPE[0]
     assert len(list(tmp_path.iterdir())) == 2  # one table, and the lock

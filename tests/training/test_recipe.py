@@ -80,7 +80,7 @@ def test_killed_and_resumed_it_is_bitwise_the_run_that_was_never_stopped(
     file = tmp_path / "spec.json"
     file.write_text(spec.model_dump_json())
     command = [sys.executable, "-c", _KILL_AFTER, str(file), str(tmp_path / "killed"), "21"]
-    killed = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=120, check=False)
+    killed = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=600, check=False)
     assert killed.returncode == -signal.SIGKILL
     rest = list(train(spec, run_dir=tmp_path / "killed", num_threads=1, group_s=0, resume=True))
     assert isinstance(rest[0], RunStarted)
