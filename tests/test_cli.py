@@ -161,7 +161,7 @@ def test_a_teacher_of_other_classes_and_a_corrupt_checkpoint_are_one_sentence(tm
     assert "tells 7 classes apart and the student 10; choose a teacher" in " ".join(refused.stderr.split())
     assert "Traceback" not in refused.stderr
     teacher.write_bytes(teacher.read_bytes()[:5000])
-    assert_sentence(deit(tmp_path, "rollout", str(teacher), "a.png", "--out", "x"), "is damaged or no checkpoint")
+    assert_sentence(deit(tmp_path, "rollout", str(teacher), "a.png", "--out", "x"), "is damaged or no file of weights")
 
 
 def test_presets_say_what_they_take(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from deit_core.attention import Faithfulness, Look, PatchMap, PreparedRollout, Randomised, Viewer
-    from deit_core.models import ModelCard
+    from deit_core.models import Reading
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]
@@ -58,7 +58,7 @@ class Seen:
 
     checkpoint: Checkpoint
     picture: Picture
-    card: "ModelCard"
+    card: "Reading"
     pixels: Pixels
     look: "Look"
 
@@ -104,7 +104,7 @@ def fit(checkpoint: Checkpoint, picture: Picture) -> Pixels:
     from deit_core.data.inputs import fit_image
 
     card = viewer(checkpoint).card
-    return fit_image(picture.pixels, img_size=card.spec.data.img_size, in_chans=card.in_chans, invert=picture.invert)
+    return fit_image(picture.pixels, img_size=card.img_size, in_chans=card.in_chans, invert=picture.invert)
 
 
 def prepared(seen: Seen, *, head_fusion: str | int, scope: str) -> "PreparedRollout":

@@ -145,7 +145,7 @@ def chosen_layers(seen: Seen, set_to: Controls) -> range:
     layers = range(set_to.first_layer - 1, min(set_to.last_layer, depth))
     if not layers:
         raise DeitError(
-            f"{seen.card.spec.name!r} has {depth} layers; begin with layer {depth} or an earlier one to see its map."
+            f"{seen.card.name!r} has {depth} layers; begin with layer {depth} or an earlier one to see its map."
         )
     return layers
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from deit_core.attention.explain import check_logits, to_transformer
 from deit_core.errors import DeitError
-from deit_core.models import ModelCard
+from deit_core.models import Reading
 from deit_core.models.vit import mean_of_heads
 
 MAX_BYTES = 256 * 2**20  # of one look's attention
@@ -41,11 +41,11 @@ class Look:
 
 
 @torch.no_grad()
-def look(model: nn.Module, card: ModelCard, images: NDArray[Any] | Tensor) -> Look:
+def look(model: nn.Module, card: Reading, images: NDArray[Any] | Tensor) -> Look:
     """Show images to a model, on its device.
 
     Args:
-        model, card: of one checkpoint, from `load_checkpoint` and `read_card`; the model in eval mode.
+        model, card: of one checkpoint, such as from `load_checkpoint` and `read_card`; the model in eval mode.
         images: (B, C, S, S) uint8, as `fit_image` makes them; normalised here as the card says.
     Returns: a `Look`, on the CPU.
     Raises: ValueError for a model without attention or in train mode, images of another size than it reads, attention
@@ -55,7 +55,7 @@ def look(model: nn.Module, card: ModelCard, images: NDArray[Any] | Tensor) -> Lo
     num_bytes = 4 * vit.depth * len(pixels) * vit.num_heads * vit.pos_embed.shape[1] ** 2
     if num_bytes > MAX_BYTES:
         raise DeitError(
-            f"The attention of {card.spec.name!r} over {len(pixels)} image(s) takes {num_bytes / 2**20:.0f} MiB "
+            f"The attention of {card.name!r} over {len(pixels)} image(s) takes {num_bytes / 2**20:.0f} MiB "
             f"and at most {MAX_BYTES // 2**20} MiB are shown; choose a model with larger patches, or fewer images."
         )
     tokens, attention = vit.forward_features(pixels, return_attention=True)

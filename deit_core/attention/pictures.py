@@ -3,7 +3,7 @@
 Knows files; nothing of what is drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from deit_core.epochs import epoch_files
 from deit_core.errors import DataError
 from deit_core.files import write_atomically
 from deit_core.folders import ONE_FORMAT, images_in, in_utf8
+from deit_core.models import FileReading
 from deit_core.refusals import refusal
 
 _FRAME_S = 0.4
@@ -45,25 +46,29 @@ def draw_pictures(
     *,
     with_npz: bool = False,
     with_faithfulness: bool = False,
+    note: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Drawn]:
     """Explain each image file, as `out`/NAME.METHOD.png, or .VIEW.png, or .film.gif.
 
     Args:
-        checkpoint: a run's folder, or a .safetensors file.
+        checkpoint: a run's folder, a checkpoint, an export, or a file or folder of others.
         images: files, and folders whose own images are taken in the order of their names.
         with_npz: write the numbers beside each picture: every map, what the model saw, and the settings as JSON.
         with_faithfulness: measure whether the prediction rests on what the map points at; for a transformer's maps.
+        note: is told what had to be taken as it is published, since no file says it.
     Raises: DeitError where the checkpoint is damaged, the model cannot be explained like this, a file is no image, two
         files would be drawn into one, an option is out of bounds, or nothing can be written to `out`.
     """
     files = find_images(images)
     viewer = Viewer.load(checkpoint)
+    for sentence in viewer.card.assumed if isinstance(viewer.card, FileReading) else ():
+        note(sentence)
     method = choose_method(viewer, drawing)
     settings = asdict(drawing) | {"method": method, "checkpoint": str(checkpoint), "epoch": viewer.card.epoch}
     epochs = _epochs(checkpoint) if drawing.view == "film" else {}
     for file in files:
         card = viewer.card
-        pixels = fit_image(_read(file), img_size=card.spec.data.img_size, in_chans=card.in_chans, invert=drawing.invert)
+        pixels = fit_image(_read(file), img_size=card.img_size, in_chans=card.in_chans, invert=drawing.invert)
         sheet = draw(viewer, pixels, drawing, method)
         described = settings | {"image": str(file)}
         if drawing.view == "film":

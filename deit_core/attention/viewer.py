@@ -20,24 +20,31 @@ from deit_core.attention.look import Look, look
 from deit_core.attention.methods import Explain
 from deit_core.attention.query import Query
 from deit_core.attention.randomisation import Randomised, randomisation_check
-from deit_core.models import ModelCard, VisionTransformer, load_checkpoint, read_card
+from deit_core.models import Reading, VisionTransformer, is_foreign, load_checkpoint, load_foreign_reading, read_card
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class Viewer:
-    """A checkpoint's model in eval mode, and its card. Nothing here changes the model, so threads may share it.
+    """A model in eval mode, and its card: a run's, or of a file of others how it reads pixels and what it tells apart.
+
+    Nothing here changes the model, so threads may share it.
 
     Every `images` is (B, C, S, S) uint8, as `fit_image` makes them.
     """
 
-    card: ModelCard
+    card: Reading
     model: nn.Module
 
     @classmethod
     def load(cls, checkpoint: Path | str) -> "Viewer":
-        """Raises: CheckpointError where the checkpoint is missing, damaged or not ours."""
+        """The model of a run's folder or checkpoint, of an export of ours, or of a file or folder of others.
+
+        Raises: CheckpointError where it is missing, damaged or of a kind that is not read.
+        """
+        if is_foreign(checkpoint):
+            return cls(*load_foreign_reading(Path(checkpoint)))
         return cls(read_card(checkpoint), load_checkpoint(checkpoint))
 
     @property

@@ -1,7 +1,9 @@
 """The command that draws what a model looks at."""
 
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +18,11 @@ from deit_core.settings import Settings
 
 def rollout(
     checkpoint: Annotated[
-        str, typer.Argument(help="A run's number, its id or the beginning of it, its folder, or a .safetensors file.")
+        str,
+        typer.Argument(
+            help="A run's number, its id or the beginning of it, its folder, a checkpoint, an export, or a file or "
+            "folder of timm, Facebook, Hugging Face or torchvision."
+        ),
     ],
     images: Annotated[list[Path], typer.Argument(help=f"{ALL_FORMATS} files, or folders of them.")],
     out: Annotated[Path, typer.Option(help="The folder for the pictures.")],
@@ -89,7 +95,8 @@ def rollout(
     )
     path = _checkpoint(checkpoint, Settings.from_env(runs_dir=runs_dir))
     documents = []
-    for drawn in draw_pictures(path, images, out, drawing, with_npz=with_npz, with_faithfulness=with_faithfulness):
+    also: dict[str, Any] = {"with_npz": with_npz, "with_faithfulness": with_faithfulness}
+    for drawn in draw_pictures(path, images, out, drawing, note=partial(print, file=sys.stderr), **also):
         if as_json:
             documents.append(
                 {

@@ -3,14 +3,26 @@
 from deit_core.models.build import build_model, build_student, build_teacher, input_statistics
 from deit_core.models.cnn import ResNet9
 from deit_core.models.foreign import load_foreign
+from deit_core.models.foreign_model import load_foreign_reading
 from deit_core.models.initial import find_checkpoint, hash_checkpoint, initialise
 from deit_core.models.positions import resample_pos_embed
-from deit_core.models.teachers import find_teacher, is_foreign, load_teacher, teacher_model
+from deit_core.models.reading import FileReading, Reading
+from deit_core.models.teachers import find_teacher, load_teacher, teacher_model
 from deit_core.models.vit import VisionTransformer
-from deit_core.models.weights import ModelCard, library_versions, load_checkpoint, read_card, save_weights, weights_file
+from deit_core.models.weights import (
+    ModelCard,
+    is_foreign,
+    library_versions,
+    load_checkpoint,
+    read_card,
+    save_weights,
+    weights_file,
+)
 
 __all__ = [
+    "FileReading",
     "ModelCard",
+    "Reading",
     "ResNet9",
     "VisionTransformer",
     "build_model",
@@ -25,6 +37,7 @@ __all__ = [
     "library_versions",
     "load_checkpoint",
     "load_foreign",
+    "load_foreign_reading",
     "load_teacher",
     "read_card",
     "resample_pos_embed",

@@ -77,7 +77,7 @@ def _inputs(card: ModelCard) -> Iterator[str]:
     grey = "; a grey image is repeated to three channels" if card.in_chans == 1 else ""
     yield (
         "Input of a `.pt` or `.safetensors` export, which is torchvision's network alone: "
-        f"{_pixels(3, network.img_size, network.mean, network.std)}{grey}."
+        f"{_pixels(3, network.img_size[0], network.mean, network.std)}{grey}."
     )
     yield f"Input of the run's checkpoint and of an ONNX export, which do the rest for themselves: {own}."
 

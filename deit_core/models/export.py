@@ -1,8 +1,6 @@
 """A checkpoint for use elsewhere: a plain state dict, safetensors, or ONNX."""
 
 import io
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +27,7 @@ def export_checkpoint(path: Path, out: Path, file_format: Format) -> None:
     """
     model, card = load_checkpoint(path), read_card(path)
     state: Any = (model.get_submodule("network") if hasattr(model, "network") else model).state_dict()
-    note = json.dumps(asdict(card.network_input()))
+    note = card.network_input().as_note()
     if file_format == "pt":
         buffer = io.BytesIO()
         state._metadata[NOTE] = note

@@ -1,8 +1,9 @@
 """Hugging Face's names of a ViT's or a DeiT's tensors, put into timm's.
 
 Knows names and tensors; no files, no models. Source of their names: `ViTForImageClassification` and
-`DeiTForImageClassificationWithTeacher` of the transformers library, version 4. `DeiTForImageClassification` has a
-distillation token without a head: it may start a model with new heads or without the token, but is no whole DeiT.
+`DeiTForImageClassificationWithTeacher` of the transformers library, version 4, and version 5, which has others in the
+blocks, though its `save_pretrained` writes those of version 4. `DeiTForImageClassification` has a distillation token
+without a head: it may start a model with new heads or without the token, but is no whole DeiT.
 """
 
 import re
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-_BLOCK = r"encoder\.layer\.(\d+)\."
+_BLOCK = r"(?:encoder\.layer|layers)\.(\d+)\."  # of version 4, or 5
 _NAMES = (  # theirs, as patterns for a whole name without the model's prefix, and ours
     (r"embeddings\.cls_token", "cls_token"),
     (r"embeddings\.distillation_token", "dist_token"),
@@ -19,14 +20,14 @@ _NAMES = (  # theirs, as patterns for a whole name without the model's prefix, a
     (r"embeddings\.patch_embeddings\.projection\.(weight|bias)", r"patch_embed.proj.\1"),
     (_BLOCK + r"layernorm_before\.(weight|bias)", r"blocks.\1.norm1.\2"),
     (_BLOCK + r"layernorm_after\.(weight|bias)", r"blocks.\1.norm2.\2"),
-    (_BLOCK + r"attention\.output\.dense\.(weight|bias)", r"blocks.\1.attn.proj.\2"),
-    (_BLOCK + r"intermediate\.dense\.(weight|bias)", r"blocks.\1.mlp.fc1.\2"),
-    (_BLOCK + r"output\.dense\.(weight|bias)", r"blocks.\1.mlp.fc2.\2"),
+    (_BLOCK + r"attention\.(?:output\.dense|o_proj)\.(weight|bias)", r"blocks.\1.attn.proj.\2"),
+    (_BLOCK + r"(?:intermediate\.dense|mlp\.fc1)\.(weight|bias)", r"blocks.\1.mlp.fc1.\2"),
+    (_BLOCK + r"(?:output\.dense|mlp\.fc2)\.(weight|bias)", r"blocks.\1.mlp.fc2.\2"),
     (r"layernorm\.(weight|bias)", r"norm.\1"),
     (r"(?:cls_)?classifier\.(weight|bias)", r"head.\1"),
     (r"distillation_classifier\.(weight|bias)", r"head_dist.\1"),
 )
-_QUERY = re.compile(_BLOCK + r"attention\.attention\.query\.(weight|bias)")
+_QKV = re.compile(_BLOCK + r"attention\.(?:attention\.(query|key|value)|([qkv])_proj)\.(weight|bias)")
 _UNUSED = ("pooler.", "embeddings.mask_token")  # of other tasks; they play no part in the logits
 
 
@@ -39,18 +40,17 @@ def rename(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Names that are not known stay as they are, for the caller to refuse.
     """
-    bare = {name.removeprefix("deit.").removeprefix("vit."): tensor for name, tensor in theirs.items()}
     ours: dict[str, Tensor] = {}
-    for name, tensor in bare.items():
-        if name.startswith(_UNUSED):
-            continue
-        if query := _QUERY.fullmatch(name):
-            parts = [bare.get(name.replace(".query.", f".{part}.")) for part in ("query", "key", "value")]
-            if all(part is not None for part in parts):
-                ours[f"blocks.{query[1]}.attn.qkv.{query[2]}"] = torch.cat([part for part in parts if part is not None])
-        elif not re.fullmatch(r".*attention\.attention\.(key|value)\.(weight|bias)", name):
-            ours[_renamed(name)] = tensor
-    return ours
+    rows: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in theirs.items():
+        bare = name.removeprefix("deit.").removeprefix("vit.")
+        if found := _QKV.fullmatch(bare):
+            kind = (found[2] or found[3])[0]
+            rows.setdefault(f"blocks.{found[1]}.attn.qkv.{found[4]}", {})[kind] = tensor
+        elif not bare.startswith(_UNUSED):
+            ours[_renamed(bare)] = tensor
+    whole = {name: parts for name, parts in rows.items() if len(parts) == 3}
+    return ours | {name: torch.cat([parts[kind] for kind in "qkv"]) for name, parts in whole.items()}
 
 
 def _renamed(name: str) -> str:

@@ -7,19 +7,19 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
 from deit_core.files import is_there
-from deit_core.models.finite import check_finite
-from deit_core.models.foreign import read_vit_weights
+from deit_core.models.foreign import read_vit
 from deit_core.models.published import NUM_HEADS, Published
-from deit_core.models.state_dicts import read_state_dict
+from deit_core.models.state_dicts import parts_of, read_state_dict
 from deit_core.models.transfer import transfer
 from deit_core.models.vit import VisionTransformer
-from deit_core.models.weights import ModelCard, is_own, read_card, weights_file
+from deit_core.models.weights import ModelCard, is_foreign, read_card, weights_file
 from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec
+
+_MAX_EPS = 1e-5  # of layer norms: below, no logit differs by more than a rounding from what 1e-6 gives
 
 
 def initialise(
@@ -41,12 +41,19 @@ def initialise(
     notes: tuple[str, ...] = ()
     if spec.initial_checkpoint:
         path = find_checkpoint(spec.initial_checkpoint, runs_dir)
-        if path.is_dir() or is_own(path):
+        if not is_foreign(path):
             _start_from_run(model, path, spec, classes, data_hash)
         elif isinstance(model, VisionTransformer):
-            transfer(read_vit_weights(path), model, str(path))
-            notes = _check_heads(path, model)
+            found = read_vit(path)
+            if found.layer_norm_eps > _MAX_EPS:
+                raise CheckpointError(
+                    f"{path} has layer_norm_eps {found.layer_norm_eps:g}, and a model here has 1e-6, which computes "
+                    "something else; choose another checkpoint."
+                )
+            transfer(found.state, model, str(path), shape=found.shape)
+            notes = _check_heads(path, model, found.published.num_heads)
         else:
+            Published.of(path)  # a config beside it may refuse
             _load_cnn(read_state_dict(path), _network(model), str(path))
     elif isinstance(spec.model, TorchvisionSpec) and spec.model.pretrained == "imagenet":
         from deit_core.models.torchvision_classifier import imagenet_weights  # loads torchvision
@@ -56,7 +63,7 @@ def initialise(
 
 
 def hash_checkpoint(path: Path) -> str:
-    """A SHA-256 of a checkpoint's content: of a file, of a run's best weights, or of all files of another folder."""
+    """A SHA-256 of a checkpoint: of a file, with those that an index names, of a run's best weights, or of a folder."""
     digest = hashlib.sha256()
     for file in _content(path):
         with file.open("rb") as opened:
@@ -66,7 +73,7 @@ def hash_checkpoint(path: Path) -> str:
 
 def _content(path: Path) -> list[Path]:
     if path.is_file():
-        return [path]
+        return [path, *parts_of(path)]
     best = path / "best.safetensors"
     return [best] if best.is_file() else sorted(file for file in path.iterdir() if file.is_file())
 
@@ -88,8 +95,7 @@ def find_checkpoint(name: str, runs_dir: Path) -> Path:
 def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[str, ...], data_hash: str) -> None:
     card, file = read_card(path), weights_file(path)
     _check_card(card, spec, data_hash)
-    state, keep_heads = load_file(file), card.classes == classes
-    check_finite(state, file)
+    state, keep_heads = read_state_dict(file), card.classes == classes
     if isinstance(model, VisionTransformer):
         transfer(state, model, str(file), keep_heads=keep_heads)
     else:
@@ -117,9 +123,9 @@ def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
         raise CheckpointError(f"{told}, which {why}, so it has learned images that this run is judged on; {remedy}.")
 
 
-def _check_heads(path: Path, model: VisionTransformer) -> tuple[str, ...]:
+def _check_heads(path: Path, model: VisionTransformer, noted: int | None) -> tuple[str, ...]:
     """Tensors say nothing of heads, so any number that divides the width fits: where no note says it, the spec does."""
-    noted, usual = Published.of(path).num_heads, NUM_HEADS.get(model.embed_dim)
+    usual = NUM_HEADS.get(model.embed_dim)
     if noted is not None and noted != model.num_heads:
         raise CheckpointError(
             f"What is noted in or beside {path} says {noted} attention heads a block, and the model has "

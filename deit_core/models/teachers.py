@@ -8,7 +8,7 @@ from deit_core.distillation import DistillationTeacher
 from deit_core.errors import CheckpointError, spec_error
 from deit_core.files import is_there
 from deit_core.models.foreign_teacher import class_order, load_foreign_teacher, spec_of
-from deit_core.models.weights import is_own, load_checkpoint, read_card
+from deit_core.models.weights import is_foreign, load_checkpoint, read_card
 from deit_core.spec import DataSpec, ModelSpec
 
 
@@ -55,11 +55,6 @@ def load_teacher(
     return DistillationTeacher(
         load_checkpoint(path), card.mean, card.std, card.spec.data.img_size, precision, order=order
     )
-
-
-def is_foreign(path: Path | str) -> bool:
-    """Whether a teacher's checkpoint is a file that was not written here."""
-    return Path(path).is_file() and not is_own(Path(path))
 
 
 def teacher_model(path: Path | str, teacher: DistillationTeacher) -> ModelSpec:

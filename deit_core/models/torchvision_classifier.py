@@ -5,6 +5,7 @@ Knows tensors and torchvision's networks; nothing of runs.
     B batch, C channels
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import URLError
@@ -62,6 +63,12 @@ class TorchvisionClassifier(nn.Module):
             for name, part in self.network.named_children():
                 part.train(mode and name == "fc")
         return self
+
+    def read_pixels(self, mean: Sequence[float], std: Sequence[float], *, in_chans: int) -> None:
+        """From now on images are pixels in [0, 1] of so many channels, normalised here by these of three channels."""
+        self.in_chans, self.normalises = in_chans, True
+        for own, values in ((self.mean, mean), (self.std, std)):
+            own.copy_(torch.tensor(values).view(-1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.network(self._adapted(x))

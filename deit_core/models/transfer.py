@@ -26,7 +26,7 @@ _DISTILLATION = ("dist_token", "head_dist.weight", "head_dist.bias")
 class Shape:
     """What tensors say of the ViT that they belong to. Nothing in them tells the number of attention heads.
 
-    `grid_size` takes images for square; `num_classes` is None where there is no head.
+    `grid_size` takes images for square unless their size is known; `num_classes` is None where there is no head.
     """
 
     patch_size: tuple[int, int]
@@ -40,8 +40,12 @@ class Shape:
     num_classes: int | None
 
     @classmethod
-    def of(cls, state: Mapping[str, Tensor], origin: str) -> "Shape":
-        """Raises: CheckpointError where the tensors are not those of a ViT or DeiT."""
+    def of(cls, state: Mapping[str, Tensor], origin: str, img_size: Grid | None = None, said: str = "") -> "Shape":
+        """What these tensors are of.
+
+        Args: img_size: (height, width) in pixels, where a config says it; `said` is where.
+        Raises: CheckpointError where they are not those of a ViT or DeiT, or of another image size.
+        """
         needed = {"cls_token": 3, "pos_embed": 3, "patch_embed.proj.weight": 4, "blocks.0.mlp.fc1.weight": 2}
         if lacking := [name for name, ndim in needed.items() if name not in state or state[name].ndim != ndim]:
             raise CheckpointError(
@@ -54,10 +58,14 @@ class Shape:
         distilled = "dist_token" in state
         num_patches = state["pos_embed"].shape[1] - (2 if distilled else 1)
         side = math.isqrt(max(0, num_patches))
-        if side * side != num_patches or side == 0:
+        height, width = img_size or (side * patch[0], side * patch[1])
+        grid_size = height // patch[0], width // patch[1]
+        if num_patches < 1 or grid_size[0] * grid_size[1] != num_patches:
+            square = "a square of patches; choose another checkpoint, or put its config.json beside it"
+            sized = f"{grid_size[0]} x {grid_size[1]} patches, where {said}; give the config that belongs to it"
             raise CheckpointError(
                 f"{origin} has positions for {state['pos_embed'].shape[1]} tokens, which are not "
-                f"{'two tokens' if distilled else 'one token'} and a square of patches; choose another checkpoint."
+                f"{'two tokens' if distilled else 'one token'} and {sized if img_size else square}."
             )
         return cls(
             patch_size=(patch[0], patch[1]),
@@ -67,12 +75,19 @@ class Shape:
             hidden_dim=state["blocks.0.mlp.fc1.weight"].shape[0],
             qkv_bias="blocks.0.attn.qkv.bias" in state,
             distilled=distilled,
-            grid_size=(side, side),
+            grid_size=grid_size,
             num_classes=len(state["head.weight"]) if "head.weight" in state else None,
         )
 
 
-def transfer(state: Mapping[str, Tensor], model: VisionTransformer, origin: str, *, keep_heads: bool = True) -> None:
+def transfer(
+    state: Mapping[str, Tensor],
+    model: VisionTransformer,
+    origin: str,
+    *,
+    keep_heads: bool = True,
+    shape: Shape | None = None,
+) -> None:
     """Load weights into a model, which may differ from where they come from in four ways, and in no others.
 
     Another image size: positions are resampled. Other classes (or not `keep_heads`): the heads stay as the model was
@@ -82,9 +97,10 @@ def transfer(state: Mapping[str, Tensor], model: VisionTransformer, origin: str,
     Args:
         state: tensors under timm's names.
         origin: what the weights are called in a sentence to a person.
+        shape: of the tensors, where more is known than they say.
     Raises: CheckpointError for tensors that are missing, unknown or of other shapes.
     """
-    found, own = Shape.of(state, origin), model.state_dict()
+    found, own = shape or Shape.of(state, origin), model.state_dict()
     adapted = dict(state)
     _check_same(found, model, origin)
     if not keep_heads or found.num_classes != model.num_classes:

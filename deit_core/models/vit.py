@@ -104,11 +104,12 @@ class Block(nn.Module):
         drop: float,
         attn_drop: float,
         drop_path: float,
+        layer_norm_eps: float,
     ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.norm1 = nn.LayerNorm(dim, eps=layer_norm_eps)
         self.attn = Attention(dim, num_heads, qkv_bias, attn_drop, drop)
-        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.norm2 = nn.LayerNorm(dim, eps=layer_norm_eps)
         self.mlp = Mlp(dim, int(dim * mlp_ratio), drop)
         self.drop_path = DropPath(drop_path)
 
@@ -129,6 +130,7 @@ class VisionTransformer(nn.Module):
         drop_rate: dropout on positions, attention output and MLP.
         attn_drop_rate: dropout on the attention weights.
         drop_path_rate: stochastic depth of the last block; it grows linearly from 0 at the first.
+        layer_norm_eps: added to the variances that norms divide by; Hugging Face has 1e-12.
     Attributes:
         num_prefix_tokens: tokens before the first patch: 1, or 2 when distilled.
         grid_size: patches down and across, (gh, gw).
@@ -150,6 +152,7 @@ class VisionTransformer(nn.Module):
         *,
         attn_drop_rate: float = 0.0,
         qkv_bias: bool = True,
+        layer_norm_eps: float = 1e-6,
     ) -> None:
         super().__init__()
         image, patch = _pair(img_size), _pair(patch_size)
@@ -171,9 +174,10 @@ class VisionTransformer(nn.Module):
         self.pos_drop = Dropout(drop_rate)
         drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
         self.blocks = nn.ModuleList(
-            Block(embed_dim, num_heads, mlp_ratio, qkv_bias, drop_rate, attn_drop_rate, rate) for rate in drop_paths
+            Block(embed_dim, num_heads, mlp_ratio, qkv_bias, drop_rate, attn_drop_rate, rate, layer_norm_eps)
+            for rate in drop_paths
         )
-        self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
+        self.norm = nn.LayerNorm(embed_dim, eps=layer_norm_eps)
         self.head = nn.Linear(embed_dim, num_classes)
         self.head_dist = nn.Linear(embed_dim, num_classes) if distilled else None
         self.init_weights()

@@ -3,82 +3,68 @@
 Knows files and specs; nothing of optimisers or of runs in progress.
 """
 
-import json
 import platform
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from pydantic import Field, ValidationError
+from safetensors.torch import save
+from torch import nn
 
 from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
 from deit_core.files import write_atomically
 from deit_core.models.build import build_model
-from deit_core.models.finite import check_finite
+from deit_core.models.formats import recognise, weights_in
 from deit_core.models.published import Published
+from deit_core.models.reading import Reading
+from deit_core.models.state_dicts import read_metadata, read_state_dict
 from deit_core.spec import DataSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec
 
 _HEADER = "deit_lab"
 
 
-class ModelCard(BaseModel):
+class ModelCard(Reading):
     """All that a file of weights needs to be used: how it was trained, what it tells apart, how it reads pixels.
 
-    `mean` and `std` are per channel, of pixels in [0, 1]; the hashes are of the images, of all that decides what its
-    teacher says, and of its `initial_checkpoint`, empty where there was none; `metrics` are those of the epoch the
-    weights are from;
-    `precision` is what it was trained in, None in older files, where the spec says it; `versions` are those of the
-    libraries it was trained with, `machine` is what `describe_machine` said, with its "gpu" where that trained it.
+    The hashes are of the images, of all that decides what its teacher says, and of its `initial_checkpoint`, empty
+    where there was none; `precision` is what it was trained in, None in older files, where the spec says it;
+    `versions` are those of the libraries it was trained with, `machine` is what `describe_machine` said, with its "gpu"
+    where that trained it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
     spec: RunSpec
-    classes: tuple[str, ...]
-    in_chans: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
     data_hash: str
     teacher_hash: str = ""
     initial_hash: str = ""
-    epoch: int
     step: int
-    metrics: dict[str, float] = {}
     precision: Literal["float32", "bfloat16"] | None = None
-    versions: dict[str, str] = {}
-    machine: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
+    machine: dict[str, str] = Field(default_factory=dict)
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """Images as the model was trained to read them: (B, C, height, width) uint8 -> float32, on the same device.
+    @property
+    def name(self) -> str:
+        return self.spec.name
 
-        Raises: ValueError for another layout, which would be read as another picture.
-        """
-        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != self.in_chans:
-            raise CheckpointError(
-                f"{self.spec.name!r} reads images as (B, {self.in_chans}, height, width) uint8, not "
-                f"{tuple(images.shape)} {images.dtype}; fit_image makes such."
-            )
-        mean, std = (torch.tensor(values, device=images.device).view(-1, 1, 1) for values in (self.mean, self.std))
-        return (images.float() / 255 - mean) / std
+    @property
+    def img_size(self) -> int:
+        return self.spec.data.img_size
 
     def network_input(self) -> Published:
         """What an exported state dict does not say: how its network reads pixels, its classes, and a ViT's heads.
 
         Of torchvision's CNNs the network alone is exported, which reads three channels of its own size.
         """
-        model, size = self.spec.model, self.spec.data.img_size
+        model, side = self.spec.model, self.spec.data.img_size
         if not isinstance(model, TorchvisionSpec):
             heads = model.num_heads if isinstance(model, VisionTransformerSpec) else None
-            return Published(heads, self.mean, self.std, size, self.classes)
+            return Published(heads, self.mean, self.std, (side, side), self.classes, self.in_chans)
         mean, std = (self.mean * 3)[:3], (self.std * 3)[:3]  # the card has one channel or three
         if model.pretrained == "imagenet":
             mean, std = IMAGENET_MEAN, IMAGENET_STD
-        return Published(None, mean, std, model.input_size or size, self.classes)
+        side = model.input_size or side
+        return Published(None, mean, std, (side, side), self.classes, self.in_chans)
 
     def learned_held_back(self, data: DataSpec, data_hash: str = "") -> tuple[str, str] | None:
         """Why it may have learned images that `data` holds back, and what to do about it; None where it has not.
@@ -96,13 +82,6 @@ class ModelCard(BaseModel):
         if is_folder and data_hash and self.data_hash != data_hash:
             return "learned from the folder before it changed, when other images were held back", "train it again"
         return None
-
-    def class_index(self, name: str) -> int:
-        """Where a class stands in the model's logits. Raises: ValueError for a class that it does not know."""
-        if name not in self.classes:
-            shown = ", ".join(self.classes[:10]) + (" …" if len(self.classes) > 10 else "")
-            raise CheckpointError(f"{self.spec.name!r} knows no class {name!r}; choose one of {shown}.")
-        return self.classes.index(name)
 
 
 def save_weights(path: Path, model: nn.Module, card: ModelCard) -> None:
@@ -125,23 +104,27 @@ def read_card(path: Path | str) -> ModelCard:
     Raises: CheckpointError where there is none, or it is damaged or not ours.
     """
     file = weights_file(path)
+    header = _header(file)
+    if header is None:
+        raise CheckpointError(f"{file} was not written by DeiT Lab; choose a checkpoint of a run made here.")
     try:
-        with safe_open(file, framework="pt") as content:
-            header: dict[str, Any] = json.loads((content.metadata() or {})[_HEADER])
-        return ModelCard.model_validate(header)
-    except KeyError:
-        raise CheckpointError(f"{file} was not written by DeiT Lab; choose a checkpoint of a run made here.") from None
-    except (OSError, ValueError, SafetensorError, ValidationError) as error:
+        return ModelCard.model_validate_json(header)
+    except ValidationError as error:
         raise _damaged(file, error) from error
 
 
 def is_own(file: Path) -> bool:
     """Whether a file of weights was written by `save_weights`. A damaged one was not."""
     try:
-        with safe_open(file, framework="pt") as content:
-            return _HEADER in (content.metadata() or {})
-    except (OSError, SafetensorError):
+        return _header(file) is not None
+    except CheckpointError:
         return False
+
+
+def is_foreign(path: Path | str) -> bool:
+    """Whether a checkpoint is a file, or a folder of files, that was not written here."""
+    path = Path(path)
+    return recognise(path).name == "folder" if path.is_dir() else path.is_file() and not is_own(path)
 
 
 def load_checkpoint(path: Path | str) -> nn.Module:
@@ -151,26 +134,28 @@ def load_checkpoint(path: Path | str) -> nn.Module:
     Raises: CheckpointError where there is none, or it is damaged or not ours.
     """
     file, card = weights_file(path), read_card(path)
+    state = read_state_dict(file)
     try:
         model = build_model(card.spec, in_chans=card.in_chans, num_classes=len(card.classes))
-        state = load_file(file)
         model.load_state_dict(state)
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+    except (RuntimeError, ValueError) as error:
         raise _damaged(file, error) from error
-    check_finite(state, file)
     return model.eval()
 
 
 def weights_file(path: Path | str) -> Path:
-    """The .safetensors file that `path` means.
+    """The file that `path` means: itself, or a folder's, of a run the weights of its best epoch.
 
-    Raises: CheckpointError where there is none.
+    Raises: CheckpointError where there is none, or it is of a kind that is not read.
     """
-    path = Path(path)
-    file = path / "best.safetensors" if path.is_dir() else path
-    if not file.is_file():
+    if not Path(path).exists():
         raise CheckpointError(f"There is no checkpoint at {path}; a run has one once its first epoch has ended.")
-    return file
+    return weights_in(Path(path))
+
+
+def _header(file: Path) -> str | None:
+    """The card of a file that was written here, JSON; what a pickle says of itself is no card."""
+    return read_metadata(file).get(_HEADER) if recognise(file).name == "safetensors" else None
 
 
 def _damaged(file: Path, error: Exception) -> CheckpointError:
