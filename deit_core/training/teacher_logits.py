@@ -21,6 +21,7 @@ from deit_core.data import ImageData
 from deit_core.data.batches import whole_batches
 from deit_core.distillation import DistillationTeacher
 from deit_core.errors import ResourceError
+from deit_core.models import VisionTransformer
 from deit_core.spec import ModelSpec, RunSpec
 from deit_core.training.device import machine_facts, place
 from deit_core.training.logit_table import LogitTable, NoRoomError, open_table
@@ -83,8 +84,10 @@ class TeacherLogits(nn.Module):
     @cached_property
     def hash(self) -> str:
         """A SHA-256 of all that decides what the teacher says, the same wherever its files lie."""
-        heads = getattr(self.teacher.model, "num_heads", None)
-        facts = hash_weights(self.teacher), self.teacher.img_size, self.teacher.precision, heads
+        model = self.teacher.model
+        facts: tuple[object, ...] = hash_weights(self.teacher), self.teacher.img_size, self.teacher.precision
+        if isinstance(model, VisionTransformer):  # whose tensors do not say these
+            facts += model.num_heads, model.norm.eps
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def open_table(self, home: Path, spec: RunSpec, data: ImageData, cap_gb: float) -> str:
