@@ -37,7 +37,10 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
             with st.popover("Start one run alone", disabled=variant is None):
                 asked = (_ask_for_one(variant) if isinstance(variant, ExperimentSpec) else None) or asked
     if asked is not None:
-        _submit(asked, f"{key}/started")
+        _submit(asked, variant, key)
+    refused, why = st.session_state.get(f"{key}/refused", (None, ""))
+    if why and refused == variant:  # it stands until something is changed
+        st.error(escape(why))
     running = [run for run in store().runs() if run.status == Status.RUNNING]
     if started := st.session_state.get(f"{key}/started"):
         _tell_started(started)
@@ -97,7 +100,7 @@ def _ask_for_teacher(run: RunSpec) -> str:
     return ""
 
 
-def _submit(spec: AnySpec, note: str) -> None:
+def _submit(spec: AnySpec, variant: AnySpec | None, key: str) -> None:
     started_at, started = st.session_state.get("last_start", (0.0, None))
     if started == spec and time.monotonic() - started_at < _ONE_CLICK_S:
         return
@@ -106,7 +109,8 @@ def _submit(spec: AnySpec, note: str) -> None:
     try:
         run_ids = launcher().submit(spec)
     except DeitError as error:
-        st.error(escape(str(error)))
+        st.session_state[f"{key}/refused"] = (variant, str(error))
     else:
-        st.session_state[note] = run_ids
+        st.session_state.pop(f"{key}/refused", None)
+        st.session_state[f"{key}/started"] = run_ids
         st.session_state["runs"] = run_ids  # what the Runs page shows first

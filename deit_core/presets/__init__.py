@@ -9,7 +9,7 @@ from functools import partial
 
 from deit_core.errors import SpecError
 from deit_core.presets.cifar import cifar10_full, cifar10_quick
-from deit_core.presets.deit import imagenet_deit, published_deit, published_deit_384, tutorial_deit_base
+from deit_core.presets.deit import WEIGHTS, imagenet_deit, published_deit, published_deit_384, tutorial_deit_base
 from deit_core.presets.digits import digits_quick, smoke
 from deit_core.presets.fashion import (
     fashion_classroom,
@@ -22,7 +22,7 @@ from deit_core.presets.fashion import (
 from deit_core.presets.mnist import mnist_soft_resnet50
 from deit_core.spec import AnySpec
 
-__all__ = ["digits_quick", "fashion_classroom", "get", "names", "smoke"]
+__all__ = ["WEIGHTS", "digits_quick", "fashion_classroom", "get", "names", "smoke"]
 
 
 def names() -> list[str]:

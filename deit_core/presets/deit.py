@@ -18,6 +18,7 @@ _PUBLISHED: dict[Size, str] = {
     "base": "deit_base_patch16_224-b5f2ef4d.pth",
 }
 _ADDRESS = "https://dl.fbaipublicfiles.com/deit/"
+WEIGHTS = {file: f"{_ADDRESS}{file}" for file in _PUBLISHED.values()}  # what presets start from, and its address
 
 _OWN_IMAGES = DataSpec(source="folder", path="images", img_size=224)
 _AS_PUBLISHED = _OWN_IMAGES.model_copy(update={"normalization": "imagenet"})  # what published weights expect

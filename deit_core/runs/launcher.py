@@ -11,9 +11,11 @@ import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from deit_core.errors import RunError, SpecError
 from deit_core.files import is_there
+from deit_core.presets import WEIGHTS
 from deit_core.runs import queue
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
@@ -131,10 +133,12 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
     for run in trainings(spec):
         run_id = ids[run.name]
         if run.distillation is not None:
-            teacher = _located(run.distillation.teacher, siblings, known, run.name, "distillation.teacher")
+            teacher = _located(run.distillation.teacher, siblings, known)
+            teacher = teacher or _refuse(spec, run, "teacher", run.distillation.teacher, "distillation.teacher")
             run = run.model_copy(update={"distillation": run.distillation.model_copy(update={"teacher": teacher})})
         if run.initial_checkpoint:
-            start = _located(run.initial_checkpoint, siblings, known, run.name, "initial_checkpoint")
+            start = _located(run.initial_checkpoint, siblings, known)
+            start = start or _refuse(spec, run, "initial_checkpoint", run.initial_checkpoint, "initial_checkpoint")
             run = run.model_copy(update={"initial_checkpoint": start})
         asked = {run.initial_checkpoint, run.distillation.teacher if run.distillation else ""}
         if needed := sorted(asked & known):
@@ -145,18 +149,24 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
     return list(specs)
 
 
-def _located(name: str, siblings: Mapping[str, str], known: Collection[str], run: str, field: str) -> str:
-    """What a field that names a run or a checkpoint means to a worker: an id, or a path from the root."""
+def _located(name: str, siblings: Mapping[str, str], known: Collection[str]) -> str | None:
+    """What a name of a run or a checkpoint means to a worker: an id, a path from the root, or nothing that is here."""
     name = siblings.get(name, name)
     if name in known:
         return name
     if is_there(Path(name)):
         return str(Path(name).resolve())  # a worker may be at home elsewhere
-    what = "teacher" if field.endswith("teacher") else field
-    raise SpecError(
-        f"The {what} {name!r} of {run!r} is neither a run nor a checkpoint's path; set {field} to the id of a run "
-        "(`python -m deit_core runs` lists them), or start the whole experiment."
-    )
+    return None
+
+
+def _refuse(spec: AnySpec, run: RunSpec, what: str, name: str, field: str) -> NoReturn:
+    """Say how to get, or what to name instead of, something that is not here."""
+    if name in WEIGHTS:
+        remedy = f"fetch {WEIGHTS[name]} into {Path.cwd()}, and start again."
+    else:
+        remedy = f"set {field} to the id of a run (`python -m deit_core runs` lists them) or to the path of a file"
+        remedy += "." if isinstance(spec, ExperimentSpec) else ", or start the whole experiment that it is part of."
+    raise SpecError(f"The {what} {name!r} of {run.name!r} is neither a run nor a checkpoint's path; {remedy}")
 
 
 def run_folder(runs_dir: Path, run_id: str) -> Path:

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from deit_core import presets
 from deit_core.cli.options import read_spec
-from deit_core.runs import Status, Store, launcher
+from deit_core.errors import SpecError
+from deit_core.runs import Status, Store, enqueue, launcher
 from deit_core.runs.estimates import Estimate
-from deit_core.spec import AnySpec, load_spec
+from deit_core.spec import AnySpec, ExperimentSpec, load_spec
 
 RunPage = Callable[..., AppTest]
 
@@ -108,7 +110,6 @@ def test_one_worker_stands_by_while_the_form_is_filled_in(
 
 def test_the_address_chooses_the_preset(train_page: RunPage) -> None:
     assert document(train_page(preset="fashion-full")) == presets.get("fashion-full")
-    assert document(train_page(preset="nonsense")) == presets.get("digits-quick")
 
 
 def test_the_address_holds_the_changes(train_page: RunPage) -> None:
@@ -171,11 +172,31 @@ def test_a_preset_is_shown_whether_its_data_is_there_or_not(name: str, train_pag
     assert not page.button(key="start").disabled
 
 
-def test_starting_a_preset_without_its_published_weights_is_a_sentence(train_page: RunPage, store: Store) -> None:
-    page = train_page(preset="deit-tiny")
+def test_starting_a_preset_without_its_published_weights_is_a_sentence_until_something_is_changed(
+    train_page: RunPage, store: Store, estimates: type[FakeEstimates]
+) -> None:
+    found, estimates.found = estimates.found, None
+    page = train_page(preset="deit-small")
+    assert "Measuring how long this takes" in words(page)
     sound(page.button(key="start").click().run())
-    assert "neither a run nor a checkpoint's path" in page.error[0].value.replace("\\", "")
+    told = page.error[0].value.replace("\\", "").replace("\u2060", "")
+    file = "deit_small_patch16_224-cd65a155.pth"
+    assert f"The initial_checkpoint '{file}' of 'vit' is neither a run nor a checkpoint's path" in told
+    assert f"fetch https://dl.fbaipublicfiles.com/deit/{file} into {Path.cwd()}, and start again." in told
+    assert "whole experiment" not in told
     assert not store.runs()
+    estimates.found = found
+    sound(page.run())  # the estimate has come
+    assert len(page.error) == 1
+    sound(page.selectbox(key="preset").set_value("smoke").run())
+    assert not page.error
+
+
+def test_a_student_without_its_teacher_is_told_of_the_experiment(store: Store) -> None:
+    experiment = presets.get("digits-quick")
+    assert isinstance(experiment, ExperimentSpec)
+    with pytest.raises(SpecError, match="or start the whole experiment that it is part of"):
+        enqueue(store, experiment.runs[2])
 
 
 def test_a_preset_without_a_measured_accuracy_says_so(train_page: RunPage) -> None:
