@@ -12,7 +12,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from dashboard.index import index
-from dashboard.navigation import inner_paths, load_pages
+from dashboard.navigation import load_pages, paths
 
 
 async def _listen(websocket: WebSocket) -> None:
@@ -32,5 +32,5 @@ def _path(name: str) -> str:
     return f"/{base}/{name}" if base else f"/{name}"
 
 
-_routes = [WebSocketRoute(_path("live"), _listen), *(Route(_path(name), index) for name in inner_paths())]
+_routes = [WebSocketRoute(_path("live"), _listen), *(Route(_path(name), index) for name in paths())]
 app = st.App("frame.py", routes=_routes, lifespan=_lifespan)

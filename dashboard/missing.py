@@ -1,21 +1,9 @@
-"""What a page says of runs that it should show and that are not there: by their address, or with the whole store."""
-
-from collections.abc import Iterable
+"""What a page says where the whole store is not there any more."""
 
 import streamlit as st
 
-from dashboard.run_status import label
 from dashboard.state import store
 from dashboard.text import escape
-from deit_core.runs import Run
-
-
-def tell_missing(key: str, runs: Iterable[Run]) -> None:
-    """Say which of the runs that the address chooses by `key` are not among `runs`."""
-    missing = [name for name in st.query_params.get_all(key) if name not in set(map(label, runs))]
-    if missing:
-        names = ", ".join(missing)
-        st.info(f"{escape(names)} {'is' if len(missing) == 1 else 'are'} not here: deleted since, or of another store.")
 
 
 def tell_moved() -> None:

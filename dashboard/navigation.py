@@ -5,6 +5,7 @@ from importlib import import_module
 
 import streamlit as st
 
+from dashboard import address
 from dashboard.telling import telling
 
 _PAGES = {
@@ -32,7 +33,7 @@ def page(url_path: str) -> st.Page:
 def show(url_path: str) -> None:
     """Draw the page at this path, or the sentence on why that cannot be."""
     view = import_module(f"dashboard.views.{url_path}")
-    with telling():
+    with telling(), address.followed(url_path):
         import_module("dashboard.missing").tell_moved()
         view.render()
 
@@ -41,9 +42,9 @@ def pages() -> list[st.Page]:
     return [page(url_path) for url_path in _PAGES]
 
 
-def inner_paths() -> list[str]:
-    """The paths of all pages but the first, which is at the server's own address."""
-    return [url_path for url_path in _PAGES if url_path != _FIRST]
+def paths() -> list[str]:
+    """The paths of all pages; that of the first is empty, the server's own address."""
+    return ["" if url_path == _FIRST else url_path for url_path in _PAGES]
 
 
 def load_pages() -> None:

@@ -11,9 +11,9 @@ import streamlit as st
 
 from dashboard.attention import images
 from dashboard.attention.images import Checkpoint
+from dashboard.named import take_named, tell_named
 from dashboard.run_status import family, label
 from dashboard.state import settings
-from dashboard.text import escape
 from deit_core import epochs
 from deit_core.catalog import SOURCES
 from deit_core.errors import DeitError
@@ -23,6 +23,7 @@ from deit_core.spec import VisionTransformerSpec
 _BEST = "Best epoch"
 _NOTHING = "Nothing"
 _LEFT, _RIGHT = "att_left", "att_right"
+_GONE = "deleted since, of another store, without attention, or before its first epoch"
 
 
 @dataclass(frozen=True)
@@ -64,27 +65,26 @@ def epoch_files(run: Run) -> dict[int, Path]:
 def choose(runs: Sequence[Run]) -> list[Choice]:
     """The widgets for one model and another beside it."""
     by_id = {run.id: run for run in runs}
-    left, right = _pair(runs)
-    _name_in_address(runs, left, right)
+    _set_named(runs)
     first = st.selectbox(
         "Model",
         list(by_id),
-        index=None,  # so that the address always names it
         format_func=lambda run_id: label(by_id[run_id]),
         key=_LEFT,
-        bind="query-params",
-        placeholder=label(left),
+        persist_state="session",
         width=170,
     )
-    chosen = _choose_weights(by_id[first or left.id], "att_left_weights")
+    chosen = _choose_weights(by_id[first], "att_left_weights")
     second = st.selectbox(
         "Beside it",
         ["", *by_id],
         format_func=lambda run_id: label(by_id[run_id]) if run_id else _NOTHING,
         key=_RIGHT,
-        bind="query-params",
+        persist_state="session",
         width=170,
     )
+    for key, run_id in ((_LEFT, first), (_RIGHT, second)):  # a reload shows them, also when a newer pair has finished
+        tell_named(key, [run_id] if run_id else [])
     if not second:
         return [chosen]
     other = _choose_weights(by_id[second], "att_right_weights")
@@ -124,25 +124,22 @@ def _pair(runs: Sequence[Run]) -> tuple[Run, Run | None]:
     return completed_first[0], None
 
 
-def _name_in_address(runs: Sequence[Run], left: Run, right: Run | None) -> None:
-    """Set the models that neither a link nor a person chose, and the address with them.
-
-    A reload then shows the same models, also when a newer pair has finished.
-    """
-    names = {run.id: label(run) for run in runs}
-    named = {key: st.query_params[key] for key in (_LEFT, _RIGHT) if key in st.query_params}
-    is_first = not named and _LEFT not in st.session_state
-    for key, default in ((_LEFT, left.id), (_RIGHT, right.id if right and is_first else "")):
-        here = {"": _NOTHING, **names} if key == _RIGHT else names
-        is_set = st.session_state.get(key) in here
-        if is_set or (key not in st.session_state and named.get(key) in here.values()):
-            continue
-        if key in named and named[key] not in here.values():
-            name = escape(named[key])
-            st.info(f"Run {name} is not here: deleted since, without attention, or before its first epoch.")
-        if key not in st.session_state and default:  # as in `put`, it does not reach the address by itself
-            st.query_params[key] = names[default]
-        st.session_state[key] = default
+def _set_named(runs: Sequence[Run]) -> None:
+    """Set the models to those that the address names, and to the first pair where nobody has chosen any."""
+    state, ids = st.session_state, {run.id for run in runs}
+    named_left, named_right = (take_named(key, runs, _GONE) for key in (_LEFT, _RIGHT))
+    left, right = _pair(runs)
+    if named_left is not None:
+        state[_LEFT] = named_left[0] if named_left else left.id
+        named_right = named_right or []  # an address that names one model shows one
+    elif named_right is None and _LEFT not in state and right is not None:
+        named_right = [right.id]
+    if named_right is not None:
+        state[_RIGHT] = named_right[0] if named_right else ""
+    if state.get(_LEFT) not in ids:
+        state[_LEFT] = left.id
+    if state.get(_RIGHT) not in ids:
+        state[_RIGHT] = ""
 
 
 def _choose_weights(run: Run, key: str) -> Choice:

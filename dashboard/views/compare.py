@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import curves, live, state
 from dashboard.comparison import chance, fairness, newest_pair, result_table, setting_table
 from dashboard.components.live_feed import live_feed
-from dashboard.missing import tell_missing
+from dashboard.named import take_named, tell_named
 from dashboard.navigation import link
 from dashboard.run_status import is_live, label
 from dashboard.seeds import counterparts, other_seeds, over_seeds
@@ -35,22 +35,25 @@ def render() -> None:
 
 
 def _choose(runs: Sequence[Run]) -> list[Run]:
-    """The compared runs: in the URL, and at first the newest completed ViT and DeiT of one experiment."""
+    """The compared runs: named in the address, and at first the newest completed ViT and DeiT of one experiment."""
     by_id = {run.id: run for run in runs}
-    pair = newest_pair(runs)
-    tell_missing("compare", runs)
-    if pair and not st.session_state.setdefault("compare_began", "compare" in st.query_params):
-        st.session_state["compare"] = [run.id for run in pair]
-        st.query_params["compare"] = list(map(label, pair))  # a reload shows them, whatever is newer
+    named = take_named("compare", runs)
+    if named is None and "compare_began" not in st.session_state:
+        named = [run.id for run in newest_pair(runs)] or None
+    if named is not None:
+        st.session_state["compare"] = named
         st.session_state["compare_began"] = True
     ids = st.multiselect(
         "Compared runs, the first of them with all others",
         list(by_id),
         format_func=lambda run_id: label(by_id[run_id]),
         key="compare",
-        bind="query-params",
+        persist_state="session",
+        on_change=_begin,
         wrap=True,
     )
+    if "compare_began" in st.session_state:
+        tell_named("compare", ids)  # a reload shows them, whatever is newer
     chosen = [by_id[run_id] for run_id in ids]
     if more := other_seeds(chosen, runs):
         st.button(
@@ -62,6 +65,11 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
             key="add_seeds",
         )
     return chosen
+
+
+def _begin() -> None:
+    """From now on a person chooses, and no newer pair comes instead."""
+    st.session_state["compare_began"] = True
 
 
 def _choose_also(ids: Sequence[str]) -> None:

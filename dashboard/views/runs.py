@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import curves, live, machine
 from dashboard.components.live_feed import live_feed
 from dashboard.components.live_line import live_line
-from dashboard.missing import tell_missing
+from dashboard.named import take_named, tell_named
 from dashboard.navigation import link
 from dashboard.run_status import explain, label, tone, word
 from dashboard.state import launcher, settings, store
@@ -34,7 +34,6 @@ def render() -> None:
         _await_runs()
         return
     top = st.container()
-    tell_missing("runs", runs)
     with st.container(horizontal=True):
         chosen = _choose(runs)
         if chosen:
@@ -90,23 +89,25 @@ def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator)
 
 
 def _choose(runs: Sequence[Run]) -> list[Run]:
-    """The runs that are shown below the table: in the URL, and at first the newest experiment's."""
+    """The runs that are shown below the table: named in the address, and at first the newest experiment's."""
     by_id = {run.id: run for run in runs}
-    newest = [run.id for run in runs if run.experiment_id is not None and run.experiment_id == runs[0].experiment_id]
-    if "runs" not in st.session_state and "runs" not in st.query_params:
-        first = sorted(newest or [runs[0].id], key=lambda run_id: by_id[run_id].number)
-        st.session_state["runs"] = first
-        st.query_params["runs"] = [label(by_id[run_id]) for run_id in first]  # a reload shows them, whatever is newer
+    named = take_named("runs", runs)
+    if named is not None:
+        st.session_state["runs"] = named
+    elif "runs" not in st.session_state:
+        newest = [run.id for run in runs if run.experiment_id and run.experiment_id == runs[0].experiment_id]
+        st.session_state["runs"] = sorted(newest or [runs[0].id], key=lambda run_id: by_id[run_id].number)
     ids = st.multiselect(
         "Shown runs",
         list(by_id),
         format_func=lambda run_id: label(by_id[run_id]),
         key="runs",
-        bind="query-params",
+        persist_state="session",
         placeholder="Choose runs, or tick them in the table",
         label_visibility="collapsed",
         wrap=True,
     )
+    tell_named("runs", ids)  # a reload shows them, whatever is newer
     return [by_id[run_id] for run_id in ids]
 
 

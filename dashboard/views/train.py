@@ -5,10 +5,11 @@ Knows presets, specs and their forms; nothing of how a run is queued or trained,
 
 import re
 import shlex
+from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import forms
+from dashboard import address, forms
 from dashboard.changes import Changes
 from dashboard.estimate import estimate
 from dashboard.launch import start, teachers, warm
@@ -100,29 +101,32 @@ def _close() -> None:
 
 
 def _form(source: str, spec: AnySpec) -> tuple[str, Changes]:
-    """The form of this tab, by its key, and the changes made in it; another choice starts a new form."""
+    """The form of this tab, by its key, and the changes made in it; another choice or address starts a new form."""
     state = st.session_state
-    if "train_changes" not in state or state["train_source"] != source or state["train_changes"].spec != spec:
-        is_first = "train_form" not in state
-        state["train_source"], state["train_changes"] = source, _from_address(spec) if is_first else Changes(spec)
+    asked = address.take("set")
+    if asked is None and address.is_back():
+        asked = []  # nothing was changed when the page was left
+    is_open = "train_changes" in state and state["train_source"] == source and state["train_changes"].spec == spec
+    if asked is not None or not is_open:
+        state["train_source"], state["train_changes"] = source, _changes(spec, asked or [])
         state["train_form"] = state.get("train_form", 0) + 1
     return f"form{state['train_form']}", state["train_changes"]
 
 
-def _from_address(spec: AnySpec) -> Changes:
+def _changes(spec: AnySpec, asked: Sequence[str]) -> Changes:
+    """The changes that the address asks for."""
     try:
-        return Changes.of(spec, dict(map(parse_change, st.query_params.get_all("set"))))
+        return Changes.of(spec, dict(map(parse_change, asked)))
     except DeitError as error:
-        st.error(f"The changes in the address cannot be made, and are left out. {escape(str(error))}")
+        sentence = f"The changes in the address cannot be made, and are left out. {escape(str(error))}"
+        address.note("set", sentence, is_error=True)
         return Changes(spec)
 
 
 def _tell_address(source: str, changes: Changes) -> None:
     """Have a reload, and whoever is sent the address, find the same settings; the preset writes itself there."""
     texts = [change_text(path, value) for path, value in changes.by_path.items()]
-    texts = texts if source in presets.names() else []
-    if texts != st.query_params.get_all("set"):
-        st.query_params["set"] = texts
+    address.tell("set", texts if source in presets.names() else [])
 
 
 def _variant(changes: Changes) -> tuple[AnySpec | None, str]:

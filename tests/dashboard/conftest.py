@@ -16,10 +16,9 @@ STEPS_PER_EPOCH = 10
 
 _PAGE = """
 import streamlit as st
-from dashboard.navigation import pages
+from dashboard.navigation import pages, show
 st.navigation(pages(), position="hidden")
-from dashboard.views import {name}
-{name}.render()
+show("{name}")
 """
 
 

@@ -129,9 +129,7 @@ def test_a_vit_stands_beside_the_tokens_of_its_deit_and_the_teacher(
 def test_the_address_names_the_models_that_are_shown_at_first(
     run_page: RunPage, looked: dict[str, str], store: Store
 ) -> None:
-    names = {
-        key: f"{store.run(looked[name]).number} {name}" for key, name in (("att_left", "vit"), ("att_right", "deit"))
-    }
+    names = {"att_left": looked["vit"], "att_right": looked["deit"]}
     page = run_page("attention")
     assert {key: page.query_params[key] for key in names} == names
     newer = {store.run(run_id).name: run_id for run_id in submit(store, presets.get("digits-quick"))}
@@ -151,8 +149,8 @@ def test_the_address_names_the_models_that_are_shown_at_first(
 def test_a_model_that_is_gone_is_said(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_left="6 gone1", att_right="7 *gone2*")
     assert [info.value for info in page.info] == [
-        "Run 6 gone1 is not here: deleted since, without attention, or before its first epoch.",
-        "Run 7 \\*gone2\\* is not here: deleted since, without attention, or before its first epoch.",
+        f"Run {name} is not here: deleted since, of another store, without attention, or before its first epoch."
+        for name in ("6 gone1", "7 \\*gone2\\*")
     ]
     assert table(page)["columns"] == ["Picture", "ViT"]
     page.selectbox(key="att_right").set_value(looked["deit"]).run()

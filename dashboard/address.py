@@ -1,0 +1,117 @@
+"""What the address of a page asks for, and a sentence on whatever of it cannot be.
+
+An address counts when somebody opens it, and when Back or Forward bring it again; a link of the dashboard says nothing
+new. Knows addresses and widgets; nothing of runs, or of what a page shows.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from dashboard.text import escape
+
+_PAGE, _ASKED, _CHECKED, _NOTES = "address_page", "address_asked", "address_checked", "address_notes"
+
+
+@contextmanager
+def followed(url_path: str) -> Iterator[None]:
+    """While a page is drawn: what its address asks for can be taken, and what cannot be is said above the page.
+
+    A sentence stays until the person changes that setting or leaves the page.
+    """
+    state = st.session_state
+    if state.get(_PAGE) != url_path or is_back():
+        _enter(url_path)
+    place = st.empty()
+    yield
+    if not state[_CHECKED]:
+        for key, texts in state[_ASKED].items():
+            if texts != _now(key) and (strange := _strange(key, texts)):
+                note(key, strange)
+        state[_NOTES] = {key: (words, _set_to(key)) for key, (words, _) in state[_NOTES].items()}
+        state[_CHECKED] = True
+    state[_NOTES] = {key: (words, then) for key, (words, then) in state[_NOTES].items() if then == _set_to(key)}
+    if state[_NOTES]:
+        with place.container():
+            for (sentence, is_error), _ in state[_NOTES].values():
+                (st.error if is_error else st.info)(sentence)
+
+
+def take(key: str) -> list[str] | None:
+    """What the address asks for under a key that no widget is bound to; None once that is taken, and after a link."""
+    asked: dict[str, list[str]] = st.session_state[_ASKED]
+    return asked.pop(key, None)
+
+
+def tell(key: str, texts: Sequence[str]) -> None:
+    """Have the address say so, under a key that no widget is bound to, for a reload and whoever is sent it."""
+    if list(texts) != _now(key):
+        st.query_params[key] = texts
+
+
+def note(key: str, sentence: str, *, is_error: bool = False) -> None:
+    """Say what cannot be of that which the address asks for under this key. Markdown: escape what people typed."""
+    st.session_state[_NOTES][key] = ((sentence, is_error), None)
+
+
+def is_back() -> bool:
+    """Whether Back or Forward brought the page."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def _enter(url_path: str) -> None:
+    state = st.session_state
+    counts = _PAGE not in state or is_back()
+    state[_PAGE] = url_path
+    state[_ASKED] = {key: _now(key) for key in st.query_params} if counts else {}
+    state[_CHECKED], state[_NOTES] = False, {}
+
+
+def _now(key: str) -> list[str]:
+    return list(st.query_params.get_all(key))
+
+
+def _set_to(key: str) -> tuple[list[str], Any]:
+    return _now(key), st.session_state.get(key)
+
+
+def _strange(key: str, texts: Sequence[str]) -> str:
+    """A sentence where a widget did not take what the address asks for; empty where it did, or there is no such widget.
+
+    Streamlit takes out of the address what it cannot use, and also what a widget begins with anyway.
+    """
+    shown = _texts(key)
+    if shown is None:
+        return ""
+    plain = [_plain(text) for text in shown]
+    refused = [text for text in texts if text and _plain(text) not in plain]
+    if not refused:
+        return ""
+    asked = ", ".join(f"{key}={text}" for text in refused)
+    instead = f"it is {escape(', '.join(shown))} instead" if shown else "it is left out"
+    return f"The address asks for {escape(asked)}, which cannot be chosen here; {instead}."
+
+
+def _texts(key: str) -> list[str] | None:
+    """A widget's value as an address would have it; None where there is no such widget."""
+    context = get_script_run_ctx()
+    if context is None or key not in st.session_state:
+        return None
+    for widget in context.session_state.get_widget_states():
+        if widget.id.endswith(f"-{key}"):
+            value: Any = getattr(widget, widget.WhichOneof("value") or "", None)
+            values = [] if value is None else value.data if hasattr(value, "data") else [value]
+            return [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    return []
+
+
+def _plain(text: str) -> str:
+    """The same for all ways in which an address may write one value: 1 and 1.0, true and True."""
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text.casefold()
