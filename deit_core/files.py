@@ -21,9 +21,10 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = True) -> Non
     try:
         _write(path, content, _replace if replace else _create)
     except OSError as error:
+        error.filename, error.filename2 = str(path), None  # what was asked for, not the file beside it
         if error.errno not in FULL:
             raise
-        raise ResourceError(refusal(error, path)) from error
+        raise ResourceError(refusal(error)) from error
 
 
 def is_there(path: Path) -> bool:

@@ -85,6 +85,7 @@ def assert_refused(done: Done, name: str) -> None:
     assert done.last_line.endswith(".")
     assert name in done.last_line
     assert "Errno" not in done.last_line
+    assert ".part" not in done.last_line  # a file of ours beside the one that was asked for
 
 
 @pytest.fixture
