@@ -69,8 +69,8 @@ def test_what_a_benchmark_starts_ends_with_it(name: str) -> None:
         assert owner.stdout is not None
         said = next(line for line in owner.stdout if line.startswith("It trains in"))
         started = started_by(owner)
+        assert sum(map(is_worker, started)) == 1
         owner.send_signal(signal.Signals[name])
-    assert sum(map(is_worker, started)) == 1
     assert_gone(started)
     assert not Path(said.removeprefix("It trains in").strip()).exists()
 
