@@ -5,15 +5,20 @@
 (() => {
   const push = history.pushState.bind(history)
   const replace = history.replaceState.bind(history)
-  let left = ""
+  let left = "" // the address of the page when a link to another was pressed
 
   addEventListener(
     "click",
     (event) => {
-      if (event.target.closest("a[href]")) left = location.href
+      const link = event.target.closest("a[href]")
+      const opensAnother = event.ctrlKey || event.metaKey || event.shiftKey // tab or window
+      if (link && !opensAnother && link.origin === location.origin && link.pathname !== location.pathname) {
+        left ||= location.href // pressed twice, the first counts
+      }
     },
     true,
   )
+  addEventListener("popstate", () => (left = ""))
   history.pushState = (state, title, url) => {
     if (new URL(url, location.href).pathname === location.pathname) {
       replace(state, title, url)

@@ -14,7 +14,7 @@ from deit_core.runs import Status, enqueue, open_store, run_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 def save_trio(runs_dir: Path) -> dict[str, str]:
@@ -64,8 +64,15 @@ def go(page: Page, name: str) -> None:
     expect(title(page, name)).to_be_visible(timeout=60_000)
 
 
+def combobox(page: Page, name: str) -> Locator:
+    """The one of this name, once what it replaces is gone."""
+    found = page.get_by_role("combobox", name=name, exact=True)
+    expect(found).to_have_count(1, timeout=60_000)
+    return found
+
+
 def choose(page: Page, widget: str, option: str) -> None:
-    page.get_by_role("combobox", name=widget, exact=True).click()
+    combobox(page, widget).click()
     page.get_by_role("option", name=option, exact=True).click()
 
 
@@ -76,8 +83,8 @@ def change_train(page: Page) -> None:
 
 
 def see_train(page: Page) -> None:
-    expect(page.get_by_role("combobox", name="Preset", exact=True)).to_have_value("smoke", timeout=60_000)
-    expect(page.get_by_role("combobox", name="Optimiser", exact=True)).to_have_value("sgd", timeout=60_000)
+    expect(combobox(page, "Preset")).to_have_value("smoke", timeout=60_000)
+    expect(combobox(page, "Optimiser")).to_have_value("sgd", timeout=60_000)
 
 
 def change_runs(page: Page) -> None:
@@ -103,9 +110,8 @@ def change_attention(page: Page) -> None:
 
 
 def see_attention(page: Page) -> None:
-    expect(page.get_by_role("combobox", name="Head aggregation")).to_have_value("max", timeout=60_000)
-    expect(page.get_by_role("combobox", name="Model")).to_have_value("2 vit")
-    expect(page.get_by_role("combobox", name="Beside it")).to_have_value("3 deit")
+    for name, value in (("Head aggregation", "max"), ("Model", "2 vit"), ("Beside it", "3 deit")):
+        expect(combobox(page, name)).to_have_value(value, timeout=60_000)
 
 
 def change_data(page: Page) -> None:
@@ -144,6 +150,7 @@ def at(url: str, name: str, query: str) -> re.Pattern[str]:
 def test_back_brings_the_page_as_it_was_left(
     name: str, trio: tuple[str, dict[str, str]], page: Page, page_errors: list[str]
 ) -> None:
+    page.set_default_timeout(90_000)
     url, ids = trio
     change, query, see = JOURNEYS[name]
     before, after = ("Learn", "Runs") if name not in ("Learn", "Runs") else ("Train", "Compare")
@@ -173,6 +180,7 @@ def test_back_brings_the_page_as_it_was_left(
 
 
 def test_from_runs_to_attention_to_compare_and_back(trio: tuple[str, dict[str, str]], page: Page) -> None:
+    page.set_default_timeout(90_000)
     url, ids = trio
     page.goto(f"{url}/runs")
     runs = at(url, "Runs", "?runs={teacher}&runs={vit}&runs={deit}".format(**ids))
