@@ -6,7 +6,7 @@ Knows the tables; nothing of what is in them.
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ class Database:
         self._file: tuple[int, int] | None = None
         if create or _identity(self.path) is not None:
             self._open()
+        else:
+            with suppress(FileNotFoundError):
+                self.path.stat()  # below a file, say, there can be none
 
     def close(self) -> None:
         self.engine.dispose()

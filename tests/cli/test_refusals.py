@@ -140,7 +140,7 @@ def test_a_store_that_is_none_is_named(deit: Program, tmp_path: Path) -> None:
 def test_a_store_that_somebody_holds_is_named(
     deit: Program, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deit_core.runs.store.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("deit_core.runs.database.BUSY_TIMEOUT_S", 0.1)
     path = tmp_path / "runs" / "runs.sqlite"
     with closing(sqlite3.connect(path)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
@@ -169,7 +169,7 @@ def sealed(tmp_path: Path) -> Iterator[Path]:
     "words",
     [
         "train smoke --runs-dir PATH",
-        "runs --runs-dir PATH",
+        "submit smoke --runs-dir PATH",
         "report --out PATH/results.md",
         "export RUN --format pt --out PATH/model.pt",
         "rollout RUN image.png --out PATH",

@@ -22,6 +22,7 @@ from deit_core.data import reading
 from deit_core.events import Event, Reading, RunFinished, StepDone
 from deit_core.runs import LocalLauncher, Run, Status, Store, enqueue, log_tail, open_store, queue, schema, submit
 from deit_core.runs.foreground import train_here
+from deit_core.runs.worker import describe
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import train
@@ -133,7 +134,7 @@ def test_a_failing_run_tells_why_and_the_queue_goes_on(launcher: LocalLauncher, 
     assert deit.status == Status.QUEUED
 
 
-def test_an_unforeseen_crash_leaves_its_traceback_in_the_log(launcher: LocalLauncher, tiny: RunSpec) -> None:
+def test_a_crash_leaves_its_traceback_in_the_log(launcher: LocalLauncher, tiny: RunSpec) -> None:
     store, settings = launcher.store, launcher.settings
     run_id = enqueue(store, tiny)[0]
     folder = settings.runs_dir / run_id / "epochs"
@@ -143,7 +144,8 @@ def test_an_unforeseen_crash_leaves_its_traceback_in_the_log(launcher: LocalLaun
     wait_for(launcher, lambda: not store.run(run_id).status.is_active)
     run = store.run(run_id)
     assert run.status == Status.FAILED
-    assert "the log has more" in run.message
+    assert str(folder) in run.message
+    assert "the log has more" in describe(RuntimeError("a mistake of the program"))
     assert "Traceback" in log_tail(settings.runs_dir, run_id)
 
 
