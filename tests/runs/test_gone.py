@@ -36,8 +36,8 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 240.0) -> None:
 
 
 def long(tiny: RunSpec) -> RunSpec:
-    """Some seconds, so that it lasts until it is disturbed, and too short to try whether compiling pays."""
-    spec = replace(tiny, {"optim.epochs": 100, "compute.num_threads": 1})
+    """Epochs of some seconds, so that it is seldom saving when it is disturbed; too short to try whether compiling pays."""
+    spec = replace(tiny, {"optim.epochs": 10, "optim.batch_size": 4, "compute.num_threads": 1})
     assert isinstance(spec, RunSpec)
     return spec
 
