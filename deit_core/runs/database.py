@@ -6,15 +6,15 @@ Knows the tables; nothing of what is in them.
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from deit_core.errors import RunError
-from deit_core.refusals import store_error
+from deit_core.errors import RunError, StoreError
+from deit_core.refusals import refusal, store_error
 from deit_core.runs import schema
 from deit_core.settings import sqlite_url
 
@@ -39,9 +39,6 @@ class Database:
         self._file: tuple[int, int] | None = None
         if create or _identity(self.path) is not None:
             self._open()
-        else:
-            with suppress(FileNotFoundError):
-                self.path.stat()  # below a file, say, there can be none
 
     def close(self) -> None:
         self.engine.dispose()
@@ -120,11 +117,16 @@ def gone(path: Path) -> str:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another at the same path; None where there is none, or an empty one: not written yet."""
+    """What tells a file from another at the same path; None where there is none, or an empty one: not written yet.
+
+    Raises: StoreError where none can be.
+    """
     try:
         found = path.stat()
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StoreError(refusal(error)) from error
     return (found.st_dev, found.st_ino) if found.st_size else None
 
 
