@@ -51,8 +51,8 @@ FORMATS = {
         Format(
             "other pickle",
             "what torch.save or pickle writes with another pickle protocol than 2 or 3",
-            "a pickle of another protocol than 2 or 3, which only an unpickler that may run code reads; load it where it "
-            "was made and save its state_dict() with torch.save, without pickle_protocol",
+            "a pickle of another protocol than 2 or 3, which only an unpickler that may run code reads; load it where "
+            "it was made and save its state_dict() with torch.save, without pickle_protocol",
         ),
         Format(
             "torchscript",
