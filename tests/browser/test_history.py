@@ -14,7 +14,7 @@ from deit_core.runs import Status, enqueue, open_store, run_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 
 def save_trio(runs_dir: Path) -> dict[str, str]:
@@ -61,13 +61,13 @@ def title(page: Page, name: str) -> Locator:
 
 def go(page: Page, name: str) -> None:
     page.get_by_role("navigation", name="App pages").get_by_role("link", name=name, exact=True).click()
-    expect(title(page, name)).to_be_visible(timeout=60_000)
+    expect(title(page, name)).to_be_visible()
 
 
 def combobox(page: Page, name: str) -> Locator:
     """The one of this name, once what it replaces is gone."""
     found = page.get_by_role("combobox", name=name, exact=True)
-    expect(found).to_have_count(1, timeout=60_000)
+    expect(found).to_have_count(1)
     return found
 
 
@@ -78,13 +78,13 @@ def choose(page: Page, widget: str, option: str) -> None:
 
 def change_train(page: Page) -> None:
     choose(page, "Preset", "smoke")
-    expect(page.get_by_role("button", name="Start this run")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Start this run")).to_be_visible()
     choose(page, "Optimiser", "sgd")
 
 
 def see_train(page: Page) -> None:
-    expect(combobox(page, "Preset")).to_have_value("smoke", timeout=60_000)
-    expect(combobox(page, "Optimiser")).to_have_value("sgd", timeout=60_000)
+    expect(combobox(page, "Preset")).to_have_value("smoke")
+    expect(combobox(page, "Optimiser")).to_have_value("sgd")
 
 
 def change_runs(page: Page) -> None:
@@ -92,8 +92,8 @@ def change_runs(page: Page) -> None:
 
 
 def see_runs(page: Page) -> None:
-    expect(page.locator(".st-key-runs")).to_contain_text("2 vit", timeout=60_000)
-    expect(page.locator(".st-key-runs")).not_to_contain_text("3 deit", timeout=60_000)
+    expect(page.locator(".st-key-runs")).to_contain_text("2 vit")
+    expect(page.locator(".st-key-runs")).not_to_contain_text("3 deit")
 
 
 def change_compare(page: Page) -> None:
@@ -101,8 +101,8 @@ def change_compare(page: Page) -> None:
 
 
 def see_compare(page: Page) -> None:
-    expect(page.locator(".st-key-compare")).to_contain_text("2 vit", timeout=60_000)
-    expect(page.locator(".st-key-compare")).not_to_contain_text("3 deit", timeout=60_000)
+    expect(page.locator(".st-key-compare")).to_contain_text("2 vit")
+    expect(page.locator(".st-key-compare")).not_to_contain_text("3 deit")
 
 
 def change_attention(page: Page) -> None:
@@ -111,7 +111,7 @@ def change_attention(page: Page) -> None:
 
 def see_attention(page: Page) -> None:
     for name, value in (("Head aggregation", "max"), ("Model", "2 vit"), ("Beside it", "3 deit")):
-        expect(combobox(page, name)).to_have_value(value, timeout=60_000)
+        expect(combobox(page, name)).to_have_value(value)
 
 
 def change_data(page: Page) -> None:
@@ -119,7 +119,7 @@ def change_data(page: Page) -> None:
 
 
 def see_data(page: Page) -> None:
-    expect(page.get_by_role("radio", name="Digits", exact=True)).to_be_checked(timeout=60_000)
+    expect(page.get_by_role("radio", name="Digits", exact=True)).to_be_checked()
 
 
 def change_nothing(page: Page) -> None:
@@ -150,50 +150,48 @@ def at(url: str, name: str, query: str) -> re.Pattern[str]:
 def test_back_brings_the_page_as_it_was_left(
     name: str, trio: tuple[str, dict[str, str]], page: Page, page_errors: list[str]
 ) -> None:
-    page.set_default_timeout(90_000)
     url, ids = trio
     change, query, see = JOURNEYS[name]
     before, after = ("Learn", "Runs") if name not in ("Learn", "Runs") else ("Train", "Compare")
     page.goto(f"{url}/{PATHS.get(before, before.lower())}")
-    expect(title(page, before)).to_be_visible(timeout=60_000)
+    expect(title(page, before)).to_be_visible()
     entries = page.evaluate("history.length")
     go(page, name)
     change(page)
     left = at(url, name, query.format(**ids))
-    expect(page).to_have_url(left, timeout=60_000)
+    expect(page).to_have_url(left)
     see(page)
     go(page, after)
-    expect(page).to_have_url(re.compile(rf"/{after.lower()}\?{after.lower()}="), timeout=60_000)
+    expect(page).to_have_url(re.compile(rf"/{after.lower()}\?{after.lower()}="))
     assert page.evaluate("history.length") == entries + 2, "a visit is one entry, whatever the page writes at first"
 
     page.go_back()
-    expect(title(page, name)).to_be_visible(timeout=60_000)
+    expect(title(page, name)).to_be_visible()
     see(page)
-    expect(page).to_have_url(left, timeout=60_000)
+    expect(page).to_have_url(left)
     page.go_back()
-    expect(title(page, before)).to_be_visible(timeout=60_000)
+    expect(title(page, before)).to_be_visible()
     page.go_forward()
-    expect(title(page, name)).to_be_visible(timeout=60_000)
+    expect(title(page, name)).to_be_visible()
     see(page)
-    expect(page).to_have_url(left, timeout=60_000)
+    expect(page).to_have_url(left)
     assert page_errors == []
 
 
 def test_from_runs_to_attention_to_compare_and_back(trio: tuple[str, dict[str, str]], page: Page) -> None:
-    page.set_default_timeout(90_000)
     url, ids = trio
     page.goto(f"{url}/runs")
     runs = at(url, "Runs", "?runs={teacher}&runs={vit}&runs={deit}".format(**ids))
-    expect(page).to_have_url(runs, timeout=60_000)
+    expect(page).to_have_url(runs)
     go(page, "Attention")
     change_attention(page)
     attention = at(url, "Attention", JOURNEYS["Attention"][1].format(**ids))
-    expect(page).to_have_url(attention, timeout=60_000)
+    expect(page).to_have_url(attention)
     go(page, "Compare")
     page.go_back()
     see_attention(page)
-    expect(page).to_have_url(attention, timeout=60_000)
+    expect(page).to_have_url(attention)
     page.go_back()
-    expect(page.locator(".st-key-runs")).to_contain_text("1 teacher", timeout=60_000)
+    expect(page.locator(".st-key-runs")).to_contain_text("1 teacher")
     expect(page.locator(".st-key-runs")).to_contain_text("3 deit")
-    expect(page).to_have_url(runs, timeout=60_000)
+    expect(page).to_have_url(runs)

@@ -62,7 +62,7 @@ def test_a_training_that_succeeds_ends_well(variables: dict[str, str], tmp_path:
         [sys.executable, "-m", "deit_core", *words],
         capture_output=True,
         env={name: value for name, value in os.environ.items() if not name.startswith("LC_")} | variables,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

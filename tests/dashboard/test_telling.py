@@ -52,7 +52,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def open_page(name: str, **query: str) -> AppTest:
-    page = AppTest.from_string(_PAGE.format(name=name), default_timeout=60)
+    page = AppTest.from_string(_PAGE.format(name=name), default_timeout=600)
     for key, value in query.items():
         page.query_params[key] = value
     return page.run()

@@ -28,7 +28,7 @@ def store(settings: Settings) -> Store:
     return open_store(settings.store_url)
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 240.0) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 600.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
