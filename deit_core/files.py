@@ -11,14 +11,18 @@ from deit_core.errors import ResourceError
 from deit_core.refusals import FULL, refusal
 
 
-def write_atomically(path: Path, content: bytes, *, replace: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, replace: bool = True, makes_folder: bool = True) -> None:
     """Write beside, flush to the disk, rename; then flush the folder, so that the rename survives a power cut.
 
-    Args: replace: else a file that is there already stays; of several who write at once the first is heard.
+    Args:
+        replace: else a file that is there already stays; of several who write at once the first is heard.
+        makes_folder: else the file's folder has to be there.
     Raises: ResourceError where the disk is full; the old file is still there then, whole. FileExistsError where it is
-        there and should stay.
+        there and should stay. FileNotFoundError where its folder has to be there and is not.
     """
     try:
+        if makes_folder:
+            _make(path.parent)
         _write(path, content, _replace if replace else _create)
     except OSError as error:
         error.filename, error.filename2 = str(path), None  # what was asked for, not the file beside it
@@ -35,11 +39,14 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def _write(path: Path, content: bytes, rename: Callable[[Path, Path], None]) -> None:
+def _make(folder: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:  # which would mean that `path` is there
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # which would mean that the file in it is there
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+
+
+def _write(path: Path, content: bytes, rename: Callable[[Path, Path], None]) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with beside.open("wb") as file:

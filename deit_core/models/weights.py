@@ -84,10 +84,11 @@ class ModelCard(Reading):
         return None
 
 
-def save_weights(path: Path, model: nn.Module, card: ModelCard) -> None:
-    """Write a model's weights and its card as one safetensors file, whole or not at all."""
+def save_weights(path: Path, model: nn.Module, card: ModelCard, *, makes_folder: bool = True) -> None:
+    """Write a model's weights and its card as one safetensors file, whole or not at all, as `write_atomically` does."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_atomically(path, save(tensors, metadata={"format": "pt", _HEADER: card.model_dump_json()}))
+    content = save(tensors, metadata={"format": "pt", _HEADER: card.model_dump_json()})
+    write_atomically(path, content, makes_folder=makes_folder)
 
 
 def library_versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ whenever the process is killed.
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,14 +116,17 @@ class RunFolder:
         Args: beside: the moving average, written when the epoch is the best.
         Raises: RunError where the folder is gone.
         """
-        self._check_there()
-        save_weights(self.last_file, model, card)
+        files = {self.last_file: model}
         if is_best:
-            if beside is not None:
-                save_weights(self.best_ema_file, beside, card)
-            save_weights(self.best_file, model, card)
+            files |= {self.best_ema_file: beside} if beside is not None else {}
+            files |= {self.best_file: model}
         if sum(t.numel() * t.element_size() for t in model.state_dict().values()) <= _KEPT_PER_EPOCH_BYTES:
-            save_weights(epoch_file(self.path, card.epoch), model, card)
+            files[epoch_file(self.path, card.epoch)] = model
+        with self._where_it_was():
+            for file, weights in files.items():
+                if file.parent != self.path:
+                    file.parent.mkdir(exist_ok=True)
+                save_weights(file, weights, card, makes_folder=False)
 
     def save_state(
         self,
@@ -132,13 +136,13 @@ class RunFolder:
         ema: nn.Module | None = None,
     ) -> None:
         """Write what the next session resumes from. Raises: RunError where the folder is gone."""
-        self._check_there()
         buffer = io.BytesIO()
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(progress)}
         if ema is not None:
             state["ema"] = ema.state_dict()
         torch.save(state, buffer)
-        write_atomically(self.state_file, buffer.getvalue())
+        with self._where_it_was():
+            write_atomically(self.state_file, buffer.getvalue(), makes_folder=False)
 
     def teacher_hash(self) -> str:
         """The hash of the teacher that the run began with; empty where its state does not say, or is not there."""
@@ -148,13 +152,17 @@ class RunFolder:
         except Exception:  # a damaged pickle can raise anything; whoever resumes that run is told
             return ""
 
-    def _check_there(self) -> None:
-        """A folder that somebody moved is not begun again in its place: it could not be put back there."""
-        if not (self.path / "spec.json").exists():
+    @contextmanager
+    def _where_it_was(self) -> Iterator[None]:
+        """Write into the folder as it is: one that somebody moved is not made anew, or it could not be put back."""
+        try:
+            (self.path / "spec.json").stat()
+            yield
+        except FileNotFoundError:
             raise RunError(
                 f"The folder of this run, {self.path}, is gone: it was moved or removed while the run trained. Put it "
                 "back, then resume: the run goes on from what was saved there."
-            )
+            ) from None
 
     def load_state(
         self,

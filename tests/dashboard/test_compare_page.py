@@ -81,6 +81,7 @@ def test_only_settings_that_differ_are_listed(run_page: RunPage, trio: dict[str,
         "distillation.tau",
         "distillation.reduction",
         "distillation.trained_fusion",
+        "distillation.accept_any_teacher",
         "distillation.stored_logits",
         "distillation.stored_views",
     }

@@ -1,14 +1,17 @@
 """A run whose folder has lost a file: it never begins again over what is left, and says which file it misses."""
 
+import shutil
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from deit_core.errors import RunError
 from deit_core.events import RunFinished, StepDone
+from deit_core.models import ModelCard, save_weights
 from deit_core.spec import RunSpec, replace
-from deit_core.training import train
+from deit_core.training import checkpoint, train
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -78,3 +81,22 @@ def test_a_run_cut_off_before_its_first_save_goes_on(tiny: RunSpec, tmp_path: Pa
     whole, cut = (contents(tmp_path / name) for name in ("whole", "cut"))
     assert isinstance(events_again[-1], RunFinished)
     assert whole.keys() == cut.keys()
+
+
+@pytest.mark.parametrize("num_saved", [0, 1, 2])
+def test_a_folder_that_goes_in_the_middle_of_a_save_is_not_made_anew(
+    num_saved: int, tiny: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[Path] = []
+
+    def save(path: Path, model: nn.Module, card: ModelCard, *, makes_folder: bool) -> None:
+        if len(saved) == num_saved:
+            shutil.rmtree(tmp_path / "r")
+        save_weights(path, model, card, makes_folder=makes_folder)
+        saved.append(path)
+
+    monkeypatch.setattr(checkpoint, "save_weights", save)
+    with pytest.raises(RunError, match=r"The folder of this run, .* is gone"):
+        list(train(tiny, run_dir=tmp_path / "r"))
+    assert len(saved) == num_saved
+    assert not (tmp_path / "r").exists()
