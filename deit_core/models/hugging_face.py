@@ -28,7 +28,12 @@ _NAMES = (  # theirs, as patterns for a whole name without the model's prefix, a
     (r"distillation_classifier\.(weight|bias)", r"head_dist.\1"),
 )
 _QKV = re.compile(_BLOCK + r"attention\.(?:attention\.(query|key|value)|([qkv])_proj)\.(weight|bias)")
-_UNUSED = ("pooler.", "embeddings.mask_token")  # of other tasks; they play no part in the logits
+_UNUSED = ("pooler.", "embeddings.mask_token")  # of other tasks
+
+
+def plays_a_part(name: str) -> bool:
+    """Whether a tensor of theirs, or of anybody's, can change the logits."""
+    return not _bare(name).startswith(_UNUSED)
 
 
 def is_hugging_face(names: Mapping[str, Tensor]) -> bool:
@@ -43,14 +48,18 @@ def rename(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     ours: dict[str, Tensor] = {}
     rows: dict[str, dict[str, Tensor]] = {}
     for name, tensor in theirs.items():
-        bare = name.removeprefix("deit.").removeprefix("vit.")
+        bare = _bare(name)
         if found := _QKV.fullmatch(bare):
             kind = (found[2] or found[3])[0]
             rows.setdefault(f"blocks.{found[1]}.attn.qkv.{found[4]}", {})[kind] = tensor
-        elif not bare.startswith(_UNUSED):
+        elif plays_a_part(name):
             ours[_renamed(bare)] = tensor
     whole = {name: parts for name, parts in rows.items() if len(parts) == 3}
     return ours | {name: torch.cat([parts[kind] for kind in "qkv"]) for name, parts in whole.items()}
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix("deit.").removeprefix("vit.")
 
 
 def _renamed(name: str) -> str:

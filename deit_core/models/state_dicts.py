@@ -1,7 +1,7 @@
 """Tensors by name from a file of weights, without running anything that stands in it.
 
-Opens what deit_core.models.formats says is read. Knows files; nothing of models or of what the names mean, but for
-those that a wrapper put before them.
+Opens what deit_core.models.formats says is read. Knows files; nothing of models, and of the names only what a wrapper
+put before them and which belong to another task.
 """
 
 import json
@@ -21,6 +21,7 @@ from torch import Tensor
 from deit_core.errors import CheckpointError
 from deit_core.models.finite import check_finite
 from deit_core.models.formats import recognise, refuse, weights_in
+from deit_core.models.hugging_face import plays_a_part
 
 StateDict = dict[str, Tensor]
 
@@ -44,7 +45,7 @@ def read_state_dict(path: Path) -> StateDict:
     """
     file = weights_in(path)
     state = unwrapped(_read_parts(file) if recognise(file).name == "index" else _read_tensors(file))
-    check_finite(state, file)
+    check_finite({name: tensor for name, tensor in state.items() if plays_a_part(name)}, file)
     return state
 
 

@@ -87,7 +87,7 @@ def save_timm(model: nn.Module, folder: Path) -> Path:
 
 def save_hugging_face(model: nn.Module, folder: Path) -> Path:
     names = hugging_face_names(model.state_dict(), with_teacher=hasattr(model, "head_dist"))
-    pooler = {"vit.pooler.dense.weight": torch.zeros(2, 2)}  # of other tasks; it must not disturb
+    pooler = {"vit.pooler.dense.weight": torch.full((2, 2), torch.nan)}  # of other tasks; it must not disturb
     save_file(names | pooler, folder / "model.safetensors")
     return folder / "model.safetensors"
 
