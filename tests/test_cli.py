@@ -94,28 +94,6 @@ def assert_sentence(done: subprocess.CompletedProcess[str], words: str) -> None:
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("train", "digits-quik"), "is neither a preset (smoke, digits-quick"),
-        (("train", "digits-quick", "--set", "optim.lr=99"), "optim.lr should be less than or equal to 10"),
-        (("train", "digits-quick", "--set", "optim.speed=9"), "There is no field optim.speed"),
-        (("train", "digits-quick", "--set", "optim.lr"), "written FIELD=VALUE"),
-        (("train", "digits-quick", "--set", "model.patch_size=3"), "Patches of 3 px do not divide"),
-        (("submit", "digits-quick", "--set", "deit.distillation.teacher=nobody"), "'nobody' of 'deit' is neither"),
-        (("show", "ffff"), "There is no run whose id begins with 'ffff'"),
-        (("stop", "ffff"), "There is no run"),
-        (("data", "imagenet"), "There is no data set 'imagenet'"),
-        (("rollout", "nowhere", "a.png", "--out", "x"), "There is no checkpoint at nowhere"),
-        (("export", "ffff", "--format", "pt"), "There is no run"),
-        (("report", "nothing"), "There is no experiment 'nothing'"),
-        (("train",), "Missing argument"),
-    ],
-)
-def test_mistakes_are_one_sentence_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    assert_sentence(deit(tmp_path, *arguments), words)
-
-
 def test_a_broken_spec_file_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "spec.json"
     file.write_text('{"name": "x", "colour": "red"}')

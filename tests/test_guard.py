@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 _PATIENCE_S = 90
 # The command itself, with a benchmark that begins as the real ones do: a dashboard, and a worker that trains.
 _BENCHMARK = """
-import signal, tempfile, time
+import tempfile, time
 from pathlib import Path
 from benchmarks import __main__ as command
 from benchmarks.dashboard import serve, store_url
@@ -34,13 +34,24 @@ def measure(long):
         start_worker(store, settings, "benchmark")
         while not store.run(run_id).step:
             time.sleep(0.1)
-        print("It trains in", folder, flush=True)
+        print("It runs in", folder, flush=True)
         time.sleep(600)
         yield {}
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes away from what it runs in the background
 command.BENCHMARKS["page"] = measure
 command.main(["page"])
+"""
+_ANYTHING = """
+import signal, subprocess, sys, tempfile, time
+from pathlib import Path
+from benchmarks.guard import end_with_me
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes away from what it runs in the background
+folder = tempfile.mkdtemp()
+end_with_me(Path(folder))
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print("It runs in", folder, flush=True)
+time.sleep(600)
 """
 
 
@@ -63,16 +74,22 @@ def is_worker(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
-def test_what_a_benchmark_starts_ends_with_it(name: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", _BENCHMARK], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [(_BENCHMARK, "SIGTERM"), *((_ANYTHING, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"))],
+    ids=["benchmark-SIGTERM", "SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"],
+)
+def test_what_a_benchmark_starts_ends_with_it(program: str, name: str) -> None:
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as owner:
         assert owner.stdout is not None
-        said = next(line for line in owner.stdout if line.startswith("It trains in"))
+        said = next(line for line in owner.stdout if line.startswith("It runs in"))
         started = started_by(owner)
-        assert sum(map(is_worker, started)) == 1
+        assert len(started) > 1, "the guard and another"
+        assert sum(map(is_worker, started)) == (program == _BENCHMARK)
         owner.send_signal(signal.Signals[name])
     assert_gone(started)
-    assert not Path(said.removeprefix("It trains in").strip()).exists()
+    assert not Path(said.removeprefix("It runs in").strip()).exists()
 
 
 def test_what_a_test_starts_ends_with_it(tmp_path: Path) -> None:

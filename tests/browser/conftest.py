@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, 
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_CHROMIUM_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _CHROMIUM_ARGS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -166,6 +166,11 @@ def test_one_button_trains_three_models_and_nothing_disturbs_them(
     assert lines <= {"You can now view your Streamlit app in your browser.", f"URL: {dashboard.url}"}
 
 
+@pytest.mark.parametrize(("name", "least"), [("teacher", 0.98), ("vit", 0.955), ("deit", 0.95)])
+def test_digits_quick_reaches_its_accuracy(name: str, least: float, trained: Dashboard) -> None:
+    assert trained.runs()[name].results["test_accuracy"] >= least
+
+
 def test_compare_shows_vit_and_deit(trained: Dashboard, page: Page, seen: Seen, page_errors: list[str]) -> None:
     page.goto(f"{trained.url}/compare")
     expect(page.get_by_role("heading", name="Compare")).to_be_visible()
