@@ -8,11 +8,11 @@ batches, on what else draws random numbers, or on the device. Two runs with one 
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import AugmentSpec
 
 
@@ -36,17 +36,9 @@ class Views:
         return shift * 2 + self.mirrored if spec.horizontal_flip else shift
 
 
-def counter_seed(*counter: int) -> int:
-    """A seed for a random generator, well mixed, from numbers such as (seed, epoch, purpose).
-
-    Zeros at the end do not count: what is drawn for each step has a purpose apart from what is drawn once an epoch.
-    """
-    return int(np.random.SeedSequence(counter).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
 def draw_views(num_images: int, spec: AugmentSpec, seed: int, epoch: int) -> Views:
     """One view of each image for one epoch."""
-    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, 1))
+    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, Purpose.CROP_AND_FLIP))
     shape = (num_images,)
     down, across = (torch.randint(2 * spec.crop_padding + 1, shape, generator=generator) for _ in range(2))
     mirrored = torch.rand(shape, generator=generator) < 0.5 if spec.horizontal_flip else torch.zeros(shape).bool()

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deit_core.data.augment import counter_seed
 from deit_core.data.mixing import Mix, draw_mixes, mix
 from deit_core.data.pipeline import EpochViews, to_pixels
 from deit_core.data.splits import Split
 from deit_core.data.supply import in_order, supply
+from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import AugmentSpec
 
 
@@ -79,7 +79,7 @@ class TrainBatches:
 
         Source: Hoffer et al. 2020 (arXiv:1901.09335); DeiT spreads the m showings over its GPUs.
         """
-        generator = torch.Generator().manual_seed(counter_seed(self.seed, epoch, 0))
+        generator = torch.Generator().manual_seed(counter_seed(self.seed, epoch, Purpose.ORDER))
         order = torch.randperm(self.num_images, generator=generator)
         num_repeats, steps = self.augment.repeated_aug, self.steps_per_epoch
         num_shown = -(-self.batch_size // num_repeats)

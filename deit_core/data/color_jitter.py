@@ -9,21 +9,20 @@ nothing of what else is done to them.
 import torch
 from torch import Tensor
 
-from deit_core.data.augment import counter_seed
+from deit_core.randomness import Purpose, counter_seed
 
-_JITTER, _ORDER = 6, 9  # purposes of counters
 _LUMA = (0.2989, 0.587, 0.114)  # of red, green and blue, as in torchvision
 
 
 def draw_factors(num_views: int, strength: float, seed: int, epoch: int) -> Tensor:
     """Three factors (V, 3) for each view, uniform in 1 - strength .. 1 + strength, never negative."""
-    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, _JITTER))
+    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, Purpose.COLOUR_JITTER))
     return torch.empty(num_views, 3).uniform_(max(0.0, 1 - strength), 1 + strength, generator=generator)
 
 
 def jitter(pixels: Tensor, factors: Tensor, seed: int, epoch: int, step: int) -> Tensor:
     """Change pixels (B, C, S, S) by factors (B, 3); the three follow each other in an order drawn for the batch."""
-    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, _ORDER, step))
+    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, Purpose.JITTER_ORDER, step))
     changes = (adjust_brightness, adjust_contrast, adjust_saturation)
     for which in torch.randperm(3, generator=generator).tolist():
         pixels = changes[which](pixels, factors[:, which])

@@ -11,9 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from deit_core.data.augment import counter_seed
+from deit_core.randomness import Purpose, counter_seed
 
-_ERASING, _NOISE = 7, 10  # purposes of counters
 _AREA = (0.02, 0.33)  # of the image
 _RATIO = (0.3, 3.3)  # of height to width
 
@@ -23,7 +22,7 @@ def draw_boxes(num_views: int, probability: float, img_size: int, seed: int, epo
 
     Where nothing is erased it is empty.
     """
-    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, _ERASING))
+    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, Purpose.ERASING))
 
     def uniform(low: float, high: float, count: int) -> Tensor:
         return torch.empty(count).uniform_(low, high, generator=generator)
@@ -43,7 +42,7 @@ def draw_boxes(num_views: int, probability: float, img_size: int, seed: int, epo
 
 def erase(pixels: Tensor, boxes: Tensor, seed: int, epoch: int, step: int) -> Tensor:
     """Fill the boxes (B, 4) of pixels (B, C, S, S) with noise, which is drawn on their device."""
-    generator = torch.Generator(pixels.device).manual_seed(counter_seed(seed, epoch, _NOISE, step))
+    generator = torch.Generator(pixels.device).manual_seed(counter_seed(seed, epoch, Purpose.ERASING_NOISE, step))
     noise = torch.rand(pixels.shape, device=pixels.device, generator=generator)
     span = torch.arange(pixels.shape[-1], device=pixels.device)
     top, bottom, left, right = boxes[:, :, None].unbind(1)

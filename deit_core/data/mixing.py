@@ -14,10 +14,8 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from deit_core.data.augment import counter_seed
+from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import AugmentSpec
-
-_MIXING = 4  # purpose of a counter
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def draw_mixes(num_steps: int, img_size: int, spec: AugmentSpec, seed: int, epoc
     """One draw for each step of an epoch; None where a batch stays as it is."""
     if not spec.mixes:
         return [None] * num_steps
-    generator = np.random.default_rng(counter_seed(seed, epoch, _MIXING))
+    generator = np.random.default_rng(counter_seed(seed, epoch, Purpose.MIXING))
     is_mixed = generator.random(num_steps) < spec.mixup_prob
     cutmix_share = spec.mixup_switch_prob if spec.mixup_alpha and spec.cutmix_alpha else float(spec.cutmix_alpha > 0)
     is_cut = generator.random(num_steps) < cutmix_share

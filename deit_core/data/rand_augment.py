@@ -14,10 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deit_core.data.augment import counter_seed
+from deit_core.randomness import Purpose, counter_seed
 from deit_core.torchvision_ops import v2
-
-_RAND_AUGMENT = 5  # purpose of a counter
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +30,7 @@ class RandAugmentDraws:
 
 
 def draw_operations(num_views: int, num_ops: int, seed: int, epoch: int) -> RandAugmentDraws:
-    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, _RAND_AUGMENT))
+    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, Purpose.RAND_AUGMENT))
     shape, count = (num_views, num_ops), len(v2.RandAugment._AUGMENTATION_SPACE)
     operations = torch.randint(count, shape, generator=generator)
     return RandAugmentDraws(operations, torch.rand(shape, generator=generator) <= 0.5)

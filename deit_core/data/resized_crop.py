@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deit_core.data.augment import counter_seed
+from deit_core.randomness import Purpose, counter_seed
 
-_RESIZED_CROP = 8  # purpose of a counter
 _RATIO = (3 / 4, 4 / 3)  # of width to height
 
 
@@ -25,7 +24,7 @@ def draw_regions(num_views: int, smallest: float, seed: int, epoch: int) -> Tens
 
     Args: smallest: share of the image's area; a region's is uniform from there to 1, among those that fit.
     """
-    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, _RESIZED_CROP))
+    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, Purpose.RESIZED_CROP))
 
     def uniform(low: float, high: float, count: int) -> Tensor:
         return torch.empty(count).uniform_(low, high, generator=generator)

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.data import TrainBatches, load_data
-from deit_core.data.augment import counter_seed
 from deit_core.data.reading import Tell, silently
 from deit_core.data.splits import memory_for_images
 from deit_core.errors import ResourceError, RunError
@@ -34,6 +33,7 @@ from deit_core.models import (
     load_teacher,
     teacher_model,
 )
+from deit_core.randomness import Purpose, counter_seed
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 from deit_core.training.checkpoint import Progress, RunFolder
@@ -46,8 +46,6 @@ from deit_core.training.probe import choose_plan
 from deit_core.training.step import TrainStep
 from deit_core.training.teacher_check import check_teacher
 from deit_core.training.teacher_logits import TeacherLogits
-
-_INIT = 2  # purpose of a counter; order and views of the data have 0 and 1, dropout has 3
 
 
 def train(
@@ -145,7 +143,7 @@ class _Session:
         self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)
         self.mean, self.std = (torch.tensor(value, device=self.device).view(-1, 1, 1) for value in self.statistics)
         self.batches = TrainBatches(self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device)
-        torch.manual_seed(counter_seed(spec.seed, 0, _INIT))
+        torch.manual_seed(counter_seed(spec.seed, 0, Purpose.INITIALISATION))
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
         self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
         self.notes: list[str] = []

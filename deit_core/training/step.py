@@ -6,16 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deit_core.data.augment import counter_seed
 from deit_core.data.mixing import Mix
 from deit_core.distillation import DistillationLoss
+from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import RunSpec
 from deit_core.training.device import Plan, place
 from deit_core.training.ema import ModelEma
 from deit_core.training.measures import measure
 from deit_core.training.optim import build_optimizer, learning_rate, set_learning_rate
-
-_DROPOUT = 3  # purpose of a counter; order and views of the data have 0 and 1, initialisation has 2
 
 
 class TrainStep:
@@ -68,7 +66,7 @@ class TrainStep:
             mix: the labels of what was mixed into these pixels. The teacher sees the mixed pixels; accuracy is
                 measured against the label with the larger share.
         """
-        torch.manual_seed(counter_seed(self.spec.seed, step, _DROPOUT))
+        torch.manual_seed(counter_seed(self.spec.seed, step, Purpose.DROPOUT))
         set_learning_rate(self.optimizer, self.learning_rate(step))
         teacher_logits = None
         if self.teacher is not None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from deit_core.data import Split, TrainBatches, eval_batches
-from deit_core.data.augment import counter_seed, crop, draw_views, pad
+from deit_core.data.augment import crop, draw_views, pad
 from deit_core.spec import AugmentSpec
 
 CPU = torch.device("cpu")
@@ -110,8 +110,3 @@ def test_evaluation_sees_every_image_once_unchanged() -> None:
     data = split()
     pixels = torch.cat([pixels for pixels, _ in eval_batches(data, CPU, batch_size=16)])
     torch.testing.assert_close(pixels, data.images.float() / 255)
-
-
-@pytest.mark.parametrize("counter", [(0, 1), (1, 0), (0, 1, 0)])
-def test_counters_do_not_collide(counter: tuple[int, ...]) -> None:
-    assert counter_seed(*counter) != counter_seed(0, 0)
