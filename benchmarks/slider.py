@@ -12,8 +12,9 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.dashboard import launch_chromium, serve, store_url
 from deit_core import presets
 from deit_core.catalog import SOURCES
+from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
-from deit_core.runs import Status, enqueue, open_store, run_folder
+from deit_core.runs import Status, enqueue, open_store
 
 _MOVES, _LONG_MOVES = 60, 240
 # In the page: when the mouse was released or a key pressed, and when the pictures that followed were decoded.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deit_core.errors import SpecError
+from deit_core.layout import store_file
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Settings:
                 f"DEIT_WORKERS is the number of runs that train at once, not {workers!r}; set it to 1 or more."
             )
         return cls(
-            store_url=os.environ.get("DEIT_STORE") or sqlite_url(runs / "runs.sqlite"),
+            store_url=os.environ.get("DEIT_STORE") or sqlite_url(store_file(runs)),
             runs_dir=runs,
             data_dir=(data_dir or Path(os.environ.get("DEIT_DATA_DIR") or "data")).resolve(),
             num_workers=int(workers),

@@ -14,10 +14,10 @@ from dashboard.attention.images import Checkpoint
 from dashboard.named import take_named, tell_named
 from dashboard.run_status import family, label
 from dashboard.state import settings
-from deit_core import epochs
 from deit_core.catalog import SOURCES
 from deit_core.errors import DeitError
-from deit_core.runs import Run, Status, run_folder
+from deit_core.layout import RunFiles, run_folder
+from deit_core.runs import Run, Status
 from deit_core.spec import VisionTransformerSpec
 
 _BEST = "Best epoch"
@@ -54,12 +54,16 @@ def ready(runs: Sequence[Run]) -> list[Run]:
 
 
 def best_file(run: Run) -> Path:
-    return run_folder(settings().runs_dir, run.id) / "best.safetensors"
+    return _files(run).best
 
 
 def epoch_files(run: Run) -> dict[int, Path]:
     """The weights that were kept after each epoch."""
-    return epochs.epoch_files(run_folder(settings().runs_dir, run.id))
+    return _files(run).epochs()
+
+
+def _files(run: Run) -> RunFiles:
+    return RunFiles(run_folder(settings().runs_dir, run.id))
 
 
 def choose(runs: Sequence[Run]) -> list[Choice]:
@@ -143,8 +147,7 @@ def _set_named(runs: Sequence[Run]) -> None:
 
 
 def _choose_weights(run: Run, key: str) -> Choice:
-    folder = run_folder(settings().runs_dir, run.id)
-    files = {_BEST: best_file(run), "Last epoch": folder / "last.safetensors"}
+    files = {_BEST: best_file(run), "Last epoch": _files(run).last}
     files |= {f"Epoch {epoch}": file for epoch, file in epoch_files(run).items()}
     weights = st.selectbox("Weights", list(files), key=key, bind="query-params", width=130)
     return Choice(run, files[weights], weights)

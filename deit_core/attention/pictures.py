@@ -14,10 +14,10 @@ from deit_core.attention.overlay import Picture
 from deit_core.attention.sheet import encode_npz, encode_png
 from deit_core.attention.viewer import Viewer
 from deit_core.data.inputs import decode_image, fit_image
-from deit_core.epochs import epoch_files
 from deit_core.errors import DataError
 from deit_core.files import write_atomically
 from deit_core.folders import ONE_FORMAT, images_in, in_utf8
+from deit_core.layout import RunFiles
 from deit_core.models import FileReading
 from deit_core.refusals import refusal
 
@@ -110,7 +110,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
 
 def _epochs(checkpoint: Path) -> dict[str, Viewer]:
     """The model after each epoch whose weights were kept."""
-    files = epoch_files(checkpoint)
+    files = RunFiles(checkpoint).epochs()
     if len(files) < 2:
         raise DataError(
             f"{checkpoint} holds no weights of single epochs, so there is nothing to film; name the folder of a run "

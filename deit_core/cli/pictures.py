@@ -12,7 +12,8 @@ from deit_core.cli.options import JsonOption, RunsDirOption, print_json
 from deit_core.errors import CheckpointError, RunError
 from deit_core.files import is_there
 from deit_core.folders import ALL_FORMATS
-from deit_core.runs import open_store, run_folder
+from deit_core.layout import run_folder
+from deit_core.runs import open_store
 from deit_core.settings import Settings
 
 

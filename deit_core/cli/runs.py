@@ -8,7 +8,8 @@ import typer
 
 from deit_core import terminal
 from deit_core.cli.options import DataDirOption, JsonOption, RunArgument, RunsDirOption, open_launcher, print_json
-from deit_core.runs import Run, Status, log_file, run_folder, waiting_for
+from deit_core.layout import RunFiles, run_folder
+from deit_core.runs import Run, Status, waiting_for
 from deit_core.runs.condition import explain, word
 
 
@@ -33,7 +34,7 @@ def show(
     document = _run_document(run, launcher.store.runs()) | {
         "spec": run.spec.model_dump(mode="json"),
         "folder": str(run_folder(launcher.settings.runs_dir, run.id)),
-        "log": str(log_file(launcher.settings.runs_dir, run.id)),
+        "log": str(RunFiles(run_folder(launcher.settings.runs_dir, run.id)).log),
         "lifecycle": [asdict(entry) for entry in launcher.store.lifecycle(run.id)],
     }
     if as_json:

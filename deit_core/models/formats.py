@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deit_core.errors import CheckpointError
+from deit_core.layout import BEST, SPEC
 
 
 class Format(NamedTuple):
@@ -126,7 +127,6 @@ FORMATS = {
     )
 }
 
-_BEST = "best.safetensors"
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # the order in which their own libraries look
 _HUB_NAMES = tuple(name + end for name in _HUB_FILES for end in ("", ".index.json"))
 _PART = re.compile(r".*-(\d{5})-of-(\d{5})\.\w+")
@@ -184,7 +184,7 @@ def weights_in(path: Path) -> Path:
     kind = recognise(path)
     refuse(path, kind)
     if kind.name == "run":
-        return path / _BEST
+        return path / BEST
     return next(file for name in _HUB_NAMES if (file := path / name).is_file()) if kind.name == "folder" else path
 
 
@@ -194,11 +194,11 @@ def has_hub_name(file: Path) -> bool:
 
 
 def _of_folder(names: set[str]) -> str:
-    if _BEST in names:
+    if BEST in names:
         return "run"
     if names & set(_HUB_NAMES):
         return "folder"
-    if "spec.json" in names:
+    if SPEC in names:
         return "new run"
     if ".metadata" in names and any(name.endswith(".distcp") for name in names):
         return "distributed"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from deit_core.errors import CheckpointError
 from deit_core.files import is_there
+from deit_core.layout import RunFiles, run_folder
 from deit_core.models.foreign import read_vit
 from deit_core.models.published import NUM_HEADS, Published
 from deit_core.models.state_dicts import parts_of, read_state_dict
@@ -74,7 +75,7 @@ def hash_checkpoint(path: Path) -> str:
 def _content(path: Path) -> list[Path]:
     if path.is_file():
         return [path, *parts_of(path)]
-    best = path / "best.safetensors"
+    best = RunFiles(path).best
     return [best] if best.is_file() else sorted(file for file in path.iterdir() if file.is_file())
 
 
@@ -83,7 +84,7 @@ def find_checkpoint(name: str, runs_dir: Path) -> Path:
 
     Raises: CheckpointError where neither is there.
     """
-    for path in (runs_dir / name, Path(name)):
+    for path in (run_folder(runs_dir, name), Path(name)):
         if is_there(path):
             return path
     raise CheckpointError(

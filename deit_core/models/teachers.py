@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from deit_core.distillation import DistillationTeacher
 from deit_core.errors import CheckpointError, spec_error
 from deit_core.files import is_there
+from deit_core.layout import run_folder
 from deit_core.models.foreign_teacher import class_order, load_foreign_teacher, spec_of
 from deit_core.models.weights import is_foreign, load_checkpoint, read_card
 from deit_core.spec import DataSpec, ModelSpec
@@ -77,7 +78,7 @@ def find_teacher(name: str, runs_dir: Path) -> Path:
 
     Raises: CheckpointError where neither is there.
     """
-    for path in (runs_dir / name, Path(name)):
+    for path in (run_folder(runs_dir, name), Path(name)):
         if is_there(path):
             return path
     raise CheckpointError(

@@ -13,8 +13,9 @@ from deit_core.analysis import sampling_sd
 from deit_core.catalog import SOURCES
 from deit_core.errors import CheckpointError
 from deit_core.facts import title_of
+from deit_core.layout import run_folder
 from deit_core.models import ModelCard, read_card
-from deit_core.runs import Run, run_folder
+from deit_core.runs import Run
 from deit_core.spec import AnySpec, change_text, changes_between, listed_name
 from deit_core.wording import duration
 

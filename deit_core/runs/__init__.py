@@ -1,6 +1,6 @@
 """Runs in the background: the store, the queue, and workers that outlive the page. Loads no torch."""
 
-from deit_core.runs.launcher import LocalLauncher, enqueue, log_file, log_tail, run_folder, submit
+from deit_core.runs.launcher import LocalLauncher, enqueue, log_tail, submit
 from deit_core.runs.queue import waiting_for, workers_here
 from deit_core.runs.records import Experiment, LifecycleEvent, Point, Run, Status
 from deit_core.runs.store import Store, open_store
@@ -14,10 +14,8 @@ __all__ = [
     "Status",
     "Store",
     "enqueue",
-    "log_file",
     "log_tail",
     "open_store",
-    "run_folder",
     "submit",
     "waiting_for",
     "workers_here",

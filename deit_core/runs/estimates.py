@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from deit_core.files import write_atomically
+from deit_core.layout import estimates_folder
 from deit_core.limits import num_cores
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, trainings
@@ -84,7 +85,7 @@ class Estimates:
         self._file(spec).unlink(missing_ok=True)
 
     def _file(self, spec: AnySpec) -> Path:
-        return self.settings.runs_dir / "estimates" / f"{_key(spec)}.json"
+        return estimates_folder(self.settings.runs_dir) / f"{_key(spec)}.json"
 
 
 def save_estimate(path: Path, estimate: Estimate) -> None:

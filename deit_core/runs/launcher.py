@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from deit_core.errors import RunError, SpecError
 from deit_core.files import is_there
+from deit_core.layout import RunFiles, run_folder
 from deit_core.presets import WEIGHTS
 from deit_core.runs import queue
 from deit_core.runs.store import Store, new_id
@@ -169,11 +170,6 @@ def _refuse(spec: AnySpec, run: RunSpec, what: str, name: str, field: str) -> No
     raise SpecError(f"The {what} {name!r} of {run.name!r} is neither a run nor a checkpoint's path; {remedy}")
 
 
-def run_folder(runs_dir: Path, run_id: str) -> Path:
-    """Where a run's checkpoints and its log lie."""
-    return runs_dir / run_id
-
-
 def _remove(folder: Path) -> None:
     try:
         if folder.is_dir() and not folder.is_symlink():
@@ -187,14 +183,10 @@ def _remove(folder: Path) -> None:
         ) from error
 
 
-def log_file(runs_dir: Path, run_id: str) -> Path:
-    return run_folder(runs_dir, run_id) / "log.txt"
-
-
 def log_tail(runs_dir: Path, run_id: str, num_lines: int = 40) -> str:
     """The last lines of a run's log; empty before its first."""
     try:
-        with log_file(runs_dir, run_id).open("rb") as file:
+        with RunFiles(run_folder(runs_dir, run_id)).log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 200 * num_lines))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-num_lines:])
     except FileNotFoundError:

@@ -5,7 +5,7 @@ Knows the store and run folders; loads torch when it is asked.
 
 from pathlib import Path
 
-from deit_core.runs.launcher import run_folder
+from deit_core.layout import run_folder
 from deit_core.runs.records import Run
 from deit_core.runs.store import Store
 

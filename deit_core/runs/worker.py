@@ -19,11 +19,12 @@ from typing import Any
 
 from deit_core.errors import DeitError, RunError, StoreError
 from deit_core.events import Event, Reading, RunFailed, RunFinished
+from deit_core.layout import RunFiles, run_folder
 from deit_core.limits import num_cores
 from deit_core.refusals import told
 from deit_core.runs import queue
 from deit_core.runs.database import gone
-from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher, log_file, run_folder
+from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher
 from deit_core.runs.recorder import Recorder
 from deit_core.runs.records import Run, Status
 from deit_core.runs.siblings import shared_teacher_hash
@@ -206,7 +207,7 @@ class Worker:
     @contextlib.contextmanager
     def _logging_to_file(self, run: Run) -> Iterator[None]:
         """Send log records to the run's file, and in the background all output of the process, crashes included."""
-        path = log_file(self.settings.runs_dir, run.id)
+        path = RunFiles(run_folder(self.settings.runs_dir, run.id)).log
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
         if self.is_background:
@@ -225,7 +226,7 @@ class Worker:
 
 def _check_folder(run: Run, folder: Path) -> None:
     """Raises: RunError where a run that had begun is to go on without its folder."""
-    if run.step > 0 and not (folder / "spec.json").exists():
+    if run.step > 0 and not RunFiles(folder).spec.exists():
         raise RunError(
             f"The folder of this run, {folder}, is not there; put it back, or resume the run with the folder of runs "
             "that it began in (--runs-dir or DEIT_RUNS_DIR)."

@@ -1,14 +1,8 @@
-"""A run's folder: its spec, weights as safetensors, and the state an exact resume needs.
+"""A run's folder: its spec, its weights as safetensors, and the state that an exact resume needs.
 
-    spec.json                 the whole spec
-    last.safetensors          weights after the newest finished epoch
-    best.safetensors          weights of the epoch with the best validation accuracy
-    best_ema.safetensors      the moving average after that epoch, where it is judged beside the weights
-    epochs/0001.safetensors   weights after each epoch, where they are small
-    state.pt                  weights, their average, optimiser, step, sums, best epoch: resumes bit for bit on a CPU
-
-Every file is written whole or not at all. `state.pt` holds the weights again, so that it is consistent in itself
-whenever the process is killed.
+deit_core.layout says which files there are. Every file is written whole or not at all. The state holds the weights
+again, beside their average, the optimiser, step, sums and best epoch, so that it is consistent in itself whenever the
+process is killed; from it a run resumes bit for bit on a CPU.
 """
 
 import io
@@ -21,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deit_core.epochs import epoch_file, epoch_files
 from deit_core.errors import CheckpointError, RunError
 from deit_core.files import write_atomically
+from deit_core.layout import RunFiles
 from deit_core.models import ModelCard, save_weights
 from deit_core.spec import RunSpec, load_spec
 from deit_core.training.optim import Optimizer
@@ -58,11 +52,7 @@ class RunFolder:
     """Reads and writes one run's folder."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def state_file(self) -> Path:
-        return self.path / "state.pt"
+        self.path, self.files = path, RunFiles(path)
 
     def start(self, spec: RunSpec, *, resume: bool) -> None:
         """Create the folder for a new run, or check that a resumed one is of the same spec.
@@ -70,13 +60,13 @@ class RunFolder:
         Raises: RunError when the folder holds another run, one that was not asked to be resumed, or weights without the
             files that they go on from; whatever is there stays as it is.
         """
-        file = self.path / "spec.json"
+        file = self.files.spec
         if file.exists():
             if load_spec(file.read_bytes()) != spec:
                 raise RunError(f"{self.path} holds a run with another spec; choose another folder.")
-            if self.state_file.exists() and not resume:
+            if self.files.state.exists() and not resume:
                 raise RunError(f"{self.path} holds this run already; resume it, or choose another folder.")
-        if any(self._weights()) and (lost := [one for one in (file, self.state_file) if not one.exists()]):
+        if any(self._weights()) and (lost := [one for one in (file, self.files.state) if not one.exists()]):
             raise RunError(
                 f"{self.path} holds weights of a run, but {lost[0].name} is missing, without which it cannot go on; "
                 f"put {lost[0].name} back, or start a new run. The weights stay as they are."
@@ -84,31 +74,19 @@ class RunFolder:
         write_atomically(file, spec.model_dump_json(indent=2).encode())
 
     def _weights(self) -> Iterator[Path]:
-        yield from (file for file in (self.last_file, self.best_file, self.best_ema_file) if file.exists())
-        yield from epoch_files(self.path).values()
+        yield from (file for file in (self.files.last, self.files.best, self.files.best_ema) if file.exists())
+        yield from self.files.epochs().values()
 
     def check_weights(self, progress: Progress, *, has_ema: bool) -> None:
         """See that the weights are there which a run at this point has written and will be judged by.
 
         Raises: RunError where they are not.
         """
-        written = (self.best_file, self.best_ema_file) if has_ema else (self.best_file,)
+        written = (self.files.best, self.files.best_ema) if has_ema else (self.files.best,)
         if progress.best_epoch and (lost := [file for file in written if not file.exists()]):
             raise RunError(
                 f"{lost[0]}, the weights of epoch {progress.best_epoch}, is missing; put it back, or start a new run."
             )
-
-    @property
-    def last_file(self) -> Path:
-        return self.path / "last.safetensors"
-
-    @property
-    def best_file(self) -> Path:
-        return self.path / "best.safetensors"
-
-    @property
-    def best_ema_file(self) -> Path:
-        return self.path / "best_ema.safetensors"
 
     def save_epoch(self, model: nn.Module, card: ModelCard, *, is_best: bool, beside: nn.Module | None = None) -> None:
         """Write the weights after an epoch as last, as best if they are, and under the epoch's number if small.
@@ -116,12 +94,12 @@ class RunFolder:
         Args: beside: the moving average, written when the epoch is the best.
         Raises: RunError where the folder is gone.
         """
-        files = {self.last_file: model}
+        files = {self.files.last: model}
         if is_best:
-            files |= {self.best_ema_file: beside} if beside is not None else {}
-            files |= {self.best_file: model}
+            files |= {self.files.best_ema: beside} if beside is not None else {}
+            files |= {self.files.best: model}
         if sum(t.numel() * t.element_size() for t in model.state_dict().values()) <= _KEPT_PER_EPOCH_BYTES:
-            files[epoch_file(self.path, card.epoch)] = model
+            files[self.files.epoch(card.epoch)] = model
         with self._where_it_was():
             for file, weights in files.items():
                 if file.parent != self.path:
@@ -142,12 +120,12 @@ class RunFolder:
             state["ema"] = ema.state_dict()
         torch.save(state, buffer)
         with self._where_it_was():
-            write_atomically(self.state_file, buffer.getvalue(), makes_folder=False)
+            write_atomically(self.files.state, buffer.getvalue(), makes_folder=False)
 
     def teacher_hash(self) -> str:
         """The hash of the teacher that the run began with; empty where its state does not say, or is not there."""
         try:
-            state = torch.load(self.state_file, map_location="cpu", weights_only=True, mmap=True)
+            state = torch.load(self.files.state, map_location="cpu", weights_only=True, mmap=True)
             return str(state["progress"].get("teacher_hash", ""))
         except Exception:  # a damaged pickle can raise anything; whoever resumes that run is told
             return ""
@@ -156,7 +134,7 @@ class RunFolder:
     def _where_it_was(self) -> Iterator[None]:
         """Write into the folder as it is: one that somebody moved is not made anew, or it could not be put back."""
         try:
-            (self.path / "spec.json").stat()
+            self.files.spec.stat()
             yield
         except FileNotFoundError:
             raise RunError(
@@ -175,7 +153,7 @@ class RunFolder:
 
         Raises: CheckpointError when the file is damaged or of another model; OSError when it cannot be read.
         """
-        content = io.BytesIO(self.state_file.read_bytes())
+        content = io.BytesIO(self.files.state.read_bytes())
         try:
             state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
             model.load_state_dict(state["model"])
@@ -187,7 +165,7 @@ class RunFolder:
             raise
         except Exception as error:  # a damaged pickle can raise anything
             raise CheckpointError(
-                f"{self.state_file} is damaged ({type(error).__name__}); put back a copy of it, or start a new run."
+                f"{self.files.state} is damaged ({type(error).__name__}); put back a copy of it, or start a new run."
             ) from error
         progress.sums = {name: total.to(device) for name, total in progress.sums.items()}
         return progress

@@ -15,6 +15,7 @@ from deit_core.catalog import SourceFacts
 from deit_core.data.splits import too_few
 from deit_core.distillation import DistillationTeacher
 from deit_core.facts import facts_of
+from deit_core.layout import plans_folder
 from deit_core.models import build_model, find_teacher, is_foreign, load_teacher, read_card
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 from deit_core.training.device import Plan, choose_device, place, plain_plan
@@ -146,7 +147,7 @@ def estimate_durations(
                 if is_foreign(path)
                 else read_card(path).spec
             )
-        once_s = estimate_duration(run, teacher, runs_dir / "plans", num_threads, facts)
+        once_s = estimate_duration(run, teacher, plans_folder(runs_dir), num_threads, facts)
         durations[run.name] = once_s * (spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1)
     return durations
 

@@ -147,7 +147,7 @@ class _Session:
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
         self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
         self.notes: list[str] = []
-        self._is_new = not (resume and self.folder.state_file.exists())
+        self._is_new = not (resume and self.folder.files.state.exists())
         if self._is_new:
             self._initialise(model)
         self.model = place(model, self.device)
@@ -329,7 +329,7 @@ class _Session:
         best = place(load_checkpoint(self.folder.path), self.device)
         metrics = evaluate(best, self.data.test, self._normalize, self.device, "test")
         if self.spec.optim.ema == "beside":
-            average = place(load_checkpoint(self.folder.best_ema_file), self.device)
+            average = place(load_checkpoint(self.folder.files.best_ema), self.device)
             metrics |= evaluate(average, self.data.test, self._normalize, self.device, "test", suffix="_ema")
         if self.spec.augment.test_flip:
             metrics |= evaluate(best, self.data.test, self._normalize, self.device, "test", suffix="_flip", flip=True)

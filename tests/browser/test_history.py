@@ -9,8 +9,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from deit_core import presets
 from deit_core.catalog import SOURCES
+from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
-from deit_core.runs import Status, enqueue, open_store, run_folder
+from deit_core.runs import Status, enqueue, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,8 +6,9 @@ import pytest
 from program import Program
 
 from deit_core import presets
+from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
-from deit_core.runs import Status, enqueue, open_store, run_folder
+from deit_core.runs import Status, enqueue, open_store
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec, replace
 

@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from deit_core import presets
-from deit_core.runs import Status, Store, enqueue, launcher, log_file
+from deit_core.layout import RunFiles, run_folder
+from deit_core.runs import Status, Store, enqueue, launcher
 from deit_core.spec import AnySpec
 
 STEPS_PER_EPOCH = 10
@@ -80,7 +81,7 @@ def every_status(store: Store) -> dict[str, str]:
         train(store, by_status[status], num_epochs=1)
         store.set_status(by_status[status], Status(status), message)
     train(store, by_status["running"], num_epochs=1, time_left_s=83.0)
-    log = log_file(state.settings().runs_dir, by_status["failed"])
+    log = RunFiles(run_folder(state.settings().runs_dir, by_status["failed"])).log
     log.parent.mkdir(parents=True)
     log.write_text("step 6 loss 0.9\nstep 7 loss nan\n")
     return by_status

@@ -8,8 +8,9 @@ from streamlit.testing.v1 import AppTest
 from dashboard import state
 from deit_core import presets
 from deit_core.catalog import SOURCES
+from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
-from deit_core.runs import Store, enqueue, run_folder
+from deit_core.runs import Store, enqueue
 
 RunPage = Callable[..., AppTest]
 

@@ -19,8 +19,9 @@ from dashboard.attention import images, save
 from deit_core import presets
 from deit_core.catalog import METHODS, SOURCES
 from deit_core.data import published
+from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
-from deit_core.runs import Status, Store, enqueue, run_folder
+from deit_core.runs import Status, Store, enqueue
 from deit_core.spec import AnySpec, RunSpec, replace
 
 RunPage = Callable[..., AppTest]

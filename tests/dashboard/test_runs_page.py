@@ -9,8 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from deit_core.layout import run_folder
 from deit_core.presets import smoke
-from deit_core.runs import Status, Store, enqueue, run_folder
+from deit_core.runs import Status, Store, enqueue
 from deit_core.spec import load_spec, replace
 
 RunPage = Callable[..., AppTest]

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from deit_core.runs import LocalLauncher, Status, run_folder
+from deit_core.layout import run_folder
+from deit_core.runs import LocalLauncher, Status
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import train
 

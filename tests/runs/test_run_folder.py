@@ -10,7 +10,8 @@ import pytest
 
 from deit_core import presets
 from deit_core.errors import RunError
-from deit_core.runs import LocalLauncher, Status, Store, enqueue, open_store, queue, run_folder
+from deit_core.layout import run_folder
+from deit_core.runs import LocalLauncher, Status, Store, enqueue, open_store, queue
 from deit_core.runs.worker import Worker
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec

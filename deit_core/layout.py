@@ -1,0 +1,82 @@
+"""Where files lie: in the folder of all runs, and in the folder of one run. Knows names; opens no file.
+
+runs.sqlite                   the store, unless DEIT_STORE names another
+estimates/                    how long a spec takes on this machine
+plans/                        how a model computes fastest on this machine
+teacher-logits/               tables of what teachers said
+<id>/                         the folder of one run
+    spec.json                 the whole spec
+    last.safetensors          weights after the newest finished epoch
+    best.safetensors          weights of the epoch with the best validation accuracy
+    best_ema.safetensors      the moving average after that epoch, where both are judged
+    epochs/0001.safetensors   weights after each epoch, where they are small
+    state.pt                  all that an exact resume needs
+    log.txt                   what its worker wrote
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SPEC, BEST = "spec.json", "best.safetensors"
+_EPOCHS = "epochs"
+
+
+def store_file(runs_dir: Path) -> Path:
+    return runs_dir / "runs.sqlite"
+
+
+def estimates_folder(runs_dir: Path) -> Path:
+    return runs_dir / "estimates"
+
+
+def plans_folder(runs_dir: Path) -> Path:
+    return runs_dir / "plans"
+
+
+def teacher_logits_folder(runs_dir: Path) -> Path:
+    return runs_dir / "teacher-logits"
+
+
+def run_folder(runs_dir: Path, run_id: str) -> Path:
+    return runs_dir / run_id
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run; a name says nothing on whether the file is there."""
+
+    folder: Path
+
+    @property
+    def spec(self) -> Path:
+        return self.folder / SPEC
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / BEST
+
+    @property
+    def best_ema(self) -> Path:
+        return self.folder / "best_ema.safetensors"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.pt"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    def epoch(self, epoch: int) -> Path:
+        """The weights after an epoch, counted from 1."""
+        return self.folder / _EPOCHS / f"{epoch:04d}.safetensors"
+
+    def epochs(self) -> dict[int, Path]:
+        """The weights after single epochs that are there, in the order of the epochs. Other names are left out."""
+        numbers = {int(path.stem) for path in (self.folder / _EPOCHS).glob("*.safetensors") if path.stem.isdecimal()}
+        files = {epoch: self.epoch(epoch) for epoch in sorted(numbers)}
+        return {epoch: file for epoch, file in files.items() if file.is_file()}
