@@ -148,6 +148,7 @@ class Worker:
             events = train(
                 run.spec,
                 run_dir=folder,
+                runs_dir=self.settings.runs_dir,
                 data_dir=self.settings.data_dir,
                 resume=True,
                 device=self._device(),

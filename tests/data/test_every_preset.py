@@ -96,7 +96,7 @@ def test_each_run_makes_two_steps_and_is_saved(
     name: str, data_dir: Path, hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "_hub_dir", str(hub))
-    monkeypatch.setattr("deit_core.training.loop.choose_plan", lambda step, *_: plain_plan(step.spec.compute))
+    monkeypatch.setattr("deit_core.training.session.choose_plan", lambda step, *_: plain_plan(step.spec.compute))
     whole = presets.get(name)
     for run, asked in zip(cut_down(whole), members(whole), strict=True):
         publish(run, tmp_path / "runs")

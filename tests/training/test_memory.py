@@ -119,7 +119,7 @@ def test_where_no_smaller_batch_would_help(
 ) -> None:
     short_of_memory |= {"at": 20, "fit": fit}
     if fit > 64:
-        monkeypatch.setattr("deit_core.training.loop.evaluate", _fail)
+        monkeypatch.setattr("deit_core.training.session.evaluate", _fail)
     with pytest.raises(ResourceError, match=told):
         list(train(tiny, run_dir=tmp_path / "r"))
 
@@ -131,7 +131,7 @@ def _fail(*_: object, **__: object) -> None:
 def test_a_model_and_data_that_do_not_fit_are_told_apart(
     tiny: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deit_core.training.loop.build_model", _fail)
+    monkeypatch.setattr("deit_core.training.session.build_model", _fail)
     with pytest.raises(ResourceError, match="for the data and the model"):
         list(train(tiny, run_dir=tmp_path / "r"))
 
@@ -141,7 +141,7 @@ def test_on_a_cpu_what_cannot_be_there_is_not_tried(
 ) -> None:
     """A system that grants more than it has would end the process, once it is used."""
     short_of_memory |= {"at": 20, "fit": 10_000}
-    monkeypatch.setattr("deit_core.training.loop.evaluate", _fail)
+    monkeypatch.setattr("deit_core.training.session.evaluate", _fail)
     free = psutil.virtual_memory()._replace(available=1_000_000)
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: free)
     with pytest.raises(ResourceError, match=r"images; (4|8|16|32) fit"):

@@ -211,7 +211,7 @@ def test_a_run_says_how_it_computes_and_goes_on_so(
 ) -> None:
     """Its events, its state and its card know the plan; resumed, it keeps it whatever a probe would find now."""
     chosen = Plan("bfloat16", channels_last=False)
-    monkeypatch.setattr("deit_core.training.loop.choose_plan", lambda *args: chosen)
+    monkeypatch.setattr("deit_core.training.session.choose_plan", lambda *args: chosen)
     whole = list(train(teacher, run_dir=tmp_path / "whole", group_s=0))
     assert isinstance(whole[0], RunStarted)
     assert whole[0].plan == "bfloat16, channels first, eager"
@@ -220,7 +220,7 @@ def test_a_run_says_how_it_computes_and_goes_on_so(
         if isinstance(event, StepDone) and event.step == 5:
             break
     events.close()
-    monkeypatch.setattr("deit_core.training.loop.choose_plan", lambda *args: pytest.fail("probed again"))
+    monkeypatch.setattr("deit_core.training.session.choose_plan", lambda *args: pytest.fail("probed again"))
     rest = list(train(teacher, run_dir=tmp_path / "stopped", group_s=0, resume=True))
     assert rest[0].plan == whole[0].plan  # type: ignore[union-attr]
     assert rest[-1].metrics == whole[-1].metrics  # type: ignore[union-attr]

@@ -19,7 +19,7 @@ from deit_core.distillation import DistillationTeacher
 from deit_core.events import Event, RunFinished, RunStarted, StepDone
 from deit_core.models.cnn import ResNet9
 from deit_core.spec import AugmentSpec, ExperimentSpec, ResNet9Spec, RunSpec, replace
-from deit_core.training import loop, train
+from deit_core.training import session, train
 from deit_core.training.teacher_logits import TeacherLogits
 
 CPU = torch.device("cpu")
@@ -289,7 +289,7 @@ def test_no_student_can_tell_a_table_from_the_teacher(
     write_at_once: bool, kind: str, trio: ExperimentSpec, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bit for bit, whether the table is missing, empty, full, or half filled by a student with another seed."""
-    monkeypatch.setattr(loop, "TeacherLogits", partial(TeacherLogits, write_at_once=write_at_once))
+    monkeypatch.setattr(session, "TeacherLogits", partial(TeacherLogits, write_at_once=write_at_once))
     spec = student(trio, distillation__kind=kind)
     online = Outcome(student(trio, distillation__kind=kind, distillation__stored_logits="off"), runs_dir / "online")
     assert set(online.hit_rates) == {None}
@@ -386,7 +386,7 @@ def test_no_room_is_no_failure(trio: ExperimentSpec, runs_dir: Path) -> None:
 def test_a_resumed_run_goes_on_bit_for_bit(
     meanwhile: str, write_at_once: bool, trio: ExperimentSpec, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "TeacherLogits", partial(TeacherLogits, write_at_once=write_at_once))
+    monkeypatch.setattr(session, "TeacherLogits", partial(TeacherLogits, write_at_once=write_at_once))
     spec = student(trio, compute__num_threads=None)
     whole = Outcome(spec, runs_dir / "whole", num_threads=1)
     shutil.rmtree(runs_dir / "teacher-logits")

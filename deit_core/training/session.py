@@ -1,0 +1,219 @@
+"""What one session of a run works with: built from its spec, or put back to the state that was saved.
+
+Knows data, model, teacher, optimiser and folder; nothing of how the steps and epochs follow one another.
+"""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from deit_core.data import TrainBatches, load_data
+from deit_core.data.reading import Tell
+from deit_core.data.splits import memory_for_images
+from deit_core.errors import RunError
+from deit_core.events import CheckpointSaved
+from deit_core.layout import plans_folder, teacher_logits_folder
+from deit_core.machine import describe_machine
+from deit_core.models import (
+    ModelCard,
+    build_model,
+    find_checkpoint,
+    find_teacher,
+    hash_checkpoint,
+    initialise,
+    input_statistics,
+    library_versions,
+    load_teacher,
+    teacher_model,
+)
+from deit_core.randomness import Purpose, counter_seed
+from deit_core.spec import RunSpec
+from deit_core.training.checkpoint import Progress, RunFolder
+from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan
+from deit_core.training.evaluation import evaluate
+from deit_core.training.probe import choose_plan
+from deit_core.training.step import TrainStep
+from deit_core.training.teacher_check import check_teacher
+from deit_core.training.teacher_logits import TeacherLogits
+
+
+class Session:
+    """One session of a run: from its start or a saved state to its end or the next stop.
+
+    Args: as `train` takes them.
+    Raises: DeitError where data, teacher or folder do not fit the spec.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        *,
+        run_dir: Path,
+        runs_dir: Path,
+        data_dir: Path,
+        resume: bool,
+        device: str | None,
+        num_threads: int | None,
+        images_gb: float | None,
+        tell: Tell,
+        teacher_hash: str,
+    ) -> None:
+        self.spec, self.folder, self.runs_dir = spec, RunFolder(run_dir), runs_dir
+        self.folder.start(spec, resume=resume)
+        self.device = choose_device(spec.compute, device)
+        if threads := spec.compute.num_threads or num_threads:
+            torch.set_num_threads(threads)
+        memory_bytes = memory_for_images(self.device) if images_gb is None else images_gb * 1e9
+        self.data = load_data(spec.data, data_dir, memory_bytes, tell)
+        self.versions = library_versions()
+        self.machine = describe_machine() | name_gpu(self.device)
+        self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)
+        self.mean, self.std = (torch.tensor(value, device=self.device).view(-1, 1, 1) for value in self.statistics)
+        self.batches = TrainBatches(self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device)
+        torch.manual_seed(counter_seed(spec.seed, 0, Purpose.INITIALISATION))
+        model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
+        self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
+        self.notes: list[str] = []
+        self.is_new = not (resume and self.folder.files.state.exists())
+        if self.is_new:
+            self._initialise(model)
+        self.model = place(model, self.device)
+        self.teacher = self._load_teacher(teacher_hash)
+        optim = spec.optim.model_copy(update={"batch_size": self.batches.batch_size})  # which lr_scaling follows
+        made = spec.model_copy(update={"optim": optim})
+        self.step = TrainStep(made, self.model, self.teacher, self.normalize, self.batches.steps_per_epoch)
+        if not self.is_new:
+            self._load_state()
+        self.has_unsaved_steps = False
+
+    @property
+    def total_steps(self) -> int:
+        return self.spec.optim.epochs * self.batches.steps_per_epoch
+
+    def start(self) -> None:
+        """Settle how a new run computes, and save its first state: from now on a folder without one has lost it."""
+        if self.is_new:
+            self._choose_plan()
+        self._started_at = time.monotonic() - self.progress.elapsed_s
+        if self.is_new:
+            self.save_state()
+
+    def _choose_plan(self) -> None:
+        batch = next(self.batches.epoch(0))
+        home = plans_folder(self.runs_dir)
+        plan = choose_plan(self.step, batch.pixels, batch.labels, home, self.total_steps)
+        self.step.follow(plan)
+        self.progress.plan = asdict(plan)
+
+    def _initialise(self, model: nn.Module) -> None:
+        self.notes += initialise(model, self.spec, self.data.classes, self.runs_dir, self.data.drawn_from)
+        if self.spec.initial_checkpoint:
+            self.progress.initial_hash = hash_checkpoint(find_checkpoint(self.spec.initial_checkpoint, self.runs_dir))
+
+    def _load_teacher(self, expected_hash: str) -> TeacherLogits | None:
+        asked = self.spec.distillation
+        if asked is None:
+            return None
+        path = find_teacher(asked.teacher, self.runs_dir)
+        teacher = load_teacher(
+            path, self.data.classes, self.spec.data, self.data.drawn_from, num_heads=asked.teacher_num_heads
+        )
+        all_views = asked.stored_views == "all"
+        logits = TeacherLogits(
+            teacher, teacher_model(path, teacher), self.device, asked.stored_logits, all_views=all_views
+        )
+        if self.is_new:
+            self.progress.teacher_hash = logits.hash
+            if expected_hash not in ("", logits.hash):
+                raise RunError(
+                    f"The teacher {asked.teacher} has changed since another run of this experiment learned from it; "
+                    "restore it, or submit the whole experiment again."
+                )
+            self.notes += teacher.notes
+            if not teacher.knows_classes:
+                self.notes.append(check_teacher(logits, self.data, asked))
+        return logits
+
+    def open_teacher_logits(self, cap_gb: float) -> str:
+        """Let the teacher remember from now on; a sentence about it. Threads must be settled: tables depend on them."""
+        if self.teacher is None:
+            return ""
+        return self.teacher.open_table(teacher_logits_folder(self.runs_dir), self.spec, self.data, cap_gb)
+
+    def _load_state(self) -> None:
+        self.progress = self.folder.load_state(self.model, self.step.optimizer, self.device, self.step.average)
+        if self.progress.data_hash != self.data.content_hash:
+            raise RunError(
+                f"{self.spec.data.source} is not the data this run began with; restore the files, or start a new run."
+            )
+        if self.teacher is not None and self.progress.teacher_hash not in ("", self.teacher.hash):
+            assert self.spec.distillation is not None
+            raise RunError(
+                f"The teacher {self.spec.distillation.teacher} has changed since this run began; restore it, or start "
+                "a new run."
+            )
+        self.folder.check_weights(self.progress, has_ema=self.spec.optim.ema == "beside")
+        torch.set_num_threads(self.progress.num_threads)  # another number would round differently, as would a plan
+        self.step.follow(Plan(**self.progress.plan) if self.progress.plan else plain_plan(self.spec.compute))
+
+    def judged(self) -> tuple[nn.Module, nn.Module | None]:
+        """The weights that an epoch is judged by and leaves behind, and the moving average where it stands beside."""
+        average = self.step.average
+        if average is None:
+            return self.model, None
+        return (average, None) if self.spec.optim.ema == "instead" else (self.model, average)
+
+    def score(
+        self, model: nn.Module, part: Literal["val", "test"], *, suffix: str = "", flip: bool = False
+    ) -> dict[str, float]:
+        """How a model does on images that it has not learned; see `evaluate`."""
+        split = self.data.val if part == "val" else self.data.test
+        return evaluate(model, split, self.normalize, self.device, part, suffix=suffix, flip=flip)
+
+    def save_epoch(self, metrics: dict[str, float], *, is_best: bool) -> None:
+        """Write the weights after an epoch that was judged."""
+        progress, (judged, beside) = self.progress, self.judged()
+        card = ModelCard(
+            spec=self.spec,
+            classes=self.data.classes,
+            in_chans=self.data.in_chans,
+            mean=self.statistics[0],
+            std=self.statistics[1],
+            data_hash=self.data.content_hash,
+            teacher_hash=progress.teacher_hash,
+            initial_hash=progress.initial_hash,
+            epoch=progress.epoch,
+            step=progress.step,
+            metrics=metrics,
+            precision=self.step.plan.precision,
+            versions=self.versions,
+            machine=self.machine,
+        )
+        self.folder.save_epoch(judged, card, is_best=is_best, beside=beside)
+
+    def save_state(self) -> CheckpointSaved:
+        """Write the state that the next session resumes from."""
+        self.progress.elapsed_s = self.elapsed_s()
+        self.folder.save_state(self.model, self.step.optimizer, self.progress, self.step.average)
+        if self.teacher is not None:
+            self.teacher.flush()
+        self.has_unsaved_steps = False
+        return CheckpointSaved(self.progress.step, self.progress.epoch, str(self.folder.path))
+
+    def close(self) -> None:
+        """Let go of what others may want."""
+        if self.teacher is not None:
+            self.teacher.close()
+
+    def has_finite_weights(self) -> bool:
+        return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
+
+    def normalize(self, pixels: Tensor) -> Tensor:
+        return (pixels - self.mean) / self.std
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started_at
