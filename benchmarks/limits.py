@@ -19,7 +19,6 @@ from benchmarks.timing import medians
 from deit_core import presets
 from deit_core.catalog import SOURCES
 from deit_core.models import build_model
-from deit_core.spec import ExperimentSpec
 from deit_core.training.device import choose_device, place
 from deit_core.training.probe import SilentTeacher, choose_plan
 from deit_core.training.step import TrainStep
@@ -46,8 +45,7 @@ class _Products(TorchDispatchMode):
 
 def measure(long: bool = False) -> Iterator[dict[str, object]]:
     """GFLOP/s of a step of each of the mini-project's runs, and of its products alone; `share` is their ratio."""
-    experiment = presets.get("fashion-miniproject")
-    assert isinstance(experiment, ExperimentSpec)
+    experiment = presets.fashion_miniproject()
     for spec in experiment.runs:
         facts, device = SOURCES[spec.data.source], choose_device(spec.compute)
         labels = torch.arange(spec.optim.batch_size, device=device) % len(facts.classes)

@@ -25,7 +25,7 @@ from deit_core.runs import Run, Status, Store, enqueue, open_store
 from deit_core.runs.launcher import start_worker
 from deit_core.runs.recorder import Recorder
 from deit_core.settings import Settings
-from deit_core.spec import ExperimentSpec, RunSpec, replace
+from deit_core.spec import replace
 
 _PAGES = {"": "Train", "runs": "Runs", "compare": "Compare", "attention": "Attention", "data": "Data", "learn": "Learn"}
 _NUM_RUNS, _STEPS_PER_S, _HISTORY = 4, 50, 1000
@@ -292,10 +292,8 @@ def _train(runs_dir: Path, num_threads: int) -> Iterator[tuple[Store, str]]:
     cores = num_cores()
     settings = Settings.from_env(runs_dir=runs_dir)
     settings = Settings(store_url(runs_dir), runs_dir, settings.data_dir, num_workers=max(1, cores // num_threads))
-    experiment = presets.get("fashion-miniproject")
-    assert isinstance(experiment, ExperimentSpec)
+    experiment = presets.fashion_miniproject()
     spec = replace(next(run for run in experiment.runs if run.name == "vit"), {"optim.epochs": 100})
-    assert isinstance(spec, RunSpec)
     store = open_store(settings.store_url)
     (run_id,) = enqueue(store, spec)
     worker = start_worker(store, settings, "benchmark")

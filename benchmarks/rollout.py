@@ -22,7 +22,6 @@ from benchmarks.timing import medians
 from deit_core import presets
 from deit_core.attention import Look, PreparedRollout
 from deit_core.models import VisionTransformer, build_student
-from deit_core.spec import ExperimentSpec
 
 _RATIO = 0.9
 _BUDGET_S = 2.0
@@ -34,8 +33,7 @@ class Size(NamedTuple):
 
 
 def _mini_project() -> VisionTransformer:
-    experiment = presets.get("fashion-miniproject")
-    assert isinstance(experiment, ExperimentSpec)
+    experiment = presets.fashion_miniproject()
     return build_student(next(spec for spec in experiment.runs if spec.name == "vit"))
 
 

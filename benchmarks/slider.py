@@ -89,7 +89,7 @@ def _elapsed_ms(page: Page) -> float:
 def _make_runs(runs_dir: Path) -> None:
     """An untrained teacher, ViT and DeiT, completed."""
     store = open_store(store_url(runs_dir))
-    for run_id in enqueue(store, presets.get("fashion-miniproject")):
+    for run_id in enqueue(store, presets.fashion_miniproject()):
         run = store.run(run_id)
         facts = SOURCES[run.spec.data.source]
         card = ModelCard(

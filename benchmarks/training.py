@@ -27,7 +27,7 @@ from deit_core.distillation import DistillationTeacher
 from deit_core.models import VisionTransformer, build_student, build_teacher
 from deit_core.models.dropout import Dropout
 from deit_core.settings import Settings
-from deit_core.spec import ComputeSpec, ExperimentSpec, RunSpec, replace
+from deit_core.spec import ComputeSpec, RunSpec, replace
 from deit_core.torchvision_ops import torchvision
 from deit_core.training.device import Plan, choose_device, place
 from deit_core.training.probe import choose_plan
@@ -48,7 +48,6 @@ def measure(long: bool = False) -> Iterator[dict[str, object]]:
     data = load_data(specs["deit"].data, Settings.from_env().data_dir)
     for kind in ("hard", "soft"):
         deit = replace(specs["deit"], {"distillation.kind": kind})
-        assert isinstance(deit, RunSpec)
         with tempfile.TemporaryDirectory() as folder:
             yield from _rows(f"student, {kind}", _student_loops(deit, specs["teacher"], data, Path(folder)), rounds)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,10 +55,8 @@ def measure(long: bool = False) -> Iterator[dict[str, object]]:
 
 
 def _specs() -> dict[str, RunSpec]:
-    experiment = presets.get("fashion-miniproject")
-    assert isinstance(experiment, ExperimentSpec)
+    experiment = presets.fashion_miniproject()
     small = replace(experiment, {f"{run.name}.data.fraction": 0.2 for run in experiment.runs})
-    assert isinstance(small, ExperimentSpec)
     return {run.name: run for run in small.runs}
 
 

@@ -23,7 +23,7 @@ class Changes:
         changes, variant = cls(spec), replace(spec, by_path)
         if isinstance(variant, RunSpec) and variant.name != spec.name:
             changes.by_path["name"] = variant.name
-            variant = variant.model_copy(update={"name": spec.name})
+            variant = variant.with_changes(name=spec.name)
         found = changes_between(spec, variant)
         assert found is not None
         changes.by_path |= {path: tuple(value) if isinstance(value, list) else value for path, value in found.items()}

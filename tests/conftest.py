@@ -22,15 +22,13 @@ end_with_me()
 def tiny() -> RunSpec:
     """A plain ViT on digits: 17 steps an epoch, about .2 s each epoch."""
     changes = {"model.drop_rate": 0.1, "model.attn_drop_rate": 0.1, "compute.precision": "float32"}
-    spec = replace(presets.smoke(), {"name": "tiny", **changes})
-    assert isinstance(spec, RunSpec)
-    return spec
+    return replace(presets.smoke(), {"name": "tiny", **changes})
 
 
 @pytest.fixture
 def tiny_trio() -> ExperimentSpec:
     """Teacher, ViT and DeiT on digits, seconds in all."""
-    spec = replace(
+    return replace(
         presets.digits_quick(),
         {
             "optim.epochs": 2,
@@ -42,8 +40,6 @@ def tiny_trio() -> ExperimentSpec:
             "compute.precision": "float32",
         },
     )
-    assert isinstance(spec, ExperimentSpec)
-    return spec
 
 
 @pytest.fixture

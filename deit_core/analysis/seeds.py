@@ -101,13 +101,13 @@ def _alike_in_start(spec: RunSpec, other: RunSpec, runs: Runs) -> RunSpec:
     start, others = runs.get(spec.initial_checkpoint), runs.get(other.initial_checkpoint)
     if start is None or others is None or start.seed != others.seed or _recipe(start, runs) != _recipe(others, runs):
         return spec
-    return spec.model_copy(update={"initial_checkpoint": other.initial_checkpoint})
+    return spec.with_changes(initial_checkpoint=other.initial_checkpoint)
 
 
 def _recipe(spec: RunSpec, runs: Runs) -> Any:
     """All of a spec that is not its seed, its words, or the id of what it starts from; equal for equal recipes."""
-    plain = spec.model_copy(update={"name": "", "seed": 0, "tags": (), "notes": ""})
+    words = {"name", "seed", "tags", "notes"}
     start = runs.get(spec.initial_checkpoint)
     if start is None:
-        return plain.model_dump_json()
-    return plain.model_copy(update={"initial_checkpoint": ""}).model_dump_json(), _recipe(start, runs)
+        return spec.model_dump_json(exclude=words)
+    return spec.model_dump_json(exclude=words | {"initial_checkpoint"}), _recipe(start, runs)

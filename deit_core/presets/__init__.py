@@ -22,7 +22,7 @@ from deit_core.presets.fashion import (
 from deit_core.presets.mnist import mnist_soft_resnet50
 from deit_core.spec import AnySpec
 
-__all__ = ["WEIGHTS", "digits_quick", "fashion_classroom", "get", "names", "smoke"]
+__all__ = ["WEIGHTS", "digits_quick", "fashion_classroom", "fashion_miniproject", "get", "names", "smoke"]
 
 
 def names() -> list[str]:

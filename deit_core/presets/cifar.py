@@ -46,7 +46,7 @@ def cifar10_full() -> ExperimentSpec:
             teacher=ResNet9Spec(width=64),
             teacher_optim=OptimSpec(epochs=30, batch_size=128, lr=4e-3, warmup_epochs=3),
             teacher_augment=_SHIFTS,
-            student=vit_variant("small-data").model_copy(update={"drop_path_rate": 0.1}),
+            student=vit_variant("small-data").with_changes(drop_path_rate=0.1),
             student_optim=OptimSpec(epochs=100, batch_size=128, lr=1e-3, warmup_epochs=10),
         ),
     )

@@ -21,16 +21,14 @@ _ADDRESS = "https://dl.fbaipublicfiles.com/deit/"
 WEIGHTS = {file: f"{_ADDRESS}{file}" for file in _PUBLISHED.values()}  # what presets start from, and its address
 
 _OWN_IMAGES = DataSpec(source="folder", path="images", img_size=224)
-_AS_PUBLISHED = _OWN_IMAGES.model_copy(update={"normalization": "imagenet"})  # what published weights expect
+_AS_PUBLISHED = _OWN_IMAGES.with_changes(normalization="imagenet")  # what published weights expect
 _CROPS = AugmentSpec(crop_padding=0, horizontal_flip=True, resized_crop=0.08)  # the original's at 224 and 384 px
-_TABLE_9 = _CROPS.model_copy(
-    update={
-        "randaugment_ops": 2,
-        "randaugment_magnitude": 27,  # timm's m9
-        "random_erasing": 0.25,
-        "mixup_alpha": 0.8,
-        "cutmix_alpha": 1.0,
-    }
+_TABLE_9 = _CROPS.with_changes(
+    randaugment_ops=2,
+    randaugment_magnitude=27,  # timm's m9
+    random_erasing=0.25,
+    mixup_alpha=0.8,
+    cutmix_alpha=1.0,
 )
 
 
@@ -50,7 +48,7 @@ def _table_9_optim(batch_size: int) -> OptimSpec:
 
 def _shape(variant: str) -> VisionTransformerSpec:
     """A published shape with the stochastic depth that all were trained with."""
-    return vit_variant(variant).model_copy(update={"drop_path_rate": 0.1})
+    return vit_variant(variant).with_changes(drop_path_rate=0.1)
 
 
 def imagenet_deit(size: Size) -> ExperimentSpec:
@@ -70,7 +68,7 @@ def imagenet_deit(size: Size) -> ExperimentSpec:
         ),
         runs=teacher_and_students(
             data=DataSpec(source="folder", path="imagenet", img_size=224, val_fraction=0.01, normalization="imagenet"),
-            augment=_TABLE_9.model_copy(update={"repeated_aug": 3}),
+            augment=_TABLE_9.with_changes(repeated_aug=3),
             teacher=TorchvisionSpec(name="regnet_y_16gf", pretrained="imagenet", freeze_backbone=True),
             teacher_optim=OptimSpec(epochs=1, batch_size=256, lr=1e-4, warmup_epochs=0),
             teacher_augment=_CROPS,
@@ -135,7 +133,7 @@ def published_deit(size: Size) -> ExperimentSpec:
 def published_deit_384(size: Size) -> ExperimentSpec:
     first = published_deit(size)
     at_384 = students(
-        data=_AS_PUBLISHED.model_copy(update={"img_size": VARIANTS[f"deit-{size}-384"].img_size}),
+        data=_AS_PUBLISHED.with_changes(img_size=VARIANTS[f"deit-{size}-384"].img_size),
         augment=_TABLE_9,
         model=_shape(f"deit-{size}-384"),
         optim=OptimSpec(epochs=30, batch_size=64, lr=5e-6, min_lr=5e-6, warmup_epochs=5, weight_decay=1e-8),
@@ -151,7 +149,7 @@ def published_deit_384(size: Size) -> ExperimentSpec:
         runs=(
             *first.runs,
             *(
-                run.model_copy(update={"initial_checkpoint": start.name})
+                run.with_changes(initial_checkpoint=start.name)
                 for run, start in zip(at_384, first.runs[1:], strict=True)
             ),
         ),

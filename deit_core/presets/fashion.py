@@ -22,7 +22,7 @@ _AUGMENT = AugmentSpec(crop_padding=2, horizontal_flip=True)
 # found on validation images, see the search in docs/results.md.
 _TEACHER = ResNet9Spec(width=36)
 _TEACHER_EPOCHS = 14
-_TEACHER_AUGMENT = _AUGMENT.model_copy(update={"test_flip": True})
+_TEACHER_AUGMENT = _AUGMENT.with_changes(test_flip=True)
 _STUDENT = VisionTransformerSpec()  # the mini-project's, without its dropout
 _STUDENT_EPOCHS = 10
 _STUDENT_AUGMENT = AugmentSpec(crop_padding=0, horizontal_flip=True, test_flip=True)
@@ -95,7 +95,7 @@ def fashion_miniproject() -> ExperimentSpec:
 
 def fashion_full() -> ExperimentSpec:
     teacher, vit, deit = _trio(_STUDENT_EPOCHS)
-    soft = deit.model_copy(update={"name": "deit-soft", "distillation": DistillationSpec(kind="soft", alpha=0.9)})
+    soft = deit.with_changes(name="deit-soft", distillation=DistillationSpec(kind="soft", alpha=0.9))
     return ExperimentSpec(
         name="fashion-full",
         description=(
@@ -144,7 +144,7 @@ def fashion_epochs() -> ExperimentSpec:
 def fashion_fractions() -> ExperimentSpec:
     trios = (
         teacher_and_students(
-            data=_DATA.model_copy(update={"fraction": fraction}),
+            data=_DATA.with_changes(fraction=fraction),
             augment=_FEW_AUGMENT,
             teacher=_TEACHER,
             teacher_optim=_teacher_optim(teacher_epochs),

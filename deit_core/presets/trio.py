@@ -55,7 +55,7 @@ def teacher_and_students(
             augment=augment,
             model=student,
             optim=student_optim,
-            distillation=distillation.model_copy(update={"teacher": name}),
+            distillation=distillation.with_changes(teacher=name),
             start=student_start,
             compute=compute,
             suffix=suffix,
@@ -88,5 +88,5 @@ def students(
             initial_checkpoint=start,
         )
 
-    deit = model.model_copy(update={"distilled": True})
+    deit = model.with_changes(distilled=True)
     return student("vit", model, None), student("deit", deit, distillation)

@@ -136,11 +136,11 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
         if run.distillation is not None:
             teacher = _located(run.distillation.teacher, siblings, known)
             teacher = teacher or _refuse(spec, run, "teacher", run.distillation.teacher, "distillation.teacher")
-            run = run.model_copy(update={"distillation": run.distillation.model_copy(update={"teacher": teacher})})
+            run = run.with_changes(distillation=run.distillation.with_changes(teacher=teacher))
         if run.initial_checkpoint:
             start = _located(run.initial_checkpoint, siblings, known)
             start = start or _refuse(spec, run, "initial_checkpoint", run.initial_checkpoint, "initial_checkpoint")
-            run = run.model_copy(update={"initial_checkpoint": start})
+            run = run.with_changes(initial_checkpoint=start)
         asked = {run.initial_checkpoint, run.distillation.teacher if run.distillation else ""}
         if needed := sorted(asked & known):
             needs[run_id] = needed

@@ -12,6 +12,7 @@ from deit_core.spec.run import RunSpec
 from deit_core.spelling import nearest
 
 _Spec = TypeVar("_Spec", bound=BaseModel)
+_Any = TypeVar("_Any", bound=AnySpec)
 
 
 def load_spec(text: str | bytes) -> AnySpec:
@@ -28,7 +29,7 @@ def load_spec(text: str | bytes) -> AnySpec:
     return validated(ExperimentSpec, document) if "runs" in document else validated(RunSpec, document)
 
 
-def replace(spec: AnySpec, changes: Mapping[str, Any]) -> AnySpec:
+def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
     """A validated variant of a spec: `replace(spec, {"optim.lr": 1e-3})`.
 
     On an experiment a change reaches every run that has the field; a path that begins with a run's name

@@ -1,6 +1,6 @@
 """Several trainings that belong together."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -63,13 +63,14 @@ class ExperimentSpec(Part):
 
     @model_validator(mode="after")
     def _seeds_fit(self) -> Self:
-        repeated = trainings(self)
-        names = [run.name for run in repeated]
+        repeated = [run for run in self.runs if self.num_repeats(run) > 1]
+        names = [run.name for run in self.runs]
+        names += [_seed_name(run, offset) for offset in range(1, self.seeds) for run in repeated]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"With {self.seeds} seeds two runs are called {min(twice)!r}; rename the one listed here.")
         if long := [name for name in names if len(name) > 80]:
             raise ValueError(f"With its seed a run is called {long[0]!r}; give it a shorter name.")
-        if max(run.seed for run in repeated) >= 2**31:
+        if max((run.seed for run in repeated), default=0) + self.seeds > 2**31:
             raise ValueError(f"{self.seeds} seeds from there on reach 2147483648; begin with a smaller seed.")
         return self
 
@@ -118,10 +119,10 @@ def trainings(spec: AnySpec) -> tuple[RunSpec, ...]:
     for offset in range(1, spec.seeds):
         for run in students.values():
             start = students.get(run.initial_checkpoint)
-            changes = {"name": _seed_name(run, offset), "seed": run.seed + offset}
+            changes: dict[str, Any] = {"name": _seed_name(run, offset), "seed": run.seed + offset}
             if start is not None:
                 changes["initial_checkpoint"] = _seed_name(start, offset)
-            found.append(run.model_copy(update=changes))
+            found.append(run.with_changes(**changes))
     return tuple(found)
 
 

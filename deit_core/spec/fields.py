@@ -1,8 +1,10 @@
 """What every part of a spec is made of."""
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deit_core.errors import spec_error
 
 
 def field(
@@ -19,6 +21,17 @@ class Part(BaseModel):
     """A frozen section of a spec: unknown fields and numbers that are none are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    def with_changes(self, **changes: Any) -> Self:
+        """A validated copy in which these fields have other values.
+
+        Raises: SpecError for a field that does not exist, a value out of bounds, or fields that do not fit together.
+        """
+        document = {name: getattr(self, name) for name in type(self).model_fields} | changes
+        try:
+            return type(self).model_validate(document)
+        except ValidationError as error:
+            raise spec_error(error, document) from None
 
 
 def divisors(number: int, largest: int) -> list[int]:

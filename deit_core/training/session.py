@@ -31,7 +31,7 @@ from deit_core.models import (
     teacher_model,
 )
 from deit_core.randomness import Purpose, counter_seed
-from deit_core.spec import RunSpec
+from deit_core.spec import RunSpec, replace
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan
 from deit_core.training.evaluation import evaluate
@@ -83,8 +83,7 @@ class Session:
             self._initialise(model)
         self.model = place(model, self.device)
         self.teacher = self._load_teacher(teacher_hash)
-        optim = spec.optim.model_copy(update={"batch_size": self.batches.batch_size})  # which lr_scaling follows
-        made = spec.model_copy(update={"optim": optim})
+        made = replace(spec, {"optim.batch_size": self.batches.batch_size})  # which lr_scaling follows
         self.step = TrainStep(made, self.model, self.teacher, self.normalize, self.batches.steps_per_epoch)
         if not self.is_new:
             self._load_state()

@@ -18,7 +18,7 @@ from deit_core.catalog import METHODS, SOURCES
 from deit_core.data.inputs import decode_image, fit_image
 from deit_core.errors import DataError
 from deit_core.models import ModelCard, build_model, read_card, save_weights
-from deit_core.spec import ExperimentSpec, RunSpec
+from deit_core.spec import RunSpec
 
 
 def saved(spec: RunSpec, folder: Path) -> Path:
@@ -41,7 +41,6 @@ def saved(spec: RunSpec, folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     experiment = presets.get("digits-quick")
-    assert isinstance(experiment, ExperimentSpec)
     folder = tmp_path_factory.mktemp("checkpoints")
     return {spec.name: saved(spec, folder) for spec in experiment.runs}
 

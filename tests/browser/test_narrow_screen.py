@@ -12,7 +12,6 @@ from deit_core.catalog import SOURCES
 from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
 from deit_core.runs import Status, enqueue, open_store
-from deit_core.spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +21,6 @@ pytestmark = pytest.mark.browser
 def save_model(runs_dir: Path) -> None:
     """What a run leaves behind."""
     spec = presets.get("smoke")
-    assert isinstance(spec, RunSpec)
     store = open_store(f"sqlite:///{runs_dir / 'runs.sqlite'}")
     (run_id,) = enqueue(store, spec)
     for status in (Status.RUNNING, Status.COMPLETED):

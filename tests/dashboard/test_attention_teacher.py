@@ -17,7 +17,7 @@ from deit_core.spec import RunSpec
 def test_a_cnn_has_a_column(model: dict[str, str], is_shown: bool, store: Store) -> None:
     spec = presets.digits_quick()
     one = RunSpec.model_validate(spec.runs[0].model_dump() | {"model": model})
-    teacher, _, deit = enqueue(store, spec.model_copy(update={"runs": (one, *spec.runs[1:])}))
+    teacher, _, deit = enqueue(store, spec.with_changes(runs=(one, *spec.runs[1:])))
     shown = [Choice(store.run(deit), Path("best.safetensors"), "Best epoch")]
     assert teacher_of(shown, store.runs()) is None  # it has no checkpoint yet
     file = best_file(store.run(teacher))

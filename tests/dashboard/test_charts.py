@@ -60,7 +60,7 @@ def test_a_run_is_named_once_in_the_legend() -> None:
 
 
 def test_a_name_is_no_html() -> None:
-    run = replace(a_run(1), spec=smoke().model_copy(update={"name": "<b>owl"}))
+    run = replace(a_run(1), spec=smoke().with_changes(name="<b>owl"))
     traces = figure(CHARTS["Loss"], [a_curve()._replace(run=run)], axis="epoch")["data"]
     assert {trace["name"] for trace in traces} == {"1 &lt;b&gt;owl"}
 

@@ -112,7 +112,6 @@ def test_what_is_said_counts_the_images_that_a_run_uses(parted: Path) -> None:
 def test_a_run_tells_its_story_with_it(parted: Path, tiny: RunSpec, tmp_path: Path) -> None:
     copy(parted / "train" / "cow", parted / "val" / "cow")
     spec = replace(tiny, {"data": spec_of(parted, img_size=8).model_dump(), "model.patch_size": 4})
-    assert isinstance(spec, RunSpec)
     events = train(spec, run_dir=tmp_path / "run", data_dir=tmp_path)
     started = next(event for event in events if isinstance(event, RunStarted))
     events.close()

@@ -86,8 +86,8 @@ def publish(run: RunSpec, folder: Path) -> None:
     file = folder / run.initial_checkpoint
     if file.suffix == ".pth" and not file.exists():
         folder.mkdir(exist_ok=True)
-        plain = run.model.model_copy(update={"distilled": False})
-        model = build_model(run.model_copy(update={"model": plain}), in_chans=3, num_classes=1000)
+        plain = run.model.with_changes(distilled=False)
+        model = build_model(run.with_changes(model=plain), in_chans=3, num_classes=1000)
         torch.save({"model": model.state_dict()}, file)
 
 

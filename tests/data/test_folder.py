@@ -243,7 +243,6 @@ def test_another_content_has_another_hash(animals: Path) -> None:
 def test_a_run_learns_from_a_folder_and_its_model_stands_alone(tmp_path: Path, tiny: RunSpec) -> None:
     write_images(tmp_path / "animals", 20)
     spec = replace(tiny, {"data.source": "folder", "data.path": "animals", "optim.epochs": 4, "optim.batch_size": 8})
-    assert isinstance(spec, RunSpec)
     *_, last = train(spec, run_dir=tmp_path / "run", data_dir=tmp_path)
     assert isinstance(last, RunFinished)
     assert last.metrics["test_accuracy"] > 0.6
@@ -257,7 +256,6 @@ def test_a_run_learns_from_a_folder_and_its_model_stands_alone(tmp_path: Path, t
 def test_a_stopped_run_on_a_folder_goes_on_bit_for_bit(animals: Path, tmp_path: Path, tiny: RunSpec) -> None:
     changes = {"data.source": "folder", "data.path": str(animals), "optim.epochs": 3, "optim.batch_size": 8}
     spec = replace(tiny, changes)
-    assert isinstance(spec, RunSpec)
     list(train(spec, run_dir=tmp_path / "whole", data_dir=tmp_path, group_s=0))
     events = train(spec, run_dir=tmp_path / "parts", data_dir=tmp_path, group_s=0)
     for _ in range(9):  # into the second epoch
@@ -270,6 +268,5 @@ def test_a_stopped_run_on_a_folder_goes_on_bit_for_bit(animals: Path, tmp_path: 
     with pytest.raises(RunError, match="is not the data this run began with"):
         list(train(spec, run_dir=tmp_path / "parts", data_dir=tmp_path, resume=True))
     from_it = replace(spec, {"initial_checkpoint": str(tmp_path / "whole")})
-    assert isinstance(from_it, RunSpec)
     with pytest.raises(CheckpointError, match=r"learned from the folder before it changed.*; train it again"):
         list(train(from_it, run_dir=tmp_path / "new", data_dir=tmp_path))

@@ -28,7 +28,7 @@ def test_counts_are_those_of_a_run(digits: Source) -> None:
 
 def test_a_fraction_too_small_to_cut_is_a_sentence(digits: Source) -> None:
     with pytest.raises(SpecError, match=r"make data\.fraction larger"):
-        class_counts(digits, SPEC.model_copy(update={"fraction": 0.01}))
+        class_counts(digits, SPEC.with_changes(fraction=0.01))
 
 
 def test_images_are_those_that_a_run_trains_on(digits: Source) -> None:

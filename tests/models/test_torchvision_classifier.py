@@ -24,9 +24,7 @@ def spec_of(**model: object) -> RunSpec:
     run = presets.digits_quick().runs[0]
     document = run.model_dump() | {"model": {"family": "torchvision", **model}, "name": "resnet"}
     fast = {"optim.epochs": 1, "optim.warmup_epochs": 0, "data.img_size": 16, "compute.precision": "float32"}
-    spec = replace(RunSpec.model_validate(document), fast)
-    assert isinstance(spec, RunSpec)
-    return spec
+    return replace(RunSpec.model_validate(document), fast)
 
 
 def save_imagenet_weights(folder: Path, name: str = "resnet18") -> Path:
@@ -82,7 +80,6 @@ def test_a_frozen_backbone_stays_bit_for_bit_as_it_was_pretrained(freeze: bool, 
     file = save_imagenet_weights(tmp_path / "weights")
     spec = spec_of(name="resnet18", pretrained="imagenet", freeze_backbone=freeze, input_size=32)
     spec = replace(spec, {"initial_checkpoint": str(file), "data.fraction": 0.1, "optim.batch_size": 32})
-    assert isinstance(spec, RunSpec)
     events = list(train(spec, run_dir=tmp_path / "run"))
     assert isinstance(events[-1], RunFinished)
     before = torch.load(file, weights_only=True)
@@ -142,7 +139,6 @@ def test_weights_of_before_batches_were_counted_are_taken(tmp_path: Path) -> Non
     uncounted = {name: tensor for name, tensor in torch.load(file).items() if not name.endswith("num_batches_tracked")}
     torch.save(uncounted, file)
     spec = replace(spec_of(name="resnet18"), {"initial_checkpoint": str(file)})
-    assert isinstance(spec, RunSpec)
     model = build_model(spec)
     initialise(model, spec, DIGITS, tmp_path)
     assert torch.equal(model.network.bn1.running_mean, uncounted["bn1.running_mean"])
@@ -151,7 +147,6 @@ def test_weights_of_before_batches_were_counted_are_taken(tmp_path: Path) -> Non
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     file = save_imagenet_weights(tmp_path)
     spec = replace(spec_of(name="regnet_y_400mf"), {"initial_checkpoint": str(file)})
-    assert isinstance(spec, RunSpec)
     with pytest.raises(CheckpointError, match="of another architecture"):
         initialise(build_model(spec), spec, DIGITS, tmp_path)
 

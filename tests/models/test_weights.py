@@ -67,7 +67,7 @@ def test_a_teacher_of_other_classes_is_refused(checkpoint: Path) -> None:
     with pytest.raises(CheckpointError, match="other classes"):
         load_teacher(checkpoint, tuple("abcdefghij"), DIGITS)
     with pytest.raises(CheckpointError, match="split digits differently"):
-        load_teacher(checkpoint, tuple("0123456789"), DIGITS.model_copy(update={"split_seed": 5}))
+        load_teacher(checkpoint, tuple("0123456789"), DIGITS.with_changes(split_seed=5))
     assert load_teacher(checkpoint, tuple("0123456789"), DIGITS)(torch.rand(2, 1, 16, 16)).shape == (2, 10)
 
 
@@ -75,10 +75,10 @@ def test_a_teacher_of_other_classes_is_refused(checkpoint: Path) -> None:
 def test_a_folder_is_known_by_its_place_and_by_its_content(same_place: str, checkpoint: Path) -> None:
     pets = DataSpec(source="folder", path="pets", img_size=16, val_fraction=0.2)
     card = read_card(checkpoint)
-    card = card.model_copy(update={"spec": card.spec.model_copy(update={"data": pets}), "data_hash": "abc"})
+    card = card.model_copy(update={"spec": card.spec.with_changes(data=pets), "data_hash": "abc"})
 
     def other(path: str, **changes: object) -> DataSpec:
-        return pets.model_copy(update={"path": path, **changes})
+        return pets.with_changes(**changes, path=path)
 
     assert not card.learned_held_back(other(same_place))
     assert card.learned_held_back(other(same_place, split_seed=5))
@@ -106,7 +106,7 @@ def test_exports_give_the_same_logits(checkpoint: Path, tmp_path: Path) -> None:
 def test_the_card_says_data_recipe_metrics_seed_and_versions(checkpoint: Path) -> None:
     card = read_card(checkpoint)
     card = card.model_copy(update={"metrics": {"val_accuracy": 0.9, "train_loss": 1.0}, "versions": library_versions()})
-    spec = card.spec.model_copy(update={"name": "a|b\n# c", "notes": "<script>"})
+    spec = card.spec.with_changes(name="a|b\n# c", notes="<script>")
     results = {"test_accuracy": 0.8, "val_accuracy": 0.1}  # the last epoch's, where the card is the best one's
     text = model_card(card.model_copy(update={"spec": spec}), results, 1234)
     for words in (

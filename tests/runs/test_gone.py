@@ -37,9 +37,7 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 600.0) -> None:
 
 def long(tiny: RunSpec) -> RunSpec:
     """Epochs of some seconds, so that it is seldom saving when disturbed; too short to try whether compiling pays."""
-    spec = replace(tiny, {"optim.epochs": 10, "optim.batch_size": 4, "compute.num_threads": 1})
-    assert isinstance(spec, RunSpec)
-    return spec
+    return replace(tiny, {"optim.epochs": 10, "optim.batch_size": 4, "compute.num_threads": 1})
 
 
 @pytest.mark.parametrize("how", WAYS)

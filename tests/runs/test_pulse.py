@@ -165,7 +165,7 @@ def test_a_store_of_an_older_version_takes_workers(open_it: Callable[[], Store])
 def test_experiments_keep_their_order_when_the_clock_goes_back(clocks: Clocks, open_it: Callable[[], Store]) -> None:
     store = open_it()
     for name in ("first", "second"):
-        enqueue(store, presets.digits_quick().model_copy(update={"name": name}))
+        enqueue(store, presets.digits_quick().with_changes(name=name))
         clocks.wall -= HOUR_S
     assert [one.name for one in store.experiments()] == ["first", "second"]
 

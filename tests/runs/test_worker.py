@@ -44,9 +44,7 @@ def worker_pid(store: Store, run: Run) -> int:
 
 
 def long(tiny: RunSpec, epochs: int = 12) -> RunSpec:
-    spec = replace(tiny, {"optim.epochs": epochs, "compute.num_threads": 1})
-    assert isinstance(spec, RunSpec)
-    return spec
+    return replace(tiny, {"optim.epochs": epochs, "compute.num_threads": 1})
 
 
 def assert_same_weights(one: Path, other: Path) -> None:
@@ -77,7 +75,6 @@ def test_killed_workers_run_reads_interrupted_and_resumes_bit_for_bit(
     launcher: LocalLauncher, tiny: RunSpec, tmp_path: Path
 ) -> None:
     spec, store = replace(long(tiny), {"optim.batch_size": 4, "optim.epochs": 3}), launcher.store
-    assert isinstance(spec, RunSpec)
     steps = 1149 // 4  # in an epoch, which lasts some seconds
     (run_id,) = launcher.submit(spec)
     wait_for(launcher, lambda: store.run(run_id).epoch >= 1 and store.run(run_id).step % steps != 0)
@@ -244,7 +241,7 @@ def test_two_workers_share_what_a_teacher_made_ready(settings: Settings, tiny_tr
     launcher = LocalLauncher(open_store(settings.store_url), dataclasses.replace(settings, num_workers=2))
     teacher, _, deit = tiny_trio.runs
     students = [replace(long(deit, epochs=1000), {"name": name}) for name in ("one", "two")]
-    ids = launcher.submit(tiny_trio.model_copy(update={"runs": (teacher, *students)}))
+    ids = launcher.submit(tiny_trio.with_changes(runs=(teacher, *students)))
     deadline = time.monotonic() + 600
     while [run.status for run in launcher.store.runs(ids[1:])] != [Status.RUNNING] * 2:  # nobody tends but the worker
         assert time.monotonic() < deadline, [(run.name, run.status, run.message) for run in launcher.store.runs()]

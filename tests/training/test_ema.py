@@ -58,8 +58,6 @@ def test_warm_up_forgets_the_initial_weights_of_a_short_run() -> None:
 def test_what_is_judged_is_what_is_kept(ema: str, tiny: RunSpec, tmp_path: Path) -> None:
     changes = {"optim.ema": ema, "optim.ema_decay": 0.9}
     spec, plain = replace(tiny, changes), replace(tiny, {})
-    assert isinstance(spec, RunSpec)
-    assert isinstance(plain, RunSpec)
     events = list(train(spec, run_dir=tmp_path / ema))
     list(train(plain, run_dir=tmp_path / "plain"))
     averaged = torch.load(tmp_path / ema / "state.pt", weights_only=True)["ema"]

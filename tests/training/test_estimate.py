@@ -70,7 +70,6 @@ def test_a_folder_that_is_not_there_is_said_before_a_model_is_built(
 
 def test_too_few_images_are_told_as_the_run_would(tiny: RunSpec, tmp_path: Path) -> None:
     few = replace(tiny, {"data.fraction": 0.0005})
-    assert isinstance(few, RunSpec)
     sentence = r"data\.fraction 0\.0005 .* leaves too few images of a class .*; make data\.fraction larger"
     with pytest.raises(SpecError, match=sentence):
         load_data(few.data, tmp_path)

@@ -20,9 +20,7 @@ DIGITS = tuple("0123456789")
 
 
 def change(spec: RunSpec, **changes: object) -> RunSpec:
-    changed = replace(spec, {path.replace("__", "."): value for path, value in changes.items()})
-    assert isinstance(changed, RunSpec)
-    return changed
+    return replace(spec, {path.replace("__", "."): value for path, value in changes.items()})
 
 
 def initialised(spec: RunSpec, folder: Path, classes: tuple[str, ...] = DIGITS) -> tuple[dict, dict]:

@@ -64,7 +64,6 @@ def test_grouping_changes_what_is_reported_not_what_is_learned(tiny: RunSpec, tm
 def test_the_peak_is_scaled_for_the_batch_that_is_made(tiny: RunSpec, tmp_path: Path) -> None:
     changes = {"lr": 0.512, "lr_scaling": "linear", "batch_size": 1024, "warmup_epochs": 0}
     few = replace(tiny, {"data.fraction": 0.1, **{f"optim.{name}": value for name, value in changes.items()}})
-    assert isinstance(few, RunSpec)
     started, step, *_ = run(few, tmp_path / "r", group_s=0)
     assert isinstance(started, RunStarted)
     assert isinstance(step, StepDone)
@@ -113,7 +112,6 @@ def test_a_distilled_run_resumes_bitwise_too(tiny_trio: ExperimentSpec, tmp_path
 
 def test_the_checkpoint_is_the_best_epoch_and_test_is_its_score(tiny: RunSpec, tmp_path: Path) -> None:
     spec = replace(tiny, {"optim.epochs": 4})
-    assert isinstance(spec, RunSpec)
     events = run(spec, tmp_path / "r")
     epochs = [event for event in events if isinstance(event, EpochDone)]
     best = max(epochs, key=lambda event: (event.metrics["val_accuracy"], -event.metrics["val_loss"]))
@@ -153,7 +151,6 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
 
 def test_a_real_divergence_is_told_as_one(tiny: RunSpec, tmp_path: Path) -> None:
     spec = replace(tiny, {"optim.optimizer": "sgd", "optim.lr": 10.0, "optim.epochs": 3, "data.normalization": "half"})
-    assert isinstance(spec, RunSpec)
     last = run(spec, tmp_path / "r")[-1]
     assert isinstance(last, RunFailed | RunFinished)
     if isinstance(last, RunFailed):
@@ -165,7 +162,6 @@ def test_folders_are_not_overwritten(tiny: RunSpec, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="resume it"):
         run(tiny, tmp_path / "r")
     other = replace(tiny, {"seed": 1})
-    assert isinstance(other, RunSpec)
     with pytest.raises(RunError, match="another spec"):
         run(other, tmp_path / "r", resume=True)
 
@@ -187,7 +183,6 @@ def test_a_missing_device_is_one_sentence(tiny: RunSpec, tmp_path: Path) -> None
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     spec = replace(tiny, {"compute.device": "cuda"})
-    assert isinstance(spec, RunSpec)
     with pytest.raises(SpecError, match="no cuda device"):
         run(spec, tmp_path / "r")
 
@@ -195,7 +190,6 @@ def test_a_missing_device_is_one_sentence(tiny: RunSpec, tmp_path: Path) -> None
 def test_the_time_based_checkpoint_resumes_too(tiny: RunSpec, tmp_path: Path) -> None:
     """What is left when the process is killed: the state of the newest timed checkpoint, and nothing after it."""
     spec = replace(tiny, {"compute.checkpoint_interval_s": 1e-6})
-    assert isinstance(spec, RunSpec)
     run(spec, tmp_path / "whole", group_s=0)
     events = train(spec, run_dir=tmp_path / "killed", group_s=0)
     saved = next(event for event in events if isinstance(event, CheckpointSaved))

@@ -39,7 +39,6 @@ def test_a_folder_that_lost_a_file_is_not_touched(
     lost: str, changes: dict[str, object], words: str, resume: bool, tiny: RunSpec, tmp_path: Path
 ) -> None:
     spec = replace(tiny, changes)
-    assert isinstance(spec, RunSpec)
     stop_in(2, spec, tmp_path / "r")
     (tmp_path / "r" / lost).unlink()
     before = contents(tmp_path / "r")

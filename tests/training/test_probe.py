@@ -32,9 +32,7 @@ def make_step(spec: RunSpec) -> tuple[TrainStep, Tensor, Tensor]:
 
 @pytest.fixture
 def auto(tiny: RunSpec) -> RunSpec:
-    spec = replace(tiny, {"compute.precision": "auto"})
-    assert isinstance(spec, RunSpec)
-    return spec
+    return replace(tiny, {"compute.precision": "auto"})
 
 
 @pytest.fixture
@@ -75,7 +73,6 @@ def test_takes_the_fastest_and_remembers_it(auto: RunSpec, tmp_path: Path, measu
     assert choose_plan(step, pixels, labels, tmp_path, 10) == BFLOAT16
     assert len(tried()) == 2  # nothing anew
     other = replace(auto, {"model.depth": 1})
-    assert isinstance(other, RunSpec)
     choose_plan(*make_step(other), tmp_path, 10)
     assert len(tried()) == 4
 
@@ -92,8 +89,6 @@ def test_a_long_run_takes_longer_to_choose(auto: RunSpec, tmp_path: Path, measur
 def test_a_vit_and_its_deit_compute_alike(tiny_trio: ExperimentSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
     """Whatever noise decided for the one decides for the other, or their comparison would not be fair."""
     _, vit, deit = (replace(run, {"compute.precision": "auto"}) for run in tiny_trio.runs)
-    assert isinstance(vit, RunSpec)
-    assert isinstance(deit, RunSpec)
     measured[BFLOAT16] = ([2.3, 2.2, 2.1], 0.5)
     assert choose_plan(*make_step(vit), tmp_path, 10) == BFLOAT16
     measured[BFLOAT16] = ([2.3, 2.2, 2.1], 2.0)
@@ -159,7 +154,6 @@ def test_a_way_that_is_not_possible_here_is_passed_over(
 
 def test_a_spec_that_names_its_precision_gets_it(teacher: RunSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
     named = replace(teacher, {"compute.precision": "bfloat16"})
-    assert isinstance(named, RunSpec)
     assert choose_plan(*make_step(named), tmp_path, 10) == BFLOAT16
     assert tried() == [BFLOAT16, Plan("bfloat16", channels_last=False)]
 
@@ -231,7 +225,6 @@ def test_a_run_says_how_it_computes_and_goes_on_so(
 
 def test_a_state_older_than_plans_goes_on_as_its_spec_says(teacher: RunSpec, tmp_path: Path) -> None:
     named = replace(teacher, {"compute.precision": "bfloat16"})
-    assert isinstance(named, RunSpec)
     events = train(named, run_dir=tmp_path / "r", group_s=0)
     for event in events:
         if isinstance(event, StepDone):

@@ -19,9 +19,7 @@ DIGITS = tuple("0123456789")
 
 def taught(tiny: RunSpec, teacher: Path, **changes: object) -> RunSpec:
     spec = RunSpec.model_validate(tiny.model_dump() | {"name": "taught", "distillation": {"teacher": str(teacher)}})
-    changed = replace(spec, {f"distillation.{name}": value for name, value in changes.items()})
-    assert isinstance(changed, RunSpec)
-    return changed
+    return replace(spec, {f"distillation.{name}": value for name, value in changes.items()})
 
 
 @pytest.fixture
@@ -130,7 +128,6 @@ def test_a_teacher_that_changes_under_a_run_ends_it(finished: Path, tiny: RunSpe
 def test_the_start_plays_no_part_once_a_run_has_begun(finished: Path, tiny: RunSpec, tmp_path: Path) -> None:
     file = as_foreign(finished, tmp_path / "d")
     spec = replace(tiny, {"initial_checkpoint": str(file)})
-    assert isinstance(spec, RunSpec)
     _stop_after_an_epoch(spec, tmp_path / "r")
     first = read_card(tmp_path / "r").initial_hash
     file.write_bytes(b"something else")
@@ -159,7 +156,6 @@ def test_a_state_from_before_these_hashes_goes_on(finished: Path, tiny: RunSpec,
 def test_heads_that_are_stated_are_believed(tiny: RunSpec, tmp_path: Path) -> None:
     """12 heads at a width that is published with 6, as MoCo-v3 has them."""
     wide = replace(tiny, {"model.embed_dim": 384, "model.num_heads": 12, "model.depth": 1, "optim.epochs": 1})
-    assert isinstance(wide, RunSpec)
     list(train(wide, run_dir=tmp_path / "wide"))
     file = as_foreign(tmp_path / "wide", tmp_path / "d", label_names=list(DIGITS))
     (tmp_path / "d" / "config.json").write_text(
@@ -178,7 +174,6 @@ def test_heads_that_are_stated_are_believed(tiny: RunSpec, tmp_path: Path) -> No
     (note,) = started.notes
     assert "does not say how many attention heads its blocks have; 6, usual for its width of 384, were assumed" in note
     start = replace(wide, {"initial_checkpoint": str(file)})
-    assert isinstance(start, RunSpec)
     started = next(train(start, run_dir=tmp_path / "start"))
     assert isinstance(started, RunStarted)
     (note,) = started.notes

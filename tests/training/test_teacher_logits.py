@@ -103,7 +103,6 @@ def opened(
     **options: Any,
 ) -> tuple[TeacherLogits, str]:
     spec = replace(presets.smoke(), changes or {})
-    assert isinstance(spec, RunSpec)
     found = TeacherLogits(teacher or random_teacher(), model, CPU, stored, **options)
     return found, found.open_table(home, spec, data or image_data(), cap_gb)
 
@@ -233,9 +232,7 @@ def trio() -> ExperimentSpec:
         "data.fraction": 0.5,
         "compute.precision": "float32",
     }
-    spec = replace(presets.digits_quick(), changes)
-    assert isinstance(spec, ExperimentSpec)
-    return spec
+    return replace(presets.digits_quick(), changes)
 
 
 @pytest.fixture(scope="module")
@@ -253,9 +250,7 @@ def runs_dir(taught: Path, tmp_path: Path) -> Path:
 
 
 def student(trio: ExperimentSpec, **changes: Any) -> RunSpec:
-    spec = replace(trio.runs[2], {key.replace("__", "."): value for key, value in changes.items()})
-    assert isinstance(spec, RunSpec)
-    return spec
+    return replace(trio.runs[2], {key.replace("__", "."): value for key, value in changes.items()})
 
 
 class Outcome:
