@@ -105,6 +105,54 @@ def hard_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     return F.cross_entropy(student, teacher.argmax(dim=-1))
 
 
+class DistillationTerms:
+    """The two terms of the loss and their weighted sum, from logits alone: it has no teacher.
+
+    Args: as of `DistillationLoss`.
+    Raises: ValueError for an unknown kind or reduction, or alpha and tau out of bounds.
+    """
+
+    def __init__(
+        self,
+        base_criterion: nn.Module,
+        kind: Kind = "hard",
+        alpha: float = 0.5,
+        tau: float = 1.0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        if kind not in ("none", "soft", "hard"):
+            raise ValueError(f"kind {kind!r} is unknown; choose none, soft or hard.")
+        if reduction not in ("batchmean", "numel"):
+            raise ValueError(f"reduction {reduction!r} is unknown; choose batchmean or numel.")
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha is a share between 0 and 1, not {alpha}.")
+        if tau <= 0:
+            raise ValueError(f"tau is a temperature above 0, not {tau}.")
+        self.base_criterion = base_criterion
+        self.kind, self.alpha, self.tau, self.reduction = kind, alpha, tau, reduction
+
+    def __call__(
+        self, outputs: Tensor | tuple[Tensor, Tensor], labels: Tensor, teacher_logits: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The base loss and the teacher's term, unweighted; the second is None for kind "none".
+
+        Args:
+            outputs, labels: as `DistillationLoss` takes them.
+            teacher_logits: (B, K) of the same images; None for kind "none".
+        """
+        class_logits, taught = (outputs, outputs) if isinstance(outputs, Tensor) else outputs
+        base: Tensor = self.base_criterion(class_logits, labels)
+        if teacher_logits is None:
+            return base, None
+        if self.kind == "hard":
+            return base, hard_distillation(taught, teacher_logits)
+        return base, soft_distillation(taught, teacher_logits, self.tau, self.reduction)
+
+    def combine(self, base: Tensor, distillation: Tensor | None) -> Tensor:
+        """The weighted sum of the two terms."""
+        return base if distillation is None else (1 - self.alpha) * base + self.alpha * distillation
+
+
 class DistillationLoss(nn.Module):
     """(1 - alpha) * base criterion on the class head + alpha * the teacher's term on the distillation head.
 
@@ -115,6 +163,9 @@ class DistillationLoss(nn.Module):
         base_criterion: (class logits, labels) -> loss.
         teacher: inputs -> logits (B, K); put in eval mode here and kept out of this module's parameters.
         kind: "none" uses the base criterion alone; "soft" and "hard" add the teacher's term.
+        alpha: weight of the teacher's term.
+        tau: temperature of the soft term.
+        reduction: of the soft term, as `soft_distillation` takes it.
     Raises: ValueError for an unknown kind or reduction, a missing teacher, or alpha and tau out of bounds.
     """
 
@@ -129,20 +180,12 @@ class DistillationLoss(nn.Module):
         reduction: Reduction = "batchmean",
     ) -> None:
         super().__init__()
-        if kind not in ("none", "soft", "hard"):
-            raise ValueError(f"kind {kind!r} is unknown; choose none, soft or hard.")
-        if reduction not in ("batchmean", "numel"):
-            raise ValueError(f"reduction {reduction!r} is unknown; choose batchmean or numel.")
+        self.base_criterion = base_criterion
+        self.terms = DistillationTerms(base_criterion, kind, alpha, tau, reduction)
         if kind != "none" and teacher is None:
             raise ValueError(f"{kind} distillation needs a teacher; give one, or choose kind none.")
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha is a share between 0 and 1, not {alpha}.")
-        if tau <= 0:
-            raise ValueError(f"tau is a temperature above 0, not {tau}.")
-        self.base_criterion = base_criterion
-        self.kind, self.alpha, self.tau, self.reduction = kind, alpha, tau, reduction
         # In a plain tuple nn.Module does not see it: no .train(), no .parameters(), no state dict reaches the teacher.
-        self._teacher: tuple[nn.Module, ...] = (teacher.eval(),) if teacher is not None else ()
+        self._teacher: tuple[nn.Module, ...] = (teacher.eval(),) if teacher is not None and kind != "none" else ()
 
     def forward(self, inputs: Tensor, outputs: Tensor | tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
         """The loss of one batch.
@@ -153,31 +196,9 @@ class DistillationLoss(nn.Module):
                 the logits of a model with a single output.
             labels: (B,), or whatever the base criterion takes.
         """
-        teacher_logits = None if self.kind == "none" else self.teacher_logits(inputs)
-        return self.combine(*self.terms(outputs, labels, teacher_logits))
-
-    def terms(
-        self, outputs: Tensor | tuple[Tensor, Tensor], labels: Tensor, teacher_logits: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """The base loss and the teacher's term, unweighted; the second is None for kind "none"."""
-        class_logits, taught = (outputs, outputs) if isinstance(outputs, Tensor) else outputs
-        base: Tensor = self.base_criterion(class_logits, labels)
-        if teacher_logits is None:
-            return base, None
-        if self.kind == "hard":
-            return base, hard_distillation(taught, teacher_logits)
-        return base, soft_distillation(taught, teacher_logits, self.tau, self.reduction)
-
-    def combine(self, base: Tensor, distillation: Tensor | None) -> Tensor:
-        """The weighted sum of the two terms."""
-        return base if distillation is None else (1 - self.alpha) * base + self.alpha * distillation
-
-    @torch.no_grad()
-    def teacher_logits(self, inputs: Tensor) -> Tensor:
-        """What the teacher says of `inputs`, (B, K), without gradients."""
-        teacher = self._teacher[0]
-        logits: Tensor = teacher(inputs)
-        return logits
+        with torch.no_grad():
+            teacher_logits = self._teacher[0](inputs) if self._teacher else None
+        return self.terms.combine(*self.terms(outputs, labels, teacher_logits))
 
 
 class HardDistillationLoss(DistillationLoss):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.data.mixing import Mix
-from deit_core.distillation import DistillationLoss
+from deit_core.distillation import DistillationTerms
 from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import RunSpec
 from deit_core.training.device import Plan, place
@@ -37,7 +37,7 @@ class TrainStep:
         self.steps_per_epoch = steps_per_epoch
         self.optimizer = build_optimizer(model, spec.optim)
         self.ema = ModelEma(model, spec.optim) if spec.optim.ema != "off" else None
-        self.criterion = build_criterion(spec, teacher)
+        self.terms = build_terms(spec)
         self.plan = Plan()
         self._forward: Callable[[Tensor], Tensor | tuple[Tensor, Tensor]] = model
 
@@ -79,8 +79,8 @@ class TrainStep:
         else:
             num_classes = (outputs[0] if isinstance(outputs, tuple) else outputs).shape[-1]
             targets, labels = mix.targets(labels, num_classes), mix.stronger(labels)
-        base, distillation = self.criterion.terms(outputs, targets, teacher_logits)  # bfloat16 would blur small terms
-        loss = self.criterion.combine(base, distillation)
+        base, distillation = self.terms(outputs, targets, teacher_logits)  # bfloat16 would blur small terms
+        loss = self.terms.combine(base, distillation)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.spec.optim.clip_grad is not None:
@@ -99,10 +99,9 @@ class TrainStep:
         return learning_rate(step, self.spec.optim, self.steps_per_epoch)
 
 
-def build_criterion(spec: RunSpec, teacher: nn.Module | None) -> DistillationLoss:
-    """The loss of a run: smoothed cross-entropy with the true labels, and the teacher's term where there is one."""
-    base = nn.CrossEntropyLoss(label_smoothing=spec.optim.label_smoothing)
-    asked = spec.distillation
+def build_terms(spec: RunSpec) -> DistillationTerms:
+    """The terms of a run's loss: smoothed cross-entropy with the true labels, and the teacher's where there is one."""
+    base, asked = nn.CrossEntropyLoss(label_smoothing=spec.optim.label_smoothing), spec.distillation
     if asked is None:
-        return DistillationLoss(base, None, "none")
-    return DistillationLoss(base, teacher, asked.kind, asked.alpha, asked.tau, reduction=asked.reduction)
+        return DistillationTerms(base, "none")
+    return DistillationTerms(base, asked.kind, asked.alpha, asked.tau, asked.reduction)
