@@ -7,25 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-from dashboard.run_status import family, label
+from dashboard.run_status import label
 from dashboard.state import facts
 from dashboard.text import escape
 from deit_core.analysis import Mismatch, chance_margin, differences, mismatches
 from deit_core.errors import DataError
-from deit_core.runs import Point, Run, Status
+from deit_core.runs import Point, Run
 from deit_core.wording import duration
 
 Columns = dict[str, Sequence[str]]  # of a table, by their titles
-
-
-def newest_pair(runs: Sequence[Run]) -> list[Run]:
-    """The newest completed ViT and DeiT of one experiment, if possible of one seed; `runs` come from the newest on."""
-    completed = [run for run in runs if run.status == Status.COMPLETED and run.experiment_id is not None]
-    for deit in (run for run in completed if family(run) == "DeiT"):
-        vits = [run for run in completed if family(run) == "ViT" and run.experiment_id == deit.experiment_id]
-        if vits:
-            return [next((vit for vit in vits if vit.spec.seed == deit.spec.seed), vits[0]), deit]
-    return []
 
 
 def fairness(first: Run, other: Run) -> list[str]:

@@ -1,14 +1,15 @@
-"""What a run is and does, as pages say it: the words of deit_core.runs.condition, its kind, and a colour.
+"""What a run is and does, as pages say it: the words of deit_core.runs.condition, its kind, its partner, a colour.
 
 Knows no widgets.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
-from deit_core.runs import Run
+from deit_core.runs import Run, Status
 from deit_core.runs.condition import explain, is_live, label, word
 
-__all__ = ["Tone", "explain", "family", "is_live", "label", "tone", "word"]
+__all__ = ["Tone", "explain", "family", "is_live", "label", "newest_pair", "tone", "word"]
 
 _FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
 
@@ -21,6 +22,16 @@ def family(run: Run) -> str:
     if model.family == "torchvision":
         return model.name
     return "DeiT" if model.family == "vit" and model.distilled else _FAMILIES[model.family]
+
+
+def newest_pair(runs: Sequence[Run]) -> list[Run]:
+    """The newest completed ViT and DeiT of one experiment, if possible of one seed; `runs` come from the newest on."""
+    completed = [run for run in runs if run.status == Status.COMPLETED and run.experiment_id is not None]
+    for deit in (run for run in completed if family(run) == "DeiT"):
+        vits = [run for run in completed if family(run) == "ViT" and run.experiment_id == deit.experiment_id]
+        if vits:
+            return [next((vit for vit in vits if vit.spec.seed == deit.spec.seed), vits[0]), deit]
+    return []
 
 
 def tone(word: str) -> Tone:

@@ -43,6 +43,16 @@ class Settings:
             logits_gb=_logits_gb(os.environ.get("DEIT_LOGITS_GB")),
         )
 
+    def environment(self) -> dict[str, str]:
+        """The variables by which `from_env` finds these settings in another process."""
+        return {
+            "DEIT_STORE": self.store_url,
+            "DEIT_RUNS_DIR": str(self.runs_dir),
+            "DEIT_DATA_DIR": str(self.data_dir),
+            "DEIT_WORKERS": str(self.num_workers),
+            "DEIT_LOGITS_GB": str(self.logits_gb),
+        }
+
 
 def sqlite_url(path: Path) -> str:
     """The address of a SQLite file. What an address reads as something else is written there in numbers."""

@@ -61,7 +61,7 @@ def test_they_are_listed_without_a_look_at_data(deit: Command, tmp_path: Path) -
 def test_what_was_measured_here_is_listed(deit: Command, tmp_path: Path) -> None:
     spec, settings = presets.get("imagenet-deit-base"), Settings.from_env(runs_dir=tmp_path / "runs")
     assert "estimate imagenet-deit-base` measures how long it takes here" in " ".join(deit("presets")[1].split())
-    save_estimate(Estimates(settings)._file(spec), Estimate(90_000.0, {}))
+    save_estimate(Estimates(settings).file(spec), Estimate(90_000.0, {}))
     listed = deit("presets")[1]
     assert "About 25 h on this machine." in listed
     assert "estimate imagenet-deit-base`" not in listed

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard.attention import images
 from dashboard.attention.images import Checkpoint
 from dashboard.named import take_named, tell_named
-from dashboard.run_status import family, label
+from dashboard.run_status import label, newest_pair
 from dashboard.state import settings
 from deit_core.catalog import SOURCES
 from deit_core.errors import DeitError
@@ -117,22 +117,18 @@ def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
     return None
 
 
-def _pair(runs: Sequence[Run]) -> tuple[Run, Run | None]:
-    """What is shown at first: the newest completed ViT beside its experiment's DeiT, which differs in nothing else."""
-    completed_first = sorted(runs, key=lambda run: run.status != Status.COMPLETED)
-    for vit in completed_first:
-        for deit in completed_first:
-            together = vit.experiment_id is not None and vit.experiment_id == deit.experiment_id
-            if together and (family(vit), family(deit)) == ("ViT", "DeiT"):
-                return vit, deit
-    return completed_first[0], None
+def _at_first(runs: Sequence[Run]) -> tuple[Run, Run | None]:
+    """What is shown until somebody chooses: the newest pair, else the newest model that has completed."""
+    if pair := newest_pair(runs):
+        return pair[0], pair[1]
+    return min(runs, key=lambda run: run.status != Status.COMPLETED), None
 
 
 def _set_named(runs: Sequence[Run]) -> None:
     """Set the models to those that the address names, and to the first pair where nobody has chosen any."""
     state, ids = st.session_state, {run.id for run in runs}
     named_left, named_right = (take_named(key, runs, _GONE) for key in (_LEFT, _RIGHT))
-    left, right = _pair(runs)
+    left, right = _at_first(runs)
     if named_left is not None:
         state[_LEFT] = named_left[0] if named_left else left.id
         named_right = named_right or []  # an address that names one model shows one

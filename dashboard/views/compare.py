@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard import curves, live, state
-from dashboard.comparison import chance, fairness, newest_pair, result_table, setting_table
+from dashboard.comparison import chance, fairness, result_table, setting_table
 from dashboard.components.live_feed import live_feed
 from dashboard.named import take_named, tell_named
 from dashboard.navigation import link
-from dashboard.run_status import is_live, label
+from dashboard.run_status import is_live, label, newest_pair
 from dashboard.seeds import counterparts, other_seeds, over_seeds
 from dashboard.telling import telling
 from dashboard.text import escape

@@ -1,8 +1,6 @@
 """Commands that start trainings, and tell beforehand what they are and how long they take."""
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -17,13 +15,10 @@ from deit_core.cli.options import (
     print_json,
     read_spec,
 )
-from deit_core.limits import num_cores
-from deit_core.refusals import told
 from deit_core.runs import Status, open_store
-from deit_core.runs.estimates import Estimate, Estimates, save_estimate
-from deit_core.runs.pulse import process_age_s
+from deit_core.runs.estimates import Estimates
+from deit_core.runs.estimator import measure
 from deit_core.settings import Settings
-from deit_core.threads import spin_briefly
 
 
 def list_presets(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
@@ -71,26 +66,11 @@ def estimate(
     changes: SetOption = None,
     data_dir: DataDirOption = None,
     runs_dir: RunsDirOption = None,
-    out: Annotated[Path | None, typer.Option(help="Write the estimate to this file instead.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how long a spec takes on this machine: a few seconds for each of its runs."""
-    settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
-    try:
-        spin_briefly()
-        from deit_core.training.estimate import estimate_durations
-
-        start_s = process_age_s()
-        num_threads = max(1, num_cores() // settings.num_workers)
-        run_s = estimate_durations(read_spec(preset, changes), settings.runs_dir, num_threads, settings.data_dir)
-        found = Estimate(start_s + sum(run_s.values()), run_s)
-    except Exception as error:
-        if out is None:
-            raise
-        found = Estimate(0.0, {}, str(told(error) or error))  # whoever reads the file must not wait for ever
-    if out is not None:
-        save_estimate(out, found)
-    elif as_json:
+    found = measure(read_spec(preset, changes), Settings.from_env(runs_dir=runs_dir, data_dir=data_dir))
+    if as_json:
         print_json(asdict(found))
     else:
         terminal.print_estimate(found)

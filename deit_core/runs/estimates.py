@@ -5,6 +5,7 @@ The page asks and reads; it never waits. Knows no torch.
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -42,7 +43,7 @@ class Estimates:
     def get(self, spec: AnySpec) -> Estimate | None:
         """The estimate, once it has been measured."""
         try:
-            return Estimate(**json.loads(self._file(spec).read_bytes()))
+            return Estimate(**json.loads(self.file(spec).read_bytes()))
         except (FileNotFoundError, ValueError, TypeError):  # not there, or another version's
             return None
 
@@ -55,16 +56,14 @@ class Estimates:
         with self._lock:
             if self.get(spec) is not None or any(child.poll() is None for child in self._measuring.values()):
                 return
-            file = self._file(spec)
+            file = self.file(spec)
             asked = file.with_suffix(".spec.json")
             write_atomically(asked, spec.model_dump_json().encode())
             with file.with_suffix(".log").open("wb") as log:
                 self._measuring = {
                     _key(spec): subprocess.Popen(
-                        [
-                            *(sys.executable, "-m", "deit_core", "estimate", str(asked), "--out", str(file)),
-                            *("--runs-dir", str(self.settings.runs_dir), "--data-dir", str(self.settings.data_dir)),
-                        ],
+                        [sys.executable, "-m", "deit_core.runs.estimator", str(asked), str(file)],
+                        env=os.environ | self.settings.environment(),
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
@@ -82,9 +81,10 @@ class Estimates:
 
     def forget(self, spec: AnySpec) -> None:
         """Drop what was measured, so that it can be measured again."""
-        self._file(spec).unlink(missing_ok=True)
+        self.file(spec).unlink(missing_ok=True)
 
-    def _file(self, spec: AnySpec) -> Path:
+    def file(self, spec: AnySpec) -> Path:
+        """Where the estimate of a spec is kept."""
         return estimates_folder(self.settings.runs_dir) / f"{_key(spec)}.json"
 
 

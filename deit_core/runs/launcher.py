@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -201,12 +202,8 @@ def start_worker(store: Store, settings: Settings, worker_id: str, is_spare: boo
         is_spare: whether it stands by for its first run, torch loaded, for some minutes or until this process ends.
     """
     settings.runs_dir.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {
-        "DEIT_STORE": store.url,
-        "DEIT_RUNS_DIR": str(settings.runs_dir),
-        "DEIT_DATA_DIR": str(settings.data_dir),
-        "DEIT_WORKERS": str(settings.num_workers),
-        "DEIT_LOGITS_GB": str(settings.logits_gb),
+    environment = os.environ | replace(settings, store_url=store.url).environment()
+    environment |= {
         WORKER_ID_VARIABLE: worker_id,
         SPARE_VARIABLE: str(os.getpid()) if is_spare else "",
     }

@@ -51,7 +51,6 @@ COMMANDS: dict[str, tuple[Make, ...]] = {
     "submit PATH": ANY,
     "submit smoke --runs-dir PATH": INSTEAD_OF_A_FOLDER,
     "estimate PATH": ANY,
-    "estimate smoke --set data.source=folder --set data.path=nowhere --out PATH": INSTEAD_OF_A_FILE,
     "estimate smoke --set data.source=folder --set data.path=PATH": ANY,
     "runs --runs-dir PATH": INSTEAD_OF_A_FOLDER,
     "show PATH": ANY,

@@ -1,0 +1,45 @@
+"""Measures how long a spec takes: for the command, and as the process of its own that `Estimates` starts.
+
+Knows specs and settings; of training only what it asks to be measured.
+"""
+
+import sys
+import traceback
+from pathlib import Path
+
+from deit_core.limits import num_cores
+from deit_core.refusals import told
+from deit_core.runs.estimates import Estimate, save_estimate
+from deit_core.runs.pulse import process_age_s
+from deit_core.settings import Settings
+from deit_core.spec import AnySpec, load_spec
+from deit_core.threads import spin_briefly
+
+
+def measure(spec: AnySpec, settings: Settings) -> Estimate:
+    """Seconds for a spec on this machine, the start of a process included.
+
+    Raises: DeitError where a teacher, a folder of images, or the device that is asked for, is not there.
+    """
+    spin_briefly()
+    from deit_core.training.estimate import estimate_durations
+
+    start_s = process_age_s()
+    num_threads = max(1, num_cores() // settings.num_workers)
+    run_s = estimate_durations(spec, settings.runs_dir, num_threads, settings.data_dir)
+    return Estimate(start_s + sum(run_s.values()), run_s)
+
+
+def main() -> None:
+    """Measure the spec in the first file, and write the estimate into the second, also where it cannot be made."""
+    asked, out = map(Path, sys.argv[1:])
+    try:
+        found = measure(load_spec(asked.read_bytes()), Settings.from_env())
+    except Exception as error:
+        traceback.print_exc()
+        found = Estimate(0.0, {}, str(told(error) or error))  # whoever reads the file must not wait for ever
+    save_estimate(out, found)
+
+
+if __name__ == "__main__":
+    main()
