@@ -172,7 +172,6 @@ def sealed(tmp_path: Path) -> Iterator[Path]:
         "report --out PATH/results.md",
         "export RUN --format pt --out PATH/model.pt",
         "rollout RUN image.png --out PATH",
-        "estimate smoke --set data.source=folder --set data.path=nowhere --out PATH/estimate.json",
         "data mnist --data-dir PATH",
         "import images.zip --data-dir PATH",
     ],
