@@ -14,7 +14,7 @@ import typer
 
 from benchmarks import contention, end_to_end, limits, page, rollout, slider, store, training
 from benchmarks.guard import end_with_me
-from deit_core.limits import num_cores
+from deit_core.machine.limits import num_cores
 
 RESULTS = Path(__file__).parent / "results"
 BENCHMARKS: dict[str, Callable[[bool], Iterable[dict[str, object]]]] = {

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 
-from deit_core.limits import num_cores
+from deit_core.machine.limits import num_cores
 
 SETTINGS = {
     "default": {},

@@ -20,7 +20,7 @@ from benchmarks.dashboard import Dashboard, launch_chromium, serve, store_url
 from benchmarks.timing import median_ratio
 from deit_core import presets
 from deit_core.events import RunStarted, StepDone
-from deit_core.limits import num_cores
+from deit_core.machine.limits import num_cores
 from deit_core.runs import Run, Status, Store, enqueue, open_store
 from deit_core.runs.launcher import start_worker
 from deit_core.runs.recorder import Recorder

@@ -16,7 +16,7 @@ from dashboard.navigation import load_pages, paths
 
 
 async def _listen(websocket: WebSocket) -> None:
-    from dashboard.live import listen  # and with it the store
+    from dashboard.live.server import listen
 
     await listen(websocket)
 

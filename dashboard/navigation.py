@@ -32,7 +32,7 @@ def page(url_path: str) -> st.Page:
 
 def show(url_path: str) -> None:
     """Draw the page at this path, or the sentence on why that cannot be."""
-    view = import_module(f"dashboard.views.{url_path}")
+    view = import_module(f"dashboard.views.{url_path}.page")
     with telling(), address.followed(url_path):
         import_module("dashboard.missing").tell_moved()
         view.render()
@@ -52,7 +52,7 @@ def load_pages() -> None:
     import_module("dashboard.state")
     time.sleep(_FIRST_PAINT_S)
     for url_path in _PAGES:
-        import_module(f"dashboard.views.{url_path}")
+        import_module(f"dashboard.views.{url_path}.page")
     import_module("pandas")  # comes with the first table or component
 
 

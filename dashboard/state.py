@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from deit_core.catalog import SourceFacts, SourceName
-from deit_core.facts import facts_of, folder_facts
-from deit_core.folders import ImageFolder, find_folder, list_folder
+from deit_core.image_folders import ImageFolder, find_folder, list_folder
+from deit_core.image_folders.facts import facts_of, folder_facts
 from deit_core.runs import LocalLauncher, Point, Run, Store, open_store
 from deit_core.settings import Settings
 from deit_core.spec import DataSpec

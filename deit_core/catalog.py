@@ -41,7 +41,7 @@ willow_tree wolf woman worm
 # Per channel, of pixels in [0, 1]: what models of ImageNet were trained with unless something says otherwise.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-# Of "folder" deit_core.facts reads what is asked.
+# Of "folder" deit_core.image_folders.facts reads what is asked.
 SOURCES: dict[SourceName, SourceFacts] = {
     "fashion-mnist": SourceFacts(
         title="Fashion-MNIST",

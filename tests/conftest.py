@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks.guard import end_with_me
 from deit_core import presets
+from deit_core.machine.threads import spin_briefly
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
-from deit_core.threads import spin_briefly
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of as many as there are cores
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -107,7 +107,7 @@ def test_a_missing_data_set_is_one_sentence(
 ) -> None:
     """In this process, so that the system's copy and the mirror can be taken away."""
     from deit_core import cli
-    from deit_core.data import published
+    from deit_core.data.sources import downloads as published
     from deit_core.torchvision_ops import torchvision
 
     monkeypatch.setattr(published, "SYSTEM_FASHION_MNIST", tmp_path / "none")

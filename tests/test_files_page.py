@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from deit_core.folders.formats import FORMATS as IMAGE_FORMATS
-from deit_core.folders.layout import DOCUMENT_ENDINGS, PART_FORMS, PART_NAMES
-from deit_core.folders.listing import SYSTEM_NAMES
-from deit_core.models.config_fields import CONFIGS, Field
-from deit_core.models.formats import FORMATS
+from deit_core.image_folders.image_formats import FORMATS as IMAGE_FORMATS
+from deit_core.image_folders.listing import SYSTEM_NAMES
+from deit_core.image_folders.parts import DOCUMENT_ENDINGS, PART_FORMS, PART_NAMES
+from deit_core.models.foreign.config_fields import CONFIGS, Field
+from deit_core.models.foreign.formats import FORMATS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "files.md").read_text()
 

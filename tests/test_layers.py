@@ -60,13 +60,13 @@ def test_dashboard_knows_no_tensors_and_no_sql(file: Path) -> None:
     "code",
     [
         "import deit_core.runs",
-        "import deit_core.spec, deit_core.facts, deit_core.presets, deit_core.events, deit_core.runs.store, "
-        "deit_core.runs.launcher",
+        "import deit_core.spec, deit_core.image_folders.facts, deit_core.presets, deit_core.events",
+        "import deit_core.runs.store, deit_core.runs.launcher",
         "import deit_core.cli",
         "from streamlit.testing.v1 import AppTest; a = AppTest.from_file('dashboard/frame.py').run(timeout=600); "
         "assert not a.exception, a.exception",
     ],
-    ids=["runs", "plain-data", "command-line", "first-paint"],
+    ids=["runs", "plain-data", "store", "command-line", "first-paint"],
 )
 def test_torch_is_not_loaded_by(code: str, tmp_path: Path) -> None:
     check = f"{code}\nimport sys\nassert 'torch' not in sys.modules and 'torchvision' not in sys.modules"

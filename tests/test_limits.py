@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deit_core.limits import num_cores, total_memory
+from deit_core.machine.limits import num_cores, total_memory
 
 ALL_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 ALL_MEMORY = psutil.virtual_memory().total

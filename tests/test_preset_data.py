@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from deit_core import cli, presets
-from deit_core.data.idx import FILES
+from deit_core.data.sources.idx import FILES
 from deit_core.runs.estimates import Estimate, Estimates, save_estimate
 from deit_core.settings import Settings
 from deit_core.spec import members

@@ -4,7 +4,7 @@ import pytest
 
 from deit_core.errors import SpecError
 from deit_core.models import VisionTransformer
-from deit_core.variants import VARIANTS, vit_variant
+from deit_core.presets.variants import VARIANTS, vit_variant
 
 
 @pytest.mark.parametrize(

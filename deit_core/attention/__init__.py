@@ -3,17 +3,8 @@
 Works on tensors; knows nothing of runs, pages or training.
 """
 
-from deit_core.attention.audit import Audit, audit
-from deit_core.attention.discard import RATIOS, discard_links, thresholds
-from deit_core.attention.example import WorkedExample, worked_example
-from deit_core.attention.faithfulness import Curves, Faithfulness, faithfulness
-from deit_core.attention.film import encode_gif, encode_mp4
-from deit_core.attention.fusion import fuse_heads
-from deit_core.attention.gradcam import grad_cam
-from deit_core.attention.heads import head_maps
-from deit_core.attention.look import Look, look
-from deit_core.attention.methods import METHODS, Explain, Method
-from deit_core.attention.overlay import (
+from deit_core.attention.drawing.film import encode_gif, encode_mp4
+from deit_core.attention.drawing.overlay import (
     INTERPOLATIONS,
     colour_table,
     colourise,
@@ -21,12 +12,26 @@ from deit_core.attention.overlay import (
     shared_vmax,
     times_uniform,
 )
-from deit_core.attention.prepared import PatchMap, PreparedRollout
-from deit_core.attention.query import QUERIES, query_weights
-from deit_core.attention.randomisation import Randomised, randomisation_check
-from deit_core.attention.relevance import attention_relevance, attention_rollout, class_attention, gradient_rollout
-from deit_core.attention.rollout import Rollout, rollout, rollout_matrix, rollout_sweep
-from deit_core.attention.sheet import Bar, contact_sheet, encode_npz, encode_png
+from deit_core.attention.drawing.sheet import Bar, contact_sheet, encode_npz, encode_png
+from deit_core.attention.flow.audit import Audit, audit
+from deit_core.attention.flow.discard import RATIOS, discard_links, thresholds
+from deit_core.attention.flow.fusion import fuse_heads
+from deit_core.attention.flow.head_maps import head_maps
+from deit_core.attention.flow.prepared import PatchMap, PreparedRollout
+from deit_core.attention.flow.query import QUERIES, query_weights
+from deit_core.attention.flow.rollout import Rollout, rollout, rollout_matrix, rollout_sweep
+from deit_core.attention.flow.worked_example import WorkedExample, worked_example
+from deit_core.attention.look import Look, look
+from deit_core.attention.methods.faithfulness import Curves, Faithfulness, faithfulness
+from deit_core.attention.methods.gradcam import grad_cam
+from deit_core.attention.methods.randomisation import Randomised, randomisation_check
+from deit_core.attention.methods.relevance import (
+    attention_relevance,
+    attention_rollout,
+    class_attention,
+    gradient_rollout,
+)
+from deit_core.attention.methods.table import METHODS, Explain, Method
 from deit_core.attention.viewer import Viewer
 from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, REPLACEMENTS, ROW_NORMS, SCOPES, SIGNED_MAPS
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deit_core.attention.explain import check_logits, to_transformer
+from deit_core.attention.methods.explain import check_logits, to_transformer
 from deit_core.errors import DeitError
 from deit_core.models import Reading
 from deit_core.models.vit import mean_of_heads

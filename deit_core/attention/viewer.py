@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deit_core.attention.explain import check_logits
-from deit_core.attention.faithfulness import Faithfulness, faithfulness
+from deit_core.attention.flow.query import Query
 from deit_core.attention.look import Look, look
-from deit_core.attention.methods import Explain
-from deit_core.attention.query import Query
-from deit_core.attention.randomisation import Randomised, randomisation_check
+from deit_core.attention.methods.explain import check_logits
+from deit_core.attention.methods.faithfulness import Faithfulness, faithfulness
+from deit_core.attention.methods.randomisation import Randomised, randomisation_check
+from deit_core.attention.methods.table import Explain
 from deit_core.models import Reading, VisionTransformer, is_foreign, load_checkpoint, load_foreign_reading, read_card
 
 Pixels = NDArray[np.uint8]

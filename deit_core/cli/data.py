@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from deit_core.archives import import_zip, list_zip, open_zip
 from deit_core.catalog import SOURCES
 from deit_core.cli.options import DataDirOption, JsonOption, print_json
+from deit_core.cli.terminal import print_listing, print_reading
 from deit_core.errors import DataError
-from deit_core.folders import ImageFolder, find_folder, list_folder, unreadable
+from deit_core.image_folders import ImageFolder, find_folder, list_folder, unreadable
+from deit_core.image_folders.archives import import_zip, list_zip, open_zip
 from deit_core.settings import Settings
-from deit_core.terminal import print_listing, print_reading
 
 
 def describe_data(
@@ -61,8 +61,8 @@ def import_images(
 
 def _look_into(name: str, home: Path | None, *, as_json: bool) -> tuple[ImageFolder, tuple[str, ...]]:
     """What a folder or a zip holds by its names, and what there is to say of its content."""
-    from deit_core.data.contents import content_warnings
-    from deit_core.data.reading import silently
+    from deit_core.data.sources.contents import content_warnings
+    from deit_core.data.sources.progress import silently
 
     path, tell = find_folder(name, Path()), silently if as_json else print_reading
     try:

@@ -11,7 +11,7 @@ from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, ROW_NORMS, SCOPES
 from deit_core.cli.options import JsonOption, RunsDirOption, print_json
 from deit_core.errors import CheckpointError, RunError
 from deit_core.files import is_there
-from deit_core.folders import ALL_FORMATS
+from deit_core.image_folders import ALL_FORMATS
 from deit_core.layout import run_folder
 from deit_core.runs import open_store
 from deit_core.settings import Settings
@@ -73,8 +73,8 @@ def rollout(
     runs_dir: RunsDirOption = None,
 ) -> None:
     """Draw what a model looks at in image files, without a browser; the settings are in the files."""
-    from deit_core.attention.drawing import Drawing
-    from deit_core.attention.pictures import draw_pictures
+    from deit_core.attention.drawing.picture_files import draw_pictures
+    from deit_core.attention.drawing.views import Drawing
 
     drawing = Drawing(
         method=method,

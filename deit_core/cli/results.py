@@ -56,7 +56,7 @@ def report(
     runs_dir: RunsDirOption = None,
 ) -> None:
     """Write a page on what experiments gave: mean and spread over seeds, paired differences, how to repeat them."""
-    from deit_core.report import write_report
+    from deit_core.results import write_report
 
     launcher = open_launcher(runs_dir, data_dir)
     launcher.tend()

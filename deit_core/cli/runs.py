@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deit_core import terminal
+from deit_core.cli import terminal
 from deit_core.cli.options import DataDirOption, JsonOption, RunArgument, RunsDirOption, open_launcher, print_json
 from deit_core.layout import RunFiles, run_folder
 from deit_core.runs import Run, Status, waiting_for

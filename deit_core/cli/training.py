@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 import typer
 
-from deit_core import presets, terminal
+from deit_core import presets
+from deit_core.cli import terminal
 from deit_core.cli.options import (
     DataDirOption,
     JsonOption,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deit_core.data.mixing import Mix, draw_mixes, mix
-from deit_core.data.pipeline import EpochViews, to_pixels
+from deit_core.data.augment.epoch_views import EpochViews, to_pixels
+from deit_core.data.augment.mixup import Mix, draw_mixes, mix
 from deit_core.data.splits import Split
 from deit_core.data.supply import in_order, supply
 from deit_core.randomness import Purpose, counter_seed

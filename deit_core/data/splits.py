@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
-from deit_core.data.findings import FINDINGS, key_of, remembered
-from deit_core.data.folder import open_source
-from deit_core.data.folder_images import FolderImages
-from deit_core.data.reading import Tell, silently, told
-from deit_core.data.resizing import resize
-from deit_core.data.sources import Source
-from deit_core.data.stratified import stratified_split, stratified_subset
+from deit_core.data.sources.findings import FINDINGS, key_of, remembered
+from deit_core.data.sources.folder import open_source
+from deit_core.data.sources.folder_images import FolderImages
+from deit_core.data.sources.named import Source
+from deit_core.data.sources.progress import Tell, silently, told
+from deit_core.data.sources.resizing import resize
+from deit_core.data.sources.stratified import stratified_split, stratified_subset
 from deit_core.data.supply import in_order
 from deit_core.errors import DataError, SpecError
-from deit_core.limits import total_memory
+from deit_core.machine.limits import total_memory
 from deit_core.spec import DataSpec
 
 _MEMORY_SHARE = 0.5

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deit_core.data.augment import pad
-from deit_core.data.folder_images import FolderImages
+from deit_core.data.augment.crop_and_flip import pad
+from deit_core.data.sources.folder_images import FolderImages
 
 
 class Supply(Protocol):

@@ -2,10 +2,10 @@
 
 from deit_core.models.build import build_model, build_student, build_teacher, input_statistics
 from deit_core.models.cnn import ResNet9
-from deit_core.models.foreign import load_foreign
-from deit_core.models.foreign_model import load_foreign_reading
+from deit_core.models.foreign.foreign_model import load_foreign_reading
+from deit_core.models.foreign.positions import resample_pos_embed
+from deit_core.models.foreign.vit_files import load_foreign
 from deit_core.models.initial import find_checkpoint, hash_checkpoint, initialise
-from deit_core.models.positions import resample_pos_embed
 from deit_core.models.reading import FileReading, Reading
 from deit_core.models.teachers import find_teacher, load_teacher, teacher_model
 from deit_core.models.vit import VisionTransformer

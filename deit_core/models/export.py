@@ -9,7 +9,7 @@ from safetensors.torch import save
 
 from deit_core.errors import CheckpointError
 from deit_core.files import write_atomically
-from deit_core.models.state_dicts import NOTE
+from deit_core.models.foreign.state_dicts import NOTE
 from deit_core.models.weights import load_checkpoint, read_card
 
 Format = Literal["pt", "safetensors", "onnx"]

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from deit_core.errors import CheckpointError
 from deit_core.files import is_there
 from deit_core.layout import RunFiles, run_folder
-from deit_core.models.foreign import read_vit
-from deit_core.models.published import NUM_HEADS, Published
-from deit_core.models.state_dicts import parts_of, read_state_dict
-from deit_core.models.transfer import transfer
+from deit_core.models.foreign.published import NUM_HEADS, Published
+from deit_core.models.foreign.state_dicts import parts_of, read_state_dict
+from deit_core.models.foreign.transfer import transfer
+from deit_core.models.foreign.vit_files import read_vit
 from deit_core.models.vit import VisionTransformer
 from deit_core.models.weights import ModelCard, is_foreign, read_card, weights_file
 from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec

@@ -8,7 +8,7 @@ from deit_core.distillation import DistillationTeacher
 from deit_core.errors import CheckpointError, spec_error
 from deit_core.files import is_there
 from deit_core.layout import run_folder
-from deit_core.models.foreign_teacher import class_order, load_foreign_teacher, spec_of
+from deit_core.models.foreign.foreign_teacher import class_order, load_foreign_teacher, spec_of
 from deit_core.models.weights import is_foreign, load_checkpoint, read_card
 from deit_core.spec import DataSpec, ModelSpec
 

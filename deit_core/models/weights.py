@@ -16,10 +16,10 @@ from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
 from deit_core.files import write_atomically
 from deit_core.models.build import build_model
-from deit_core.models.formats import recognise, weights_in
-from deit_core.models.published import Published
+from deit_core.models.foreign.formats import recognise, weights_in
+from deit_core.models.foreign.published import Published
+from deit_core.models.foreign.state_dicts import read_metadata, read_state_dict
 from deit_core.models.reading import Reading
-from deit_core.models.state_dicts import read_metadata, read_state_dict
 from deit_core.spec import DataSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec
 
 _HEADER = "deit_lab"

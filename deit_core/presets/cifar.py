@@ -1,8 +1,8 @@
 """Presets on CIFAR-10, with ViTs sized for its 32 pixels."""
 
 from deit_core.presets.trio import teacher_and_students
+from deit_core.presets.variants import vit_variant
 from deit_core.spec import AugmentSpec, DataSpec, ExperimentSpec, OptimSpec, ResNet9Spec, VisionTransformerSpec
-from deit_core.variants import vit_variant
 
 _SHIFTS = AugmentSpec(crop_padding=4, horizontal_flip=True)  # what DeiT does to images of 32 px and less
 

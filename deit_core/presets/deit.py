@@ -6,8 +6,8 @@ Knows names of files that Facebook publishes; nothing of whether they are here.
 from typing import Literal
 
 from deit_core.presets.trio import students, teacher_and_students
+from deit_core.presets.variants import VARIANTS, vit_variant
 from deit_core.spec import AugmentSpec, DataSpec, ExperimentSpec, OptimSpec, TorchvisionSpec, VisionTransformerSpec
-from deit_core.variants import VARIANTS, vit_variant
 
 Size = Literal["tiny", "small", "base"]
 

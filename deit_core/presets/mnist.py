@@ -1,8 +1,8 @@
 """The preset of the DeiT-on-MNIST notebook."""
 
 from deit_core.presets.trio import teacher_and_students
+from deit_core.presets.variants import VARIANTS, vit_variant
 from deit_core.spec import AugmentSpec, DataSpec, DistillationSpec, ExperimentSpec, OptimSpec, TorchvisionSpec
-from deit_core.variants import VARIANTS, vit_variant
 
 
 def mnist_soft_resnet50() -> ExperimentSpec:

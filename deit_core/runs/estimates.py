@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deit_core.files import write_atomically
 from deit_core.layout import estimates_folder
-from deit_core.limits import num_cores
+from deit_core.machine.limits import num_cores
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, trainings
 

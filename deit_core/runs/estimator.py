@@ -7,13 +7,13 @@ import sys
 import traceback
 from pathlib import Path
 
-from deit_core.limits import num_cores
+from deit_core.machine.limits import num_cores
+from deit_core.machine.threads import spin_briefly
 from deit_core.refusals import told
 from deit_core.runs.estimates import Estimate, save_estimate
 from deit_core.runs.pulse import process_age_s
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, load_spec
-from deit_core.threads import spin_briefly
 
 
 def measure(spec: AnySpec, settings: Settings) -> Estimate:

@@ -8,8 +8,8 @@ from deit_core.errors import RunError
 from deit_core.files import write_atomically
 from deit_core.layout import run_folder
 from deit_core.models import load_checkpoint, read_card
-from deit_core.models.describe import model_card, role
 from deit_core.models.export import export_checkpoint
+from deit_core.results.model_card import model_card, role
 from deit_core.runs.records import Run
 from deit_core.runs.store import Store
 

@@ -9,10 +9,10 @@ from importlib import import_module
 
 import psutil
 
-from deit_core.machine import describe_machine
+from deit_core.machine.description import describe_machine
+from deit_core.machine.threads import spin_briefly
 from deit_core.runs import queue
 from deit_core.runs.store import Store
-from deit_core.threads import spin_briefly
 
 WAIT_S = 600.0
 _POLL_S = 0.25

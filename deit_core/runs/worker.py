@@ -20,7 +20,8 @@ from typing import Any
 from deit_core.errors import DeitError, RunError, StoreError
 from deit_core.events import Event, Reading, RunFailed, RunFinished
 from deit_core.layout import RunFiles, run_folder
-from deit_core.limits import num_cores
+from deit_core.machine.limits import num_cores
+from deit_core.machine.threads import spin_briefly
 from deit_core.refusals import told
 from deit_core.runs import queue
 from deit_core.runs.database import gone
@@ -32,7 +33,6 @@ from deit_core.runs.spare import stand_by
 from deit_core.runs.store import Store, open_store
 from deit_core.runs.writer import patiently
 from deit_core.settings import Settings
-from deit_core.threads import spin_briefly
 
 log = logging.getLogger("deit_core.worker")
 

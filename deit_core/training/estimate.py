@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from deit_core.catalog import SourceFacts
 from deit_core.data.splits import too_few
 from deit_core.distillation import DistillationTeacher
-from deit_core.facts import facts_of
+from deit_core.image_folders.facts import facts_of
 from deit_core.layout import plans_folder
 from deit_core.models import build_model, find_teacher, is_foreign, load_teacher, read_card
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members

@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from deit_core.data.reading import Tell, silently
+from deit_core.data.sources.progress import Tell, silently
 from deit_core.errors import ResourceError
 from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.models import VisionTransformer, load_checkpoint
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 from deit_core.training.device import place
-from deit_core.training.fusion import evaluate_trained_fusion
+from deit_core.training.late_fusion import evaluate_trained_fusion
 from deit_core.training.measures import Group
 from deit_core.training.memory import fitting_batch_size, is_out_of_memory, out_of_memory, release
 from deit_core.training.session import Session

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.data import TrainBatches, load_data
-from deit_core.data.reading import Tell
+from deit_core.data.sources.progress import Tell
 from deit_core.data.splits import memory_for_images
 from deit_core.errors import RunError
 from deit_core.events import CheckpointSaved
 from deit_core.layout import plans_folder, teacher_logits_folder
-from deit_core.machine import describe_machine
+from deit_core.machine.description import describe_machine
 from deit_core.models import (
     ModelCard,
     build_model,

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deit_core.data.mixing import Mix
+from deit_core.data.augment.mixup import Mix
 from deit_core.distillation import DistillationTerms
 from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import RunSpec

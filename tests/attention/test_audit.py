@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from deit_core.attention import ROW_NORMS, SCOPES, fuse_heads, query_weights, rollout, rollout_matrix
-from deit_core.attention.audit import audit
+from deit_core.attention.flow.audit import audit
 
 examples = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from deit_core.attention import rollout
-from deit_core.attention.example import TOKENS, WorkedExample, worked_example
+from deit_core.attention.flow.worked_example import TOKENS, WorkedExample, worked_example
 
 CASES: list[dict[str, Any]] = [
     {},

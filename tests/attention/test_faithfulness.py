@@ -10,8 +10,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from deit_core import torchvision_ops  # noqa: F401  # its import is slow: not part of a test's time
-from deit_core.attention.faithfulness import Curves, Faithfulness, faithfulness
-from deit_core.attention.orders import centre_prior, random_orders, relevance_order
+from deit_core.attention.methods.faithfulness import Curves, Faithfulness, faithfulness
+from deit_core.attention.methods.orders import centre_prior, random_orders, relevance_order
 from deit_core.catalog import REPLACEMENTS
 from deit_core.models import ResNet9, VisionTransformer
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from deit_core.attention import film, overlay
-from deit_core.attention.film import encode_gif, encode_mp4
-from deit_core.attention.overlay import Picture
+from deit_core.attention import overlay
+from deit_core.attention.drawing import film
+from deit_core.attention.drawing.film import encode_gif, encode_mp4
+from deit_core.attention.drawing.overlay import Picture
 
 HEIGHT, WIDTH = 48, 64
 

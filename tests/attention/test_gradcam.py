@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from deit_core import torchvision_ops  # noqa: F401  # before pytorch_grad_cam, which imports torchvision
-from deit_core.attention.gradcam import grad_cam
+from deit_core.attention.methods.gradcam import grad_cam
 from deit_core.models import ResNet9, VisionTransformer
 from deit_core.models.cnn import STRIDES
 from deit_core.models.torchvision_classifier import TorchvisionClassifier

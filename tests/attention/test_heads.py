@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from deit_core.attention.heads import head_maps
-from deit_core.attention.rollout import rollout
+from deit_core.attention.flow.head_maps import head_maps
+from deit_core.attention.flow.rollout import rollout
 from deit_core.models import VisionTransformer
 
 L, B, H = 2, 3, 4

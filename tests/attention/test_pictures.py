@@ -12,10 +12,10 @@ from PIL import Image
 
 from deit_core import presets
 from deit_core.attention import PreparedRollout, Viewer
-from deit_core.attention.drawing import VIEWS, Drawing
-from deit_core.attention.pictures import Drawn, draw_pictures, find_images
+from deit_core.attention.drawing.picture_files import Drawn, draw_pictures, find_images
+from deit_core.attention.drawing.views import VIEWS, Drawing
 from deit_core.catalog import METHODS, SOURCES
-from deit_core.data.inputs import decode_image, fit_image
+from deit_core.data.sources.decoding import decode_image, fit_image
 from deit_core.errors import DataError
 from deit_core.models import ModelCard, build_model, read_card, save_weights
 from deit_core.spec import RunSpec

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from deit_core.attention import rollout
-from deit_core.attention.randomisation import randomisation_check, rank_correlation
+from deit_core.attention.methods.randomisation import randomisation_check, rank_correlation
 from deit_core.models import ResNet9, VisionTransformer
 
 DEPTH = 3

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deit_core.attention.methods import METHODS
-from deit_core.attention.relevance import (
+from deit_core.attention.flow.rollout import rollout, rollout_matrix
+from deit_core.attention.methods.relevance import (
     attention_relevance,
     attention_rollout,
     class_attention,
     gradient_rollout,
 )
-from deit_core.attention.rollout import rollout, rollout_matrix
+from deit_core.attention.methods.table import METHODS
 from deit_core.models import ResNet9, VisionTransformer
 
 Explain = Callable[..., Tensor]

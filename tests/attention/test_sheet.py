@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from deit_core.attention import colour_table
-from deit_core.attention.sheet import Bar, contact_sheet, encode_npz, encode_png
+from deit_core.attention.drawing.sheet import Bar, contact_sheet, encode_npz, encode_png
 
 WHITE = 255
 

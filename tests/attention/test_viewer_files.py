@@ -14,9 +14,9 @@ from torch import nn
 
 from deit_core import torchvision_ops  # noqa: F401  # before timm, which imports torchvision
 from deit_core.attention import Viewer
-from deit_core.attention.drawing import Drawing
-from deit_core.attention.pictures import draw_pictures
-from deit_core.data.inputs import fit_image
+from deit_core.attention.drawing.picture_files import draw_pictures
+from deit_core.attention.drawing.views import Drawing
+from deit_core.data.sources.decoding import fit_image
 from deit_core.models import FileReading, ModelCard, build_model, input_statistics, save_weights
 from deit_core.models.export import Format, export_checkpoint
 from deit_core.presets import digits_quick

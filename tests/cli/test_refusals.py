@@ -181,6 +181,6 @@ def test_a_folder_that_may_not_be_written_is_named(words: str, deit: Program, ru
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback(deit: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deit_core.terminal.print_presets", None)
+    monkeypatch.setattr("deit_core.cli.terminal.print_presets", None)
     with pytest.raises(TypeError):
         deit("presets")

@@ -15,10 +15,10 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
-from dashboard.attention import images, save
+from dashboard.views.attention import images, save
 from deit_core import presets
 from deit_core.catalog import METHODS, SOURCES
-from deit_core.data import published
+from deit_core.data.sources import downloads as published
 from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
 from deit_core.runs import Status, Store, enqueue

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.attention.models import Choice, best_file, teacher_of
+from dashboard.views.attention.model_choice import Choice, best_file, teacher_of
 from deit_core import presets
 from deit_core.runs import Store, enqueue
 from deit_core.spec import RunSpec

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import state, uploads
+from dashboard import state
+from dashboard.views.data import uploads
 from deit_core.data import splits
 from deit_core.errors import DataError
 

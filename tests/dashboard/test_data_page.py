@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import download
-from deit_core.data import preview, published, splits
+from dashboard.views.data import download
+from deit_core.data import preview, splits
+from deit_core.data.sources import downloads as published
 
 RunPage = Callable[..., AppTest]
 

@@ -10,7 +10,8 @@ from starlette.routing import WebSocketRoute
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from dashboard import live, state
+from dashboard import state
+from dashboard.live import server as live
 from dashboard.run_status import label
 from deit_core.presets import smoke
 from deit_core.runs import Store, enqueue, open_store

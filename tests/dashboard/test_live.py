@@ -9,7 +9,8 @@ from starlette.routing import WebSocketRoute
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from dashboard import live, state
+from dashboard import state
+from dashboard.live import server as live
 from dashboard.run_status import explain
 from deit_core.runs import Status, Store
 

@@ -241,7 +241,7 @@ def test_pages_load_neither_torch_nor_pandas() -> None:
     code = (
         "import sys; from dashboard import views; from pkgutil import resolve_name, walk_packages;"
         "[resolve_name(page.name) for page in walk_packages(views.__path__, 'dashboard.views.')];"
-        "assert 'dashboard.views.runs' in sys.modules;"
+        "assert 'dashboard.views.runs.page' in sys.modules;"
         "sys.exit(bool({'torch', 'pandas'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -253,7 +253,7 @@ def test_the_title_and_the_filter_are_drawn_before_what_imports_pandas(
     def mount(*_: object, **__: object) -> None:  # imports pandas in a browser, and in an AppTest does nothing
         raise RuntimeError
 
-    for place in ("dashboard.views.runs.live_feed", "dashboard.curves.live_chart"):
+    for place in ("dashboard.views.runs.page.live_feed", "dashboard.curves.live_chart"):
         monkeypatch.setattr(place, mount)
     page = run_page("runs")
     assert page.exception

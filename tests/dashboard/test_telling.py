@@ -111,7 +111,7 @@ def test_what_a_button_could_not_do_is_told(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_mistake_of_the_program_keeps_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.views.runs.store", None)
+    monkeypatch.setattr("dashboard.views.runs.page.store", None)
     page = open_page("runs")
     assert not page.error
     assert len(page.exception) == 1

@@ -49,7 +49,7 @@ def estimates(monkeypatch: pytest.MonkeyPatch) -> type[FakeEstimates]:
     class Estimates(FakeEstimates):
         pass
 
-    monkeypatch.setattr("dashboard.estimate.Estimates", Estimates)
+    monkeypatch.setattr("dashboard.views.train.duration.Estimates", Estimates)
     return Estimates
 
 

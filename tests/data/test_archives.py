@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from test_folder import CLASSES, write_images
 
-from deit_core import archives
-from deit_core.archives import import_zip, imported
 from deit_core.data import load_data
 from deit_core.errors import DataError
-from deit_core.facts import facts_of
+from deit_core.image_folders import archives
+from deit_core.image_folders.archives import import_zip, imported
+from deit_core.image_folders.facts import facts_of
 from deit_core.spec import DataSpec
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from deit_core.data import Split, TrainBatches, eval_batches
-from deit_core.data.augment import crop, draw_views, pad
+from deit_core.data.augment.crop_and_flip import crop, draw_views, pad
 from deit_core.spec import AugmentSpec
 
 CPU = torch.device("cpu")

@@ -11,13 +11,14 @@ from PIL import Image
 from test_findings import age
 from test_folder import spec_of, write_images
 
-from deit_core.archives import ZippedFiles
-from deit_core.data import contents, load_data, load_source, open_source
-from deit_core.data.contents import content_warnings
-from deit_core.data.findings import FINDINGS
-from deit_core.data.reading import silently
+from deit_core.data import load_data, load_source, open_source
+from deit_core.data.sources import contents
+from deit_core.data.sources.contents import content_warnings
+from deit_core.data.sources.findings import FINDINGS
+from deit_core.data.sources.progress import silently
 from deit_core.events import Reading, RunStarted
-from deit_core.folders import list_folder
+from deit_core.image_folders import list_folder
+from deit_core.image_folders.archives import ZippedFiles
 from deit_core.spec import RunSpec, replace
 from deit_core.training import train
 
@@ -144,7 +145,9 @@ def test_runs_know_that_images_of_fewer_bits_than_sixteen_are_read_otherwise_tha
     plain = {highest: opened(highest) for highest in (65535, 4095)}
     contents_of = contents.find_contents
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("deit_core.data.folder.find_contents", lambda *asked: contents_of(*asked)._replace(deep={}))
+        patch.setattr(
+            "deit_core.data.sources.folder.find_contents", lambda *asked: contents_of(*asked)._replace(deep={})
+        )
         assert opened(65535) == plain[65535]
         assert opened(4095) != plain[4095]
 
@@ -172,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_left_to_whoever_reads_its_pixels(parted: 
 
 
 def test_it_says_how_far_it_is(parted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deit_core.data.reading._EVERY_S", 0.0)
+    monkeypatch.setattr("deit_core.data.sources.progress._EVERY_S", 0.0)
     heard: list[Reading] = []
     content_warnings(list_folder(parted), heard.append)
     assert {reading.what for reading in heard} == {"Looking for grey of 16 bits", "Looking for the same content twice"}

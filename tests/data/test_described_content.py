@@ -14,7 +14,7 @@ from test_inputs import encode
 from test_listing import Said, data, listed, refused
 from test_zip_names import encoded, packed, unicode_path
 
-from deit_core.data.inputs import decode_image
+from deit_core.data.sources.decoding import decode_image
 
 __all__ = ["data", "listed", "refused"]
 Listed = Callable[[Path], Any]

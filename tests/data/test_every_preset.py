@@ -15,7 +15,7 @@ from test_published import write_cifar
 from test_sources import write_idx
 
 from deit_core import presets
-from deit_core.data.idx import FILES
+from deit_core.data.sources.idx import FILES
 from deit_core.events import RunFinished, RunStarted
 from deit_core.models import VisionTransformer, build_model, load_checkpoint, read_card
 from deit_core.spec import AnySpec, RunSpec, members, replace

@@ -10,9 +10,9 @@ import pytest
 from test_folder import spec_of, write_images
 
 from deit_core.data import Source, load_data, open_source
-from deit_core.data.findings import FINDINGS
+from deit_core.data.sources.findings import FINDINGS
 from deit_core.errors import DataError
-from deit_core.facts import facts_of
+from deit_core.image_folders.facts import facts_of
 
 _HOUR_NS = 3600 * 10**9
 

@@ -13,7 +13,7 @@ from deit_core.data import load_data, open_source
 from deit_core.data.preview import class_counts, class_images
 from deit_core.errors import CheckpointError, DataError, RunError, SpecError
 from deit_core.events import RunFinished
-from deit_core.facts import facts_of
+from deit_core.image_folders.facts import facts_of
 from deit_core.models import build_model, load_checkpoint, read_card
 from deit_core.spec import DataSpec, RunSpec, replace
 from deit_core.training import train

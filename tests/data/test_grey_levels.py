@@ -10,8 +10,8 @@ from test_folder import spec_of, write_images
 from test_inputs import encode
 
 from deit_core.data import load_data
-from deit_core.data.grey_levels import GreyLevelsError, in_eight_bits, is_deep, range_of
-from deit_core.data.inputs import decode_image
+from deit_core.data.sources.decoding import decode_image
+from deit_core.data.sources.grey_levels import GreyLevelsError, in_eight_bits, is_deep, range_of
 from deit_core.errors import DataError
 
 
@@ -123,6 +123,6 @@ def test_a_file_without_a_scale_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     write_images(tmp_path / "f", 10, classes=("a", "b"))
     Image.fromarray(ramp(4095, "int32") - 1000).save(tmp_path / "f" / "a" / "ct.tif")
     (tmp_path / "f" / "a" / "ct.tif").rename(tmp_path / "f" / "a" / "001.png")
-    monkeypatch.setattr("deit_core.data.inputs.FORMATS", ("PNG", "JPEG", "TIFF"))
+    monkeypatch.setattr("deit_core.data.sources.decoding.FORMATS", ("PNG", "JPEG", "TIFF"))
     with pytest.raises(DataError, match=r"001\.png: Its pixels run from -1000 to 3095.*data\.corrupt_images to skip"):
         load_data(spec_of(tmp_path / "f"), tmp_path)

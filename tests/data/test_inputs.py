@@ -13,9 +13,16 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from deit_core.data import load_data, load_source
-from deit_core.data.inputs import MAX_SIDE, crop_square, decode_image, find_examples, fit_image, source_picture
+from deit_core.data.sources.decoding import (
+    MAX_SIDE,
+    crop_square,
+    decode_image,
+    find_examples,
+    fit_image,
+    source_picture,
+)
 from deit_core.errors import DataError
-from deit_core.folders import FORMATS
+from deit_core.image_folders import FORMATS
 from deit_core.spec import DataSpec
 
 

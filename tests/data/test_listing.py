@@ -16,10 +16,10 @@ from test_folder import spec_of, write_images
 
 from deit_core import cli
 from deit_core.data import load_data, open_source
-from deit_core.data.inputs import decode_image
+from deit_core.data.sources.decoding import decode_image
 from deit_core.events import RunStarted
-from deit_core.folders import FORMATS, list_folder
-from deit_core.folders.listing import SYSTEM_NAMES
+from deit_core.image_folders import FORMATS, list_folder
+from deit_core.image_folders.listing import SYSTEM_NAMES
 from deit_core.spec import RunSpec, replace
 from deit_core.training import train
 

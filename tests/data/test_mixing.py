@@ -7,7 +7,7 @@ from torch import nn
 
 import deit_core.torchvision_ops  # noqa: F401  # before timm, which imports torchvision
 from deit_core.data import Split, TrainBatches
-from deit_core.data.mixing import Mix, MixDraw, draw_mixes, mix
+from deit_core.data.augment.mixup import Mix, MixDraw, draw_mixes, mix
 from deit_core.spec import AugmentSpec
 
 from timm.data.mixup import Mixup, mixup_target  # isort: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deit_core.data import Source, load_data, load_source
-from deit_core.data.mixing import draw_mixes
+from deit_core.data.augment.mixup import draw_mixes
 from deit_core.data.preview import class_counts, class_images, mosaic, sample_views
 from deit_core.errors import SpecError
 from deit_core.spec import AugmentSpec, DataSpec

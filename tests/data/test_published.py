@@ -14,7 +14,7 @@ from test_sources import write_idx
 
 from deit_core.catalog import SOURCES
 from deit_core.data import is_here, load_data, load_source
-from deit_core.data.idx import FILES
+from deit_core.data.sources.idx import FILES
 from deit_core.errors import DataError
 from deit_core.spec import DataSpec
 from deit_core.torchvision_ops import torchvision

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from test_folder import spec_of, write_images
 
-from deit_core.data import load_data, reading, splits
+from deit_core.data import load_data, splits
+from deit_core.data.sources import progress as reading
 from deit_core.events import Reading
 
 

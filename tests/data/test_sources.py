@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from deit_core.data import is_here, load_data, load_source, published, splits
+from deit_core.data import is_here, load_data, load_source, splits
+from deit_core.data.sources import downloads as published
 from deit_core.data.splits import split_indices
 from deit_core.errors import DataError, SpecError
 from deit_core.spec import DataSpec

@@ -11,8 +11,8 @@ from sklearn.model_selection import train_test_split
 
 import deit_core
 from deit_core.data import load_source
+from deit_core.data.sources.stratified import stratified_split
 from deit_core.data.splits import split_indices
-from deit_core.data.stratified import stratified_split
 from deit_core.errors import SpecError
 
 

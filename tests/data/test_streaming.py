@@ -14,7 +14,7 @@ from test_folder import spec_of, write_images
 from torch import Tensor
 
 from deit_core.data import ImageData, load_data
-from deit_core.data.folder_images import FolderImages, map_ahead
+from deit_core.data.sources.folder_images import FolderImages, map_ahead
 from deit_core.errors import DataError
 from deit_core.events import EpochDone, Event, RunFinished, RunStarted, StepDone
 from deit_core.models import load_checkpoint

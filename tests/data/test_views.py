@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from deit_core.data import Split, TrainBatches
-from deit_core.data.color_jitter import adjust_brightness, adjust_contrast, adjust_saturation, draw_factors
-from deit_core.data.erasing import draw_boxes, erase
-from deit_core.data.rand_augment import RandAugmentDraws, draw_operations, rand_augment
-from deit_core.data.resized_crop import draw_regions, resized_crop
+from deit_core.data.augment.color_jitter import adjust_brightness, adjust_contrast, adjust_saturation, draw_factors
+from deit_core.data.augment.erasing import draw_boxes, erase
+from deit_core.data.augment.rand_augment import RandAugmentDraws, draw_operations, rand_augment
+from deit_core.data.augment.resized_crop import draw_regions, resized_crop
 from deit_core.spec import AugmentSpec
 from deit_core.torchvision_ops import v2
 

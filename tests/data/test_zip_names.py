@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deit_core.archives import import_zip
 from deit_core.errors import DataError
-from deit_core.folders import list_folder
-from deit_core.zip_names import final_names
+from deit_core.image_folders import list_folder
+from deit_core.image_folders.archives import import_zip
+from deit_core.image_folders.zip_names import final_names
 
 
 def packed(*names: bytes, extra: bytes = b"") -> io.BytesIO:

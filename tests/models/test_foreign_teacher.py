@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from deit_core.errors import CheckpointError
 from deit_core.events import EpochDone, RunFinished
 from deit_core.models import find_teacher, load_foreign, load_teacher
-from deit_core.models.published import Published
+from deit_core.models.foreign.published import Published
 from deit_core.models.teachers import teacher_model
 from deit_core.spec import DataSpec, ExperimentSpec, TorchvisionSpec, VisionTransformerSpec, replace
 from deit_core.torchvision_ops import torchvision

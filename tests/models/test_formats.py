@@ -18,8 +18,8 @@ from deit_core import torchvision_ops  # noqa: F401  # before timm, which import
 from deit_core.attention import Viewer
 from deit_core.errors import CheckpointError
 from deit_core.models import build_model, initialise, load_foreign, load_teacher
-from deit_core.models.formats import FORMATS, recognise
-from deit_core.models.state_dicts import PREFIXES, WRAPPERS, WRAPPING_KEYS, unwrapped
+from deit_core.models.foreign.formats import FORMATS, recognise
+from deit_core.models.foreign.state_dicts import PREFIXES, WRAPPERS, WRAPPING_KEYS, unwrapped
 from deit_core.spec import DataSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec
 from deit_core.torchvision_ops import torchvision
 

@@ -14,8 +14,15 @@ from torch import nn
 from deit_core import torchvision_ops  # noqa: F401  # before timm, which imports torchvision
 from deit_core.errors import CheckpointError
 from deit_core.models import build_model, initialise, load_foreign, load_teacher
-from deit_core.models.config_fields import CONFIGS, TIMM_CNN_ARGS, TIMM_HEADS, TIMM_PRETRAINED, TIMM_VIT, TIMM_VIT_ARGS
-from deit_core.models.published import Published
+from deit_core.models.foreign.config_fields import (
+    CONFIGS,
+    TIMM_CNN_ARGS,
+    TIMM_HEADS,
+    TIMM_PRETRAINED,
+    TIMM_VIT,
+    TIMM_VIT_ARGS,
+)
+from deit_core.models.foreign.published import Published
 from deit_core.spec import DataSpec, RunSpec
 
 import timm  # isort: skip

@@ -12,8 +12,8 @@ from torch import nn
 from deit_core import torchvision_ops  # noqa: F401  # before transformers, which imports torchvision
 from deit_core.errors import CheckpointError
 from deit_core.models import load_foreign, load_teacher
-from deit_core.models.config_fields import HUGGING_FACE, HUGGING_FACE_PIXELS
-from deit_core.models.published import Published
+from deit_core.models.foreign.config_fields import HUGGING_FACE, HUGGING_FACE_PIXELS
+from deit_core.models.foreign.published import Published
 from deit_core.spec import DataSpec
 
 import transformers  # isort: skip

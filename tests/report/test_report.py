@@ -10,7 +10,7 @@ import pytest
 from deit_core import presets
 from deit_core.cli.options import read_spec
 from deit_core.errors import RunError
-from deit_core.report import write_report
+from deit_core.results import write_report
 from deit_core.runs import Run, Status, Store, enqueue, open_store, schema
 from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings

@@ -14,7 +14,7 @@ import pytest
 from deit_core.analysis import differences, mismatches
 from deit_core.attention import Viewer
 from deit_core.models import read_card
-from deit_core.report import write_report
+from deit_core.results import write_report
 from deit_core.runs import LocalLauncher, Status, Store
 from deit_core.settings import Settings
 

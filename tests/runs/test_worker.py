@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from sqlalchemy import select
 
-from deit_core.data import reading
+from deit_core.data.sources import progress as reading
 from deit_core.events import Event, Reading, RunFinished, StepDone
 from deit_core.runs import LocalLauncher, Run, Status, Store, enqueue, log_tail, open_store, queue, schema, submit
 from deit_core.runs.foreground import train_here

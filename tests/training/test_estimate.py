@@ -8,7 +8,7 @@ import pytest
 from deit_core import presets
 from deit_core.data import load_data
 from deit_core.errors import DataError, SpecError
-from deit_core.facts import facts_of
+from deit_core.image_folders.facts import facts_of
 from deit_core.models import ResNet9
 from deit_core.spec import ExperimentSpec, RunSpec, members, replace
 from deit_core.training import estimate

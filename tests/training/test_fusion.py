@@ -12,7 +12,7 @@ from deit_core.events import RunFinished
 from deit_core.models import VisionTransformer
 from deit_core.spec import ExperimentSpec, replace
 from deit_core.training import train
-from deit_core.training.fusion import evaluate_trained_fusion, fit_head
+from deit_core.training.late_fusion import evaluate_trained_fusion, fit_head
 
 NEW = {f"test_{name}_{fusion}_embeddings" for name in ("loss", "accuracy") for fusion in ("concat", "sum")}
 

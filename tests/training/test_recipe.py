@@ -16,7 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import deit_core.torchvision_ops  # noqa: F401  # before timm, which imports torchvision
 from deit_core.data import Split
-from deit_core.data.mixing import Mix
+from deit_core.data.augment.mixup import Mix
 from deit_core.errors import SpecError
 from deit_core.events import EpochDone, RunFinished, RunStarted, StepDone
 from deit_core.models import VisionTransformer

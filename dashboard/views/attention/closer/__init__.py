@@ -1,0 +1,1 @@
+"""The closer looks at one model on the Attention page, one file for each."""

@@ -1,0 +1,63 @@
+"""A closer look with a pencil: a rollout of five tokens, every matrix as numbers, under the panel's own settings."""
+
+from typing import Any
+
+import streamlit as st
+from numpy.typing import NDArray
+
+from dashboard.views.attention.controls import Controls
+
+_TOKENS = ("cls", "1", "2", "3", "4")
+
+
+def draw(set_to: Controls) -> None:
+    from deit_core.attention import worked_example
+
+    if isinstance(set_to.head_fusion, int) and set_to.head_fusion > 1:
+        st.info("The example has two heads. Choose mean, max, min, head 1 or head 2 to see it.")
+        return
+    example = worked_example(**set_to.rolling)
+    st.caption(
+        "A class token and 2 × 2 patches, two layers, two heads. A row attends, a column is attended to. The weights "
+        "are made up; what happens to them is what the panel is set to."
+    )
+    for layer in (1, 0):
+        steps = [
+            (f"Layer {layer + 1}, head 1", example.heads[layer, 0]),
+            ("head 2", example.heads[layer, 1]),
+            ("fused", example.fused[layer]),
+            ("after the discard", example.kept[layer]),
+            (
+                "with residual, columns divided" if set_to.compat else "with residual, rows divided",
+                example.mixed[layer],
+            ),
+        ]
+        for place, (title, matrix) in zip(st.columns(5, gap="small"), steps, strict=True):
+            place.html(_matrix(title, matrix))
+    product, row, values, _ = st.columns([1, 1, 1, 2], gap="small")
+    product.html(_matrix("layer 2 × layer 1", example.product))
+    row.html(_matrix("the row of the class token", example.row[None], rows=("cls",)))
+    values.html(_matrix("the patches of that row: the map", example.map, rows=("", ""), columns=("", "")))
+
+
+def _matrix(
+    title: str, values: NDArray[Any], *, rows: tuple[str, ...] = _TOKENS, columns: tuple[str, ...] = _TOKENS
+) -> str:
+    """Numbers as an HTML table, each cell the darker the larger it is. Words are this file's own."""
+    head = "".join(f"<th>{name}</th>" for name in columns)
+    body = "".join(
+        f"<tr><th>{name}</th>" + "".join(_cell(value) for value in row) + "</tr>"
+        for name, row in zip(rows, values.tolist(), strict=True)
+    )
+    style = "font-size:0.75rem; border-collapse:collapse; font-variant-numeric:tabular-nums"
+    return (
+        f'<div style="font-size:0.8rem; opacity:0.8; margin-bottom:4px">{title}</div>'
+        f'<table style="{style}"><tr><th></th>{head}</tr>{body}</table>'
+    )
+
+
+def _cell(value: float) -> str:
+    number = "·" if value == 0 else f"{value:.2f}".removeprefix("0")
+    return (
+        f'<td style="padding:2px 5px; text-align:right; background:rgba(0,114,178,{min(value, 1):.2f})">{number}</td>'
+    )

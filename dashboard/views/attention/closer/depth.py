@@ -1,0 +1,167 @@
+"""A closer look at depth: where the traced information sits below each layer, and what the discard leaves of a layer.
+
+L layers, N tokens = P prefix + gh x gw patches
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard.charts import COLOURS
+from dashboard.components.live_chart import live_chart
+from dashboard.components.panels import panels
+from dashboard.views.attention import images, save
+from dashboard.views.attention.controls import Controls, put
+from dashboard.views.attention.images import Map, Picture, Seen
+from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
+from dashboard.views.attention.maps import Column, Found, chosen_layers, rollout, token
+
+if TYPE_CHECKING:
+    from deit_core.attention import Audit
+
+_PASSED = "att_passed"
+
+
+def draw(picture: Picture, column: Column, set_to: Controls) -> None:
+    """Raises: DeitError where the model has no such token or layer."""
+    if set_to.method != "rollout":
+        st.info("Only a rollout goes layer by layer. Choose the method Attention rollout to see each step of it.")
+        return
+    seen = images.see(column.choice.checkpoint, picture)
+    query = token(seen, column.part, set_to)
+    trace = rollout(seen, query, set_to).trace
+    steps = [_found(seen, shares) for shares in trace]
+    names = [f"below layer {layer}" for layer in range(len(steps), 0, -1)]
+    scales = scales_of(steps, set_to)
+    passed = _choose_step(len(steps))
+    small = [panel(one, scales, set_to, caption=name) for one, name in zip(steps, names, strict=True)]
+    strip = [replace(one, chosen=number == passed) for number, one in enumerate(small, start=1)]
+    panels(
+        [strip],
+        key="att_depth",
+        smooth=set_to.smooth,
+        pick="panel",
+        on_pick=lambda pick: put(_PASSED, pick.column + 1),
+        min_width=70,
+        max_width=140,
+    )
+    draw_scales(scales, set_to)
+    large, meter, honesty = st.columns([3, 4, 5], gap="medium")
+    with large:
+        panels([[small[passed - 1]]], key="att_depth_large", smooth=set_to.smooth)
+    with meter:
+        _draw_meter(trace, seen.look.num_prefix_tokens, passed)
+    with honesty:
+        if set_to.compat:
+            st.caption("The popular code normalises columns, so its shares do not sum to 1 and no audit of them holds.")
+        else:
+            _draw_audit(_audit(seen, query, set_to))
+    with st.container(horizontal=True):
+        save.offer(
+            "depth",
+            partial(sheet, [steps], scales, set_to, columns=names, with_picture=True),
+            {"trace": trace},
+            settings([picture], [column], set_to),
+        )
+
+
+def _found(seen: Seen, shares: Map) -> Found:
+    look = seen.look
+    return Found("attention", seen.pixels, shares[look.num_prefix_tokens :].reshape(look.grid_size))
+
+
+def _choose_step(depth: int) -> int:
+    if depth == 1:  # a slider needs two ends
+        return 1
+    return st.slider(
+        "Layers passed",
+        1,
+        depth,
+        depth,
+        key=_PASSED,
+        bind="query-params",
+        help="From the last layer down to the first: where the traced information sat below that many layers.",
+        width=320,
+    )
+
+
+def _draw_meter(trace: Map, num_prefix_tokens: int, passed: int) -> None:
+    """The share of each prefix token and of the patches together, by depth."""
+    shares = {"class token": trace[:, 0]}
+    if num_prefix_tokens > 1:
+        shares["distillation token"] = trace[:, 1]
+    shares["patches"] = trace[:, num_prefix_tokens:].sum(-1)
+    depth = len(trace)
+    layers = [f"{layer}" for layer in range(depth, 0, -1)]
+    lines: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "uid": name,
+            "name": name,
+            "x": layers,
+            "y": values.tolist(),
+            "marker": {"color": colour, "opacity": [1.0 if step == passed - 1 else 0.55 for step in range(depth)]},
+            "hovertemplate": "%{y:.1%}",
+        }
+        for (name, values), colour in zip(shares.items(), COLOURS, strict=False)
+    ]
+    layout = {
+        "barmode": "stack",
+        "xaxis": {"title": {"text": "Below layer"}, "type": "category"},
+        "yaxis": {"tickformat": ".0%", "title": {"text": "Share of the information"}},
+    }
+    now = ", ".join(f"{name} {values[passed - 1]:.0%}" for name, values in shares.items())
+    live_chart(
+        {"data": lines, "layout": layout},
+        key="att_meter",
+        alt=f"Where the traced information sits by depth; below layer {depth - passed + 1}: {now}",
+        height=260,
+        filename="prefix-mass",
+    )
+
+
+def _audit(seen: Seen, query: str | int, set_to: Controls) -> "Audit":
+    return images.prepared(seen, **set_to.fusing).audit(
+        query=query,
+        layers=chosen_layers(seen, set_to),
+        discard_ratio=set_to.discard_ratio,
+        residual=set_to.residual,
+        row_norm=set_to.row_norm,
+    )
+
+
+def _draw_audit(audit: "Audit") -> None:
+    wiped = audit.wiped[:, 0].tolist()
+    table = {
+        "Layer": [layer + 1 for layer in audit.layers],
+        "Links kept": (100 * audit.kept[:, 0]).tolist(),
+        "Residual": (100 * audit.residual_share[:, 0]).tolist(),
+        "Query": ["lost all" if is_wiped else "" for is_wiped in wiped],
+    }
+    columns = {
+        "Links kept": st.column_config.ProgressColumn(
+            width="small",
+            format="%.0f%%",
+            max_value=100,
+            help="Links to patches that survive the discard; equal ones stay.",
+        ),
+        "Residual": st.column_config.ProgressColumn(
+            width="small",
+            format="%.0f%%",
+            max_value=100,
+            help="What passes the layer through its residual connection, in place of attention. The paper means half.",
+        ),
+        "Layer": st.column_config.NumberColumn(width=50),
+        "Query": st.column_config.TextColumn(
+            width="small", help="Whether the discard took every link to a patch from the queried token in this layer."
+        ),
+    }
+    st.dataframe(table, column_config=columns, hide_index=True, height=min(260, 38 + 35 * len(wiped)))
+    bare = [str(layer + 1) for layer, is_wiped in zip(audit.layers, wiped, strict=True) if is_wiped]
+    if bare:
+        st.warning(
+            f"In layer {', '.join(bare)} the discard left the queried token no link to a patch: its row is wiped. "
+            "Lower the discard ratio, or set its scope to row."
+        )

@@ -1,0 +1,129 @@
+"""A closer look at learning: the same picture's map after every epoch, beside the accuracy, and as a film to keep."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.charts import COLOURS
+from dashboard.components.live_chart import live_chart
+from dashboard.components.panels import panels
+from dashboard.views.attention import images, save
+from dashboard.views.attention import model_choice as models
+from dashboard.views.attention.controls import Controls, put
+from dashboard.views.attention.images import Picture, Pixels, Seen, Style
+from dashboard.views.attention.map_table import draw_scales, paint, panel, scales_of, settings, sheet
+from dashboard.views.attention.maps import Column, Found, Kind, find_in
+from deit_core.runs import Run
+
+_FRAME_S = 0.4
+_EPOCH = "att_epoch"
+_PER_ROW = 6  # pictures in a row of the sheet
+
+
+def draw(picture: Picture, column: Column, set_to: Controls) -> None:
+    """Raises: DeitError where a checkpoint is damaged, or these settings do not fit the model."""
+    files = models.epoch_files(column.choice.run)
+    if len(files) < 2:
+        st.info("This run kept no weights of its single epochs, so there is nothing to film. Small models keep them.")
+        return
+    with st.spinner(f"Looking through {len(files)} epochs"):
+        checkpoints = tuple(images.Checkpoint.at(file) for file in files.values())
+        reel = images.reel(checkpoints, picture.cache_key, picture)
+        frames = {epoch: find_in(seen, column.part, set_to) for epoch, seen in zip(files, reel, strict=True)}
+    epochs = list(frames)
+    epoch = st.select_slider("Epoch", epochs, key=_EPOCH, bind="query-params")
+    scales = scales_of(frames.values(), set_to)
+    small = {number: panel(found, scales, set_to) for number, found in frames.items()}
+    panels(
+        [[replace(one, caption=f"{number}", chosen=number == epoch) for number, one in small.items()]],
+        key="att_film",
+        smooth=set_to.smooth,
+        pick="panel",
+        on_pick=lambda pick: put(_EPOCH, epochs[pick.column]),
+        min_width=50,
+        max_width=140,
+    )
+    draw_scales(scales, set_to)
+    left, right = st.columns([2, 5], gap="medium")
+    with left:
+        panels([[small[epoch]]], key="att_film_large", columns=[f"Epoch {epoch}"], smooth=set_to.smooth)
+    with right:
+        live_chart(
+            _accuracy(column.choice.run, epoch),
+            key="att_film_accuracy",
+            alt=f"Validation accuracy by epoch; the film stands at epoch {epoch}",
+            height=260,
+        )
+    with st.container(horizontal=True):
+        _offer_film(reel[0], lambda: {number: paint(found, scales, set_to) for number, found in frames.items()})
+        save.offer(
+            "film",
+            partial(_sheet, frames, scales, set_to),
+            {f"epoch {number}": found.values for number, found in frames.items()},
+            settings([picture], [column], set_to),
+        )
+
+
+def _accuracy(run: Run, epoch: int) -> dict[str, Any]:
+    points = [point for point in state.curves().of(run) if "val_accuracy" in point.metrics]
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "uid": run.id,
+        "x": [point.epoch for point in points],
+        "y": [point.metrics["val_accuracy"] for point in points],
+        "line": {"color": COLOURS[0]},
+        "hovertemplate": "%{y:.1%} after epoch %{x}",
+        "showlegend": False,
+    }
+    here = {"type": "line", "x0": epoch, "x1": epoch, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": COLOURS[1]}}
+    layout = {
+        "xaxis": {"title": {"text": "Epoch"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "Validation accuracy"}, "tickformat": ".0%"},
+        "shapes": [here],
+    }
+    return {"data": [line], "layout": layout}
+
+
+def _offer_film(seen: Seen, paint_all: Callable[[], Mapping[int, Pixels]]) -> None:
+    def frames() -> list[Pixels]:
+        from deit_core.attention import contact_sheet
+
+        still = images.rgb(seen.pixels)
+        painted = paint_all().items()
+        return [contact_sheet([[still, one]], columns=["Picture", f"Epoch {epoch}"]) for epoch, one in painted]
+
+    def gif() -> bytes:
+        from deit_core.attention import encode_gif
+
+        return encode_gif(frames(), frame_s=_FRAME_S)
+
+    def mp4() -> bytes:
+        from deit_core.attention import encode_mp4
+
+        return encode_mp4(frames(), frame_s=_FRAME_S)
+
+    save.button("Film as GIF", "attention-film.gif", gif, mime="image/gif")
+    save.button(
+        "Film as MP4",
+        "attention-film.mp4",
+        mp4,
+        mime="video/mp4",
+        help="Browsers and VLC play it. PowerPoint and QuickTime may not; they play the GIF.",
+    )
+
+
+def _sheet(frames: Mapping[int, Found], scales: Mapping[Kind, Style], set_to: Controls) -> save.Sheet:
+    epochs, found = list(frames), list(frames.values())
+    starts = range(0, len(epochs), _PER_ROW)
+    return sheet(
+        [found[start : start + _PER_ROW] for start in starts],
+        scales,
+        set_to,
+        columns=[""] * min(_PER_ROW, len(epochs)),
+        row_titles=[f"From epoch {epochs[start]}" for start in starts],
+    )

@@ -1,0 +1,163 @@
+"""A closer look at belief: does the prediction rest on the patches that the map points at, and the map on the model?"""
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard.charts import COLOURS
+from dashboard.components.live_chart import live_chart
+from dashboard.components.panels import panels
+from dashboard.views.attention import images, save
+from dashboard.views.attention.controls import Controls
+from dashboard.views.attention.images import Picture, Seen
+from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
+from dashboard.views.attention.maps import Column, Found, chosen_layers, class_index, find_in, token
+from deit_core.catalog import REPLACEMENTS
+
+if TYPE_CHECKING:
+    from deit_core.attention import Curves, Faithfulness
+
+_TITLES = {"drop": "Tokens dropped", "blur": "Blurred", "mean": "Mean colour"}
+
+
+def draw(picture: Picture, column: Column, set_to: Controls) -> None:
+    """Raises: DeitError where the model cannot be asked."""
+    if set_to.patch is not None:
+        st.info("The map of a patch explains that patch, not the prediction. Set the query to the output tokens.")
+        return
+    seen = images.see(column.choice.checkpoint, picture)
+    found = find_in(seen, column.part, set_to)
+    left, right = st.columns([5, 4], gap="medium")
+    with left:
+        _draw_strip(seen, found, column, set_to)
+    with right:
+        _draw_randomisation(seen, found, column, set_to)
+
+
+def _draw_strip(seen: Seen, found: Found, column: Column, set_to: Controls) -> None:
+    replacement = st.segmented_control(
+        "Patches that go are",
+        REPLACEMENTS,
+        default=REPLACEMENTS[0],
+        required=True,
+        format_func=_TITLES.__getitem__,
+        key="att_replacement",
+        bind="query-params",
+        help="Dropped tokens are truly absent from the sequence; blurred or mean-coloured patches show the model "
+        "pictures unlike those it learned from.",
+    )
+    target = class_index(set_to.target, seen.card.classes)
+    with st.spinner("Asking the model with patches taken away"):
+        measured = images.faithfulness(seen, found.values, replacement, target)
+    areas = {"map": measured.given.area[0].item(), "centre prior": measured.centre.area[0].item()}
+    share = measured.percentile[0].item()
+    live_chart(
+        _figure(measured),
+        key="att_strip",
+        alt=f"Probability while patches go; area between the map's two curves {areas['map']:.2f}",
+        height=280,
+        filename="faithfulness",
+    )
+    st.caption(
+        f"Area between the map's curves: {areas['map']:+.3f}, larger than {share:.0f}% of {len(measured.random)} "
+        f"random orders; of the centre prior: {areas['centre prior']:+.3f}.",
+        help="The score is the probability of the class that is asked about, or else predicted, by the model's output. "
+        "MoRF takes the most relevant patches first, LeRF the least. A map that no random order and no bet on the "
+        "centre can match says something about this prediction; one picture is still only one.",
+    )
+    curves = {"map": measured.given, "centre": measured.centre} | {
+        f"random {number}": one for number, one in enumerate(measured.random, start=1)
+    }
+    with st.container(horizontal=True):
+        save.offer(
+            "faithfulness",
+            partial(sheet, [[found]], scales_of([found], set_to), set_to, columns=["Map"], with_picture=True),
+            {"fractions": measured.fractions.numpy()}
+            | {
+                f"{name} {kind}": getattr(one, kind)[0].numpy()
+                for name, one in curves.items()
+                for kind in ("morf", "lerf")
+            },
+            settings([seen.picture], [column], set_to) | {"replacement": replacement},
+        )
+
+
+def _figure(measured: "Faithfulness") -> dict[str, Any]:
+    share = measured.fractions.tolist()
+    chance = [curve for one in measured.random for curve in (one.morf[0].tolist(), one.lerf[0].tolist())]
+    low, high = (
+        [min(values) for values in zip(*chance, strict=True)],
+        [max(values) for values in zip(*chance, strict=True)],
+    )
+    band = {"type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    return {
+        "data": [
+            band | {"uid": "low", "x": share, "y": low, "showlegend": False},
+            band
+            | {
+                "uid": "high",
+                "name": "random",
+                "x": share,
+                "y": high,
+                "fill": "tonexty",
+                "fillcolor": "rgba(128,128,128,0.3)",
+            },
+            *_lines("centre", measured.centre, share, COLOURS[2], width=1.5),
+            *_lines("map", measured.given, share, COLOURS[1], width=2.5),
+        ],
+        "layout": {
+            "xaxis": {"title": {"text": "Share of patches gone"}, "tickformat": ".0%"},
+            "yaxis": {"title": {"text": "Probability"}, "tickformat": ".0%", "rangemode": "tozero"},
+        },
+    }
+
+
+def _lines(name: str, curves: "Curves", share: list[float], colour: str, *, width: float) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "uid": f"{name} {kind}",
+            "name": f"{name}, {kind}",
+            "x": share,
+            "y": values[0].tolist(),
+            "line": {"color": colour, "width": width, "dash": dash},
+            "hovertemplate": "%{y:.1%} with %{x:.0%} gone",
+        }
+        for kind, values, dash in (("MoRF", curves.morf, "solid"), ("LeRF", curves.lerf, "dash"))
+    ]
+
+
+def _draw_randomisation(seen: Seen, found: Found, column: Column, set_to: Controls) -> None:
+    st.markdown(
+        "**Randomise the model**",
+        help="Its parts are made random one after another, from the output down, and the map is made anew. A map that "
+        "stays as it was does not depend on what the model has learned. A rollout knows no classes, so it cannot "
+        "change when only the head is random.",
+    )
+    if not st.toggle("Show the maps of a model that forgets", key="att_randomise", bind="query-params"):
+        return
+    options: dict[str, Any] = {}
+    if set_to.method == "rollout":
+        options = set_to.rolling | {"layers": chosen_layers(seen, set_to)}
+    with st.spinner("Making the model random, part by part"):
+        steps = images.randomised(
+            seen.checkpoint,
+            seen.picture.cache_key,
+            set_to.method,
+            options,
+            token(seen, column.part, set_to),
+            seen.pixels,
+        )
+    shown = [replace(found, values=step.maps[0].numpy()) for step in steps]
+    scales = scales_of(shown, set_to)
+    captions = [f"{step.part}, ρ {step.similarity[0].item():.2f}" for step in steps]
+    cells = [panel(one, scales, set_to, caption=caption) for one, caption in zip(shown, captions, strict=True)]
+    per_row = 4
+    rows = [[*cells[start : start + per_row]] for start in range(0, len(cells), per_row)]
+    rows[-1] += [None] * (per_row - len(rows[-1]))  # type: ignore[list-item]
+    panels(rows, key="att_randomised", smooth=set_to.smooth, min_width=70, max_width=130)
+    draw_scales(scales, set_to)
+    st.caption("Random down to the part named; ρ is Spearman's rank correlation with the trained model's map.")

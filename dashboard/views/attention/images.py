@@ -1,0 +1,271 @@
+"""What models saw and what was found in it, kept in memory, and maps packed as PNG for the browser.
+
+Knows caches and pixels; no widgets, and no tensors, which stay inside deit_core. Loads torch when the first model is
+asked to look at something, never before.
+
+    S img_size, C channels, gh x gw patches
+"""
+
+import io
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from deit_core.attention import Faithfulness, Look, PatchMap, PreparedRollout, Randomised, Viewer
+    from deit_core.models import Reading
+
+Pixels = NDArray[np.uint8]
+Map = NDArray[np.float32]
+
+SMOOTH_SIDE = 224  # pixels of a smoothed picture at least; one that is not smooth needs no more than the model saw
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Pixels (H, W, 3) that models are shown; `key` stands for them in the caches, `truth` is their class if known."""
+
+    key: str
+    pixels: Pixels
+    truth: str | None = None
+    invert: bool = False
+
+    @property
+    def cache_key(self) -> str:
+        return f"{self.key} {self.invert}"
+
+
+class Checkpoint(NamedTuple):
+    """A file of weights as it was when it was last written."""
+
+    path: str
+    changed_at: int
+
+    @classmethod
+    def at(cls, path: Path) -> "Checkpoint":
+        return cls(str(path), path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A transformer's look at a picture: `pixels` (C, S, S) is all that the model saw of it."""
+
+    checkpoint: Checkpoint
+    picture: Picture
+    card: "Reading"
+    pixels: Pixels
+    look: "Look"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How maps are coloured: `vmax` is the end of the scale in "x uniform", `smooth` blends between patches."""
+
+    vmax: float
+    cmap: str
+    smooth: bool
+    opacity: float = 1.0
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def viewer(checkpoint: Checkpoint) -> "Viewer":
+    """Raises: CheckpointError where the checkpoint is missing or damaged."""
+    from deit_core.attention import Viewer
+
+    return Viewer.load(checkpoint.path)
+
+
+def see(checkpoint: Checkpoint, picture: Picture) -> Seen:
+    """Show a picture to a transformer, or recall what it saw.
+
+    Raises: DeitError where the checkpoint is missing or damaged, or its model has no attention.
+    """
+    return _see(checkpoint, picture.cache_key, picture)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _see(checkpoint: Checkpoint, key: str, _picture: Picture) -> Seen:
+    return _look(checkpoint, _picture)
+
+
+def _look(checkpoint: Checkpoint, picture: Picture) -> Seen:
+    one, pixels = viewer(checkpoint), fit(checkpoint, picture)
+    return Seen(checkpoint, picture, one.card, pixels, one.look(pixels[None]))
+
+
+def fit(checkpoint: Checkpoint, picture: Picture) -> Pixels:
+    """What a model sees of a picture, (C, S, S)."""
+    from deit_core.data.sources.decoding import fit_image
+
+    card = viewer(checkpoint).card
+    return fit_image(picture.pixels, img_size=card.img_size, in_chans=card.in_chans, invert=picture.invert)
+
+
+def prepared(seen: Seen, *, head_fusion: str | int, scope: str) -> "PreparedRollout":
+    """A look made ready for a slider. Raises: DeitError for a head that the model does not have."""
+    return _prepare(seen.checkpoint, seen.picture.cache_key, head_fusion, scope, seen.look)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _prepare(checkpoint: Checkpoint, key: str, head_fusion: str | int, scope: str, _look: "Look") -> "PreparedRollout":
+    from deit_core.attention import PreparedRollout
+
+    return PreparedRollout(_look, head_fusion=head_fusion, scope=scope)
+
+
+def rollout(seen: Seen, *, head_fusion: str | int, scope: str, **changing: Any) -> "PatchMap":
+    """The rollout of a look; `changing` are the arguments of `PreparedRollout.map`, which cost nearly nothing.
+
+    Raises: DeitError for what `rollout` refuses.
+    """
+    return prepared(seen, head_fusion=head_fusion, scope=scope).map(**changing)
+
+
+def head_maps(seen: Seen, query: str | int) -> Map:
+    """Each head's attention from the query to the patches, (L, H, gh, gw)."""
+    from deit_core.attention import head_maps
+
+    look = seen.look
+    found = head_maps(
+        look.attention[:, :1], num_prefix_tokens=look.num_prefix_tokens, grid_size=look.grid_size, query=query
+    )
+    maps: Map = found[:, 0].numpy()
+    return maps
+
+
+def explain(
+    checkpoint: Checkpoint, picture: Picture, method: str, *, query: str | int = "head", target: int | None = None
+) -> Map:
+    """The map that a method of `METHODS` finds. Raises: DeitError for what the method refuses."""
+    return _explain(checkpoint, picture.cache_key, method, query, target, picture)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _explain(
+    checkpoint: Checkpoint, key: str, method: str, query: str | int, target: int | None, _picture: Picture
+) -> Map:
+    from deit_core.attention import METHODS
+
+    found = viewer(checkpoint).explain(
+        fit(checkpoint, _picture)[None], METHODS[method].explain, query=query, target=target
+    )
+    first: Map = found[0]
+    return first
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _predict(checkpoint: Checkpoint, key: str, _picture: Picture) -> Map:
+    first: Map = viewer(checkpoint).predict(fit(checkpoint, _picture)[None])[0]
+    return first
+
+
+def predict(checkpoint: Checkpoint, picture: Picture) -> Map:
+    """Probabilities (K,) of a picture's classes, by any model."""
+    return _predict(checkpoint, picture.cache_key, picture)
+
+
+def faithfulness(seen: Seen, values: Map, replacement: str, target: int | None) -> "Faithfulness":
+    """How the prediction fares when patches go in a map's order. Raises: DeitError, as `faithfulness`."""
+    return _faithfulness(seen.checkpoint, seen.picture.cache_key, values, replacement, target, seen)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _faithfulness(
+    checkpoint: Checkpoint, key: str, values: Map, replacement: str, target: int | None, _seen: Seen
+) -> "Faithfulness":
+    one = viewer(checkpoint)
+    return one.faithfulness(_seen.pixels[None], values[None], replacement=replacement, target=target)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def randomised(
+    checkpoint: Checkpoint, key: str, method: str, options: dict[str, Any], query: str | int, _pixels: Pixels
+) -> "list[Randomised]":
+    """A method's maps while the model is made random part by part; `options` are those of a rollout."""
+    from deit_core.attention import METHODS
+
+    explain = partial(METHODS[method].explain, query=query, **options)
+    return viewer(checkpoint).randomisation_check(_pixels[None], explain)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def reel(checkpoints: tuple[Checkpoint, ...], key: str, _picture: Picture) -> list[Seen]:
+    """What the model of each epoch saw of a picture."""
+    return [_look(checkpoint, _picture) for checkpoint in checkpoints]
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def decode(key: str, _file: io.BytesIO) -> Pixels:
+    """The pixels of an upload; `key` stands for its content. Raises: DataError for what is no image."""
+    from deit_core.data.sources.decoding import decode_image
+
+    return decode_image(_file.getvalue())
+
+
+def scale(maps: list[Map]) -> float:
+    """One end of the colour scale for all of these maps, in "x uniform"."""
+    from deit_core.attention import shared_vmax
+
+    return shared_vmax(maps)
+
+
+def drawn(pixels: Pixels, values: Map, style: Style) -> Pixels:
+    """A map (gh, gw) over what the model saw, (H, W, 3), no larger than its sharp edges need."""
+    from deit_core.attention import overlay
+
+    return overlay(
+        rgb(pixels),
+        values,
+        vmax=style.vmax,
+        alpha=style.opacity,
+        cmap=style.cmap,
+        interpolation="bilinear" if style.smooth else "nearest",
+        size=_enlarged(pixels.shape[1:]) if style.smooth else None,
+    )
+
+
+def alone(values: Map, style: Style) -> Pixels:
+    """A map by itself, one pixel a patch."""
+    from deit_core.attention import colourise
+
+    return colourise(values, vmax=style.vmax, cmap=style.cmap)
+
+
+def rgb(pixels: Pixels) -> Pixels:
+    """(C, S, S), grey or not -> (S, S, 3)."""
+    coloured = np.broadcast_to(pixels, (3, *pixels.shape[1:]))
+    return np.ascontiguousarray(coloured.transpose(1, 2, 0))
+
+
+def png(picture: Pixels) -> bytes:
+    """For the browser: quick to make rather than small."""
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return encoded.tobytes()
+
+
+def colour_bar(style: Style, title: str, *, signed: bool = False) -> str:
+    """The scale of maps as HTML, with a mark where 1 x uniform lies, or 0 where values have a sign."""
+    from deit_core.attention import colour_table
+
+    stops = ", ".join("rgb({}, {}, {})".format(*colour) for colour in colour_table(style.cmap)[::15])
+    low = f"−{style.vmax:.2g}" if signed else "0"
+    mark, where = ("0", 50.0) if signed else ("1", 100 / style.vmax)
+    line = f"position:absolute; left:{where:.1f}%; top:-3px; bottom:-3px; border-left:2px solid"
+    return (
+        f'<div style="font-size:0.8rem; opacity:0.8">{title}, × uniform; the mark is {mark}</div>'
+        f'<div style="position:relative; height:8px; margin-top:6px; background:linear-gradient(to right, {stops})">'
+        + (f'<div style="{line}"></div>' if where < 100 else "")
+        + '</div><div style="display:flex; justify-content:space-between; font-size:0.8rem; opacity:0.8">'
+        f"<span>{low}</span><span>≥ {style.vmax:.2g}</span></div>"
+    )
+
+
+def _enlarged(size: tuple[int, ...]) -> tuple[int, int]:
+    times = -(-SMOOTH_SIDE // min(size))
+    return size[0] * times, size[1] * times

@@ -1,0 +1,85 @@
+"""Attention: where a ViT and a DeiT look, with the controls of the rollout in hand.
+
+The parts of the page are in this folder and in closer; this file puts them in their places.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard.navigation import link
+from dashboard.state import store
+from dashboard.telling import telling
+from dashboard.text import escape
+from dashboard.views.attention import map_table as table
+from dashboard.views.attention import model_choice as models
+from dashboard.views.attention import picture_choice as pictures
+from dashboard.views.attention.closer import chooser as closer
+from dashboard.views.attention.controls import controls
+from dashboard.views.attention.maps import columns
+from deit_core.errors import DataError
+from deit_core.runs import Run
+
+_WHAT_IT_IS = (
+    "A rollout follows attention from the output back through the layers and shows where information could have "
+    "flowed. It is the same whatever class one asks about, and it does not show which patches decided the prediction."
+)
+
+# Where Streamlit stacks columns too: beside the controls a phone has no room for pictures.
+_STACKED = "@media (max-width: 640px) { .st-key-att_parts > div { min-width: 100% } }"
+
+
+def render() -> None:
+    runs = store().runs()
+    if models.ready(runs):
+        _explore(runs)
+    else:
+        st.title("Attention")
+        _say_what_to_do(runs)
+
+
+def _say_what_to_do(runs: Sequence[Run]) -> None:
+    students = [run for run in runs if run.spec.model.family == "vit"]
+    if any(run.status.is_active for run in students):
+        st.info("No ViT has finished its first epoch yet. Come back when one has, to see where it looks.")
+        link("runs", "See how far the runs are")
+    elif runs and not students:
+        st.info("Only CNNs have been trained so far, and a CNN has no attention to show. Train a ViT or a DeiT too.")
+        link("train", "Train a ViT and a DeiT")
+    else:
+        st.info("There is no trained ViT yet. Train digits-quick first: it takes about a minute and needs no download.")
+        link("train", "Train digits-quick")
+
+
+@st.fragment
+@telling()
+def _explore(runs: Sequence[Run]) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.title("Attention", help=_WHAT_IT_IS, width="content")
+        chooser = st.container(horizontal=True, horizontal_alignment="right", width="content")
+    st.html(f"<style>{_STACKED}</style>")
+    with st.container(horizontal=True, gap="medium", key="att_parts"):
+        side, main = st.container(width=188), st.container(width="stretch")
+    with main.container(horizontal=True):
+        choices = models.choose(models.ready(runs))
+    with chooser:
+        load = pictures.choose(choices[0].run.spec.data)
+    with side:
+        set_to = controls(
+            depth=max(choice.model.depth for choice in choices),
+            num_heads=max(choice.model.num_heads for choice in choices),
+            grid_side=max(choice.grid_side for choice in choices),
+            classes=models.classes(choices[0]),
+        )
+    with main:
+        shown = closer.choose_columns(columns(choices, models.teacher_of(choices, runs), set_to))
+        try:
+            with st.spinner("Loading the pictures"):
+                loaded = load()
+        except DataError as error:
+            st.error(escape(str(error)))
+            return
+        if not loaded:
+            return
+        table.draw(loaded, shown, set_to)
+        closer.draw(loaded, shown, set_to)

@@ -1,0 +1,142 @@
+"""The Compare page: runs over one another, what they reached, where their settings differ, and whether that is fair.
+
+Knows how to show a comparison; what is fair, and where settings differ, is decided in deit_core.analysis.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from dashboard import curves, state
+from dashboard.live import server as live
+from dashboard.live.feed import live_feed
+from dashboard.named import take_named, tell_named
+from dashboard.navigation import link
+from dashboard.run_status import is_live, label, newest_pair
+from dashboard.telling import telling
+from dashboard.text import escape
+from dashboard.views.compare.result_rows import chance, fairness, result_table, setting_table
+from dashboard.views.compare.seed_table import counterparts, other_seeds, over_seeds
+from deit_core.runs import Run, Status
+
+
+def render() -> None:
+    st.title("Compare")
+    runs = state.store().runs()
+    begun = [run for run in runs if run.step]
+    if len(begun) < 2:
+        st.info("It takes two runs that have begun. Start a ViT and a DeiT with the same settings on the Train page.")
+        link("train", "Train a teacher, a ViT and a DeiT")
+        return
+    chosen = _choose(begun)
+    if len(chosen) < 2:
+        st.caption("Choose two runs or more; the others are compared with the first.")
+        return
+    _comparison([run.id for run in chosen])
+
+
+def _choose(runs: Sequence[Run]) -> list[Run]:
+    """The compared runs: named in the address, and at first the newest completed ViT and DeiT of one experiment."""
+    by_id = {run.id: run for run in runs}
+    named = take_named("compare", runs)
+    if named is None and "compare_began" not in st.session_state:
+        named = [run.id for run in newest_pair(runs)] or None
+    if named is not None:
+        st.session_state["compare"] = named
+        st.session_state["compare_began"] = True
+    ids = st.multiselect(
+        "Compared runs, the first of them with all others",
+        list(by_id),
+        format_func=lambda run_id: label(by_id[run_id]),
+        key="compare",
+        persist_state="session",
+        on_change=_begin,
+        wrap=True,
+    )
+    if "compare_began" in st.session_state:
+        tell_named("compare", ids)  # a reload shows them, whatever is newer
+    chosen = [by_id[run_id] for run_id in ids]
+    if more := other_seeds(chosen, runs):
+        st.button(
+            "Add their other seeds",
+            icon=":material/add:",
+            help=escape(", ".join(map(label, more))),
+            on_click=_choose_also,
+            args=([run.id for run in more],),
+            key="add_seeds",
+        )
+    return chosen
+
+
+def _begin() -> None:
+    """From now on a person chooses, and no newer pair comes instead."""
+    st.session_state["compare_began"] = True
+
+
+def _choose_also(ids: Sequence[str]) -> None:
+    st.session_state["compare"] = [*st.session_state["compare"], *ids]
+
+
+@st.fragment
+@telling()
+def _comparison(ids: Sequence[str]) -> None:
+    """Drawn again when the live feed says so."""
+    state.launcher().tend()
+    runs = state.store().runs()
+    by_id = {run.id: run for run in runs}
+    chosen = [by_id[run_id] for run_id in ids if run_id in by_id]
+    if len(chosen) < len(ids):
+        st.rerun()  # the whole page: a run is deleted
+    drawn = live.drawn(runs, ids)
+    _fairness(chosen, by_id)
+    st.table(result_table(chosen, state.curves().of), border="horizontal", hide_index=True, alt="What the runs reached")
+    st.caption(f"In brackets: the difference to the first run. {chance(chosen)}")
+    _seeds(chosen, by_id)
+    with st.container(horizontal=True):
+        view = curves.controls()
+        curves.download(chosen)
+    curves.draw(chosen, view, key="compare")
+    st.subheader("Settings that differ")
+    settings = setting_table(chosen, by_id)
+    if not settings["Setting"]:
+        st.caption("None: the runs have the same settings throughout.")
+    else:
+        st.table(settings, border="horizontal", hide_index=True, alt="The settings that are not the same in all runs")
+    if any(is_live(run, runs) for run in chosen):
+        live_feed(drawn, runs, key="compare_feed")
+
+
+def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
+    """What is true of more than one seed, where several are chosen."""
+    found = over_seeds(chosen, by_id)
+    if found is None:
+        return
+    st.subheader("Over several seeds")
+    st.table(found.groups, border="horizontal", hide_index=True, alt="Mean and spread of runs that differ in the seed")
+    if found.differences:
+        st.table(found.differences, border="horizontal", hide_index=True, alt="What distillation changed, seed by seed")
+    st.caption(
+        "Mean ± standard deviation. A difference is taken between runs of the same seed that are alike in all but the "
+        "distillation; where the interval, Student's, leaves out zero, the seeds alone hardly explain it."
+    )
+
+
+def _fairness(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
+    """Say what keeps the others from a fair comparison with the first, and which runs are not finished."""
+    first, *others = chosen
+    unfair: dict[str, list[Run]] = {}
+    for counterpart, other in counterparts(first, others, by_id):
+        if sentences := fairness(counterpart, other):
+            unfair.setdefault("\n".join(f"- {escape(sentence)}" for sentence in sentences), []).append(other)
+    for lines, runs in unfair.items():
+        names = " and ".join(f"**{escape(label(run))}**" for run in runs)
+        st.warning(f"**{escape(label(first))}** is not fairly compared with {names}:\n\n{lines}")
+    unfinished = [run for run in chosen if run.status != Status.COMPLETED]
+    if not unfair and not unfinished:
+        seed = "same seed," if len({run.spec.seed for run in chosen}) == 1 else "seed by seed the same"
+        st.caption(f"A fair comparison: {seed} data, recipe and augmentation. Only the distillation may differ.")
+    if unfinished:
+        names = ", ".join(
+            f"{label(run)} ({run.status}, epoch {run.epoch} of {run.spec.optim.epochs})" for run in unfinished
+        )
+        st.info(f"Not finished, hence without test results: {escape(names)}.")

@@ -1,0 +1,66 @@
+"""Folders of images on the Data page: which one is shown, and what lies in it, as `python -m deit_core data` says it.
+
+Knows widgets; what is in a folder is deit_core's.
+"""
+
+import streamlit as st
+
+from dashboard.state import listing, settings
+from dashboard.text import escape
+from dashboard.views.data.uploads import is_unpacking, offer_upload, take_finished
+from deit_core.image_folders.archives import imported
+
+
+def choose_folder() -> str:
+    """The path of a folder as `data.path` takes it; empty until there is one."""
+    if unpacked := take_finished():
+        st.session_state["path"] = unpacked.path
+    known = imported(settings().data_dir)
+    current = st.session_state.get("path") or st.query_params.get("path")
+    if not current and known:
+        current = st.session_state["path"] = known[0]
+    path = st.selectbox(
+        "Folder",
+        known if current is None or current in known else [*known, current],
+        index=None,
+        accept_new_options=True,
+        key="path",
+        bind="query-params",
+        placeholder="Choose one, or type a path on the machine where the dashboard runs",
+        help="Inside the data folder, or absolute. It holds a folder a class, or train, val and test with such.",
+    )
+    with st.expander("Upload a zip", expanded=is_unpacking() or (not known and not path)):
+        offer_upload()
+    if unpacked:
+        st.success(
+            f"Unpacked. To train on it, choose source *folder* on the Train page, with path {escape(unpacked.path)}."
+        )
+        for note in unpacked.notes:
+            st.info(escape(note))
+    return (path or "").strip()
+
+
+def show_listing(path: str) -> None:
+    """What is left out of the folder at `path`, warnings, and the images of each class in each of its parts."""
+    listed = listing(path)
+    for warning in listed.warnings:
+        st.warning(escape(warning))
+    num_left_out = sum(one.count for one in listed.left_out)
+    if num_left_out:
+        st.info(f"{num_left_out:,} {'file is' if num_left_out == 1 else 'files are'} left out, for these reasons.")
+        st.dataframe(
+            {
+                "Files": [one.count for one in listed.left_out],
+                "Why": [one.why for one in listed.left_out],
+                "For example": [one.example for one in listed.left_out],
+            },
+            hide_index=True,
+            key="left_out",
+        )
+    with st.expander("What lies in the folder"):
+        counts = listed.counts()
+        st.dataframe(
+            {"Class": listed.classes} | {part: list(found.values()) for part, found in counts.items()},
+            hide_index=True,
+            key="parts",
+        )

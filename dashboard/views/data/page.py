@@ -1,0 +1,188 @@
+"""Data: what is in a data set, how a run would cut it, and how many images of each class that gives.
+
+Knows numbers and widgets; counting and cutting are deit_core's. That loads torch, so it is imported where it is called,
+after the facts are on the page. Pictures are shown by dashboard.views.data.samples.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast, get_args
+
+import streamlit as st
+
+from dashboard.charts import COLOURS
+from dashboard.navigation import link
+from dashboard.state import facts, settings, source
+from dashboard.text import escape, plotly_escape
+from dashboard.views.data.download import offer_download
+from dashboard.views.data.folder_choice import choose_folder, show_listing
+from dashboard.views.data.samples import show_samples, show_views
+from deit_core.catalog import SOURCES, SourceFacts, SourceName
+from deit_core.errors import DeitError
+from deit_core.spec import DataSpec, validated
+
+
+def render() -> None:
+    st.title("Data")
+    name = _choose_source()
+    path = choose_folder() if name == "folder" else ""
+    if name == "folder" and not path:
+        return
+    try:
+        if name == "folder":
+            known = facts(validated(DataSpec, {"source": name, "path": path}).model_dump_json())
+        else:
+            known = SOURCES[name]
+        _describe(known)
+        if name == "folder":
+            show_listing(path)
+        if name != "folder" and not _is_here(name):
+            offer_download(name)
+            return
+        spec = _choose_cut(name, path, known)
+        with st.spinner("Reading the images"):
+            source(spec)
+        num_train = _show_counts(spec, known)
+        for warning in _warnings(spec.model_dump_json()):
+            st.warning(escape(warning))
+        show_samples(spec, known, num_train)
+        show_views(spec, known, num_train)
+        if name == "folder":
+            link("train", "Train on it: choose source folder and this path")
+    except DeitError as error:
+        st.error(escape(str(error)))
+
+
+def _choose_source() -> SourceName:
+    names = get_args(SourceName)
+    chosen = st.segmented_control(
+        "Data set",
+        names,
+        default=names[0],
+        format_func=lambda name: SOURCES[name].title if name in SOURCES else "Folder of images",
+        required=True,
+        key="data",
+        bind="query-params",
+    )
+    return cast(SourceName, chosen or names[0])
+
+
+def _describe(known: SourceFacts) -> None:
+    colours = "in grey" if known.in_chans == 1 else "in colour"
+    look = f"{colours}, {known.native_size} x {known.native_size} px" if known.native_size else "cut to squares"
+    st.markdown(
+        f"{known.num_train:,} images for training and {known.num_test:,} for the test, {look}, "
+        f"{len(known.classes)} classes."
+    )
+    st.caption(escape(known.origin))
+
+
+def _choose_cut(name: SourceName, path: str, known: SourceFacts) -> DataSpec:
+    """What a run would take of the data set."""
+    fields = DataSpec.model_fields
+    size, fraction, val_fraction, *rest = st.columns(5 if name == "folder" else 3, vertical_alignment="bottom")
+    options: dict[str, Any] = {}
+    if name == "folder":
+        options["path"] = path
+        colour, skip = rest
+        options["colour"] = colour.toggle(
+            "Colour", True, help=fields["colour"].description, key="colour", bind="query-params"
+        )
+        skips = skip.toggle(
+            "Skip corrupt images", help=fields["corrupt_images"].description, key="skip", bind="query-params"
+        )
+        options["corrupt_images"] = "skip" if skips else "refuse"
+    return DataSpec(
+        source=name,
+        **options,
+        img_size=size.number_input(
+            "Image size (px)",
+            8,
+            512,
+            value=max(8, known.native_size or 64),
+            help=fields["img_size"].description,
+            key=f"{name}_size",
+            bind="query-params",
+        ),
+        fraction=fraction.slider(
+            "Fraction", 0.01, 1.0, 1.0, help=fields["fraction"].description, key="fraction", bind="query-params"
+        ),
+        val_fraction=val_fraction.slider(
+            "Validation fraction",
+            0.01,
+            0.5,
+            0.1,
+            help=fields["val_fraction"].description,
+            key="val_fraction",
+            bind="query-params",
+        ),
+    )
+
+
+def _show_counts(spec: DataSpec, known: SourceFacts) -> list[int]:
+    """The counts as a chart; returns how many training images each class has."""
+    counts, notes = _counts(spec.model_dump_json())
+    st.subheader("Images per class")
+    totals = ", ".join(f"{sum(numbers):,} {split}" for split, numbers in counts.items())
+    st.caption(f"In all {totals}. A run learns from train, chooses its best epoch on validation and is judged on test.")
+    classes = [plotly_escape(name) for name in known.classes]
+    figure = {
+        "data": [
+            {"type": "bar", "name": split, "x": classes, "y": numbers, "marker": {"color": colour}}
+            for (split, numbers), colour in zip(counts.items(), COLOURS, strict=False)
+        ],
+        "layout": {"height": 260, "margin": {"t": 8, "b": 8, "l": 8, "r": 8}, "xaxis": {"type": "category"}},
+    }
+    st.plotly_chart(figure, key="counts", config={"displayModeBar": False}, alt=f"Images per class: {totals}.")
+    for note in notes:
+        st.caption(escape(note))
+    return counts["train"]
+
+
+def _is_here(name: SourceName) -> bool:
+    with st.spinner("Looking for the images"):  # seconds, where torch is not loaded yet
+        from deit_core.data import is_here
+
+    return is_here(name, settings().data_dir)
+
+
+@st.cache_data(max_entries=32, ttl=60, show_spinner="Counting…")
+def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
+    """Images of each class by split, and what else there is to say of the images."""
+    from deit_core.data import is_streamed
+    from deit_core.data.preview import class_counts, training_statistics
+
+    spec = DataSpec.model_validate_json(spec_json)
+    loaded = source(spec)
+    counts = {split: numbers.tolist() for split, numbers in class_counts(loaded, spec).items()}
+    num_images = sum(map(sum, counts.values()))
+    streams = is_streamed(loaded, num_images, spec.img_size)  # refuses what does not fit, before an image is resized
+    mean, std, num_read = training_statistics(loaded, spec)
+    notes = [
+        f"Mean {_per_channel(mean)} and standard deviation {_per_channel(std)} of pixels in [0, 1], over "
+        f"{num_read:,} training images."
+    ]
+    if spec.source != "folder":  # of a folder it takes every file
+        notes[0] += f" SHA-256 {loaded.content_hash[:16]}."
+    if streams:
+        size_gb = num_images * loaded.test_images.shape[1] * spec.img_size**2 / 1e9
+        notes.append(
+            f"At this size the images take {size_gb:.1f} GB, more than a quarter of this machine's memory: a run reads "
+            "them from their files in each epoch, a batch ahead."
+        )
+    notes += loaded.skipped_sentences
+    return counts, notes
+
+
+@st.cache_data(max_entries=32, ttl=60, show_spinner="Looking for copies…")
+def _warnings(spec_json: str) -> tuple[str, ...]:
+    """What a run of these images would say of their content, which takes looking into every file once."""
+    from deit_core.data.sources.progress import silently
+    from deit_core.data.splits import cut
+
+    spec = DataSpec.model_validate_json(spec_json)
+    loaded = source(spec)
+    return loaded.warn(*cut(loaded, spec), silently)
+
+
+def _per_channel(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.3f}" for value in values)

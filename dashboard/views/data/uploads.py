@@ -1,0 +1,104 @@
+"""Unpacking an uploaded zip on a thread of its own, which pages look at and never wait for.
+
+It belongs to the server and not to a visitor, so it goes on when a page is left or loaded anew. Knows no widgets but
+its own; what is in a zip is checked by deit_core.
+"""
+
+import threading
+from pathlib import Path
+from typing import IO
+
+import streamlit as st
+
+from dashboard.state import settings
+from dashboard.telling import telling
+from dashboard.text import escape
+from deit_core.image_folders import ONE_FORMAT
+from deit_core.image_folders.archives import import_zip, list_zip
+
+
+class Unpacking:
+    """One zip on its way into the data folder: `share` of it is there, and in the end `path` or `error` is set.
+
+    `notes` are sentences on what it holds, and what of that is not unpacked.
+    """
+
+    def __init__(self, file: IO[bytes], name: str, data_dir: Path) -> None:
+        self.name, self.share, self.path, self.error = name, 0.0, "", ""
+        self.notes: tuple[str, ...] = ()
+        self.thread = threading.Thread(target=self._work, args=(file, data_dir), name=f"unpack {name}", daemon=True)
+        self.thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        return not self.thread.is_alive()
+
+    def _work(self, file: IO[bytes], data_dir: Path) -> None:
+        with telling(self._fail):
+            self.notes = list_zip(file).notes  # and refused, before minutes are spent on unpacking
+            self.path = import_zip(file, self.name, data_dir, self._note)
+
+    def _fail(self, sentence: str) -> None:
+        self.error = sentence
+
+    def _note(self, share: float) -> None:
+        self.share = share
+
+
+def take_finished() -> Unpacking | None:
+    """This visitor's zip, where it has become a folder since the last call."""
+    own = _unpackings().get(st.session_state.get("unpacking", ""))
+    if own is None or not own.is_over or not own.path:
+        return None
+    del st.session_state["unpacking"]
+    return own
+
+
+def offer_upload() -> None:
+    """Choose a zip and unpack it; how far that is, whoever began it, and why the last one was refused."""
+    st.caption(
+        f"A folder a class with {ONE_FORMAT} files, or train, val and test with such; at most "
+        f"{st.get_option('server.maxUploadSize')} MB. Larger ones: `python -m deit_core import FILE.zip`."
+    )
+    file = st.file_uploader("Zip", "zip", label_visibility="collapsed", key="zip")
+    if file is not None:
+        name = st.text_input("Name", Path(file.name).stem, max_chars=80, key=f"zip_name_{file.file_id}")
+        is_busy = name in _unpackings() and not _unpackings()[name].is_over
+        st.button(
+            "Unpack",
+            type="primary",
+            icon=":material/unarchive:",
+            on_click=_start,
+            args=(file, name),
+            disabled=is_busy,
+        )
+    for unpacking in list(_unpackings().values()):
+        if not unpacking.is_over:
+            st.fragment(_watch, run_every=0.5)(unpacking)
+        elif not unpacking.path:
+            why = unpacking.error or f"{unpacking.name} could not be unpacked; the dashboard's own output says why."
+            st.error(escape(why))
+
+
+def is_unpacking() -> bool:
+    return any(not unpacking.is_over for unpacking in _unpackings().values())
+
+
+def _start(file: IO[bytes], name: str) -> None:
+    unpackings = _unpackings()
+    for other in [other for other in unpackings.values() if other.is_over]:
+        del unpackings[other.name]
+    unpackings[name] = Unpacking(file, name, settings().data_dir)
+    st.session_state["unpacking"] = name
+
+
+def _watch(unpacking: Unpacking) -> None:
+    if unpacking.is_over:
+        st.rerun()
+    st.progress(unpacking.share, f"Unpacking {escape(unpacking.name)}… You may leave this page meanwhile.")
+
+
+@st.cache_resource(show_spinner=False)
+def _unpackings() -> dict[str, Unpacking]:
+    """The newest of each name, for all visitors; those that are over until the next one starts."""
+    return {}

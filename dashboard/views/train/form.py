@@ -1,0 +1,248 @@
+"""The form of a spec, generated from the spec's fields: a widget for each, with its description, unit and bounds.
+
+Knows pydantic fields and widgets; does not know which presets there are, or what becomes of the changes.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
+
+import streamlit as st
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from dashboard.text import escape
+from dashboard.views.train.changes import Changes
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
+
+_SECTIONS = {
+    "": "Run",
+    "data": "Data",
+    "model": "Model",
+    "distillation": "Distillation",
+    "optim": "Optimisation",
+    "augment": "Augmentation",
+    "compute": "Computation",
+}
+_WORDS = {
+    "attn": "attention",
+    "aug": "augmentation",
+    "color": "colour",
+    "cutmix": "CutMix",
+    "dim": "dimension",
+    "ema": "EMA",
+    "embed": "embedding",
+    "grad": "gradient",
+    "img": "image",
+    "lr": "learning rate",
+    "min": "minimum",
+    "mlp": "MLP",
+    "normalization": "normalisation",
+    "num": "number of",
+    "ops": "operations",
+    "optimizer": "optimiser",
+    "prob": "probability",
+    "randaugment": "RandAugment",
+    "seeds": "number of seeds",
+    "val": "validation",
+    "warmup": "warm-up",
+}
+# A run's part in its experiment: changed alone, each of these gives a spec that cannot be trained.
+_ROLES = {"model.distilled", "distillation.teacher"}
+
+
+@dataclass(frozen=True)
+class FormField:
+    """A field of a run's spec as a widget needs it. `path` is what `replace` takes."""
+
+    path: str
+    label: str
+    help: str
+    kind: type
+    choices: tuple[str, ...]
+    is_optional: bool
+    is_advanced: bool
+    source: str
+    max_length: int | None
+
+    @property
+    def section(self) -> str:
+        return self.path.rpartition(".")[0]
+
+
+def edit(changes: Changes, *, key: str) -> None:
+    """Draw the form; what a person changes in it stands in `changes` before the page runs again.
+
+    Args: key: names the form; under another key it starts anew.
+    """
+    runs = _choose_runs(changes.spec, key)
+    fields = _common_fields([run for run in members(changes.spec) if run.name in runs])
+    fields = [field for field in fields if not field.source or _takes(changes, runs, field.source)]
+    if len(runs) < len(members(changes.spec)):
+        fields = [field for field in fields if field.path != "name"]  # the experiment's; the runs keep theirs
+    elif isinstance(changes.spec, ExperimentSpec):
+        fields.append(_form_field("seeds", ExperimentSpec.model_fields["seeds"]))
+    _draw_sections([field for field in fields if not field.is_advanced], changes, runs, key)
+    with st.expander("Advanced"):
+        _draw_sections([field for field in fields if field.is_advanced], changes, runs, key)
+
+
+def _takes(changes: Changes, runs: Sequence[str], source: str) -> bool:
+    """Whether all of the runs take their images from `source` now."""
+    return all(changes.value(run, "data.source") == source for run in runs)
+
+
+def form_fields(run: RunSpec) -> list[FormField]:
+    """Every field of a run that a person may set, in the spec's order, its own (name, seed) first."""
+    parts: dict[str, BaseModel] = {"": run}
+    parts |= {name: part for name in type(run).model_fields if isinstance(part := getattr(run, name), BaseModel)}
+    found = [
+        _form_field(f"{prefix}.{name}".lstrip("."), info)
+        for prefix, part in parts.items()
+        for name, info in type(part).model_fields.items()
+        if _is_settable(info)
+    ]
+    return [field for field in found if field.path not in _ROLES]
+
+
+def _is_settable(info: FieldInfo) -> bool:
+    """Parts have no unit, only fields of their own; a literal with one value is the name of a kind."""
+    is_constant = get_origin(info.annotation) is Literal and len(get_args(info.annotation)) == 1
+    return isinstance(info.json_schema_extra, dict) and not is_constant
+
+
+def _form_field(path: str, info: FieldInfo) -> FormField:
+    extra = info.json_schema_extra
+    assert isinstance(extra, dict)
+    unit = str(extra["unit"])
+    annotation = info.annotation
+    is_optional = isinstance(annotation, UnionType)
+    if is_optional:
+        annotation = next(choice for choice in get_args(annotation) if choice is not type(None))
+    is_choice = get_origin(annotation) is Literal
+    kind = str if is_choice else get_origin(annotation) or annotation
+    assert isinstance(kind, type)
+    max_length = next((item.max_length for item in info.metadata if hasattr(item, "max_length")), None)
+    return FormField(
+        path=path,
+        label=_label(path.rpartition(".")[2], unit),
+        help=f"{info.description}{_bounds(info)} `{path}`",
+        kind=kind,
+        choices=get_args(annotation) if is_choice else (),
+        is_optional=is_optional,
+        is_advanced=bool(extra["advanced"]),
+        source=str(extra["source"]),
+        max_length=max_length,
+    )
+
+
+def _bounds(info: FieldInfo) -> str:
+    """The bounds of a number in words. The spec holds them: a widget that did would keep a wrong number to itself."""
+    names = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    found = [
+        f"{words} {getattr(item, name):g}"
+        for item in info.metadata
+        for name, words in names.items()
+        if hasattr(item, name)
+    ]
+    return f" {' and '.join(found).capitalize()}." if found else ""
+
+
+def _label(name: str, unit: str) -> str:
+    words = name.removesuffix(f"_{unit}").split("_")
+    text = " ".join(_WORDS.get(word, word) for word in words)
+    return text[0].upper() + text[1:] + (f" ({unit})" if unit else "")
+
+
+def _choose_runs(spec: AnySpec, key: str) -> tuple[str, ...]:
+    """Let a person say whose fields to change: everybody's, the students', or one run's."""
+    runs = members(spec)
+    names = tuple(run.name for run in runs)
+    if len(runs) == 1:
+        return names
+    taught = {run.distillation.teacher for run in runs if run.distillation}
+    students = tuple(name for name in names if name not in taught)
+    scopes = {"All runs": names} | ({"All students": students} if 1 < len(students) < len(names) else {})
+    scopes |= {name: (name,) for name in names}
+    chosen = st.segmented_control(
+        "Change",
+        list(scopes),
+        default="All runs",
+        format_func=escape,
+        required=True,
+        key=f"{key}/runs",
+        help="Change for all runs what they share, so that comparing them stays fair.",
+    )
+    return scopes[chosen or "All runs"]
+
+
+def _common_fields(runs: Sequence[RunSpec]) -> list[FormField]:
+    """The fields that every one of the runs has."""
+    first, *others = ({field.path: field for field in form_fields(run)} for run in runs)
+    return [field for path, field in first.items() if all(path in other for other in others)]
+
+
+def _draw_sections(fields: Sequence[FormField], changes: Changes, runs: tuple[str, ...], key: str) -> None:
+    for section, title in _SECTIONS.items():
+        inside = [field for field in fields if field.section == section]
+        if inside:
+            heading, body = st.columns([1, 6])
+            heading.markdown(f"**{title}**")
+            with body, st.grid(4, min_column_width=160, vertical_alignment="bottom"):
+                for field in inside:
+                    _draw(field, changes, runs, f"{key}/{'+'.join(runs)}/{field.path}")
+
+
+def _draw(field: FormField, changes: Changes, runs: tuple[str, ...], key: str) -> None:
+    """One widget, at what the changes say; empty where the runs differ, until it is set for all of them."""
+    values = [changes.value(run, field.path) for run in runs]
+    differ = any(value != values[0] for value in values)
+    shown = None if differ else values[0]
+    placeholder = ", ".join(map(_plain, values)) if differ else None
+    common: dict[str, Any] = {
+        "label": field.label,
+        "key": key,
+        "help": field.help,
+        "on_change": _record,
+        "args": (field, changes, runs, key),
+    }
+    if field.kind is bool and not differ:
+        st.toggle(**common, value=bool(shown))
+    elif field.choices or field.kind is bool:
+        choices = field.choices or (False, True)
+        index = None if differ else choices.index(shown)
+        st.selectbox(**common, options=choices, index=index, format_func=_plain, placeholder=placeholder)
+    elif field.kind in (int, float):
+        if field.is_optional:  # only a number that begins empty can be emptied
+            st.session_state.setdefault(key, shown)
+            shown = None
+        st.number_input(**common, **_number_options(field, values), value=shown, placeholder=placeholder)
+    elif field.kind is tuple:
+        st.multiselect(**common, options=shown or (), default=shown, accept_new_options=True, placeholder="Add")
+    elif field.max_length is not None and field.max_length > 1000:
+        st.text_area(**common, value=shown, max_chars=field.max_length, placeholder=placeholder, height=68)
+    else:
+        st.text_input(**common, value=shown, max_chars=field.max_length, placeholder=placeholder)
+
+
+def _record(field: FormField, changes: Changes, runs: tuple[str, ...], key: str) -> None:
+    value = st.session_state[key]
+    if value is not None or field.is_optional:
+        changes.set(runs, field.path, tuple(value) if field.kind is tuple else value)
+
+
+def _number_options(field: FormField, values: Sequence[float | None]) -> dict[str, Any]:
+    return {"step": 1, "format": "%d"} if field.kind is int else {"step": _step(values[0]), "format": "%g"}
+
+
+def _step(value: float | None) -> float:
+    """A tenth of the number's order of magnitude, so that + and - change its second digit."""
+    return 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.01
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

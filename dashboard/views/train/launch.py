@@ -1,0 +1,116 @@
+"""The buttons that start runs: a whole experiment, one run of it with a finished teacher, or a single run.
+
+Knows the store and the launcher; does not know where the spec came from.
+"""
+
+import time
+
+import streamlit as st
+
+from dashboard.navigation import link
+from dashboard.run_status import label
+from dashboard.state import launcher, settings, store
+from dashboard.text import escape
+from dashboard.views.train import duration as estimate
+from deit_core.errors import DeitError
+from deit_core.runs import Status
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace, trainings
+
+_ONE_CLICK_S = 3.0  # a second click on the same button within this time is an impatient one
+
+
+def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
+    """Draw the buttons, and what they did.
+
+    Args:
+        spec: what was chosen.
+        variant: what would be started; None while it cannot be trained.
+        key: under another key, what was started is forgotten.
+    """
+    asked = None
+    count = len(trainings(variant or spec))
+    title = f"Start all {count} runs" if isinstance(spec, ExperimentSpec) else "Start this run"
+    with st.container(horizontal=True):
+        if st.button(title, type="primary", icon=":material/play_arrow:", disabled=variant is None, key="start"):
+            asked = variant
+        if isinstance(spec, ExperimentSpec):
+            with st.popover("Start one run alone", disabled=variant is None):
+                asked = (_ask_for_one(variant) if isinstance(variant, ExperimentSpec) else None) or asked
+    if asked is not None:
+        _submit(asked, variant, key)
+    refused, why = st.session_state.get(f"{key}/refused", (None, ""))
+    if why and refused == variant:  # it stands until something is changed
+        st.error(escape(why))
+    running = [run for run in store().runs() if run.status == Status.RUNNING]
+    if started := st.session_state.get(f"{key}/started"):
+        _tell_started(started)
+    elif len(running) >= settings().num_workers:
+        names = escape(", ".join(run.name for run in running))
+        st.caption(f"Training now: {names}. What you start queues behind it.")
+
+
+def _tell_started(run_ids: list[str]) -> None:
+    runs = store().runs(run_ids)[::-1]
+    if not runs:
+        st.warning("What was started here is gone: it was deleted, or the store of runs was moved or removed.")
+        return
+    st.success(f"Queued: {escape(', '.join(map(label, runs)))}. Training goes on when this page is closed.")
+    link("runs", "Watch on the Runs page")
+
+
+def warm() -> None:
+    """Have a worker stand by while a form is filled in, where none is there: what is started then begins at once."""
+    launcher().warm()
+
+
+def teachers(student: RunSpec) -> dict[str, str]:
+    """Id -> label of the finished runs that can teach, the best first.
+
+    They were cut from the data alike: a teacher that saw images its student is judged on would flatter the student.
+    """
+    completed = [run for run in store().runs() if run.status == Status.COMPLETED]
+    found = [run for run in completed if run.spec.data.split == student.data.split]
+    found.sort(key=lambda run: run.results["test_accuracy"], reverse=True)
+    return {run.id: f"{label(run)}, {run.results['test_accuracy']:.1%} on test" for run in found}
+
+
+def _ask_for_one(experiment: ExperimentSpec) -> RunSpec | None:
+    """Let a person start a single run of an experiment; the run, once the button is clicked."""
+    by_name = {run.name: run for run in experiment.runs}
+    names = list(by_name)
+    chosen = st.segmented_control("Run", names, default=names[0], format_func=escape, required=True, key="alone")
+    run = by_name[chosen or names[0]]
+    teacher = experiment.teacher_of(run) and _ask_for_teacher(run)
+    if not st.button("Start it alone", disabled=teacher == "", key="start_alone"):
+        return None
+    alone = replace(run, {"distillation.teacher": teacher}) if teacher else run
+    assert isinstance(alone, RunSpec)
+    return alone
+
+
+def _ask_for_teacher(run: RunSpec) -> str:
+    """The id of the finished run that is to teach `run`; empty where there is none."""
+    labels = teachers(run)
+    if labels:
+        return st.selectbox("Teacher", list(labels), format_func=labels.__getitem__, key="alone_teacher")
+    st.caption(
+        "It learns from a teacher, and no finished run has learned from the same images. "
+        "Start the teacher first, or all runs together."
+    )
+    return ""
+
+
+def _submit(spec: AnySpec, variant: AnySpec | None, key: str) -> None:
+    started_at, started = st.session_state.get("last_start", (0.0, None))
+    if started == spec and time.monotonic() - started_at < _ONE_CLICK_S:
+        return
+    st.session_state["last_start"] = (time.monotonic(), spec)
+    estimate.cancel()  # it would slow the training, and the training it
+    try:
+        run_ids = launcher().submit(spec)
+    except DeitError as error:
+        st.session_state[f"{key}/refused"] = (variant, str(error))
+    else:
+        st.session_state.pop(f"{key}/refused", None)
+        st.session_state[f"{key}/started"] = run_ids
+        st.session_state["runs"] = run_ids  # what the Runs page shows first

@@ -1,0 +1,237 @@
+"""Train: choose a preset or a spec of one's own, change anything in it, and start it.
+
+Knows presets, specs and their forms; nothing of how a run is queued or trained, and holds nothing that a run needs.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import address
+from dashboard.text import escape
+from dashboard.views.train import form as forms
+from dashboard.views.train.changes import Changes
+from dashboard.views.train.duration import estimate
+from dashboard.views.train.launch import start, teachers, warm
+from deit_core import presets
+from deit_core.errors import DeitError
+from deit_core.image_folders.facts import title_of
+from deit_core.spec import (
+    AnySpec,
+    ExperimentSpec,
+    RunSpec,
+    change_text,
+    load_spec,
+    members,
+    parse_change,
+    value_text,
+)
+from deit_core.wording import duration
+
+_FIRST_PRESET = "digits-quick"
+
+
+def render() -> None:
+    st.title("Train")
+    chosen = _choose()
+    if chosen is None:
+        return
+    source, spec = chosen
+    key, changes = _form(source, spec)
+    if isinstance(spec, RunSpec) and spec.distillation:
+        _choose_teacher(spec, changes, key)
+    variant, error = _variant(changes)
+    if variant is not None:
+        _tell_address(source, changes)
+    _describe(spec, variant)
+    start(spec, variant, key=key)
+    if variant is None:
+        st.error(escape(error))
+    else:
+        estimate(variant)
+    st.subheader("Change anything")
+    _list_changes(changes)
+    forms.edit(changes, key=key)
+    if variant is not None:
+        _show_as_text(source, changes, variant)
+    warm()  # once everything is on its way to the screen
+
+
+def _choose() -> tuple[str, AnySpec] | None:
+    """What to train, and what the command line calls it: a preset's name, or a file's. None for an unreadable file."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        preset = st.selectbox(
+            "Preset",
+            presets.names(),
+            index=presets.names().index(_FIRST_PRESET),
+            width=400,
+            key="preset",
+            bind="query-params",
+            on_change=_close,
+        )
+        with st.popover("Open a spec"):
+            file = st.file_uploader(
+                "The JSON of a run or an experiment",
+                type="json",
+                max_upload_size=1,
+                key=f"opened{st.session_state.get('spec_uploader', 0)}",
+            )
+            if file is not None:
+                st.session_state["opened_spec"] = (file.name, file.getvalue())  # also when one comes back to this page
+        opened = st.session_state.get("opened_spec")
+        if opened is not None:
+            st.button("Back to the presets", on_click=_close)
+    if opened is not None:
+        try:
+            spec = load_spec(opened[1])
+        except DeitError as error:
+            st.error(escape(str(error)))
+            return None
+        st.caption(f"From {escape(opened[0])}.")
+        return opened[0], spec
+    name = preset or _FIRST_PRESET
+    return name, presets.get(name)
+
+
+def _close() -> None:
+    """Forget the opened spec; another key empties the uploader."""
+    st.session_state.pop("opened_spec", None)
+    st.session_state["spec_uploader"] = st.session_state.get("spec_uploader", 0) + 1
+
+
+def _form(source: str, spec: AnySpec) -> tuple[str, Changes]:
+    """The form of this tab, by its key, and the changes made in it; another choice or address starts a new form."""
+    state = st.session_state
+    asked = address.take("set")
+    if asked is None and address.is_back():
+        asked = []  # nothing was changed when the page was left
+    is_open = "train_changes" in state and state["train_source"] == source and state["train_changes"].spec == spec
+    if asked is not None or not is_open:
+        state["train_source"], state["train_changes"] = source, _changes(spec, asked or [])
+        state["train_form"] = state.get("train_form", 0) + 1
+    return f"form{state['train_form']}", state["train_changes"]
+
+
+def _changes(spec: AnySpec, asked: Sequence[str]) -> Changes:
+    """The changes that the address asks for."""
+    try:
+        return Changes.of(spec, dict(map(parse_change, asked)))
+    except DeitError as error:
+        sentence = f"The changes in the address cannot be made, and are left out. {escape(str(error))}"
+        address.note("set", sentence, is_error=True)
+        return Changes(spec)
+
+
+def _tell_address(source: str, changes: Changes) -> None:
+    """Have a reload, and whoever is sent the address, find the same settings; the preset writes itself there."""
+    texts = [change_text(path, value) for path, value in changes.by_path.items()]
+    address.tell("set", texts if source in presets.names() else [])
+
+
+def _variant(changes: Changes) -> tuple[AnySpec | None, str]:
+    try:
+        return changes.variant(), ""
+    except DeitError as error:
+        return None, str(error)
+
+
+def _choose_teacher(run: RunSpec, changes: Changes, key: str) -> None:
+    """A single student's teacher: what its spec says, which may be a checkpoint's path, or another finished run."""
+    assert run.distillation is not None
+    own = run.distillation.teacher
+    now = changes.value(run.name, "distillation.teacher")
+    labels = {own: own, now: now} | teachers(run)
+    names = list(labels)
+    chosen = st.selectbox(
+        "Teacher", names, names.index(now), format_func=labels.__getitem__, key=f"{key}/teacher", width=400
+    )
+    changes.set([run.name], "distillation.teacher", chosen)
+
+
+def _describe(chosen: AnySpec, variant: AnySpec | None) -> None:
+    """What would be started; what was chosen, while its changes cannot be trained."""
+    spec = variant or chosen
+    words = _words(spec)
+    if variant is None:
+        st.caption("Without your changes, which cannot be trained:")
+    elif words and variant != chosen and words == _words(chosen):  # changes may have made them wrong
+        st.caption("Before your changes:")
+    if words:
+        st.markdown(escape(words))
+    runs = members(spec)
+    expectation = spec.expectation if isinstance(spec, ExperimentSpec) else None
+    with st.grid(min(3, len(runs)), border=True, min_column_width=240):
+        for run in runs:
+            accuracy = expectation and expectation.accuracy.get(run.name)
+            num_seeds = spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1
+            _describe_run(run, num_seeds, f"{accuracy:.1%} of the test images expected right" if accuracy else "")
+    if expectation:
+        took, where = duration(expectation.duration_s), escape(expectation.measured_on)
+        st.caption(f"When last measured, all of it took {took} ({where}).")
+    else:
+        st.caption("The test accuracy to expect of this has not been measured.")
+
+
+def _words(spec: AnySpec) -> str:
+    return spec.description if isinstance(spec, ExperimentSpec) else spec.notes
+
+
+def _describe_run(run: RunSpec, num_seeds: int, expected: str) -> None:
+    share = f"{100 * run.data.fraction:g}% of " if run.data.fraction < 1 else ""
+    lines = [
+        f"**{escape(run.name)}**",
+        _model_in_words(run),
+        f"{_epochs(run)} on {share}{escape(title_of(run.data))} at {run.data.img_size} px",
+    ]
+    if run.distillation:
+        lines.append(f"Learns from {escape(run.distillation.teacher)}, {run.distillation.kind} distillation")
+    if num_seeds > 1:
+        lines.append(f"{num_seeds} times, with the seeds {run.seed} to {run.seed + num_seeds - 1}")
+    if expected:
+        lines.append(expected)
+    st.markdown("  \n".join(lines))
+
+
+def _epochs(run: RunSpec) -> str:
+    return "1 epoch" if run.optim.epochs == 1 else f"{run.optim.epochs} epochs"
+
+
+def _model_in_words(run: RunSpec) -> str:
+    model = run.model
+    if model.family == "resnet9":
+        return f"CNN: ResNet-9 from {model.width} channels"
+    if model.family == "torchvision":
+        start = "from scratch" if model.pretrained == "off" else "pretrained on ImageNet"
+        return f"CNN: torchvision's {model.name}, {start}{', only its head trained' if model.freeze_backbone else ''}"
+    kind = "DeiT" if model.distilled else "ViT"
+    return f"{kind}: {model.patch_size} px patches, width {model.embed_dim}, depth {model.depth}"
+
+
+def _list_changes(changes: Changes) -> None:
+    if not changes.by_path:
+        st.caption("Nothing is changed yet. What you change here becomes a variant; the preset stays as it is.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            "Changed: " + ", ".join(f"{escape(path)} = {escape(value_text(v))}" for path, v in changes.by_path.items())
+        )
+        st.button("Undo all changes", on_click=st.session_state.pop, args=("train_changes",), key="undo")
+
+
+def _show_as_text(source: str, changes: Changes, variant: AnySpec) -> None:
+    """The same spec for the command line, for Python, and for next time."""
+    document = variant.model_dump_json(indent=2)
+    words = ["python", "-m", "deit_core", "submit", source]
+    words += [word for path, value in changes.by_path.items() for word in ("--set", change_text(path, value))]
+    with st.expander("Command and JSON"):
+        st.code(shlex.join(words), language="bash", wrap_lines=True)
+        st.download_button(
+            "Download the JSON",
+            document,
+            file_name=re.sub(r"[^\w-]+", "-", variant.name) + ".json",
+            mime="application/json",
+            on_click="ignore",
+        )
+        st.code(document, language="json", height=320)

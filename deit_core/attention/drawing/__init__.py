@@ -1,0 +1,1 @@
+"""Maps made into pictures: overlays, views, sheets and films. Knows no files but those it writes."""

@@ -1,0 +1,1 @@
+"""The rollout: heads fused, links discarded, layers multiplied. Knows attention weights; no models and no pictures."""

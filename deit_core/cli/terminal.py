@@ -1,0 +1,196 @@
+"""What the command line shows people: tables, and the progress of a training."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.image_folders import LeftOut
+from deit_core.runs import Run, Status, waiting_for
+from deit_core.runs.condition import explain, word
+from deit_core.runs.estimates import Estimate
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
+from deit_core.wording import duration, reading
+
+_stdout, _stderr = Console(), Console(stderr=True)
+
+
+def print_presets(specs: Mapping[str, AnySpec], measured: Mapping[str, Estimate | None]) -> None:
+    """Args: measured: what is known already of how long each takes on this machine; nothing is measured for it."""
+    for name, spec in specs.items():
+        _stdout.print(f"[bold]{name}[/bold]", highlight=False)
+        runs = members(spec)
+        _stdout.print(
+            f"  {escape(spec.description if isinstance(spec, ExperimentSpec) else spec.notes)}", highlight=False
+        )
+        for run in runs:
+            _stdout.print(
+                f"  - {run.name}: {run.model.name if run.model.family == 'torchvision' else run.model.family} on "
+                f"{run.data.source} at {run.data.img_size} px, epochs: {run.optim.epochs}{_seeds(spec, run)}",
+                highlight=False,
+            )
+        if isinstance(spec, ExperimentSpec) and spec.expectation:
+            expected = ", ".join(f"{run} {share:.1%}" for run, share in spec.expectation.accuracy.items())
+            _stdout.print(
+                f"  Expect test accuracies of {expected} after {duration(spec.expectation.duration_s)} "
+                f"({spec.expectation.measured_on}).",
+                highlight=False,
+            )
+        if (estimate := measured[name]) and not estimate.error:
+            _stdout.print(f"  About {duration(estimate.duration_s)} on this machine.", highlight=False)
+        elif not (isinstance(spec, ExperimentSpec) and spec.expectation):
+            _stdout.print(f"  `python -m deit_core estimate {name}` measures how long it takes here.", highlight=False)
+        _stdout.print()
+
+
+def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:
+    """Args: everything: all runs, among them those that `runs` wait for."""
+    if not runs:
+        _stdout.print("No runs yet; `python -m deit_core submit digits-quick` starts the first three.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("no.", "id", "name", "experiment", "status", "progress", "left", "val", "test"):
+        table.add_column(column, justify="right" if column in ("no.", "progress", "left", "val", "test") else "left")
+    for run in runs:
+        table.add_row(
+            str(run.number),
+            run.id,
+            escape(run.name),
+            escape(run.experiment_name or ""),
+            word(run, everything),
+            f"{run.progress:.0%}",
+            duration(run.time_left_s) if run.time_left_s is not None and run.status == Status.RUNNING else "",
+            _percent(run.results.get("best_val_accuracy")),
+            _percent(run.results.get("test_accuracy")),
+        )
+    _stdout.print(table)
+    for run in runs:
+        waits = run.status == Status.QUEUED and waiting_for(run, everything)
+        if said := explain(run, everything) if waits else "" if run.status == Status.QUEUED else run.message:
+            _stdout.print(f"{run.id} {escape(run.name)}: {escape(said)}", highlight=False, soft_wrap=True)
+
+
+def print_run(document: Mapping[str, Any]) -> None:
+    _stdout.print_json(data=document)
+
+
+def print_estimate(estimate: Estimate) -> None:
+    parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in estimate.run_s.items())
+    _stdout.print(f"About {duration(estimate.duration_s)} on this machine ({escape(parts)}).", highlight=False)
+
+
+def print_reading(told: Reading) -> None:
+    """On stderr, where it is in nobody's way."""
+    _stderr.print(reading(told), highlight=False)
+
+
+def print_listing(
+    counts: Mapping[str, Mapping[str, int]], left_out: Sequence[LeftOut], warnings: Sequence[str]
+) -> None:
+    """Args: counts: by part and class, how many images."""
+    images = Table(box=None, pad_edge=False)
+    images.add_column("class")
+    for part in counts:
+        images.add_column(part, justify="right")
+    for title in next(iter(counts.values())):
+        images.add_row(escape(title), *(f"{found[title]:,}" for found in counts.values()))
+    images.add_row("in all", *(f"{sum(found.values()):,}" for found in counts.values()))
+    _stdout.print(images)
+    if left_out:
+        passed_over = Table(box=None, pad_edge=False, title="Left out", title_justify="left")
+        for column in ("files", "why", "for example"):
+            passed_over.add_column(column, justify="right" if column == "files" else "left", overflow="fold")
+        for one in left_out:
+            passed_over.add_row(f"{one.count:,}", escape(one.why), escape(one.example))
+        _stdout.print()
+        _stdout.print(passed_over)
+    for warning in warnings:
+        _stdout.print(f"\nWarning: {escape(warning)}", highlight=False)
+
+
+class Progress:
+    """A bar for each run with loss, accuracy, images/s and time left; in a file or a pipe, a line for each epoch.
+
+    Before, where it takes long, how far the images are read; in a file or a pipe, a line as each pass over them begins.
+    """
+
+    def __init__(self) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[facts]}"),
+            console=_stderr,
+        )
+        self._is_live = sys.stderr.isatty()
+        self._tasks: dict[str, TaskID] = {}
+        self._totals: dict[str, tuple[RunStarted, float]] = {}
+        self._pass = "", ""  # over the images: of which run, and what for
+
+    def __enter__(self) -> Self:
+        if self._is_live:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, run: Run, event: Event) -> None:
+        """Show one event of a run."""
+        if run.id not in self._tasks:
+            self._tasks[run.id] = self._bars.add_task(escape(run.name), facts="starting")
+        match event:
+            case Reading():
+                self._bars.update(self._tasks[run.id], total=event.total, completed=event.done, facts=reading(event))
+                if self._pass != (run.id, event.what):
+                    self._pass = run.id, event.what
+                    self._say(f"{run.name}: {reading(event)}")
+            case RunStarted():
+                self._totals[run.id] = (event, time.monotonic())
+                self._bars.update(
+                    self._tasks[run.id], total=event.total_steps, completed=event.first_step, facts="starting"
+                )
+            case StepDone():
+                metrics = event.metrics
+                self._bars.update(
+                    self._tasks[run.id],
+                    completed=event.step,
+                    facts=f"loss {metrics['train_loss']:.3f}  accuracy {metrics['train_accuracy']:.1%}  "
+                    f"{metrics['images_per_s']:.0f} images/s  {duration(self._left_s(run, event.step))} left",
+                )
+            case EpochDone():
+                metrics = event.metrics
+                self._say(
+                    f"{run.name}: epoch {event.epoch}/{run.spec.optim.epochs}  train loss {metrics['train_loss']:.3f}  "
+                    f"val loss {metrics['val_loss']:.3f}  val accuracy {metrics['val_accuracy']:.1%}  "
+                    f"{duration(self._left_s(run, event.step))} left"
+                )
+            case RunFinished():
+                self._bars.update(self._tasks[run.id], facts=f"test accuracy {event.metrics['test_accuracy']:.2%}")
+                self._say(f"{run.name}: test accuracy {event.metrics['test_accuracy']:.2%} (epoch {event.best_epoch})")
+            case RunFailed():
+                self._say(f"{run.name}: {event.reason}")
+
+    def _left_s(self, run: Run, step: int) -> float:
+        started, began_at = self._totals[run.id]
+        return (time.monotonic() - began_at) / (step - started.first_step) * (started.total_steps - step)
+
+    def _say(self, line: str) -> None:
+        if not self._is_live:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _seeds(spec: AnySpec, run: RunSpec) -> str:
+    count = spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1
+    return f", {count} seeds" if count > 1 else ""
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}"

@@ -1,0 +1,154 @@
+"""What a person should know of the images of a folder before they train: one content in two parts, grey of many bits.
+
+Knows files; nothing of seeds or fractions. What takes looking into every file is found out once.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Protocol
+
+from PIL import Image
+
+from deit_core.data.sources.decoding import MAX_PIXELS
+from deit_core.data.sources.findings import found_once
+from deit_core.data.sources.folder_images import map_ahead
+from deit_core.data.sources.grey_levels import DEEP_FORMATS, is_deep, range_of
+from deit_core.data.sources.progress import Tell, silently, told
+from deit_core.image_folders import ImageFolder
+
+_SAMPLE_BYTES = 4096
+_AHEAD = 256  # files
+
+
+class Access(Protocol):
+    """How files are read: from a disk, or as deit_core.image_folders.archives.ZippedFiles does."""
+
+    def size(self, file: Path) -> int: ...
+
+    def open(self, file: Path) -> IO[bytes]: ...
+
+
+class _OnDisk:
+    def size(self, file: Path) -> int:
+        return file.stat().st_size
+
+    def open(self, file: Path) -> IO[bytes]:
+        return file.open("rb")
+
+
+_ON_DISK = _OnDisk()
+
+
+class Contents(NamedTuple):
+    """Files in groups of one content, and how many images hold grey of more than 8 bits, by its range in words."""
+
+    alike: list[list[Path]]
+    deep: dict[str, int]
+
+
+def content_warnings(
+    folder: ImageFolder, tell: Tell = silently, *, data_dir: Path | None = None, access: Access = _ON_DISK
+) -> tuple[str, ...]:
+    """Sentences on the files of a folder, by the parts that it has of its own.
+
+    Args:
+        data_dir: where what was found is kept for the next time.
+        access: how its files are read.
+    """
+    named = {"training": folder.train, "validation": folder.val, "test": folder.test}
+    parts = {name: part.files for name, part in named.items() if part is not None}
+    files = [file for part in parts.values() for file in part]
+    return warnings_of(folder.root, parts, find_contents(folder.root, files, data_dir, tell, access))
+
+
+def find_contents(
+    root: Path, files: Sequence[Path], data_dir: Path | None, tell: Tell, access: Access = _ON_DISK
+) -> Contents:
+    """Look into the files of a folder; those that cannot be read are left to whoever reads their pixels."""
+    files = sorted(files)
+
+    def find() -> tuple[list[list[int]], dict[str, int]]:
+        ranges = told(
+            map_ahead(partial(_range, access), files, _AHEAD), "Looking for grey of 16 bits", len(files), tell
+        )
+        return list(_alike(files, tell, access)), dict(Counter(filter(None, ranges)))
+
+    groups, deep = found_once("contents", root, files, data_dir, find)
+    return Contents([[files[position] for position in group] for group in groups], deep)
+
+
+def warnings_of(root: Path, parts: Mapping[str, Sequence[Path]], contents: Contents) -> tuple[str, ...]:
+    """Sentences on what stands in two of the parts, which are named as people call them, and on deep grey."""
+    part_of = {file: name for name, files in parts.items() for file in files}
+    groups = [[file for file in group if file in part_of] for group in contents.alike]
+    sentences = []
+    for first, second in combinations(parts, 2):
+        pairs = []
+        for group in groups:
+            known = [file for file in group if part_of[file] == first]
+            pairs += [(file, known[0]) for file in group if known and part_of[file] == second]
+        if pairs:
+            copy, known_as = (file.relative_to(root).as_posix() for file in pairs[0])
+            sentences.append(
+                f"The same content in {first} and {second}: {len(pairs):,} of {len(parts[second]):,} {second} images, "
+                f"for example {copy} is {known_as}. Remove the copies: a model does better on what it has seen."
+            )
+    return (*sentences, *_on_grey(contents.deep))
+
+
+def _on_grey(deep: Mapping[str, int]) -> Iterator[str]:
+    if not deep:
+        return
+    used = ", ".join(f"{what} in {count:,}" for what, count in sorted(deep.items()))
+    sentence = (
+        f"Images with grey of more than 8 bits: {sum(deep.values()):,}, scaled to 256 levels by its range ({used})."
+    )
+    if len(deep) > 1:
+        sentence += " Each is scaled by its own, so their brightness cannot be compared; save all with one range."
+    yield sentence
+
+
+def _range(access: Access, file: Path) -> str:
+    """The range of an image's deep grey, in words; empty where it has none."""
+    try:
+        with access.open(file) as opened, Image.open(opened, formats=DEEP_FORMATS) as image:
+            return range_of(image) if is_deep(image) and image.width * image.height <= MAX_PIXELS else ""
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return ""
+
+
+def _alike(files: Sequence[Path], tell: Tell, access: Access) -> Iterator[list[int]]:
+    """Positions of files in groups of one content. Most differ in size or in their middle, so few are read whole."""
+    keys: dict[int, tuple[Any, ...]] = dict.fromkeys(range(len(files)), ())
+    looks: tuple[Callable[[Access, Path], int | bytes], ...] = (_size, _middle, _digest)
+    for look in looks:
+        for position in told(list(keys), "Looking for the same content twice", len(keys), tell):
+            try:
+                keys[position] += (look(access, files[position]),)
+            except OSError:
+                del keys[position]
+        counts = Counter(keys.values())
+        keys = {position: key for position, key in keys.items() if counts[key] > 1}
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for position, key in keys.items():
+        groups.setdefault(key, []).append(position)
+    yield from groups.values()
+
+
+def _size(access: Access, file: Path) -> int:
+    return access.size(file)
+
+
+def _middle(access: Access, file: Path) -> bytes:
+    with access.open(file) as opened:
+        opened.seek(access.size(file) // 2)
+        return opened.read(_SAMPLE_BYTES)
+
+
+def _digest(access: Access, file: Path) -> bytes:
+    with access.open(file) as opened:
+        return hashlib.file_digest(opened, "sha256").digest()  # type: ignore[arg-type]

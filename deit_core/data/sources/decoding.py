@@ -1,0 +1,134 @@
+"""Pictures for a trained model to look at: uploads, and images of a data set, cut to what the model saw in training.
+
+Knows bytes and pixels; nothing of models, normalisation or pages. A picture is RGB (H, W, 3) wherever it comes from,
+so an upload and a test image take one path, and a test image arrives exactly as evaluation shows it to the model.
+
+    H x W picture, S img_size, C channels
+"""
+
+import io
+import struct
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+from deit_core.data.sources.grey_levels import in_eight_bits
+from deit_core.data.sources.named import Source
+from deit_core.data.sources.resizing import resize
+from deit_core.errors import DataError
+from deit_core.image_folders import FORMATS, ONE_FORMAT
+
+Picture = NDArray[np.uint8]
+
+MAX_PIXELS = 50_000_000
+MAX_SIDE = 1024
+
+# What Pillow's readers raise on bytes that only look like an image.
+_UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, struct.error)
+
+# What turns a picture upright that is stored with this orientation in its EXIF data.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode_image(content: bytes) -> Picture:
+    """Decode an uploaded file: upright as its EXIF data says, transparent parts white, large ones made smaller.
+
+    Args:
+        content: the bytes of a file in one of FORMATS; of an animation the first frame counts.
+    Returns: (H, W, 3) uint8 RGB, the longer side at most 1024 pixels.
+    Raises: DataError when the bytes are no such image, are damaged, or hold more than 50 million pixels; its kind
+        GreyLevelsError where the pixels do not say what is black and what is white.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
+            _check_pixels(image.width, image.height)
+            image.draft(None, (MAX_SIDE, MAX_SIDE))  # a JPEG is then decoded small; other formats ignore it
+            image.load()  # the EXIF data of a PNG may come last
+            return np.asarray(_small_on_white(_upright(in_eight_bits(image), image.getexif())))
+    except DataError:
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large("far too many") from None
+    except _UNREADABLE as error:
+        raise DataError(f"This file is no image that can be read; choose a {ONE_FORMAT} file.") from error
+
+
+def crop_square(picture: Picture) -> Picture:
+    """Cut out the largest square in the middle: (H, W, ...) -> (side, side, ...), a view of the same pixels."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[top : top + side, left : left + side]
+
+
+def fit_image(picture: Picture, *, img_size: int, in_chans: int, invert: bool = False) -> Picture:
+    """Cut and resize a picture to what a model reads: the square in its middle, resized as in training.
+
+    What comes back is all that the model sees, so overlays are drawn on it.
+
+    Args:
+        picture: (H, W, 3) RGB.
+        in_chans: 1 makes it grey, 3 leaves it in colour.
+        invert: turn light into dark; data sets such as Fashion-MNIST show light things on black, photographs rarely do.
+    Returns: (C, S, S) uint8.
+    Raises: DataError for another number of channels.
+    """
+    if in_chans not in (1, 3):
+        raise DataError(f"A picture has 1 or 3 channels, but this model reads {in_chans}; choose another model.")
+    square = crop_square(picture)
+    if in_chans == 1:
+        square = np.asarray(Image.fromarray(square).convert("L"))[..., None]
+    if invert:
+        square = 255 - square
+    channels_first = torch.from_numpy(square.copy()).permute(2, 0, 1)
+    fitted: Picture = resize(channels_first[None], img_size)[0].numpy()
+    return fitted
+
+
+def find_examples(source: Source, label: int) -> list[int]:
+    """Positions of the test images of one class, in the data set's order."""
+    positions: list[int] = np.flatnonzero(source.test_labels == label).tolist()
+    return positions
+
+
+def source_picture(source: Source, position: int) -> Picture:
+    """One test image as a picture (H, W, 3), at the size it has in the data set."""
+    image = source.test_images[position]  # (C, H, W)
+    return np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))
+
+
+def _check_pixels(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise _too_large(f"{width * height / 1e6:.0f} million")
+
+
+def _too_large(pixels: str) -> DataError:
+    return DataError(
+        f"This image has {pixels} pixels and at most {MAX_PIXELS // 1_000_000} million can be read; "
+        "make it smaller and try again."
+    )
+
+
+def _upright(image: Image.Image, exif: Image.Exif) -> Image.Image:
+    """Turned as its EXIF data says, which ImageOps.exif_transpose would also write anew, and fail on an odd tag."""
+    turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
+    return image if turn is None else image.transpose(turn)
+
+
+def _small_on_white(image: Image.Image) -> Image.Image:
+    """RGB of an image in any mode of 8 bits, made smaller where it is large."""
+    small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    small.thumbnail((MAX_SIDE, MAX_SIDE))
+    if small.mode == "RGB":
+        return small
+    return Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")

@@ -1,0 +1,143 @@
+"""Data sets that torchvision downloads: where their files lie, how they are read, how they are fetched.
+
+A copy in the data folder comes first, then the system's where there is one, then the download. The MNIST family is read
+from its plain files. CIFAR is published as pickles, which can run code; torchvision's classes read them only after each
+file's MD5 is that of the published one, so nothing else is ever unpickled.
+"""
+
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deit_core.catalog import SOURCES, SourceName
+from deit_core.data.sources import idx
+from deit_core.errors import DataError
+from deit_core.image_folders import unreadable
+from deit_core.refusals import told
+
+SYSTEM_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
+
+Arrays = tuple[NDArray[np.uint8], NDArray[np.integer], NDArray[np.uint8], NDArray[np.integer]]
+
+
+class _Published(NamedTuple):
+    """`loader` is torchvision's class, `folder` where it puts the files, `by_hand` what to do without a network."""
+
+    loader: str
+    folder: str
+    files: tuple[str, ...]
+    by_hand: str
+
+
+_PUBLISHED: dict[SourceName, _Published] = {
+    "fashion-mnist": _Published(
+        "FashionMNIST",
+        "FashionMNIST/raw",
+        idx.FILES,
+        "On Debian or Ubuntu `sudo apt install dataset-fashion-mnist` installs it; elsewhere put its four files into "
+        "{folder}.",
+    ),
+    "mnist": _Published(
+        "MNIST",
+        "MNIST/raw",
+        idx.FILES,
+        "Fetch train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and "
+        "t10k-labels-idx1-ubyte.gz on a machine with a network and put them into {folder}.",
+    ),
+    "cifar-10": _Published(
+        "CIFAR10",
+        "cifar-10-batches-py",
+        (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"),
+        "Fetch https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz on a machine with a network and unpack it so "
+        "that {folder} holds its files.",
+    ),
+    "cifar-100": _Published(
+        "CIFAR100",
+        "cifar-100-python",
+        ("train", "test", "meta"),
+        "Fetch https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz on a machine with a network and unpack it so "
+        "that {folder} holds its files.",
+    ),
+}
+
+
+def find_published(name: SourceName, data_dir: Path) -> Path | None:
+    """The folder that holds all files of a data set: the data folder's, else the system's copy."""
+    published, own = _PUBLISHED[name], data_dir / _PUBLISHED[name].folder
+    if published.files != idx.FILES:
+        return own if all((own / file).is_file() for file in published.files) else None
+    folders = (own, SYSTEM_FASHION_MNIST) if name == "fashion-mnist" else (own,)
+    return next(filter(idx.holds_files, folders), None)
+
+
+def load_published(name: SourceName, data_dir: Path) -> Arrays:
+    """Training images (N, C, height, width) and labels (N,), and the same of the test; downloaded where not here.
+
+    Raises: DataError where it cannot be had, or a file is damaged.
+    """
+    folder = find_published(name, data_dir) or _download(name, data_dir)
+    if _PUBLISHED[name].files == idx.FILES:
+        return idx.read_files(folder, how_to_renew(folder, data_dir))
+    return _read_cifar(name, folder)
+
+
+def how_to_renew(folder: Path, data_dir: Path) -> str:
+    """What to do where the files that were found in a folder are damaged or others; the end of a sentence."""
+    if folder == SYSTEM_FASHION_MNIST:
+        return (
+            "install them anew with `sudo apt install --reinstall dataset-fashion-mnist`, or put sound ones into "
+            f"{data_dir / _PUBLISHED['fashion-mnist'].folder}, which come first"
+        )
+    return f"delete the files in {folder}, then start again to fetch them anew"
+
+
+def _read_cifar(name: SourceName, folder: Path) -> Arrays:
+    from deit_core.torchvision_ops import torchvision
+
+    loader = getattr(torchvision.datasets, _PUBLISHED[name].loader)
+    try:
+        train, test = (loader(folder.parent, train=is_train) for is_train in (True, False))
+    except RuntimeError:  # an MD5 is not the published one
+        raise DataError(
+            f"The files in {folder} are not those that {SOURCES[name].title} was published with (their MD5 differs), "
+            "so they are not read; delete the folder, then start again to fetch it anew."
+        ) from None
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    return *_cifar_arrays(train), *_cifar_arrays(test)
+
+
+def _cifar_arrays(part: Any) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
+    return np.ascontiguousarray(part.data.transpose(0, 3, 1, 2)), np.asarray(part.targets)
+
+
+def _download(name: SourceName, data_dir: Path) -> Path:
+    """Download beside and move into place: another process may be looking for the files, or fetching them too."""
+    from deit_core.torchvision_ops import torchvision
+
+    published, folder = _PUBLISHED[name], data_dir / _PUBLISHED[name].folder
+    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-", ignore_cleanup_errors=True) as beside,
+            contextlib.redirect_stdout(sys.stderr),  # stdout may be somebody's JSON
+        ):
+            getattr(torchvision.datasets, published.loader)(beside, download=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            if find_published(name, data_dir) is None:
+                for file in (Path(beside) / published.folder).iterdir():
+                    file.replace(folder / file.name)  # some may be there, as where a damaged one was deleted
+    except (OSError, RuntimeError, EOFError) as error:
+        if (refused := told(error)) is not None:
+            raise refused from error
+        raise DataError(
+            f"{SOURCES[name].title} is not on this machine and could not be downloaded "
+            f"({' '.join(str(error).split())}). {published.by_hand.format(folder=folder)} "
+            "The preset digits-quick needs no download."
+        ) from error
+    return folder

@@ -1,0 +1,114 @@
+"""Where images come from: a name -> arrays of pixels and labels, with a hash of their content.
+
+Knows which reader reads what; nothing of splits, sizes or augmentation.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deit_core.catalog import SOURCES, SourceName
+from deit_core.data.sources.downloads import Arrays, find_published, how_to_renew, load_published
+from deit_core.data.sources.progress import Tell, silently
+from deit_core.data.sources.stratified import stratified_split
+from deit_core.errors import DataError
+
+if TYPE_CHECKING:
+    from deit_core.data.sources.folder_images import FolderImages
+
+_DIGITS_FILE = "sklearn/datasets/data/digits.csv.gz"
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Images are uint8 (N, channels, height, width), labels int64 (N,).
+
+    hash_content: finds a SHA-256 of all four, for which every file of a folder may have to be read.
+    val_positions: which of the training images are its own validation split; None where one is to be cut.
+    skipped: names of the files that are left out because they cannot be read.
+    listed: what there is to say of a folder by its names alone, in sentences.
+    warn: finds sentences on what a person should know, given the positions of training and of validation images.
+    """
+
+    name: SourceName
+    classes: tuple[str, ...]
+    train_images: "NDArray[np.uint8] | FolderImages"
+    train_labels: NDArray[np.int64]
+    test_images: "NDArray[np.uint8] | FolderImages"
+    test_labels: NDArray[np.int64]
+    hash_content: Callable[[Tell], str]
+    val_positions: NDArray[np.int64] | None = None
+    skipped: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    warn: Callable[[NDArray[np.int64], NDArray[np.int64], Tell], tuple[str, ...]] = lambda _train, _val, _tell: ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of it before it is learned, in sentences."""
+        return *self.listed, *self.skipped_sentences
+
+    @property
+    def skipped_sentences(self) -> tuple[str, ...]:
+        if not self.skipped:
+            return ()
+        more = f" and {len(self.skipped) - 5:,} more" if len(self.skipped) > 5 else ""
+        return (f"Skipped, since they cannot be read: {', '.join(self.skipped[:5])}{more}.",)
+
+    @property
+    def content_hash(self) -> str:
+        return self.hash_content(silently)
+
+
+def load_source(name: SourceName, data_dir: Path) -> Source:
+    """Load a data set whole, downloading it where no copy is on this machine.
+
+    Raises: DataError where it cannot be had, or a file is damaged.
+    """
+    arrays = _load_digits() if name == "digits" else load_published(name, data_dir)
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(array.tobytes())
+    train_images, train_labels, test_images, test_labels = arrays
+    for labels in (train_labels, test_labels):
+        if len(labels) == 0 or labels.max() >= len(SOURCES[name].classes):
+            highest = f"labels up to {labels.max()}" if len(labels) else "no image"
+            folder = find_published(name, data_dir)
+            assert folder is not None
+            raise DataError(
+                f"The files of {SOURCES[name].title} in {folder} hold {highest}, and it has "
+                f"{len(SOURCES[name].classes)} classes: they are another data set's; {how_to_renew(folder, data_dir)}."
+            )
+    known = digest.hexdigest()
+    return Source(
+        name,
+        SOURCES[name].classes,
+        train_images,
+        train_labels.astype(np.int64),
+        test_images,
+        test_labels.astype(np.int64),
+        lambda _tell: known,
+    )
+
+
+def is_here(name: SourceName, data_dir: Path) -> bool:
+    """Whether the data set loads without a download."""
+    return name == "digits" or find_published(name, data_dir) is not None
+
+
+def _load_digits() -> Arrays:
+    """scikit-learn's digits have no official test split: one fifth, the same share of each class, always the same.
+
+    Its file is read, and it is not imported: that would take a second.
+    """
+    file = str(distribution("scikit-learn").locate_file(_DIGITS_FILE))
+    rows = np.loadtxt(file, dtype=np.uint8, delimiter=",")
+    images = (rows[:, :-1].reshape(-1, 1, 8, 8) * (255 / 16)).round().astype(np.uint8)  # 16 grey levels
+    labels = rows[:, -1]
+    train, test = stratified_split(labels, SOURCES["digits"].num_test, seed=0)
+    return images[train], labels[train], images[test], labels[test]

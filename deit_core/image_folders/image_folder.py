@@ -1,0 +1,207 @@
+"""A folder of images as a data set: its classes and files, from the names alone.
+
+Reads no pixels and loads nothing, so that a form can ask. Beside it lies what finds images (listing), parts and classes
+(layout). Which images are held back where a folder has no parts of its own for that is decided in deit_core.data.
+
+    K classes
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deit_core.errors import DataError
+from deit_core.image_folders.image_formats import ONE_FORMAT
+from deit_core.image_folders.left_out import LeftOut, Tally, sentence
+from deit_core.image_folders.listing import Listing, unreadable
+from deit_core.image_folders.parts import find_layout, is_document
+from deit_core.image_folders.trees import Disk, Names
+
+_TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files in the order of their classes and names, and the number of the class of each."""
+
+    files: tuple[Path, ...]
+    labels: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """What lies in a folder.
+
+    parts: by the name train, val or test, those that it has; one without parts is all train.
+    left_out: the files that are not read.
+    warnings: sentences on what may not be meant.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    parts: Mapping[str, Part]
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def train(self) -> Part:
+        return self.parts["train"]
+
+    @property
+    def val(self) -> Part | None:
+        """What validates; with `val` and no `test`, as ImageNet is unpacked, `val` is the test."""
+        return self.parts.get("val") if "test" in self.parts else None
+
+    @property
+    def test(self) -> Part | None:
+        return self.parts.get("test", self.parts.get("val"))
+
+    @property
+    def num_test(self) -> int:
+        """Images for the test; without one, those that are held out."""
+        return len(self.test) if self.test else num_held_out(len(self.train), len(self.classes))
+
+    @property
+    def num_train(self) -> int:
+        """Images for training and, where there is no part for it, validation."""
+        return len(self.train) if self.test else len(self.train) - self.num_test
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of it, in sentences."""
+        return tuple(filter(None, (sentence(self.left_out), *self.warnings)))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many images each class has in each part."""
+        counted = {name: Counter(part.labels) for name, part in self.parts.items()}
+        return {
+            name: {title: found[label] for label, title in enumerate(self.classes)} for name, found in counted.items()
+        }
+
+
+def num_held_out(num_images: int, num_classes: int) -> int:
+    """A fifth, no fewer images than classes; a class of very few may have none there."""
+    return max(num_classes, math.ceil(_TEST_SHARE * num_images))
+
+
+def find_folder(path: str, data_dir: Path) -> Path:
+    """Where the path of a spec lies: in the data folder unless it is absolute; `~` is the home.
+
+    Raises: DataError where it begins with `~` and a name that is no user's.
+    """
+    try:
+        return data_dir / Path(path).expanduser()
+    except RuntimeError:
+        user = Path(path).parts[0]
+        raise DataError(
+            f"There is no home folder {user}; begin the path with ~/ for your own, or write it in full."
+        ) from None
+
+
+def list_folder(root: Path) -> ImageFolder:
+    """List the images of a folder that holds a folder a class, or parts (train, val, test) that do.
+
+    A folder around the one that counts, as archives have it, is passed through, and so is one in a part that is named
+    as that part.
+
+    Raises: DataError where there is no such folder, no image, fewer than two classes, a class without images that are
+        read, a `val` or `test` without images in folders of its classes, or with a class that `train` lacks, no
+        `train` beside them, a name that is not UTF-8, or what may not be read.
+    """
+    try:
+        if not root.is_dir():
+            raise DataError(
+                f"There is no folder {root}; set data.path to a folder of images, or upload a zip on the Data page."
+            )
+        return _read(root, Listing(Disk()))
+    except OSError as error:
+        raise unreadable(root, error) from None
+
+
+def list_names(names: Iterable[str], root: Path) -> ImageFolder:
+    """The same of the names of files that do not lie in a folder yet; `root` is what messages call it.
+
+    Raises: DataError as `list_folder` does.
+    """
+    return _read(root, Listing(Names(root, names)))
+
+
+def _read(root: Path, listing: Listing) -> ImageFolder:
+    found = find_layout(root, listing)
+    titles = tuple(found.classes["train"])
+    parts: dict[str, Part] = {}
+    for part, folder in found.parts.items():
+        images: dict[str, list[Path]] = {}
+        lost: dict[str, str] = {}  # class -> what to say of its folder, which holds no image
+        for title, paths in found.classes[part].items():
+            images[title], left_out = _images(paths, listing)
+            found.left_out.update(left_out)
+            if not images[title] and (part == "train" or _should_hold_images(paths, listing)):
+                lost[title] = _said(
+                    f"{paths[0]} holds no {ONE_FORMAT} file; fill it or remove it.", left_out.listed(root)
+                )
+        check = _check_train if part == "train" else _check_judged
+        check(folder, titles, images, found.left_out.listed(root))
+        if lost:
+            raise DataError(next(iter(lost.values())))
+        files = [(file, label) for label, title in enumerate(titles) for file in images.get(title, ())]
+        parts[part] = Part(tuple(file for file, _ in files), tuple(label for _, label in files))
+    return ImageFolder(found.root, titles, parts, found.left_out.listed(root), tuple(found.warnings))
+
+
+def _images(folders: Sequence[Path], listing: Listing) -> tuple[list[Path], Tally]:
+    images: list[Path] = []
+    left_out = Tally()
+    for folder in folders:
+        found, passed_over = listing.images_below(folder)
+        images += found
+        left_out.update(passed_over)
+    return images, left_out
+
+
+def _should_hold_images(folders: Sequence[Path], listing: Listing) -> bool:
+    """Whether there are files that may have been meant as images; in val and test an empty class is none."""
+    return any(not is_document(file) for folder in folders for file in listing.files(folder))
+
+
+def _check_train(
+    folder: Path, titles: Sequence[str], images: Mapping[str, Sequence[Path]], left_out: Sequence[LeftOut]
+) -> None:
+    if not any(images.values()):
+        raise DataError(
+            _said(f"There is no image in {folder}; it should hold a folder a class with {ONE_FORMAT} files.", left_out)
+        )
+    if len(titles) < 2:
+        raise DataError(
+            _said(
+                f"There is only one class in {folder}, {titles[0]!r}, and a model needs two to tell apart; put each "
+                "class into a folder of its own.",
+                left_out,
+            )
+        )
+
+
+def _check_judged(
+    folder: Path, titles: Sequence[str], images: Mapping[str, Sequence[Path]], left_out: Sequence[LeftOut]
+) -> None:
+    """A part that models are judged by: a class may be missing there, but not all."""
+    if strange := [title for title in images if title not in titles]:
+        raise DataError(f"{folder} has a class {strange[0]!r} that is not in training; rename it or remove it.")
+    if not any(images.values()):
+        raise DataError(
+            _said(
+                f"There is no image in the classes of {folder}; it should hold a folder a class, as training does, "
+                f"with {ONE_FORMAT} files in it. Sort them so, or remove it, and images are held out of the training "
+                "images.",
+                left_out,
+            )
+        )
+
+
+def _said(problem: str, left_out: Sequence[LeftOut]) -> str:
+    return " ".join(filter(None, (problem, sentence(left_out))))

@@ -1,0 +1,161 @@
+"""Which files in a folder and below it are images, and what is left out.
+
+Images are listed here and nowhere else. Reads names, no pixels; knows nothing of classes or of parts.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from deit_core.errors import DataError
+from deit_core.image_folders.image_formats import is_image
+from deit_core.image_folders.left_out import Tally, printable
+from deit_core.image_folders.trees import Disk, Names, Tree
+from deit_core.refusals import refusal
+
+SYSTEM_NAMES = (  # what systems put among people's files, in any case; and every name that begins with a dot
+    *("@eaDir", "#recycle", "@Recycle", "#snapshot", "__MACOSX", "lost+found", "$RECYCLE.BIN"),
+    *("System Volume Information", "Thumbs.db", "ehthumbs.db", "desktop.ini"),
+)
+_SYSTEM_NAMES = {name.lower(): name for name in SYSTEM_NAMES}
+
+
+@dataclass
+class Contents:
+    """What one folder holds, in the order of the names. `links` are those of the folders that lie elsewhere."""
+
+    folders: list[Path] = field(default_factory=list)
+    links: set[Path] = field(default_factory=set)
+    images: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    left_out: Tally = field(default_factory=Tally)
+
+
+class Listing:
+    """Looks into the folders of a tree, into each once."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._seen: dict[Path, Contents] = {}
+
+    def look(self, folder: Path) -> Contents:
+        """What a folder holds itself; what is a system's, and links to a folder that they lie in, are not entered.
+
+        Raises: DataError for a folder or an image whose name is not UTF-8; OSError where the folder may not be read.
+        """
+        if folder not in self._seen:
+            self._seen[folder] = self._read(folder)
+        return self._seen[folder]
+
+    def images_below(self, top: Path) -> tuple[list[Path], Tally]:
+        """The images in a folder and in all below it, in the order of their paths, and what is left out there.
+
+        A folder is read once, however many links lead to it: under its own path where it has one below `top`.
+
+        Raises: as `look`.
+        """
+        images: list[Path] = []
+        left_out = Tally()
+        read: set[str] = set()
+        tops = deque([top])
+        while tops:
+            path = tops.popleft()
+            inside = [(path, self.tree.real(path))]
+            if inside[0][1] in read:
+                left_out.add("through a second link to a folder that is read", path)
+            while inside:
+                path, real = inside.pop()
+                if real in read:
+                    continue
+                read.add(real)
+                found = self.look(path)
+                images += found.images
+                left_out.update(found.left_out)
+                tops += [folder for folder in found.folders if folder in found.links]
+                inside += [
+                    (folder, str(PurePath(real, folder.name))) for folder in found.folders if folder not in found.links
+                ]
+        return sorted(images), left_out
+
+    def files(self, folder: Path) -> Iterator[Path]:
+        """All files in a folder and below that are not a system's, images first in each; links are not followed."""
+        found = self.look(folder)
+        yield from found.images
+        yield from found.others
+        for path in found.folders:
+            if path not in found.links:
+                yield from self.files(path)
+
+    def _read(self, folder: Path) -> Contents:
+        found = Contents()
+        for name, is_folder, is_link in self.tree.entries(folder):
+            path = folder / name
+            if system := _of_system(name):
+                inside = self._all_files(path) if is_folder and not is_link else [path]
+                for file in inside:
+                    found.left_out.add(f"of the system: {system}", file)
+            elif is_link and is_folder and self._leads_up(path):
+                found.left_out.add("through a link to a folder around it", path)
+            elif is_folder:
+                found.folders.append(in_utf8(path))
+                if is_link:
+                    found.links.add(path)
+            elif is_image(name):
+                found.images.append(in_utf8(path))
+            else:
+                found.others.append(path)
+                ending = printable(PurePath(name.lower()).suffix)
+                found.left_out.add(f"with ending {ending}" if ending else "with no ending", path)
+        return found
+
+    def _all_files(self, folder: Path) -> Iterator[Path]:
+        """All files below a system's folder, as far as it may be read."""
+        with suppress(OSError):
+            for name, is_folder, is_link in self.tree.entries(folder):
+                if is_folder and not is_link:
+                    yield from self._all_files(folder / name)
+                else:
+                    yield folder / name
+
+    def _leads_up(self, link: Path) -> bool:
+        """Whether a link leads to a folder that it lies in, be it by way of other links."""
+        target = Path(self.tree.real(link))
+        return any(Path(self.tree.real(above)).is_relative_to(target) for above in link.parents)
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images that lie in a folder itself, by name.
+
+    Raises: DataError where the name of one is not UTF-8, or the folder may not be read.
+    """
+    try:
+        return Listing(Disk()).look(folder).images
+    except OSError as error:
+        raise unreadable(folder, error) from None
+
+
+def images_among(names: Iterable[str]) -> set[PurePath]:
+    """Those of the names of files that are images outside of a system's folders."""
+    return set(Listing(Names(Path(), names)).images_below(Path())[0])
+
+
+def unreadable(path: Path | str, error: OSError) -> DataError:
+    """What to say of a file or folder that the system does not let us read."""
+    return DataError(refusal(error, path, verb="read"))
+
+
+def in_utf8(path: Path) -> Path:
+    """The path, where it can be written down as UTF-8. Raises: DataError where it cannot."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise DataError(f"The name of {printable(path)} is not UTF-8, as in old zips; rename it.") from None
+    return path
+
+
+def _of_system(name: str) -> str:
+    """The name on the list that makes this name a system's; empty where none does."""
+    return "names with a dot in front" if name.startswith(".") else _SYSTEM_NAMES.get(name.lower(), "")

@@ -1,0 +1,1 @@
+"""Other people's files of weights: their formats, configs and names. Knows models; nothing of our checkpoints."""

@@ -1,0 +1,150 @@
+"""A whole classifier from a file or folder of others: a ViT or DeiT, a network of torchvision's, or an export of ours.
+
+Knows files, tensors and models; nothing of runs, teachers or pictures. What no file says is taken as it is published:
+ImageNet's mean and standard deviation, and 224 pixels for torchvision's networks.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+from torch import Tensor, nn
+
+from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
+from deit_core.errors import CheckpointError
+from deit_core.models.cnn import ResNet9
+from deit_core.models.foreign.published import Published
+from deit_core.models.foreign.state_dicts import read_state_dict
+from deit_core.models.foreign.vit_files import build_vit, is_vit, vit_of
+from deit_core.models.reading import FileReading
+from deit_core.spec import TorchvisionSpec
+
+if TYPE_CHECKING:
+    from deit_core.models.torchvision_classifier import TorchvisionClassifier
+
+_INPUT_SIZE = 224  # pixels, of torchvision's networks; a ViT's follows from its positions
+
+
+class ForeignModel(NamedTuple):
+    """A model in eval mode on the CPU, and how it reads images.
+
+    Attributes:
+        mean, std: per channel, of pixels in [0, 1].
+        img_size: side in pixels.
+        in_chans: channels of the images it is made for; a network of torchvision's reads three, grey or not.
+        classes: names of the logits in their order, empty where no file says them.
+        are_heads_assumed: nobody says a ViT's attention heads, so they are the usual ones of its width.
+        assumed: sentences, each of something that no file says.
+    """
+
+    model: nn.Module
+    num_classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    img_size: int
+    in_chans: int
+    classes: tuple[str, ...]
+    are_heads_assumed: bool = False
+    assumed: tuple[str, ...] = ()
+
+
+def read_foreign(path: Path, *, num_heads: int | None = None) -> ForeignModel:
+    """Read a model with the pixels it was trained on.
+
+    Args: num_heads: a ViT's, see `load_foreign`.
+    Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an architecture
+        that is not known here, reads images that are not square, or does not say how it reads them.
+    """
+    state = read_state_dict(path)
+    if is_vit(state):
+        found = vit_of(state, path)
+        vit = build_vit(found, path, num_heads=num_heads)
+        whole = _whole(path, vit, vit.num_classes, vit.in_chans, vit.img_size, found.published)
+        return whole._replace(are_heads_assumed=num_heads is None and found.published.num_heads is None)
+    published = Published.of(path)
+    if "stem.0.weight" in state and "head.weight" in state:
+        width, in_chans = state["stem.0.weight"].shape[:2]
+        resnet9 = ResNet9(in_chans, len(state["head.weight"]), width)
+        if _shapes(state) == _shapes(resnet9.state_dict()):
+            resnet9.load_state_dict(state, strict=False)  # old files lack the counters
+            return _whole(path, resnet9.eval(), resnet9.num_classes, in_chans, published.img_size, published)
+    network, size = _torchvision_network(state, path), published.img_size or (_INPUT_SIZE, _INPUT_SIZE)
+    return _whole(path, network, network.num_classes, 3, size, published)
+
+
+def load_foreign_reading(path: Path) -> tuple[FileReading, nn.Module]:
+    """A model to be shown pictures, and how it reads them. Classes without names are called by their numbers.
+
+    Raises: CheckpointError as `read_foreign` does.
+    """
+    found = read_foreign(path)
+    mean, std = found.mean, found.std
+    if len(mean) != found.in_chans:  # a network of torchvision's sees a grey image three times, each by its own mean
+        from deit_core.models.torchvision_classifier import TorchvisionClassifier  # loaded already
+
+        assert isinstance(found.model, TorchvisionClassifier)
+        found.model.read_pixels(mean, std, in_chans=found.in_chans)
+        mean, std = (0.0,) * found.in_chans, (1.0,) * found.in_chans
+    reading = FileReading(
+        file=path.name,
+        side=found.img_size,
+        classes=found.classes or tuple(map(str, range(found.num_classes))),
+        in_chans=found.in_chans,
+        mean=mean,
+        std=std,
+        assumed=found.assumed,
+    )
+    return reading, found.model
+
+
+def _whole(
+    path: Path, model: nn.Module, num_classes: int, in_chans: int, size: tuple[int, int] | None, published: Published
+) -> ForeignModel:
+    mean, std = published.mean or IMAGENET_MEAN, published.std or IMAGENET_STD
+    if size is None or not len(mean) == len(std) == in_chans:
+        raise CheckpointError(
+            f"{path} reads {in_chans} channels, and nothing says how their pixels were normalised; give an export made "
+            "here, or a run, which say it."
+        )
+    if size[0] != size[1]:
+        raise CheckpointError(
+            f"{path} reads images of {size[0]} x {size[1]} pixels, and square ones are shown to it here; "
+            "load_foreign(path, img_size=SIDE) in Python makes it one for square images."
+        )
+    if min(std) <= 0:
+        raise CheckpointError(f"{path} is published with a standard deviation of {min(std):g}; mend its config.")
+    assumed = []
+    if not published.classes:
+        assumed.append(f"Nothing in or beside {path} names its classes, so they are called by their numbers, from 0.")
+    if not published.mean:
+        assumed.append(f"Nothing in or beside {path} says how its pixels were normalised, so ImageNet's mean is taken.")
+    in_chans = published.in_chans or in_chans
+    return ForeignModel(model, num_classes, mean, std, size[0], in_chans, published.classes, assumed=tuple(assumed))
+
+
+def _torchvision_network(state: Mapping[str, Tensor], file: Path) -> "TorchvisionClassifier":
+    """The network of torchvision's whose tensors these are, in eval mode."""
+    head = state.get("fc.weight")
+    if head is None or head.ndim != 2:
+        raise CheckpointError(
+            f"{file} is neither a ViT or DeiT as timm, Facebook or Hugging Face name it nor a ResNet or RegNet of "
+            "torchvision's; choose such a file, or a run made here."
+        )
+    from deit_core.models.torchvision_classifier import TorchvisionClassifier  # loads torchvision
+
+    shapes = _shapes(state)
+    kind = "regnet" if "stem.0.weight" in state else "resnet"
+    names = [name for name in get_args(TorchvisionSpec.model_fields["name"].annotation) if name.startswith(kind)]
+    for name in names:
+        model = TorchvisionClassifier(name, num_classes=len(head))
+        if shapes == _shapes(model.network.state_dict()):
+            model.network.load_state_dict(state)
+            return model.eval()
+    raise CheckpointError(
+        f"{file} fits none of torchvision's {', '.join(names)}; choose one of these, or a run made here."
+    )
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Without the counters of batch norms, which files of old versions lack."""
+    return {name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith("num_batches_tracked")}

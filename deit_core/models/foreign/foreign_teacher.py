@@ -1,0 +1,72 @@
+"""A file or folder of others as somebody's teacher, for the student's classes.
+
+Knows models and specs; nothing of runs or of how files are read.
+"""
+
+from pathlib import Path
+
+from torch import nn
+
+from deit_core.distillation import DistillationTeacher
+from deit_core.errors import CheckpointError
+from deit_core.models.cnn import ResNet9
+from deit_core.models.foreign.foreign_model import read_foreign
+from deit_core.models.vit import VisionTransformer
+from deit_core.spec import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
+
+
+def load_foreign_teacher(file: Path, classes: tuple[str, ...], num_heads: int | None = None) -> DistillationTeacher:
+    """Read a teacher for students that tell `classes` apart.
+
+    Args: num_heads: attention heads per block of a ViT; None takes what the file says, else the usual number.
+
+    Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an architecture
+        that is not known here, or tells another number of classes apart.
+    """
+    found = read_foreign(file, num_heads=num_heads)
+    if found.num_classes != len(classes):
+        raise CheckpointError(
+            f"The teacher {file} tells {found.num_classes} classes apart and the student {len(classes)}; train it on "
+            "the student's data first, in a run whose initial_checkpoint it is, and give that run as "
+            "distillation.teacher."
+        )
+    notes: tuple[str, ...] = ()
+    if isinstance(found.model, VisionTransformer) and found.are_heads_assumed:
+        notes = (
+            f"The teacher {file} does not say how many attention heads its blocks have; {found.model.num_heads}, usual "
+            f"for its width of {found.model.embed_dim}, were assumed. distillation.teacher_num_heads states another "
+            "number.",
+        )
+    order = class_order(found.classes, classes)
+    return DistillationTeacher(
+        found.model,
+        found.mean,
+        found.std,
+        found.img_size,
+        order=order,
+        knows_classes=order is not None or found.classes == classes,
+        notes=notes,
+    )
+
+
+def class_order(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[int] | None:
+    """Where each of our classes stands among theirs; None where the names are others, or in the same order."""
+    if theirs == ours or len(set(theirs)) < len(theirs) or set(theirs) != set(ours):
+        return None
+    return [theirs.index(name) for name in ours]
+
+
+def spec_of(model: nn.Module) -> ModelSpec:
+    """The part of a spec that a model from here is built from."""
+    if isinstance(model, ResNet9):
+        return ResNet9Spec(width=model.stem[0].out_channels)
+    if not isinstance(model, VisionTransformer):
+        return TorchvisionSpec(name=model.name)
+    return VisionTransformerSpec(
+        distilled=model.distilled,
+        patch_size=model.patch_size[0],
+        embed_dim=model.embed_dim,
+        depth=model.depth,
+        num_heads=model.num_heads,
+        mlp_ratio=len(model.get_parameter("blocks.0.mlp.fc1.weight")) / model.embed_dim,
+    )

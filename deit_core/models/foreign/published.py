@@ -1,0 +1,182 @@
+"""What is published of a file of weights and its tensors do not say: heads, sizes, pixels, and the classes' names.
+
+The one reader of configs: timm's and Hugging Face's `config.json` and `preprocessor_config.json`, as they lie beside a
+file, and the note in an export of ours. Every field is read by the tables of deit_core.models.foreign.config_fields;
+what would make another function of the tensors than the one here is refused by name.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deit_core.models.foreign import config_fields as known
+from deit_core.models.foreign.configs import Config, Size, parse_config, read_config
+from deit_core.models.foreign.formats import has_hub_name, weights_in
+from deit_core.models.foreign.state_dicts import read_note, tensor_names
+
+# By width, as timm, Facebook and Hugging Face have them; a file of weights does not say.
+NUM_HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16}
+
+_TIMMS = ("architecture", "pretrained_cfg", "model_args", "global_pool", "label_names")  # and never Hugging Face's
+
+
+@dataclass(frozen=True)
+class Published:
+    """None and empty where nothing says it.
+
+    Attributes:
+        mean, std: per channel, of pixels in [0, 1].
+        img_size: (height, width) in pixels.
+        classes: names of the logits in their order; none for names such as Hugging Face's LABEL_0, which say nothing.
+        in_chans: channels of the images; a network of torchvision's is shown a grey one three times.
+        stated: what the tensors say as well: the name of each as `Shape` has it, what says it, and its value.
+    """
+
+    num_heads: int | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    img_size: Size | None = None
+    classes: tuple[str, ...] = ()
+    in_chans: int | None = None
+    layer_norm_eps: float | None = None
+    stated: tuple[tuple[str, str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, path: Path) -> "Published":
+        """What the note in a file says, else what stands beside it under a hub's names; of a folder, its weights'.
+
+        Raises: CheckpointError, one sentence that names the field, where a config cannot be read or asks for another
+            function than is computed here; and where the file is damaged.
+        """
+        file = weights_in(path)
+        if note := read_note(file):
+            return _of_note(Config(f"The note in {file}", parse_config(note, f"The note in {file}"), known.NOTE))
+        return cls.beside(file) if has_hub_name(file) else cls()
+
+    @classmethod
+    def beside(cls, file: Path) -> "Published":
+        """What the configs beside `file` say."""
+        config = read_config(file.with_name("config.json"))
+        pixels = read_config(file.with_name("preprocessor_config.json"))
+        if any(name in config for name in _TIMMS):
+            said = _of_timm(file, config)
+        else:
+            said = _of_hugging_face(Config(f"config.json beside {file}", config, known.HUGGING_FACE))
+        if pixels:
+            source = Config(f"preprocessor_config.json beside {file}", pixels, known.HUGGING_FACE_PIXELS)
+            said = _with_pixels(said, source, config.get("num_channels", 3))
+        return said
+
+    def as_note(self) -> str:
+        """What an export of ours carries, JSON."""
+        return json.dumps({name: value for name in known.NOTE if (value := getattr(self, name))})
+
+
+def _of_note(note: Config) -> Published:
+    return Published(
+        num_heads=note.number("num_heads"),
+        mean=note.numbers("mean"),
+        std=note.numbers("std"),
+        img_size=note.size("img_size"),
+        classes=_names(note.fields.get("classes")),
+        in_chans=note.number("in_chans"),
+        layer_norm_eps=note.positive("layer_norm_eps"),
+    )
+
+
+def _of_timm(file: Path, config: dict[str, Any]) -> Published:
+    is_vit = any(name.endswith(("pos_embed", "position_embeddings")) for name in tensor_names(file))
+    args_rules = known.TIMM_VIT_ARGS if is_vit else known.TIMM_CNN_ARGS
+    is_old = "pretrained_cfg" not in config  # its fields then stand beside the others
+    rules = (known.TIMM_PRETRAINED if is_old else {}) | known.TIMM_TOP
+    top = Config(f"config.json beside {file}", config, rules | {"global_pool": args_rules["global_pool"]})
+    args = top.part("model_args", args_rules)
+    pretrained = top if is_old else top.part("pretrained_cfg", known.TIMM_PRETRAINED)
+    named = config.get("architecture")
+    plain = (known.TIMM_VIT if is_vit else known.TIMM_CNN).fullmatch(str(named))
+    if named is not None and not plain:
+        kind = "plain ViT or DeiT" if is_vit else "ResNet-18 or ResNet-50"
+        raise top.refused("architecture", f"which is no {kind} of timm's")
+    numbers = ("embed_dim", "depth", "patch_size", "in_chans", "num_classes", "mlp_ratio", "qkv_bias")
+    stated = (
+        top.stated(num_classes="num_classes")
+        + args.stated(**{name: name for name in numbers})
+        + (args.stated(img_size="img_size") or pretrained.stated(img_size="input_size"))
+    )
+    return Published(
+        num_heads=args.number("num_heads") or (known.TIMM_HEADS[plain["size"]] if plain and is_vit else None),
+        mean=pretrained.numbers("mean"),
+        std=pretrained.numbers("std"),
+        img_size=args.size("img_size") or pretrained.size("input_size"),
+        classes=_names(config.get("label_names") or pretrained.fields.get("label_names")),
+        layer_norm_eps=1e-6 if is_vit else None,
+        stated=stated,
+    )
+
+
+def _of_hugging_face(config: Config) -> Published:
+    kind = config.fields.get("model_type")
+    if not config.fields:
+        return Published()
+    heads = config.number("num_attention_heads") or (known.HUGGING_FACE_HEADS if kind else None)
+    width, head_dim = config.number("hidden_size"), config.number("head_dim")
+    if head_dim and width and heads and head_dim * heads != width:
+        raise config.refused("head_dim", f"and only heads that share the width, {width}, among them are computed here")
+    return Published(
+        num_heads=heads,
+        img_size=config.size("image_size"),
+        classes=_names(config.fields.get("id2label")),
+        layer_norm_eps=config.positive("layer_norm_eps") or known.HUGGING_FACE_EPS[kind or "vit"],
+        stated=config.stated(
+            embed_dim="hidden_size",
+            depth="num_hidden_layers",
+            hidden_dim="intermediate_size",
+            patch_size="patch_size",
+            in_chans="num_channels",
+            qkv_bias="qkv_bias",
+            num_classes="num_labels",
+            img_size="image_size",
+        ),
+    )
+
+
+def _with_pixels(said: Published, source: Config, channels: int) -> Published:
+    """With what an image processor makes of pixels: p in [0, 1] becomes (255 p rescale_factor - mean) / std."""
+    fields = source.fields
+    custom = (known.HUGGING_FACE_MEAN,) * channels
+    mean, std = (source.numbers(name, channels) or custom for name in ("image_mean", "image_std"))
+    if fields.get("do_normalize") is False:
+        mean, std = (0.0,) * len(mean), (1.0,) * len(std)
+    factor = 1.0 if fields.get("do_rescale") is False else source.positive("rescale_factor") or 1 / 255
+    scale = round(255 * factor, 6)
+    size = _final_size(source)
+    if size and said.img_size and size != said.img_size:
+        wanted = "crop_size" if fields.get("do_center_crop") else "size"
+        raise source.refused(wanted, f"and the model reads images of {said.img_size[0]} x {said.img_size[1]} pixels")
+    mean, std = (tuple(value / scale for value in values) for values in (mean, std))
+    return replace(said, mean=mean, std=std, img_size=said.img_size or size)
+
+
+def _final_size(source: Config) -> Size | None:
+    """Of the images that it makes; None where that depends on the image."""
+    for name, does in (("crop_size", "do_center_crop"), ("size", "do_resize")):
+        value = source.fields.get(name)
+        if not source.fields.get(does, does == "do_resize") or value is None:
+            continue
+        if isinstance(value, dict):
+            sides = (value.get("height"), value.get("width"))
+            return (sides[0], sides[1]) if isinstance(sides[0], int) and isinstance(sides[1], int) else None
+        return source.size(name)
+    return None
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    """Class names, from a list or from numbers to names; none where a number is left out or a name means nothing."""
+    if isinstance(values, Mapping):
+        values = [values.get(str(index)) for index in range(len(values))]
+    if not isinstance(values, list) or not all(isinstance(name, str) for name in values):
+        return ()
+    return () if any(re.fullmatch(r"LABEL_\d+", name) for name in values) else tuple(values)

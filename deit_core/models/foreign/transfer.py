@@ -1,0 +1,160 @@
+"""Weights of one ViT put into another that differs in image size, classes, or the distillation token.
+
+Knows tensors under timm's names and models; no files.
+
+    D embed_dim, K classes, gh x gw patches
+"""
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deit_core.errors import CheckpointError
+from deit_core.models.foreign.positions import Grid, resample_pos_embed
+from deit_core.models.vit import VisionTransformer
+
+_HEADS = ("head", "head_dist")
+_DISTILLATION = ("dist_token", "head_dist.weight", "head_dist.bias")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What tensors say of the ViT that they belong to. Nothing in them tells the number of attention heads.
+
+    `grid_size` takes images for square unless their size is known; `num_classes` is None where there is no head.
+    """
+
+    patch_size: tuple[int, int]
+    in_chans: int
+    embed_dim: int
+    depth: int
+    hidden_dim: int
+    qkv_bias: bool
+    distilled: bool
+    grid_size: Grid
+    num_classes: int | None
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor], origin: str, img_size: Grid | None = None, said: str = "") -> "Shape":
+        """What these tensors are of.
+
+        Args: img_size: (height, width) in pixels, where a config says it; `said` is where.
+        Raises: CheckpointError where they are not those of a ViT or DeiT, or of another image size.
+        """
+        needed = {"cls_token": 3, "pos_embed": 3, "patch_embed.proj.weight": 4, "blocks.0.mlp.fc1.weight": 2}
+        if lacking := [name for name, ndim in needed.items() if name not in state or state[name].ndim != ndim]:
+            raise CheckpointError(
+                f"{origin} holds no Vision Transformer as timm, Facebook's DeiT or Hugging Face name it: "
+                f"{_some(lacking)} {'is' if len(lacking) == 1 else 'are'} missing or of another shape. "
+                "Choose a ViT or DeiT with class token and learned positions."
+            )
+        embed_dim, in_chans, *patch = state["patch_embed.proj.weight"].shape
+        blocks = {int(match[1]) for name in state if (match := re.match(r"blocks\.(\d+)\.", name))}
+        distilled = "dist_token" in state
+        num_patches = state["pos_embed"].shape[1] - (2 if distilled else 1)
+        side = math.isqrt(max(0, num_patches))
+        height, width = img_size or (side * patch[0], side * patch[1])
+        grid_size = height // patch[0], width // patch[1]
+        if num_patches < 1 or grid_size[0] * grid_size[1] != num_patches:
+            square = "a square of patches; choose another checkpoint, or put its config.json beside it"
+            sized = f"{grid_size[0]} x {grid_size[1]} patches, where {said}; give the config that belongs to it"
+            raise CheckpointError(
+                f"{origin} has positions for {state['pos_embed'].shape[1]} tokens, which are not "
+                f"{'two tokens' if distilled else 'one token'} and {sized if img_size else square}."
+            )
+        return cls(
+            patch_size=(patch[0], patch[1]),
+            in_chans=in_chans,
+            embed_dim=embed_dim,
+            depth=max(blocks) + 1,
+            hidden_dim=state["blocks.0.mlp.fc1.weight"].shape[0],
+            qkv_bias="blocks.0.attn.qkv.bias" in state,
+            distilled=distilled,
+            grid_size=grid_size,
+            num_classes=len(state["head.weight"]) if "head.weight" in state else None,
+        )
+
+
+def transfer(
+    state: Mapping[str, Tensor],
+    model: VisionTransformer,
+    origin: str,
+    *,
+    keep_heads: bool = True,
+    shape: Shape | None = None,
+) -> None:
+    """Load weights into a model, which may differ from where they come from in four ways, and in no others.
+
+    Another image size: positions are resampled. Other classes (or not `keep_heads`): the heads stay as the model was
+    initialised. With or without distillation token: the token, its position and its head stay so too, or are left out.
+    Three channels into one: their weights are summed, so that a grey image gives what its three equal channels gave.
+
+    Args:
+        state: tensors under timm's names.
+        origin: what the weights are called in a sentence to a person.
+        shape: of the tensors, where more is known than they say.
+    Raises: CheckpointError for tensors that are missing, unknown or of other shapes.
+    """
+    found, own = shape or Shape.of(state, origin), model.state_dict()
+    adapted = dict(state)
+    _check_same(found, model, origin)
+    if not keep_heads or found.num_classes != model.num_classes:
+        adapted |= {name: own[name] for name in own if name.partition(".")[0] in _HEADS}
+    if found.in_chans == 3 and model.in_chans == 1:
+        adapted["patch_embed.proj.weight"] = state["patch_embed.proj.weight"].sum(1, keepdim=True)
+    num_prefix = 2 if found.distilled else 1
+    positions = resample_pos_embed(state["pos_embed"], model.grid_size, found.grid_size, num_prefix)
+    if model.distilled and not found.distilled:
+        adapted |= {name: own[name] for name in _DISTILLATION}
+        positions = torch.cat([positions[:, :1], own["pos_embed"][:, 1:2].to(positions), positions[:, 1:]], dim=1)
+    elif found.distilled and not model.distilled:
+        adapted = {name: tensor for name, tensor in adapted.items() if name not in _DISTILLATION}
+        positions = torch.cat([positions[:, :1], positions[:, 2:]], dim=1)
+    adapted["pos_embed"] = positions
+    _check_names(adapted, own, origin)
+    model.load_state_dict(adapted)
+
+
+def _check_same(found: Shape, model: VisionTransformer, origin: str) -> None:
+    """What no adaptation can bridge."""
+    fc1 = model.get_parameter("blocks.0.mlp.fc1.weight")
+    wanted: dict[str, Any] = {
+        "patch_size": model.patch_size,
+        "embed_dim": model.embed_dim,
+        "depth": model.depth,
+        "hidden_dim": len(fc1),
+    }
+    if found.in_chans != model.in_chans and (found.in_chans, model.in_chans) != (3, 1):
+        wanted["in_chans"] = model.in_chans
+    has = asdict(found)
+    if differing := [name for name, value in wanted.items() if has[name] != value]:
+        told = ", ".join(f"{name} {has[name]} in place of {wanted[name]}" for name in differing)
+        raise CheckpointError(f"{origin} is of another architecture ({told}); set the model to the same, or leave it.")
+
+
+def _check_names(adapted: Mapping[str, Tensor], own: Mapping[str, Tensor], origin: str) -> None:
+    missing = own.keys() - adapted.keys()
+    if missing == {"head_dist.weight", "head_dist.bias"}:
+        raise CheckpointError(
+            f"{origin} has a distillation token and no head for it, as Hugging Face's DeiTForImageClassification; use "
+            "a DeiTForImageClassificationWithTeacher, which has both heads."
+        )
+    if missing:
+        raise CheckpointError(f"{origin} lacks {_some(missing)}; it is incomplete, or of another architecture.")
+    if unknown := adapted.keys() - own.keys():
+        raise CheckpointError(
+            f"{origin} has parts that a ViT or DeiT as published has not ({_some(unknown)}); choose another checkpoint."
+        )
+    if other := [name for name in own if adapted[name].shape != own[name].shape]:
+        shapes = f"{tuple(adapted[other[0]].shape)} in place of {tuple(own[other[0]].shape)}"
+        raise CheckpointError(f"{origin} has another shape of {_some(other)} ({shapes}); choose another checkpoint.")
+
+
+def _some(names: Collection[str]) -> str:
+    first, *others = sorted(names)
+    return first + (f" and {len(others)} more" if others else "")

@@ -1,0 +1,136 @@
+"""Checkpoints of others: a ViT or DeiT from a file or folder of timm, Facebook's DeiT or Hugging Face.
+
+Knows files and tensors; nothing of runs or of pixels. What is read, and what is refused: of files
+deit_core.models.foreign.formats says it, of their configs deit_core.models.foreign.config_fields.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from deit_core.errors import CheckpointError
+from deit_core.models.foreign.hugging_face import is_hugging_face, rename
+from deit_core.models.foreign.published import NUM_HEADS, Published
+from deit_core.models.foreign.state_dicts import StateDict, read_state_dict
+from deit_core.models.foreign.transfer import Shape, transfer
+from deit_core.models.vit import VisionTransformer
+
+_EPS, _HUGGING_FACE_EPS = 1e-6, 1e-12  # of layer norms, where no config says it
+
+
+class ForeignVit(NamedTuple):
+    """A ViT's or DeiT's tensors under timm's names, what they are of, and what they do not say."""
+
+    state: StateDict
+    shape: Shape
+    published: Published
+    layer_norm_eps: float
+
+
+def read_vit(path: Path) -> ForeignVit:
+    """Raises: CheckpointError where it is no ViT or DeiT as it is computed here, or its config is not its own."""
+    return vit_of(read_state_dict(path), path)
+
+
+def vit_of(state: StateDict, path: Path) -> ForeignVit:
+    """The same, from a path's tensors."""
+    theirs = is_hugging_face(state)
+    renamed = rename(state) if theirs else state
+    published = Published.of(path)
+    said = next((f"{told} {value}" for name, told, value in published.stated if name == "img_size"), "its note says so")
+    shape = Shape.of(renamed, str(path), published.img_size, said)
+    _check(shape, published, path)
+    return ForeignVit(renamed, shape, published, published.layer_norm_eps or (_HUGGING_FACE_EPS if theirs else _EPS))
+
+
+def is_vit(state: StateDict) -> bool:
+    return is_hugging_face(state) or "cls_token" in state or "pos_embed" in state
+
+
+def load_foreign(
+    path: Path | str,
+    *,
+    num_classes: int | None = None,
+    img_size: int | None = None,
+    num_heads: int | None = None,
+) -> VisionTransformer:
+    """Build a model around the weights of a timm, Facebook or Hugging Face file or folder, in eval mode on the CPU.
+
+    Args:
+        path: .safetensors, or .pth, .pt or .bin as `torch.save` writes it, wrapped or not; the index of several; or a
+            folder with such a file under a hub's name.
+        num_classes: another number than the file's gives new heads, freshly initialised; None keeps the file's.
+        img_size: side in pixels; another than the file's resamples the positions. None keeps the file's.
+        num_heads: attention heads a block; None takes what an export of ours or a hub's config.json beside the file
+            says, else what models of this width are published with.
+    Returns: the model, distilled where the file has a distillation token.
+    Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of another
+        architecture, or does not say enough.
+    """
+    return build_vit(read_vit(Path(path)), Path(path), num_classes=num_classes, img_size=img_size, num_heads=num_heads)
+
+
+def build_vit(
+    found: ForeignVit,
+    file: Path,
+    *,
+    num_classes: int | None = None,
+    img_size: int | None = None,
+    num_heads: int | None = None,
+) -> VisionTransformer:
+    """The same, from what `read_vit` found in a file."""
+    shape = found.shape
+    heads = num_heads or found.published.num_heads or NUM_HEADS.get(shape.embed_dim)
+    if heads is None:
+        raise CheckpointError(
+            f"{file} is {shape.embed_dim} wide, a width that is published with no particular number of attention "
+            "heads, and no file of weights says it; state num_heads, "
+            "of a teacher distillation.teacher_num_heads."
+        )
+    classes = num_classes or shape.num_classes
+    if classes is None:
+        raise CheckpointError(f"{file} has no head; state num_classes to give it a new one.")
+    own_size = (shape.grid_size[0] * shape.patch_size[0], shape.grid_size[1] * shape.patch_size[1])
+    try:
+        model = VisionTransformer(
+            img_size=img_size or found.published.img_size or own_size,
+            patch_size=shape.patch_size,
+            in_chans=shape.in_chans,
+            num_classes=classes,
+            embed_dim=shape.embed_dim,
+            depth=shape.depth,
+            num_heads=heads,
+            mlp_ratio=(shape.hidden_dim + 0.5) / shape.embed_dim,  # what is multiplied back is rounded down
+            distilled=shape.distilled,
+            qkv_bias=shape.qkv_bias,
+            layer_norm_eps=found.layer_norm_eps,
+        )
+    except ValueError as error:
+        raise CheckpointError(f"{file} cannot be used so. {error}") from None
+    transfer(found.state, model, str(file), shape=shape)
+    return model.eval()
+
+
+def _check(shape: Shape, published: Published, path: Path) -> None:
+    """Raises: CheckpointError where a config says other numbers than the tensors, so that it is another model's."""
+    own = vars(shape)
+    wanted: Any
+    for name, told, value in published.stated:
+        match name:
+            case "img_size":
+                continue  # what the tensors are read by
+            case "mlp_ratio":
+                name, wanted = "hidden_dim", int(value * shape.embed_dim)
+            case "patch_size":
+                wanted = (value, value) if isinstance(value, int) else tuple(value)
+            case _:
+                wanted = value
+        if own[name] is not None and own[name] != wanted:
+            raise CheckpointError(
+                f"{told} {value}, and the tensors are of {own[name]}; give the config that is its own."
+            )
+    names = len(published.classes)
+    if names and shape.num_classes not in (None, names):
+        raise CheckpointError(
+            f"{names} classes are named in or beside {path}, and the tensors tell {shape.num_classes} apart; give the "
+            "config that is its own."
+        )

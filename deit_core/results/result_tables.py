@@ -1,0 +1,170 @@
+"""The tables of a report: what groups of runs reached, paired differences, and a search. Markdown.
+
+Knows runs and what the analysis says of them; nothing of files, or of how a run came about.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from deit_core.analysis import Pairing, Sample, differences, distillation_pairings, seed_groups
+from deit_core.results.markdown import table
+from deit_core.runs import Run, Status
+from deit_core.spec import RunSpec, listed_name
+from deit_core.wording import duration
+
+_WORDS = ("name", "tags", "notes")
+_TEST = "test_accuracy"
+_TITLES = {
+    "best_val_accuracy": "Validation, %",
+    _TEST: "Test, %",
+    f"{_TEST}_class": "Class head",
+    f"{_TEST}_distillation": "Distillation head",
+    f"{_TEST}_mean_softmax": "Mean of probabilities",
+    f"{_TEST}_flip": "With the mirror image",
+    f"{_TEST}_ema": "Moving average",
+}
+
+Runs = Mapping[str, Run]  # all runs of the store, by id
+
+
+def result_tables(runs: Sequence[Run], by_id: Runs) -> list[str]:
+    """What completed runs reached, a row a group that differs in the seed alone; and the paired differences, if any."""
+    specs = {run_id: run.spec for run_id, run in by_id.items()}
+    ids = seed_groups([run.id for run in runs], specs)
+    groups = [[by_id[run_id] for run_id in group] for group in ids]
+    pairings = distillation_pairings(ids, specs)
+    results = _results(groups, by_id)
+    if not pairings:
+        return [results]
+    words = "What distillation changed on test images, among runs of the same seed that are alike in all else:"
+    return [results, words, _paired(pairings, groups, by_id)]
+
+
+def search_table(runs: Iterable[Run], by_id: Runs) -> str:
+    """Every run of a search, the best on validation first. Shows no test number."""
+    ranked = sorted(runs, key=lambda run: (-run.results.get("best_val_accuracy", -1.0), run.number))
+    fields = _varying([run.spec for run in ranked], by_id, leave_out=_WORDS)
+    head = ("Run", *_code(fields), "Validation, %", "Best epoch", "Training", "State")
+    rows = [
+        (
+            f"{run.number} {run.name}",
+            *cells,
+            _percent(_sample([run], "best_val_accuracy")),
+            _best_epoch([run]),
+            _training([run]),
+            run.status,
+        )
+        for run, *cells in zip(ranked, *fields.values(), strict=True)
+    ]
+    return table(head, rows)
+
+
+def _name(group: Sequence[Run]) -> str:
+    return ", ".join(dict.fromkeys(listed_name(run.spec) for run in group))
+
+
+def _results(groups: Sequence[Sequence[Run]], by_id: Runs) -> str:
+    fields = _varying([group[0].spec for group in groups], by_id, leave_out=(*_WORDS, "seed"))
+    found = dict.fromkeys(metric for group in groups for run in group for metric in run.results)
+    metrics = [*_TITLES, *(metric for metric in found if _is_another_score(metric))]
+    metrics = [metric for metric in metrics if metric in found]
+    head = ("Run", *_code(fields), "Parameters", *map(_title, metrics), "Best epoch", "Training", "Seeds")
+    rows = [
+        (
+            _name(group),
+            *cells,
+            f"{group[0].results['num_params']:,.0f}" if "num_params" in group[0].results else "–",
+            *(_percent(_sample(group, metric)) for metric in metrics),
+            _best_epoch(group),
+            _training(group),
+            ", ".join(str(run.spec.seed) for run in group),
+        )
+        for group, *cells in zip(groups, *fields.values(), strict=True)
+    ]
+    return table(head, rows)
+
+
+def _title(metric: str) -> str:
+    return _TITLES.get(metric) or metric.removeprefix(f"{_TEST}_").replace("_", " ").capitalize()
+
+
+def _is_another_score(metric: str) -> bool:
+    """A test accuracy that has no title here. That of each head of a mirrored image or an average is left out."""
+    return metric.startswith(_TEST) and metric not in _TITLES and not metric.endswith(("_flip", "_ema"))
+
+
+def _paired(pairings: Sequence[Pairing], groups: Sequence[Sequence[Run]], by_id: Runs) -> str:
+    fields = _varying([groups[one.distilled][0].spec for one in pairings], by_id, leave_out=(*_WORDS, "seed"))
+    head = ("Run", "Less", *_code(fields), "Difference, points", "n", "95 % interval", "Pair by pair")
+    rows = []
+    for pairing, *cells in zip(pairings, *fields.values(), strict=True):
+        scores = [[by_id[run_id].results[_TEST] for run_id in pair] for pair in pairing.pairs]
+        gain = Sample(tuple(100 * (distilled - plain) for plain, distilled in scores))
+        names = _name(groups[pairing.distilled]), _name(groups[pairing.plain])
+        each = ", ".join(f"{value:+.2f}" for value in gain.values)
+        interval = "{:+.2f} to {:+.2f}".format(*gain.interval) if gain.interval else "–"
+        rows.append((*names, *cells, _spread(gain, "+.2f"), str(len(gain.values)), interval, each))
+    return table(head, rows)
+
+
+def _varying(specs: Sequence[RunSpec], by_id: Runs, leave_out: Sequence[str]) -> dict[str, list[str]]:
+    """Cells of the fields that tell the specs apart, by path.
+
+    Two families of models differ in all of their fields, and a plain ViT has no distillation: a field tells apart only
+    where it does so among models of one family, and one of distillation only among those that have it.
+    """
+    found: dict[str, list[str]] = {}
+    for difference in differences(specs):
+        path, values = difference.path, difference.values
+        needs_teacher = path == "model.distilled" or (path != "distillation.kind" and path.startswith("distillation."))
+        seen: dict[str, set[Any]] = {}
+        for spec, value in zip(specs, values, strict=True):
+            if spec.distillation is not None or not needs_teacher:
+                seen.setdefault(spec.model.family, set()).add(value)
+        if path not in leave_out and any(len(several) > 1 for several in seen.values()):
+            found[path] = [_cell(value, by_id) for value in values]
+    return found
+
+
+def _code(paths: Iterable[str]) -> list[str]:
+    return [f"`{path}`" for path in paths]
+
+
+def _cell(value: Any, by_id: Runs) -> str:
+    if value is None or value in ("", ()):
+        return "–"
+    if isinstance(value, str) and value in by_id:
+        return f"{by_id[value].number} {by_id[value].name}"
+    if isinstance(value, str) and Path(value).is_absolute():
+        return Path(value).name  # where it lies on one machine says nothing on another
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _sample(group: Iterable[Run], metric: str) -> Sample | None:
+    values = tuple(run.results[metric] for run in group if metric in run.results)
+    return Sample(values) if values else None
+
+
+def _percent(sample: Sample | None) -> str:
+    return "–" if sample is None else _spread(Sample(tuple(100 * value for value in sample.values)), ".2f")
+
+
+def _spread(sample: Sample, form: str) -> str:
+    return f"{sample.mean:{form}}" + ("" if sample.sd is None else f" ± {sample.sd:.2f}")
+
+
+def _best_epoch(group: Sequence[Run]) -> str:
+    """Of each run, or of all where they agree; and of how many."""
+    best = [f"{run.results['best_epoch']:.0f}" if "best_epoch" in run.results else "–" for run in group]
+    return f"{best[0] if len(set(best)) == 1 else ', '.join(best)} of {group[0].spec.optim.epochs}"
+
+
+def _training(group: Iterable[Run]) -> str:
+    times = [run.results["train_time_s"] for run in group if run.status == Status.COMPLETED]
+    return duration(fmean(times)) if times else "–"
