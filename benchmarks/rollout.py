@@ -20,7 +20,7 @@ from torch import Tensor
 import deit_core.torchvision_ops  # noqa: F401  what torchvision needs, before the peer imports it
 from benchmarks.timing import medians
 from deit_core import presets
-from deit_core.attention import Look, PreparedRollout
+from deit_core.attention import Look
 from deit_core.models import VisionTransformer, build_student
 
 _RATIO = 0.9
@@ -92,7 +92,7 @@ def _moves(model: VisionTransformer, images: Tensor) -> dict[str, Callable[[], T
     """One move of the slider: from what the page keeps of each image (fused heads, thresholds), or from attention."""
     attention = _forward(model, images, return_attention=True)[1]
     looks = [Look(attention[:, [image]], {}, model.num_prefix_tokens, model.grid_size) for image in range(len(images))]
-    prepared = [PreparedRollout(look) for look in looks]
+    prepared = [look.prepare() for look in looks]
 
     def cached() -> Tensor:
         return torch.from_numpy(np.stack([one.map(discard_ratio=_RATIO).values for one in prepared]))

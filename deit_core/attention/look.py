@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deit_core.attention.flow.fusion import HeadFusion
+from deit_core.attention.flow.prepared import PreparedRollout
 from deit_core.attention.methods.explain import check_logits, to_transformer
 from deit_core.errors import DeitError
 from deit_core.models import Reading
@@ -38,6 +40,20 @@ class Look:
     def probabilities(self, image: int = 0) -> dict[str, NDArray[np.float32]]:
         """Probabilities (K,) of one image's classes, by head."""
         return {head: logits[image].softmax(-1).numpy() for head, logits in self.logits.items()}
+
+    def prepare(self, *, head_fusion: HeadFusion = "mean", scope: str = "matrix") -> PreparedRollout:
+        """The first image made ready for many rollouts.
+
+        Args: as in `rollout`.
+        Raises: ValueError, as `rollout`.
+        """
+        return PreparedRollout(
+            self.attention,
+            num_prefix_tokens=self.num_prefix_tokens,
+            grid_size=self.grid_size,
+            head_fusion=head_fusion,
+            scope=scope,
+        )
 
 
 @torch.no_grad()

@@ -33,7 +33,7 @@ def export(
     ] = False,
 ) -> None:
     """Write the weights of a run's best epoch for use elsewhere, or a page that describes it."""
-    from deit_core.runs.export import SUFFIXES, export_experiment, export_run, file_name
+    from deit_core.results.export import SUFFIXES, export_experiment, export_run, file_name
 
     launcher = open_launcher(runs_dir)
     run, home = launcher.store.run(run_id), launcher.settings.runs_dir

@@ -2,7 +2,8 @@
 
 from deit_core.data.batches import TrainBatches, eval_batch_size, eval_batches
 from deit_core.data.sources.folder import open_source
-from deit_core.data.sources.named import Source, is_here, load_source
+from deit_core.data.sources.named import is_here, load_source
+from deit_core.data.sources.source import Source
 from deit_core.data.splits import ImageData, Split, is_streamed, load_data
 
 __all__ = [

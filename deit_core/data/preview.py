@@ -13,8 +13,8 @@ from torch import Tensor
 from deit_core.data.augment.crop_and_flip import pad
 from deit_core.data.augment.epoch_views import EpochViews
 from deit_core.data.augment.mixup import draw_mixes, mix
-from deit_core.data.sources.named import Source
 from deit_core.data.sources.resizing import resize
+from deit_core.data.sources.source import Source
 from deit_core.data.splits import cut, pixel_statistics
 from deit_core.spec import AugmentSpec, DataSpec
 

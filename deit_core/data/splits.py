@@ -21,9 +21,9 @@ from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.data.sources.findings import FINDINGS, key_of, remembered
 from deit_core.data.sources.folder import open_source
 from deit_core.data.sources.folder_images import FolderImages
-from deit_core.data.sources.named import Source
 from deit_core.data.sources.progress import Tell, silently, told
 from deit_core.data.sources.resizing import resize
+from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split, stratified_subset
 from deit_core.data.supply import in_order
 from deit_core.errors import DataError, SpecError

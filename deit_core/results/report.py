@@ -10,12 +10,12 @@ from pathlib import Path
 from deit_core.errors import RunError
 from deit_core.files import write_atomically
 from deit_core.image_folders.facts import title_of
+from deit_core.results.export import file_name
 from deit_core.results.markdown import plain
 from deit_core.results.model_card import role
 from deit_core.results.provenance import chance, command, facts
 from deit_core.results.result_tables import Runs, result_tables, search_table
 from deit_core.runs import Experiment, Run, Status, Store
-from deit_core.runs.export import file_name
 from deit_core.spec import AnySpec
 
 SEARCH_TAG = "search"

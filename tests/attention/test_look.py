@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from deit_core.attention import HEAD_FUSIONS, SCOPES, Look, PreparedRollout, look, rollout
+from deit_core.attention import HEAD_FUSIONS, SCOPES, Look, look, rollout
 from deit_core.models import ModelCard, ResNet9, VisionTransformer
 from deit_core.spec import DataSpec, DistillationSpec, RunSpec, VisionTransformerSpec
 
@@ -100,7 +100,7 @@ def seen() -> Look:
 
 @pytest.mark.parametrize(("fusion", "scope"), [*itertools.product(HEAD_FUSIONS, SCOPES)])
 def test_prepared_equals_rollout(seen: Look, fusion: str, scope: str) -> None:
-    prepared = PreparedRollout(seen, head_fusion=fusion, scope=scope)
+    prepared = seen.prepare(head_fusion=fusion, scope=scope)
     for ratio, (layers, query), row_norm in itertools.product(
         [0.0, 0.29, 0.5, 0.905, 0.99], [(None, "head"), ([1, 2], "distillation"), ([0], 5)], ["mixed", "attention"]
     ):
@@ -120,7 +120,7 @@ def test_prepared_equals_rollout(seen: Look, fusion: str, scope: str) -> None:
 
 
 def test_slider_positions_may_be_inexact(seen: Look) -> None:
-    prepared = PreparedRollout(seen)
+    prepared = seen.prepare()
     assert np.array_equal(prepared.map(discard_ratio=0.29).values, prepared.map(discard_ratio=0.1 + 0.19).values)
     assert np.array_equal(
         prepared.map(discard_ratio=0.58).values, prepared.map(discard_ratio=0.5800000000000001).values
@@ -140,4 +140,4 @@ def test_slider_positions_may_be_inexact(seen: Look) -> None:
 )
 def test_prepared_refuses_what_rollout_refuses(seen: Look, mistake: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"must|no query"):
-        PreparedRollout(seen).map(**mistake)
+        seen.prepare().map(**mistake)

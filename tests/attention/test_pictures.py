@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from deit_core import presets
-from deit_core.attention import PreparedRollout, Viewer
+from deit_core.attention import Viewer
 from deit_core.attention.drawing.picture_files import Drawn, draw_pictures, find_images
 from deit_core.attention.drawing.views import VIEWS, Drawing
 from deit_core.catalog import METHODS, SOURCES
@@ -70,7 +70,7 @@ def test_a_deit_is_drawn_from_each_token(checkpoints: dict[str, Path], image: Pa
     viewer = Viewer.load(checkpoints["deit"])
     pixels = fit_image(decode_image(image.read_bytes()), img_size=16, in_chans=1)
     np.testing.assert_array_equal(maps["image"], pixels)
-    expected = PreparedRollout(viewer.look(pixels[None])).map(discard_ratio=0.9)
+    expected = viewer.look(pixels[None]).prepare().map(discard_ratio=0.9)
     np.testing.assert_array_equal(maps["Output"], expected.values)
     assert drawn.probability == pytest.approx(viewer.predict(pixels[None])[0].max())
 

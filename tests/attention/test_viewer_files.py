@@ -18,8 +18,8 @@ from deit_core.attention.drawing.picture_files import draw_pictures
 from deit_core.attention.drawing.views import Drawing
 from deit_core.data.sources.decoding import fit_image
 from deit_core.models import FileReading, ModelCard, build_model, input_statistics, save_weights
-from deit_core.models.export import Format, export_checkpoint
 from deit_core.presets import digits_quick
+from deit_core.results.export import Format, export_checkpoint
 from deit_core.spec import RunSpec
 
 from timm.models import deit as timm_deit  # isort: skip

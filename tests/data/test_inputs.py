@@ -13,14 +13,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from deit_core.data import load_data, load_source
-from deit_core.data.sources.decoding import (
-    MAX_SIDE,
-    crop_square,
-    decode_image,
-    find_examples,
-    fit_image,
-    source_picture,
-)
+from deit_core.data.sources.decoding import MAX_SIDE, crop_square, decode_image, fit_image
+from deit_core.data.sources.source import find_examples, source_picture
 from deit_core.errors import DataError
 from deit_core.image_folders import FORMATS
 from deit_core.spec import DataSpec

@@ -17,8 +17,8 @@ from deit_core.models import (
     read_card,
     save_weights,
 )
-from deit_core.models.export import Format, export_checkpoint
 from deit_core.models.foreign.published import Published
+from deit_core.results.export import Format, export_checkpoint
 from deit_core.results.model_card import model_card
 from deit_core.spec import DataSpec, ExperimentSpec, RunSpec
 from deit_core.torchvision_ops import torchvision

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from deit_core.errors import CheckpointError
 from deit_core.events import EpochDone, RunFinished, StepDone
 from deit_core.models import ModelCard, build_model, initialise, load_foreign, resample_pos_embed, save_weights
-from deit_core.models.export import Format, export_checkpoint
+from deit_core.results.export import Format, export_checkpoint
 from deit_core.runs import open_store
 from deit_core.runs.launcher import enqueue
 from deit_core.settings import Settings

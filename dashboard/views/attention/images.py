@@ -114,9 +114,8 @@ def prepared(seen: Seen, *, head_fusion: str | int, scope: str) -> "PreparedRoll
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def _prepare(checkpoint: Checkpoint, key: str, head_fusion: str | int, scope: str, _look: "Look") -> "PreparedRollout":
-    from deit_core.attention import PreparedRollout
 
-    return PreparedRollout(_look, head_fusion=head_fusion, scope=scope)
+    return _look.prepare(head_fusion=head_fusion, scope=scope)
 
 
 def rollout(seen: Seen, *, head_fusion: str | int, scope: str, **changing: Any) -> "PatchMap":

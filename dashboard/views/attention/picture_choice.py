@@ -86,7 +86,7 @@ def _choose_test_images(data: DataSpec) -> Load:
 def _test_images(data: DataSpec, wanted: list[tuple[int, int]]) -> list[Picture]:
     """Pictures by (class, number within it from 1)."""
     from deit_core.data import is_here
-    from deit_core.data.sources.decoding import find_examples, source_picture
+    from deit_core.data.sources.source import find_examples, source_picture
 
     title = title_of(data)
     if data.source != "folder" and not is_here(data.source, settings().data_dir):  # fetching would hold up the page

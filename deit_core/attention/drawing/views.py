@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from deit_core.attention.drawing.overlay import Picture, overlay, shared_vmax
 from deit_core.attention.drawing.sheet import Bar, contact_sheet
 from deit_core.attention.flow.head_maps import head_maps
-from deit_core.attention.flow.prepared import PreparedRollout
 from deit_core.attention.flow.query import Query
 from deit_core.attention.look import Look
 from deit_core.attention.methods.table import METHODS
@@ -166,13 +165,13 @@ def _explained(viewer: Viewer, pixels: Picture, drawing: Drawing, method: str) -
 
 
 def _traced(look: Look, drawing: Drawing) -> list[_Panel]:
-    prepared = PreparedRollout(look, head_fusion=drawing.head_fusion, scope=drawing.scope)
+    prepared = look.prepare(head_fusion=drawing.head_fusion, scope=drawing.scope)
     queries = _queries(drawing, is_distilled="distillation" in look.logits)
     return _with_difference({query: prepared.map(**_options(drawing, query)).values for query in queries})
 
 
 def _by_depth(look: Look, drawing: Drawing) -> list[_Panel]:
-    prepared = PreparedRollout(look, head_fusion=drawing.head_fusion, scope=drawing.scope)
+    prepared = look.prepare(head_fusion=drawing.head_fusion, scope=drawing.scope)
     trace = prepared.map(**_options(drawing, _one_query(drawing))).trace
     return [
         _Panel(f"Below layer {len(trace) - step}", shares[look.num_prefix_tokens :].reshape(look.grid_size))
@@ -194,7 +193,7 @@ def _by_head(look: Look, drawing: Drawing) -> tuple[list[list[_Panel]], list[str
 def _variants(look: Look, drawing: Drawing) -> tuple[list[list[_Panel]], list[str]]:
     rows = []
     for fusion in HEAD_FUSIONS:
-        prepared = PreparedRollout(look, head_fusion=fusion, scope=drawing.scope)
+        prepared = look.prepare(head_fusion=fusion, scope=drawing.scope)
         options = _options(drawing, _one_query(drawing))
         maps = [prepared.map(**options | {"discard_ratio": ratio}).values for ratio in VARIANT_RATIOS]
         rows.append([_Panel(f"Discard {ratio:g}", values) for ratio, values in zip(VARIANT_RATIOS, maps, strict=True)])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from deit_core.attention.flow.audit import Audit, audit
 from deit_core.attention.flow.discard import RATIOS, check_ratio, discard_links, thresholds
@@ -18,7 +19,6 @@ from deit_core.attention.flow.fusion import HeadFusion, fuse_heads
 from deit_core.attention.flow.mixing import choose_layers, drop_weakest
 from deit_core.attention.flow.query import Query
 from deit_core.attention.flow.rollout import check_mixing, follow
-from deit_core.attention.look import Look
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +32,27 @@ class PatchMap:
 
 
 class PreparedRollout:
-    """The first image of a look, with one way of fusing heads and one of ranking links.
+    """The first image of a batch, with one way of fusing heads and one of ranking links.
 
     Safe to share between threads. Memory: L * N * N floats.
 
     Args:
-        head_fusion, scope: as in `rollout`; what else it takes may change from map to map.
+        attention, num_prefix_tokens, grid_size, head_fusion, scope: as in `rollout`; what else it takes may change from
+            map to map.
     Raises: ValueError, as `rollout`.
     """
 
-    def __init__(self, look: Look, *, head_fusion: HeadFusion = "mean", scope: str = "matrix") -> None:
-        self.num_prefix_tokens, self.grid_size, self.scope = look.num_prefix_tokens, look.grid_size, scope
-        self._fused = fuse_heads(look.attention[:, :1], head_fusion)
+    def __init__(
+        self,
+        attention: Tensor,
+        *,
+        num_prefix_tokens: int,
+        grid_size: tuple[int, int],
+        head_fusion: HeadFusion = "mean",
+        scope: str = "matrix",
+    ) -> None:
+        self.num_prefix_tokens, self.grid_size, self.scope = num_prefix_tokens, grid_size, scope
+        self._fused = fuse_heads(attention[:, :1], head_fusion)
         self._cuts = thresholds(self._fused, num_prefix_tokens=self.num_prefix_tokens, scope=scope)
 
     @torch.no_grad()

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from deit_core.data.sources.grey_levels import in_eight_bits
-from deit_core.data.sources.named import Source
 from deit_core.data.sources.resizing import resize
 from deit_core.errors import DataError
 from deit_core.image_folders import FORMATS, ONE_FORMAT
@@ -93,18 +92,6 @@ def fit_image(picture: Picture, *, img_size: int, in_chans: int, invert: bool = 
     channels_first = torch.from_numpy(square.copy()).permute(2, 0, 1)
     fitted: Picture = resize(channels_first[None], img_size)[0].numpy()
     return fitted
-
-
-def find_examples(source: Source, label: int) -> list[int]:
-    """Positions of the test images of one class, in the data set's order."""
-    positions: list[int] = np.flatnonzero(source.test_labels == label).tolist()
-    return positions
-
-
-def source_picture(source: Source, position: int) -> Picture:
-    """One test image as a picture (H, W, 3), at the size it has in the data set."""
-    image = source.test_images[position]  # (C, H, W)
-    return np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))
 
 
 def _check_pixels(width: int, height: int) -> None:

@@ -17,8 +17,9 @@ from deit_core.data.sources.contents import find_contents, warnings_of
 from deit_core.data.sources.decoding import decode_image
 from deit_core.data.sources.findings import found_once
 from deit_core.data.sources.folder_images import FolderImages, map_ahead
-from deit_core.data.sources.named import Source, load_source
+from deit_core.data.sources.named import load_source
 from deit_core.data.sources.progress import Tell, silently, told
+from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split
 from deit_core.errors import DataError
 from deit_core.image_folders import FORMATS, ImageFolder, Part, find_folder, list_folder, num_held_out, unreadable

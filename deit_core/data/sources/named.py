@@ -1,68 +1,21 @@
-"""Where images come from: a name -> arrays of pixels and labels, with a hash of their content.
+"""Data sets with a name: loaded whole, downloaded where no copy is here.
 
 Knows which reader reads what; nothing of splits, sizes or augmentation.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deit_core.catalog import SOURCES, SourceName
 from deit_core.data.sources.downloads import Arrays, find_published, how_to_renew, load_published
-from deit_core.data.sources.progress import Tell, silently
+from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split
 from deit_core.errors import DataError
 
-if TYPE_CHECKING:
-    from deit_core.data.sources.folder_images import FolderImages
-
 _DIGITS_FILE = "sklearn/datasets/data/digits.csv.gz"
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """Images are uint8 (N, channels, height, width), labels int64 (N,).
-
-    hash_content: finds a SHA-256 of all four, for which every file of a folder may have to be read.
-    val_positions: which of the training images are its own validation split; None where one is to be cut.
-    skipped: names of the files that are left out because they cannot be read.
-    listed: what there is to say of a folder by its names alone, in sentences.
-    warn: finds sentences on what a person should know, given the positions of training and of validation images.
-    """
-
-    name: SourceName
-    classes: tuple[str, ...]
-    train_images: "NDArray[np.uint8] | FolderImages"
-    train_labels: NDArray[np.int64]
-    test_images: "NDArray[np.uint8] | FolderImages"
-    test_labels: NDArray[np.int64]
-    hash_content: Callable[[Tell], str]
-    val_positions: NDArray[np.int64] | None = None
-    skipped: tuple[str, ...] = ()
-    listed: tuple[str, ...] = ()
-    warn: Callable[[NDArray[np.int64], NDArray[np.int64], Tell], tuple[str, ...]] = lambda _train, _val, _tell: ()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know of it before it is learned, in sentences."""
-        return *self.listed, *self.skipped_sentences
-
-    @property
-    def skipped_sentences(self) -> tuple[str, ...]:
-        if not self.skipped:
-            return ()
-        more = f" and {len(self.skipped) - 5:,} more" if len(self.skipped) > 5 else ""
-        return (f"Skipped, since they cannot be read: {', '.join(self.skipped[:5])}{more}.",)
-
-    @property
-    def content_hash(self) -> str:
-        return self.hash_content(silently)
 
 
 def load_source(name: SourceName, data_dir: Path) -> Source:

@@ -1,0 +1,67 @@
+"""Images with their labels, wherever they come from, and a hash of all of them.
+
+Knows arrays and images that stay in files; nothing of how they were read, of splits, sizes or augmentation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deit_core.catalog import SourceName
+from deit_core.data.sources.decoding import Picture
+from deit_core.data.sources.folder_images import FolderImages
+from deit_core.data.sources.progress import Tell, silently
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Images are uint8 (N, channels, height, width), labels int64 (N,).
+
+    hash_content: finds a SHA-256 of all four, for which every file of a folder may have to be read.
+    val_positions: which of the training images are its own validation split; None where one is to be cut.
+    skipped: names of the files that are left out because they cannot be read.
+    listed: what there is to say of a folder by its names alone, in sentences.
+    warn: finds sentences on what a person should know, given the positions of training and of validation images.
+    """
+
+    name: SourceName
+    classes: tuple[str, ...]
+    train_images: NDArray[np.uint8] | FolderImages
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[np.uint8] | FolderImages
+    test_labels: NDArray[np.int64]
+    hash_content: Callable[[Tell], str]
+    val_positions: NDArray[np.int64] | None = None
+    skipped: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    warn: Callable[[NDArray[np.int64], NDArray[np.int64], Tell], tuple[str, ...]] = lambda _train, _val, _tell: ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of it before it is learned, in sentences."""
+        return *self.listed, *self.skipped_sentences
+
+    @property
+    def skipped_sentences(self) -> tuple[str, ...]:
+        if not self.skipped:
+            return ()
+        more = f" and {len(self.skipped) - 5:,} more" if len(self.skipped) > 5 else ""
+        return (f"Skipped, since they cannot be read: {', '.join(self.skipped[:5])}{more}.",)
+
+    @property
+    def content_hash(self) -> str:
+        return self.hash_content(silently)
+
+
+def find_examples(source: Source, label: int) -> list[int]:
+    """Positions of the test images of one class, in the data set's order."""
+    positions: list[int] = np.flatnonzero(source.test_labels == label).tolist()
+    return positions
+
+
+def source_picture(source: Source, position: int) -> Picture:
+    """One test image as a picture (H, W, 3), at the size it has in the data set."""
+    image = source.test_images[position]  # (C, H, W)
+    return np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))
