@@ -1,59 +1,158 @@
-"""Imports point down, and what paints first loads no torch."""
+"""Imports point down and never in a circle, and what paints first loads no torch.
+
+Imports inside functions and under TYPE_CHECKING count like all others.
+"""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 
-LAYERS = [  # lowest first; a module may import its own layer and those before it
-    {"errors", "catalog", "events", "refusals", "files", "folders", "archives", "threads", "torchvision_ops", "wording"}
-    | {"epochs", "machine", "markdown", "spelling", "zip_names"},
-    {"spec", "settings", "facts"},
-    {"presets", "variants"},
-    {"models", "data", "distillation", "attention", "analysis"},
-    {"training"},
-    {"runs"},
-    {"report"},
-    {"cli", "terminal", "__main__"},
-]
+# Lowest first. A room imports from itself and from the layers before its own, never from another room of its layer;
+# single modules of a layer may build on each other.
+LAYERS: dict[str, list[set[str]]] = {
+    "deit_core": [
+        {"spelling", "events", "randomness", "machine"},
+        {"errors", "wording", "catalog", "layout", "torchvision_ops", "distillation"},
+        {"refusals", "settings"},
+        {"files"},
+        {"spec"},
+        {"image_folders", "presets", "analysis"},
+        {"data", "models"},
+        {"attention"},
+        {"training"},
+        {"runs"},
+        {"results"},
+        {"cli"},
+        {"__main__"},
+    ],
+    "deit_core.data": [{"sources"}, {"augment"}, {"supply", "splits", "batches", "preview"}],
+    "deit_core.models": [
+        {"dropout", "reading", "torchvision_classifier", "cnn", "vit"},
+        {"foreign"},
+        {"build", "weights", "teachers", "initial"},
+    ],
+    "deit_core.attention": [{"flow"}, {"methods"}, {"look", "viewer"}, {"drawing"}],
+    "dashboard": [
+        {"text", "components", "charts", "fields"},
+        {"address", "machine", "missing", "state", "run_status", "telling", "index", "navigation", "named"},
+        {"live"},
+        {"tables", "curves"},
+        {"views"},
+        {"frame", "app"},
+    ],
+}
 
 
-def imported_modules(file: Path) -> set[str]:
+def modules() -> dict[str, Path]:
+    """Every module by its name; a package is its __init__."""
+    files = [file for room in ("deit_core", "dashboard") for file in (ROOT / room).rglob("*.py")]
+    names = (".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files)
+    return dict(zip(names, files, strict=True))
+
+
+MODULES = modules()
+
+
+def imported(file: Path) -> set[str]:
+    """Names of all that a file imports, of modules where they are modules."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in names}
     return found
 
 
-def layer_of(part: str) -> int:
-    return next(index for index, layer in enumerate(LAYERS) if part in layer)
+IMPORTS = {name: imported(file) for name, file in MODULES.items()}
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "deit_core").rglob("*.py")), ids=lambda f: str(f.relative_to(ROOT)))
-def test_core_imports_point_down(file: Path) -> None:
-    modules = imported_modules(file)
-    assert not {m for m in modules if m.split(".")[0] in ("streamlit", "dashboard")}
-    part = file.relative_to(ROOT / "deit_core").parts[0].removesuffix(".py")
-    if part == "__init__":
-        return
-    for module in modules:
-        parts = module.split(".")
-        if parts[0] == "deit_core" and len(parts) > 1 and any(parts[1] in layer for layer in LAYERS):
-            assert layer_of(parts[1]) <= layer_of(part), f"{file.name} imports {module}, which lies above it"
+def circle(arrows: Mapping[str, Iterable[str]]) -> list[str]:
+    """The names on a circle of arrows, or none."""
+    done: set[str] = set()
+
+    def search(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return path[path.index(name) :]
+        if name in done:
+            return []
+        for other in sorted(arrows.get(name, ())):
+            if found := search(other, [*path, name]):
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in sorted(arrows) if (found := search(name, []))), [])
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "dashboard").rglob("*.py")), ids=lambda f: str(f.relative_to(ROOT)))
-def test_dashboard_knows_no_tensors_and_no_sql(file: Path) -> None:
-    assert not {
-        m for m in imported_modules(file) if m.split(".")[0] in ("torch", "torchvision", "sqlalchemy", "sqlite3")
-    }
+def inside(room: str, name: str) -> str:
+    """The part of a room that a module belongs to; empty for the room's own __init__ and for what is outside."""
+    return name.removeprefix(f"{room}.").partition(".")[0] if name.startswith(f"{room}.") else ""
+
+
+def arrows_between_parts(room: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name, others in IMPORTS.items():
+        if part := inside(room, name):
+            found.setdefault(part, set()).update({inside(room, other) for other in others} - {"", part})
+    return found
+
+
+@pytest.mark.parametrize("room", LAYERS)
+def test_imports_point_down(room: str) -> None:
+    layer_of = {part: index for index, layer in enumerate(LAYERS[room]) for part in layer}
+    arrows = arrows_between_parts(room)
+    assert arrows.keys() == layer_of.keys()
+    wrong = [
+        f"{part} -> {other}"
+        for part, others in arrows.items()
+        for other in others
+        if layer_of[other] > layer_of[part] or (layer_of[other] == layer_of[part] and not is_single(room, part, other))
+    ]
+    assert wrong == []
+
+
+def is_single(room: str, *parts: str) -> bool:
+    """Whether these are modules and no rooms."""
+    return not any((ROOT / Path(*room.split("."), part)).is_dir() for part in parts)
+
+
+def test_no_circle_of_modules() -> None:
+    assert circle(IMPORTS) == []
+
+
+@pytest.mark.parametrize("room", ["deit_core", "dashboard", "dashboard.views"])
+def test_no_circle_of_rooms(room: str) -> None:
+    assert circle(arrows_between_parts(room)) == []
+
+
+def test_pages_know_nothing_of_each_other() -> None:
+    assert not any(arrows_between_parts("dashboard.views").values())
+
+
+@pytest.mark.parametrize(
+    ("room", "kept_out"),
+    [
+        ("deit_core", {"streamlit", "dashboard", "plotly"}),
+        ("deit_core.analysis", {"torch", "torchvision"}),
+        ("deit_core.image_folders", {"torch", "torchvision"}),
+        ("deit_core.models.foreign", {"deit_core.models.weights"}),
+        ("deit_core.attention.flow", {"deit_core.models", "deit_core.attention.look"}),
+        ("dashboard", {"torch", "torchvision", "sqlalchemy", "sqlite3"}),
+        ("dashboard.components", {"deit_core.runs"}),
+    ],
+)
+def test_what_a_room_never_imports(room: str, kept_out: set[str]) -> None:
+    for name, others in IMPORTS.items():
+        if name == room or name.startswith(f"{room}."):
+            assert not {other for other in others for wrong in kept_out if f"{other}.".startswith(f"{wrong}.")}, name
 
 
 @pytest.mark.parametrize(
@@ -62,11 +161,12 @@ def test_dashboard_knows_no_tensors_and_no_sql(file: Path) -> None:
         "import deit_core.runs",
         "import deit_core.spec, deit_core.image_folders.facts, deit_core.presets, deit_core.events",
         "import deit_core.runs.store, deit_core.runs.launcher",
+        "import deit_core.results.report, deit_core.results.export",
         "import deit_core.cli",
         "from streamlit.testing.v1 import AppTest; a = AppTest.from_file('dashboard/frame.py').run(timeout=600); "
         "assert not a.exception, a.exception",
     ],
-    ids=["runs", "plain-data", "store", "command-line", "first-paint"],
+    ids=["runs", "plain-data", "store", "results", "command-line", "first-paint"],
 )
 def test_torch_is_not_loaded_by(code: str, tmp_path: Path) -> None:
     check = f"{code}\nimport sys\nassert 'torch' not in sys.modules and 'torchvision' not in sys.modules"

@@ -4,15 +4,17 @@ Knows a checkpoint's `ModelCard` and the numbers it is given; no files, no runs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from deit_core.catalog import SOURCES
 from deit_core.image_folders.facts import title_of
-from deit_core.models.weights import ModelCard
 from deit_core.results.markdown import plain, table
 from deit_core.spec import RunSpec, TorchvisionSpec
+
+if TYPE_CHECKING:
+    from deit_core.models import ModelCard
 
 _WHAT_IT_IS = {
     "ViT": "A Vision Transformer",
@@ -28,7 +30,7 @@ def role(spec: RunSpec) -> str:
     return "DeiT" if spec.model.distilled else "ViT"
 
 
-def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -> str:
+def model_card(card: "ModelCard", results: Mapping[str, float], num_params: int) -> str:
     """The card as Markdown.
 
     Args:
@@ -66,7 +68,7 @@ def model_card(card: ModelCard, results: Mapping[str, float], num_params: int) -
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _inputs(card: ModelCard) -> Iterator[str]:
+def _inputs(card: "ModelCard") -> Iterator[str]:
     """What the model reads; of torchvision's, what the network reads that is exported without the rest."""
     own = _pixels(card.in_chans, card.spec.data.img_size, card.mean, card.std)
     if not isinstance(card.spec.model, TorchvisionSpec):

@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deit_core import presets
 from deit_core.analysis import sampling_sd
@@ -14,10 +15,12 @@ from deit_core.catalog import SOURCES
 from deit_core.errors import CheckpointError
 from deit_core.image_folders.facts import title_of
 from deit_core.layout import run_folder
-from deit_core.models import ModelCard, read_card
 from deit_core.runs import Run
 from deit_core.spec import AnySpec, change_text, changes_between, listed_name
 from deit_core.wording import duration
+
+if TYPE_CHECKING:
+    from deit_core.models import ModelCard
 
 
 def command(spec: AnySpec) -> str | None:
@@ -41,7 +44,7 @@ def facts(runs: Sequence[Run], by_id: Mapping[str, Run], runs_dir: Path) -> Iter
     """
     cards = {run.id: card for run in runs if (card := _card(runs_dir, run)) is not None}
 
-    def by_card(words: Callable[[ModelCard], str]) -> str:
+    def by_card(words: Callable[["ModelCard"], str]) -> str:
         return _by_value(runs, lambda run: words(cards[run.id]) if run.id in cards else "")
 
     began = min(run.started_at or run.created_at for run in runs)
@@ -70,7 +73,9 @@ def chance(runs: Sequence[Run]) -> str:
     return f"Sampling standard deviation of an accuracy on {count:,} test images: {parts}."
 
 
-def _card(runs_dir: Path, run: Run) -> ModelCard | None:
+def _card(runs_dir: Path, run: Run) -> "ModelCard | None":
+    from deit_core.models import read_card
+
     try:
         return read_card(run_folder(runs_dir, run.id))
     except CheckpointError:  # it ended before its first epoch, or its folder is elsewhere
@@ -97,7 +102,7 @@ def _teacher(student: Run, by_id: Mapping[str, Run]) -> str:
     return f"run {teacher.number} {teacher.name}{where}" + (f", {accuracy:.2%} on test" if accuracy is not None else "")
 
 
-def _machine(card: ModelCard) -> str:
+def _machine(card: "ModelCard") -> str:
     machine = card.machine
     if not machine:
         return ""
@@ -105,7 +110,7 @@ def _machine(card: ModelCard) -> str:
     return f"{machine['gpu']}, {words}" if "gpu" in machine else f"{words}, no GPU"
 
 
-def _software(card: ModelCard) -> str:
+def _software(card: "ModelCard") -> str:
     parts = [f"{name} {version}" for name, version in card.versions.items()]
     return ", ".join([*parts, *([f"commit {card.machine['commit']}"] if "commit" in card.machine else [])])
 

@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel
 from streamlit.testing.v1 import AppTest
 
+from dashboard.fields import form_fields
 from dashboard.views.train.changes import Changes, members
-from dashboard.views.train.form import form_fields
 from deit_core import presets
 from deit_core.errors import SpecError
 from deit_core.spec import ExperimentSpec

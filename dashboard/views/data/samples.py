@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard.fields import form_fields
 from dashboard.state import source
 from dashboard.text import escape
-from dashboard.views.train.form import form_fields
 from deit_core.catalog import SourceFacts
 from deit_core.spec import AugmentSpec, DataSpec, RunSpec
 

@@ -5,14 +5,11 @@ Knows pydantic fields and widgets; does not know which presets there are, or wha
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import streamlit as st
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
+from dashboard.fields import FormField, form_field, form_fields
 from dashboard.text import escape
 from dashboard.views.train.changes import Changes
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
@@ -26,50 +23,6 @@ _SECTIONS = {
     "augment": "Augmentation",
     "compute": "Computation",
 }
-_WORDS = {
-    "attn": "attention",
-    "aug": "augmentation",
-    "color": "colour",
-    "cutmix": "CutMix",
-    "dim": "dimension",
-    "ema": "EMA",
-    "embed": "embedding",
-    "grad": "gradient",
-    "img": "image",
-    "lr": "learning rate",
-    "min": "minimum",
-    "mlp": "MLP",
-    "normalization": "normalisation",
-    "num": "number of",
-    "ops": "operations",
-    "optimizer": "optimiser",
-    "prob": "probability",
-    "randaugment": "RandAugment",
-    "seeds": "number of seeds",
-    "val": "validation",
-    "warmup": "warm-up",
-}
-# A run's part in its experiment: changed alone, each of these gives a spec that cannot be trained.
-_ROLES = {"model.distilled", "distillation.teacher"}
-
-
-@dataclass(frozen=True)
-class FormField:
-    """A field of a run's spec as a widget needs it. `path` is what `replace` takes."""
-
-    path: str
-    label: str
-    help: str
-    kind: type
-    choices: tuple[str, ...]
-    is_optional: bool
-    is_advanced: bool
-    source: str
-    max_length: int | None
-
-    @property
-    def section(self) -> str:
-        return self.path.rpartition(".")[0]
 
 
 def edit(changes: Changes, *, key: str) -> None:
@@ -83,7 +36,7 @@ def edit(changes: Changes, *, key: str) -> None:
     if len(runs) < len(members(changes.spec)):
         fields = [field for field in fields if field.path != "name"]  # the experiment's; the runs keep theirs
     elif isinstance(changes.spec, ExperimentSpec):
-        fields.append(_form_field("seeds", ExperimentSpec.model_fields["seeds"]))
+        fields.append(form_field("seeds", ExperimentSpec.model_fields["seeds"]))
     _draw_sections([field for field in fields if not field.is_advanced], changes, runs, key)
     with st.expander("Advanced"):
         _draw_sections([field for field in fields if field.is_advanced], changes, runs, key)
@@ -92,68 +45,6 @@ def edit(changes: Changes, *, key: str) -> None:
 def _takes(changes: Changes, runs: Sequence[str], source: str) -> bool:
     """Whether all of the runs take their images from `source` now."""
     return all(changes.value(run, "data.source") == source for run in runs)
-
-
-def form_fields(run: RunSpec) -> list[FormField]:
-    """Every field of a run that a person may set, in the spec's order, its own (name, seed) first."""
-    parts: dict[str, BaseModel] = {"": run}
-    parts |= {name: part for name in type(run).model_fields if isinstance(part := getattr(run, name), BaseModel)}
-    found = [
-        _form_field(f"{prefix}.{name}".lstrip("."), info)
-        for prefix, part in parts.items()
-        for name, info in type(part).model_fields.items()
-        if _is_settable(info)
-    ]
-    return [field for field in found if field.path not in _ROLES]
-
-
-def _is_settable(info: FieldInfo) -> bool:
-    """Parts have no unit, only fields of their own; a literal with one value is the name of a kind."""
-    is_constant = get_origin(info.annotation) is Literal and len(get_args(info.annotation)) == 1
-    return isinstance(info.json_schema_extra, dict) and not is_constant
-
-
-def _form_field(path: str, info: FieldInfo) -> FormField:
-    extra = info.json_schema_extra
-    assert isinstance(extra, dict)
-    unit = str(extra["unit"])
-    annotation = info.annotation
-    is_optional = isinstance(annotation, UnionType)
-    if is_optional:
-        annotation = next(choice for choice in get_args(annotation) if choice is not type(None))
-    is_choice = get_origin(annotation) is Literal
-    kind = str if is_choice else get_origin(annotation) or annotation
-    assert isinstance(kind, type)
-    max_length = next((item.max_length for item in info.metadata if hasattr(item, "max_length")), None)
-    return FormField(
-        path=path,
-        label=_label(path.rpartition(".")[2], unit),
-        help=f"{info.description}{_bounds(info)} `{path}`",
-        kind=kind,
-        choices=get_args(annotation) if is_choice else (),
-        is_optional=is_optional,
-        is_advanced=bool(extra["advanced"]),
-        source=str(extra["source"]),
-        max_length=max_length,
-    )
-
-
-def _bounds(info: FieldInfo) -> str:
-    """The bounds of a number in words. The spec holds them: a widget that did would keep a wrong number to itself."""
-    names = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    found = [
-        f"{words} {getattr(item, name):g}"
-        for item in info.metadata
-        for name, words in names.items()
-        if hasattr(item, name)
-    ]
-    return f" {' and '.join(found).capitalize()}." if found else ""
-
-
-def _label(name: str, unit: str) -> str:
-    words = name.removesuffix(f"_{unit}").split("_")
-    text = " ".join(_WORDS.get(word, word) for word in words)
-    return text[0].upper() + text[1:] + (f" ({unit})" if unit else "")
 
 
 def _choose_runs(spec: AnySpec, key: str) -> tuple[str, ...]:

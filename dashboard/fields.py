@@ -1,0 +1,120 @@
+"""The fields of a run's spec as a widget needs them: label, help, kind and choices, all taken from the spec.
+
+Knows pydantic's fields; no widgets.
+"""
+
+from dataclasses import dataclass
+from types import UnionType
+from typing import Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from deit_core.spec import RunSpec
+
+_WORDS = {
+    "attn": "attention",
+    "aug": "augmentation",
+    "color": "colour",
+    "cutmix": "CutMix",
+    "dim": "dimension",
+    "ema": "EMA",
+    "embed": "embedding",
+    "grad": "gradient",
+    "img": "image",
+    "lr": "learning rate",
+    "min": "minimum",
+    "mlp": "MLP",
+    "normalization": "normalisation",
+    "num": "number of",
+    "ops": "operations",
+    "optimizer": "optimiser",
+    "prob": "probability",
+    "randaugment": "RandAugment",
+    "seeds": "number of seeds",
+    "val": "validation",
+    "warmup": "warm-up",
+}
+# A run's part in its experiment: changed alone, each of these gives a spec that cannot be trained.
+_ROLES = {"model.distilled", "distillation.teacher"}
+
+
+@dataclass(frozen=True)
+class FormField:
+    """A field of a run's spec as a widget needs it. `path` is what `replace` takes."""
+
+    path: str
+    label: str
+    help: str
+    kind: type
+    choices: tuple[str, ...]
+    is_optional: bool
+    is_advanced: bool
+    source: str
+    max_length: int | None
+
+    @property
+    def section(self) -> str:
+        return self.path.rpartition(".")[0]
+
+
+def form_fields(run: RunSpec) -> list[FormField]:
+    """Every field of a run that a person may set, in the spec's order, its own (name, seed) first."""
+    parts: dict[str, BaseModel] = {"": run}
+    parts |= {name: part for name in type(run).model_fields if isinstance(part := getattr(run, name), BaseModel)}
+    found = [
+        form_field(f"{prefix}.{name}".lstrip("."), info)
+        for prefix, part in parts.items()
+        for name, info in type(part).model_fields.items()
+        if _is_settable(info)
+    ]
+    return [field for field in found if field.path not in _ROLES]
+
+
+def _is_settable(info: FieldInfo) -> bool:
+    """Parts have no unit, only fields of their own; a literal with one value is the name of a kind."""
+    is_constant = get_origin(info.annotation) is Literal and len(get_args(info.annotation)) == 1
+    return isinstance(info.json_schema_extra, dict) and not is_constant
+
+
+def form_field(path: str, info: FieldInfo) -> FormField:
+    extra = info.json_schema_extra
+    assert isinstance(extra, dict)
+    unit = str(extra["unit"])
+    annotation = info.annotation
+    is_optional = isinstance(annotation, UnionType)
+    if is_optional:
+        annotation = next(choice for choice in get_args(annotation) if choice is not type(None))
+    is_choice = get_origin(annotation) is Literal
+    kind = str if is_choice else get_origin(annotation) or annotation
+    assert isinstance(kind, type)
+    max_length = next((item.max_length for item in info.metadata if hasattr(item, "max_length")), None)
+    return FormField(
+        path=path,
+        label=_label(path.rpartition(".")[2], unit),
+        help=f"{info.description}{_bounds(info)} `{path}`",
+        kind=kind,
+        choices=get_args(annotation) if is_choice else (),
+        is_optional=is_optional,
+        is_advanced=bool(extra["advanced"]),
+        source=str(extra["source"]),
+        max_length=max_length,
+    )
+
+
+def _bounds(info: FieldInfo) -> str:
+    """The bounds of a number in words. The spec holds them: a widget that did would keep a wrong number to itself."""
+    names = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    found = [
+        f"{words} {getattr(item, name):g}"
+        for item in info.metadata
+        for name, words in names.items()
+        if hasattr(item, name)
+    ]
+    return f" {' and '.join(found).capitalize()}." if found else ""
+
+
+def _label(name: str, unit: str) -> str:
+    words = name.removesuffix(f"_{unit}").split("_")
+    text = " ".join(_WORDS.get(word, word) for word in words)
+    return text[0].upper() + text[1:] + (f" ({unit})" if unit else "")
