@@ -18,7 +18,7 @@ from deit_core.runs.estimates import Estimate, Estimates, save_estimate
 from deit_core.settings import Settings
 from deit_core.spec import members
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 Command = Callable[..., tuple[int, str, str]]
 
 
