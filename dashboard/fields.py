@@ -10,7 +10,7 @@ from typing import Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from deit_core.spec import RunSpec
+from deit_core.spec import RunSpec, bounds
 
 _WORDS = {
     "attn": "attention",
@@ -92,7 +92,7 @@ def form_field(path: str, info: FieldInfo) -> FormField:
     return FormField(
         path=path,
         label=_label(path.rpartition(".")[2], unit),
-        help=f"{info.description}{_bounds(info)} `{path}`",
+        help=f"{info.description}{bounds(info)} `{path}`",
         kind=kind,
         choices=get_args(annotation) if is_choice else (),
         is_optional=is_optional,
@@ -100,18 +100,6 @@ def form_field(path: str, info: FieldInfo) -> FormField:
         source=str(extra["source"]),
         max_length=max_length,
     )
-
-
-def _bounds(info: FieldInfo) -> str:
-    """The bounds of a number in words. The spec holds them: a widget that did would keep a wrong number to itself."""
-    names = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    found = [
-        f"{words} {getattr(item, name):g}"
-        for item in info.metadata
-        for name, words in names.items()
-        if hasattr(item, name)
-    ]
-    return f" {' and '.join(found).capitalize()}." if found else ""
 
 
 def _label(name: str, unit: str) -> str:

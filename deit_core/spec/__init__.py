@@ -18,6 +18,7 @@ from deit_core.spec.editing import (
     value_text,
 )
 from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, listed_name, members, trainings
+from deit_core.spec.fields import bounds
 from deit_core.spec.models import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
 from deit_core.spec.run import RunSpec
@@ -36,6 +37,7 @@ __all__ = [
     "RunSpec",
     "TorchvisionSpec",
     "VisionTransformerSpec",
+    "bounds",
     "change_text",
     "changes_between",
     "listed_name",

@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from deit_core.errors import spec_error
 
@@ -32,6 +33,22 @@ class Part(BaseModel):
             return type(self).model_validate(document)
         except ValidationError as error:
             raise spec_error(error, document) from None
+
+
+def bounds(info: FieldInfo) -> str:
+    """The bounds of a number in words, such as " At least 1 and at most 32."; empty where there are none."""
+    names = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    found = [
+        f"{words} {_number(getattr(item, name))}"
+        for item in info.metadata
+        for name, words in names.items()
+        if hasattr(item, name)
+    ]
+    return f" {' and '.join(found).capitalize()}." if found else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def divisors(number: int, largest: int) -> list[int]:

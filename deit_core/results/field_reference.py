@@ -1,0 +1,79 @@
+"""The reference of all fields of a spec, as `docs/fields.md` has it: python -m deit_core.results.field_reference
+
+Knows specs and Markdown alone.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from deit_core.results.markdown import table
+from deit_core.spec import (
+    AugmentSpec,
+    ComputeSpec,
+    DataSpec,
+    DistillationSpec,
+    ExperimentSpec,
+    OptimSpec,
+    ResNet9Spec,
+    RunSpec,
+    TorchvisionSpec,
+    VisionTransformerSpec,
+    bounds,
+    value_text,
+)
+from deit_core.spec.fields import Part
+
+_INTRODUCTION = """
+Each field is defined once, in `deit_core/spec/`; this page, the form and the command line are made from there.
+`--set PATH=VALUE` sets a field of every run that has it, `--set NAME.PATH=VALUE` of the run NAME of an experiment.
+Fields marked * stand under *Advanced* in the form.
+"""
+
+_SECTIONS: tuple[tuple[str, str, type[Part]], ...] = (
+    ("A run", "", RunSpec),
+    ("Data", "data.", DataSpec),
+    ("Model: ViT and DeiT", "model.", VisionTransformerSpec),
+    ("Model: the CNN teacher", "model.", ResNet9Spec),
+    ("Model: a CNN of torchvision's", "model.", TorchvisionSpec),
+    ("Distillation", "distillation.", DistillationSpec),
+    ("Optimisation", "optim.", OptimSpec),
+    ("Augmentation", "augment.", AugmentSpec),
+    ("Computation", "compute.", ComputeSpec),
+    ("An experiment", "", ExperimentSpec),
+)
+
+
+def field_reference() -> str:
+    """The whole page."""
+    parts = ["# All fields of a spec", _INTRODUCTION.strip()]
+    for title, prefix, part in _SECTIONS:
+        parts += [f"## {title}", table(("Field", "Default", "What it is"), _rows(prefix, part))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(prefix: str, part: type[Part]) -> Iterator[tuple[str, str, str]]:
+    for name, info in part.model_fields.items():
+        if isinstance(info.json_schema_extra, dict):  # parts, and the version, are set by no one
+            mark = " *" if info.json_schema_extra["advanced"] else ""
+            unit = f" In {info.json_schema_extra['unit']}." if info.json_schema_extra["unit"] else ""
+            yield f"`{prefix}{name}`{mark}", _default(info), f"{info.description}{_choices(info)}{unit}{bounds(info)}"
+
+
+def _default(info: FieldInfo) -> str:
+    default: Any = info.default
+    if info.is_required():
+        return "required"
+    if default is None or default in ((), ""):
+        return "empty"
+    return f"`{value_text(default)}`"
+
+
+def _choices(info: FieldInfo) -> str:
+    choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+    return f" One of {', '.join(f'`{choice}`' for choice in choices)}." if len(choices) > 1 else ""
+
+
+if __name__ == "__main__":
+    print(field_reference(), end="")
