@@ -537,9 +537,9 @@ def test_the_mark_of_the_scale_stands_at_one() -> None:
 
 def test_torch_is_not_loaded_before_a_model_is(tmp_path: Path) -> None:
     code = (
-        "from dashboard.views import attention\nfrom streamlit.testing.v1 import AppTest\nimport sys\n"
+        "from dashboard.views.attention import page\nfrom streamlit.testing.v1 import AppTest\nimport sys\n"
         "page = AppTest.from_string('from dashboard.navigation import pages\\nimport streamlit as st\\n"
-        'st.navigation(pages(), position="hidden")\\nfrom dashboard.views import attention\\nattention.render()\')\n'
+        'st.navigation(pages(), position="hidden")\\nfrom dashboard.views.attention import page\\npage.render()\')\n'
         "assert page.run(timeout=600).info, page.exception\nassert 'torch' not in sys.modules"
     )
     environment = {"PATH": "/usr/bin:/bin", "DEIT_RUNS_DIR": str(tmp_path), "HOME": str(tmp_path)}

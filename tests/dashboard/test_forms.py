@@ -115,12 +115,12 @@ def leaves(part: BaseModel, prefix: str = "") -> list[tuple[str, object]]:
 _FORM = """
 import json
 import streamlit as st
-from dashboard import forms
-from dashboard.changes import Changes
+from dashboard.views.train import form
+from dashboard.views.train.changes import Changes
 from deit_core import presets
 if "changes" not in st.session_state:
     st.session_state["changes"] = Changes(presets.get({name!r}))
-forms.edit(st.session_state["changes"], key="f")
+form.edit(st.session_state["changes"], key="f")
 st.code(json.dumps(st.session_state["changes"].by_path))
 """
 
