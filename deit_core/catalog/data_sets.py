@@ -1,7 +1,4 @@
-"""Facts that a form needs before anything is loaded: on data sets, on methods that explain a model, on their options.
-
-Plain data: no tensors, no files.
-"""
+"""The data sets that can be chosen: what a form must know of them before a file is read."""
 
 from typing import Literal, NamedTuple
 
@@ -95,75 +92,3 @@ SOURCES: dict[SourceName, SourceFacts] = {
         "no licence is stated",
     ),
 }
-
-
-class MethodFacts(NamedTuple):
-    """What there is to say of a method before it is used.
-
-    family: the kind of model that it reads.
-    class_specific: whether the map depends on the class asked for. Those that do follow a gradient, and take no single
-        token as query; the others give shares, whose scale means something.
-    summary: one sentence for a page.
-    source: who published it.
-    """
-
-    title: str
-    family: Literal["vit", "cnn"]
-    class_specific: bool
-    summary: str
-    source: str
-
-
-# The methods themselves, under the same names, are in deit_core.attention.METHODS.
-METHODS: dict[str, MethodFacts] = {
-    "rollout": MethodFacts(
-        title="Attention rollout",
-        family="vit",
-        class_specific=False,
-        summary="Follows the attention through all layers back to the patches; it knows no classes, so it draws the "
-        "same map whichever class you ask about.",
-        source="Abnar & Zuidema 2020 (arXiv:2005.00928)",
-    ),
-    "class_attention": MethodFacts(
-        title="Last-layer attention",
-        family="vit",
-        class_specific=False,
-        summary="Shows what the output token attends to in the last layer only, the mean of its heads; by then a patch "
-        "also holds what it gathered from others, and no class enters.",
-        source="Caron et al. 2021 (arXiv:2104.14294)",
-    ),
-    "gradient_rollout": MethodFacts(
-        title="Gradient rollout",
-        family="vit",
-        class_specific=True,
-        summary="Rolls out only the attention that raises the logit of the class you ask about, the heads of a layer "
-        "taken together; another class gives another map.",
-        source="J. Gildenblat 2020 (github.com/jacobgil/vit-explain), corrected",
-    ),
-    "attention_relevance": MethodFacts(
-        title="Attention relevance",
-        family="vit",
-        class_specific=True,
-        summary="Adds up, layer by layer, the attention of each head that raises the logit of the class you ask about; "
-        "another class gives another map, and what speaks against the class is left out.",
-        source="Chefer et al. 2021 (arXiv:2103.15679)",
-    ),
-    "grad_cam": MethodFacts(
-        title="Grad-CAM",
-        family="cnn",
-        class_specific=True,
-        summary="Shows which cells of the CNN's last features speak for the class you ask about; a cell of ResNet-9 "
-        "is 8 x 8 pixels, so the map is coarse, and rows and columns that fill no cell stay empty.",
-        source="Selvaraju et al. 2017 (arXiv:1610.02391)",
-    ),
-}
-
-# What the options of `deit_core.attention` may be; the page and the command line offer the same.
-HEAD_FUSIONS = ("mean", "max", "min")
-SCOPES = ("matrix", "row")
-ROW_NORMS = ("mixed", "attention")
-REPLACEMENTS = ("drop", "blur", "mean")
-COLOUR_MAPS = ("inferno", "cividis", "viridis", "grey")  # from 0 upwards
-SIGNED_MAPS = ("coolwarm",)
-
-VARIANT_RATIOS = (0.0, 0.5, 0.9, 0.95)  # discard ratios shown side by side
