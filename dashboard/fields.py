@@ -80,7 +80,6 @@ def _is_settable(info: FieldInfo) -> bool:
 def form_field(path: str, info: FieldInfo) -> FormField:
     extra = info.json_schema_extra
     assert isinstance(extra, dict)
-    unit = str(extra["unit"])
     annotation = info.annotation
     is_optional = isinstance(annotation, UnionType)
     if is_optional:
@@ -91,8 +90,8 @@ def form_field(path: str, info: FieldInfo) -> FormField:
     max_length = next((item.max_length for item in info.metadata if hasattr(item, "max_length")), None)
     return FormField(
         path=path,
-        label=_label(path.rpartition(".")[2], unit),
-        help=f"{info.description}{bounds(info)} `{path}`",
+        label=label_of(path.rpartition(".")[2], info),
+        help=help_of(path, info),
         kind=kind,
         choices=get_args(annotation) if is_choice else (),
         is_optional=is_optional,
@@ -102,7 +101,18 @@ def form_field(path: str, info: FieldInfo) -> FormField:
     )
 
 
-def _label(name: str, unit: str) -> str:
+def help_of(path: str, info: FieldInfo) -> str:
+    return f"{info.description}{bounds(info)} `{path}`"
+
+
+def label_of(name: str, info: FieldInfo) -> str:
+    """The field's title, or its name in words, with its unit."""
+    extra = info.json_schema_extra
+    unit = str(extra["unit"]) if isinstance(extra, dict) else ""
+    return (info.title or _in_words(name, unit)) + (f" ({unit})" if unit else "")
+
+
+def _in_words(name: str, unit: str) -> str:
     words = name.removesuffix(f"_{unit}").split("_")
     text = " ".join(_WORDS.get(word, word) for word in words)
-    return text[0].upper() + text[1:] + (f" ({unit})" if unit else "")
+    return text[0].upper() + text[1:]

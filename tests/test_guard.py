@@ -46,7 +46,9 @@ import signal, subprocess, sys, tempfile, time
 from pathlib import Path
 from benchmarks.guard import end_with_me
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes away from what it runs in the background
+# A shell takes the first away from what it runs in the background, nohup the second.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 folder = tempfile.mkdtemp()
 end_with_me(Path(folder))
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
@@ -88,6 +90,7 @@ def test_what_a_benchmark_starts_ends_with_it(program: str, name: str) -> None:
         assert len(started) > 1, "the guard and another"
         assert sum(map(is_worker, started)) == (program == _BENCHMARK)
         owner.send_signal(signal.Signals[name])
+    assert owner.returncode != 0, "the signal ended it, not its own end"
     assert_gone(started)
     assert not Path(said.removeprefix("It runs in").strip()).exists()
 

@@ -9,6 +9,7 @@ from deit_core.attention.drawing.overlay import (
     colour_table,
     colourise,
     overlay,
+    rgb,
     shared_vmax,
     times_uniform,
 )
@@ -20,7 +21,7 @@ from deit_core.attention.flow.head_maps import head_maps
 from deit_core.attention.flow.prepared import PatchMap, PreparedRollout
 from deit_core.attention.flow.query import QUERIES, query_weights
 from deit_core.attention.flow.rollout import Rollout, rollout, rollout_matrix, rollout_sweep
-from deit_core.attention.flow.worked_example import WorkedExample, worked_example
+from deit_core.attention.flow.worked_example import WorkedExample, worked_example, worked_example_of
 from deit_core.attention.look import Look, look
 from deit_core.attention.methods.faithfulness import Curves, Faithfulness, faithfulness
 from deit_core.attention.methods.gradcam import grad_cam
@@ -80,6 +81,7 @@ __all__ = [
     "overlay",
     "query_weights",
     "randomisation_check",
+    "rgb",
     "rollout",
     "rollout_matrix",
     "rollout_sweep",
@@ -87,4 +89,5 @@ __all__ = [
     "thresholds",
     "times_uniform",
     "worked_example",
+    "worked_example_of",
 ]

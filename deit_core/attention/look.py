@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deit_core.attention.flow.fusion import HeadFusion
+from deit_core.attention.flow.options import Sizes
 from deit_core.attention.flow.prepared import PreparedRollout
 from deit_core.attention.methods.explain import check_logits, to_transformer
 from deit_core.errors import DeitError
@@ -36,6 +37,10 @@ class Look:
     logits: dict[str, Tensor]
     num_prefix_tokens: int
     grid_size: tuple[int, int]
+
+    @property
+    def sizes(self) -> Sizes:
+        return Sizes(len(self.attention), self.attention.shape[2], self.num_prefix_tokens, self.grid_size)
 
     def probabilities(self, image: int = 0) -> dict[str, NDArray[np.float32]]:
         """Probabilities (K,) of one image's classes, by head."""

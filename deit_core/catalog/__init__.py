@@ -1,21 +1,26 @@
-"""What can be chosen, as plain facts: data sets, methods that explain a model, and their options. No tensors, no files."""
+"""What can be chosen, as plain facts: data sets, methods that explain a model, their options. No tensors, no files."""
 
 from deit_core.catalog.attention import (
     COLOUR_MAPS,
     HEAD_FUSIONS,
+    MAP_KINDS,
     METHODS,
     REPLACEMENTS,
     ROW_NORMS,
     SCOPES,
     SIGNED_MAPS,
     VARIANT_RATIOS,
+    VIEWS,
     ColourMap,
     HeadFusionName,
+    MapKind,
     MethodFacts,
     MethodName,
     QueryName,
     RowNorm,
     Scope,
+    TokenName,
+    ViewName,
 )
 from deit_core.catalog.data_sets import IMAGENET_MEAN, IMAGENET_STD, SOURCES, SourceFacts, SourceName
 
@@ -24,6 +29,7 @@ __all__ = [
     "HEAD_FUSIONS",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "MAP_KINDS",
     "METHODS",
     "REPLACEMENTS",
     "ROW_NORMS",
@@ -31,8 +37,10 @@ __all__ = [
     "SIGNED_MAPS",
     "SOURCES",
     "VARIANT_RATIOS",
+    "VIEWS",
     "ColourMap",
     "HeadFusionName",
+    "MapKind",
     "MethodFacts",
     "MethodName",
     "QueryName",
@@ -40,4 +48,6 @@ __all__ = [
     "Scope",
     "SourceFacts",
     "SourceName",
+    "TokenName",
+    "ViewName",
 ]

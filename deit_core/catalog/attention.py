@@ -69,6 +69,7 @@ METHODS: dict[str, MethodFacts] = {
 # What the options of `deit_core.attention` may be; the page and the command line offer the same.
 HeadFusionName = Literal["mean", "max", "min"]
 QueryName = Literal["outputs", "head", "class", "distillation", "patch"]
+TokenName = Literal["head", "class", "distillation", "difference", "patch"]  # what a map is of
 Scope = Literal["matrix", "row"]
 RowNorm = Literal["mixed", "attention"]
 ColourMap = Literal["inferno", "cividis", "viridis", "grey"]  # from 0 upwards
@@ -80,4 +81,14 @@ COLOUR_MAPS: tuple[ColourMap, ...] = get_args(ColourMap)
 SIGNED_MAPS = ("coolwarm",)
 REPLACEMENTS = ("drop", "blur", "mean")
 
+ViewName = Literal["maps", "depth", "heads", "variants", "film"]
+VIEWS: tuple[ViewName, ...] = get_args(ViewName)
 VARIANT_RATIOS = (0.0, 0.5, 0.9, 0.95)  # discard ratios shown side by side
+
+# Maps of one kind share a colour scale.
+MapKind = Literal["attention", "difference", "teacher"]
+MAP_KINDS: dict[MapKind, str] = {
+    "attention": "Attention",
+    "difference": "Class − distillation",
+    "teacher": "Grad-CAM",
+}

@@ -10,7 +10,7 @@ import typer
 
 from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.pictures import rollout
-from deit_core.cli.results import export, report
+from deit_core.cli.results import export, fields, report
 from deit_core.cli.runs import delete, list_runs, resume, show, stop
 from deit_core.cli.training import estimate, list_presets, submit, train
 from deit_core.refusals import told
@@ -25,6 +25,7 @@ app = typer.Typer(
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "presets": list_presets,
+    "fields": fields,
     "train": train,
     "submit": submit,
     "runs": list_runs,

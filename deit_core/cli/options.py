@@ -1,17 +1,21 @@
 """What commands have in common: their arguments, how a spec is read from them, and where runs are."""
 
+import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, get_origin
 
 import typer
+from pydantic.fields import FieldInfo
 
 from deit_core import presets
 from deit_core.errors import SpecError
 from deit_core.files import is_there
 from deit_core.runs import LocalLauncher, open_store
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, load_spec, parse_change, replace
+from deit_core.spec import AnySpec, field_help, load_spec, parse_change, replace
+from deit_core.spec.fields import Part, kinds_of
 
 SpecArgument = Annotated[str, typer.Argument(metavar="PRESET", help="A preset's name, or a JSON file with a spec.")]
 SetOption = Annotated[
@@ -27,6 +31,43 @@ DataDirOption = Annotated[Path | None, typer.Option(help="Where data sets lie (d
 RunsDirOption = Annotated[Path | None, typer.Option(help="Where runs land (default: DEIT_RUNS_DIR, or checkpoints).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 RunArgument = Annotated[str, typer.Argument(metavar="ID", help="A run's number, its id or the beginning of it.")]
+
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def with_fields_of(part: type[Part]) -> Callable[[_Command], _Command]:
+    """Give a command an option for each field of a part, in place of its `**options`; one not given is None."""
+
+    def decorate(command: _Command) -> _Command:
+        signature = inspect.signature(command)
+        own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        options = [_option(name, info) for name, info in part.model_fields.items()]
+        required = [one for one in own if one.default is inspect.Parameter.empty]
+        others = [one for one in own if one not in required]
+        command.__signature__ = signature.replace(parameters=[*required, *options, *others])  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def _option(name: str, info: FieldInfo) -> inspect.Parameter:
+    default = "" if info.default is None or info.annotation is bool else f" (default: {info.default})"
+    option = typer.Option(help=field_help(info) + default)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,
+        annotation=Annotated[_option_type(info) | None, option],
+    )
+
+
+def _option_type(info: FieldInfo) -> Any:
+    """What the command line reads; the part checks the rest, words and bounds."""
+    kind, *others = kinds_of(info)
+    if get_origin(kind) is tuple:
+        return list[int]
+    return kind if not others and kind in (bool, int, float) else str
 
 
 def read_spec(preset: str, changes: list[str] | None) -> AnySpec:

@@ -62,3 +62,10 @@ def report(
     launcher.tend()
     for path in write_report(launcher.store, launcher.settings.runs_dir, out, experiments or ()):
         print(path)
+
+
+def fields() -> None:
+    """Print every field of a spec with its default and what it is, in Markdown."""
+    from deit_core.results.field_reference import field_reference
+
+    print(field_reference(), end="")

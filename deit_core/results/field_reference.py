@@ -1,10 +1,10 @@
-"""The reference of all fields of a spec, as `docs/fields.md` has it: python -m deit_core.results.field_reference
+"""The reference of all fields of a spec, as the command `fields` prints it and `docs/fields.md` has it.
 
 Knows specs and Markdown alone.
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
@@ -17,10 +17,11 @@ from deit_core.spec import (
     ExperimentSpec,
     OptimSpec,
     ResNet9Spec,
+    RolloutSpec,
     RunSpec,
     TorchvisionSpec,
     VisionTransformerSpec,
-    bounds,
+    field_help,
     value_text,
 )
 from deit_core.spec.fields import Part
@@ -28,7 +29,8 @@ from deit_core.spec.fields import Part
 _INTRODUCTION = """
 Each field is defined once, in `deit_core/spec/`; this page, the form and the command line are made from there.
 `--set PATH=VALUE` sets a field of every run that has it, `--set NAME.PATH=VALUE` of the run NAME of an experiment.
-Fields marked * stand under *Advanced* in the form.
+Fields marked * stand under *Advanced* in the form. The last section is what the Attention page is set to and what
+`python -m deit_core rollout` takes (`--discard-ratio` for `discard_ratio`).
 """
 
 _SECTIONS: tuple[tuple[str, str, type[Part]], ...] = (
@@ -42,6 +44,7 @@ _SECTIONS: tuple[tuple[str, str, type[Part]], ...] = (
     ("Augmentation", "augment.", AugmentSpec),
     ("Computation", "compute.", ComputeSpec),
     ("An experiment", "", ExperimentSpec),
+    ("A map of attention", "", RolloutSpec),
 )
 
 
@@ -57,8 +60,7 @@ def _rows(prefix: str, part: type[Part]) -> Iterator[tuple[str, str, str]]:
     for name, info in part.model_fields.items():
         if isinstance(info.json_schema_extra, dict):  # parts, and the version, are set by no one
             mark = " *" if info.json_schema_extra["advanced"] else ""
-            unit = f" In {info.json_schema_extra['unit']}." if info.json_schema_extra["unit"] else ""
-            yield f"`{prefix}{name}`{mark}", _default(info), f"{info.description}{_choices(info)}{unit}{bounds(info)}"
+            yield f"`{prefix}{name}`{mark}", _default(info), field_help(info)
 
 
 def _default(info: FieldInfo) -> str:
@@ -68,12 +70,3 @@ def _default(info: FieldInfo) -> str:
     if default is None or default in ((), ""):
         return "empty"
     return f"`{value_text(default)}`"
-
-
-def _choices(info: FieldInfo) -> str:
-    choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
-    return f" One of {', '.join(f'`{choice}`' for choice in choices)}." if len(choices) > 1 else ""
-
-
-if __name__ == "__main__":
-    print(field_reference(), end="")

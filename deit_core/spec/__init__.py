@@ -18,9 +18,10 @@ from deit_core.spec.editing import (
     value_text,
 )
 from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, listed_name, members, trainings
-from deit_core.spec.fields import bounds
+from deit_core.spec.fields import bounds, field_help
 from deit_core.spec.models import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
+from deit_core.spec.rollout import RolloutSpec
 from deit_core.spec.run import RunSpec
 
 __all__ = [
@@ -34,12 +35,14 @@ __all__ = [
     "ModelSpec",
     "OptimSpec",
     "ResNet9Spec",
+    "RolloutSpec",
     "RunSpec",
     "TorchvisionSpec",
     "VisionTransformerSpec",
     "bounds",
     "change_text",
     "changes_between",
+    "field_help",
     "listed_name",
     "load_spec",
     "members",

@@ -1,6 +1,7 @@
 """What every part of a spec is made of."""
 
-from typing import Any, Self
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -33,6 +34,26 @@ class Part(BaseModel):
             return type(self).model_validate(document)
         except ValidationError as error:
             raise spec_error(error, document) from None
+
+
+def field_help(info: FieldInfo) -> str:
+    """What a field is, its choices and its bounds, in sentences: for the command line and the reference."""
+    extra = info.json_schema_extra
+    unit = f" In {extra['unit']}." if isinstance(extra, dict) and extra["unit"] else ""
+    return f"{info.description}{_choices(info)}{unit}{bounds(info)}"
+
+
+def _choices(info: FieldInfo) -> str:
+    choices = next((get_args(kind) for kind in kinds_of(info) if get_origin(kind) is Literal), ())
+    return f" One of {', '.join(map(str, choices))}." if len(choices) > 1 and len(kinds_of(info)) == 1 else ""
+
+
+def kinds_of(info: FieldInfo) -> list[Any]:
+    """What a value may be, None left out: a field that may be empty has one kind all the same."""
+    is_union = get_origin(info.annotation) in (Union, UnionType)
+    kinds = get_args(info.annotation) if is_union else (info.annotation,)
+    bare = [get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in kinds]
+    return [kind for kind in bare if kind is not type(None)]
 
 
 def bounds(info: FieldInfo) -> str:

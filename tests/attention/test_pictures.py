@@ -13,12 +13,11 @@ from PIL import Image
 from deit_core import presets
 from deit_core.attention import Viewer
 from deit_core.attention.drawing.picture_files import Drawn, draw_pictures, find_images
-from deit_core.attention.drawing.views import VIEWS, Drawing
-from deit_core.catalog import METHODS, SOURCES
+from deit_core.catalog import METHODS, SOURCES, VIEWS, ViewName
 from deit_core.data.sources.decoding import decode_image, fit_image
 from deit_core.errors import DataError
 from deit_core.models import ModelCard, build_model, read_card, save_weights
-from deit_core.spec import RunSpec
+from deit_core.spec import RolloutSpec, RunSpec, validated
 
 
 def saved(spec: RunSpec, folder: Path) -> Path:
@@ -52,8 +51,10 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-def draw(checkpoint: Path, image: Path, **options: Any) -> Drawn:
-    (drawn,) = draw_pictures(checkpoint, [image], image.parent / "out", Drawing(**options), with_npz=True)
+def draw(checkpoint: Path, image: Path, view: ViewName = "maps", *, invert: bool = False, **options: Any) -> Drawn:
+    spec = validated(RolloutSpec, options)
+    out = image.parent / "out"
+    (drawn,) = draw_pictures(checkpoint, [image], out, spec, view_name=view, invert=invert, with_npz=True)
     return drawn
 
 
@@ -76,13 +77,16 @@ def test_a_deit_is_drawn_from_each_token(checkpoints: dict[str, Path], image: Pa
 
 
 @pytest.mark.parametrize("view", [view for view in VIEWS if view != "film"])
-def test_every_view_says_how_it_was_made(checkpoints: dict[str, Path], image: Path, view: str) -> None:
+def test_every_view_says_how_it_was_made(checkpoints: dict[str, Path], image: Path, view: ViewName) -> None:
     drawn = draw(checkpoints["vit"], image, view=view, cmap="cividis", smooth=True)
     with Image.open(drawn.path) as picture:
         settings = json.loads(picture.text["deit_lab"])
     assert settings == json.loads(str(numbers(drawn)["settings"]))
-    assert (settings["view"], settings["cmap"], settings["epoch"]) == (view, "cividis", 3)
-    assert settings["image"] == str(image)
+    assert settings["view"] == view
+    asked = RolloutSpec(method="rollout", cmap="cividis", smooth=True)
+    assert RolloutSpec.model_validate(settings["rollout"]) == asked
+    assert settings["models"] == [{"title": "vit", "checkpoint": str(checkpoints["vit"]), "epoch": 3}]
+    assert settings["pictures"] == [{"picture": str(image), "truth": None, "invert": False}]
 
 
 @pytest.mark.parametrize("method", [name for name, facts in METHODS.items() if facts.family == "vit"])
@@ -99,7 +103,7 @@ def test_a_cnn_is_drawn_by_grad_cam(checkpoints: dict[str, Path], image: Path) -
 def test_a_folder_is_all_its_images(checkpoints: dict[str, Path], image: Path) -> None:
     Image.new("L", (20, 20), 200).save(image.with_name("another.JPG"), "JPEG")
     (image.parent / "notes.txt").write_text("no image")
-    drawn = draw_pictures(checkpoints["vit"], [image.parent], image.parent / "out", Drawing())
+    drawn = draw_pictures(checkpoints["vit"], [image.parent], image.parent / "out", RolloutSpec())
     assert [one.image.name for one in drawn] == ["another.JPG", "thing.png"]
 
 
@@ -130,25 +134,34 @@ def test_inverting_turns_light_into_dark(checkpoints: dict[str, Path], image: Pa
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"method": "magic"}, "There is no method 'magic'"),
-        ({"view": "fuzz"}, "There is no view 'fuzz'"),
+        ({"method": "magic"}, "method should be 'rollout'"),
         ({"view": "film"}, "nothing to film"),
         ({"view": "heads", "method": "class_attention"}, "is of a rollout, not of class_attention"),
         ({"target": "3"}, "do not depend on target"),
-        ({"method": "gradient_rollout", "layers": (0,), "compat": True}, "do not depend on layers or compat"),
+        ({"method": "gradient_rollout", "layers": (1,), "compat": True}, "do not depend on layers or compat"),
         ({"view": "heads", "residual": 0.3}, "do not depend on residual"),
         ({"view": "variants", "discard_ratio": 0.3}, "do not depend on discard_ratio"),
         ({"method": "attention_relevance", "target": "boat"}, "knows no class 'boat'"),
-        ({"method": "attention_relevance", "query": 7}, "logit"),
+        ({"method": "attention_relevance", "query": "patch", "row": 1, "column": 8}, "logit"),
         ({"method": "grad_cam"}, "grad_cam|CNN|Grad-CAM"),
         ({"discard_ratio": 1.0}, "discard_ratio"),
         ({"discard_ratio": float("nan")}, "discard_ratio"),
-        ({"vmax": 0.0}, "vmax must be"),
-        ({"layers": (9,)}, "layers must name some"),
-        ({"head_fusion": 9}, "There is no head 9"),
+        ({"vmax": 0.0}, "vmax should be greater than 0"),
+        ({"vmax": 2.0, "shared_scale": False}, "turn shared_scale on"),
+        ({"layers": (0,)}, "count from 1, so there is no number 0"),
+        ({"layers": (4,)}, r"some of the 3 layers 1 to 3, each once, not \[4\]"),
+        ({"layers": (2, 2)}, "each once"),
+        ({"head_fusion": 0}, "count from 1, so there is no number 0"),
+        ({"head_fusion": "0"}, "count from 1, so there is no number 0"),
+        ({"head_fusion": 9}, "There is no head 9; choose one from 1 to"),
+        ({"head_fusion": "median"}, "mean, max, min, or a head's number from 1, not 'median'"),
+        ({"query": "patch"}, "give both, or neither"),
+        ({"row": 3}, "give both, or neither"),
+        ({"query": "patch", "row": 9, "column": 1}, "no patch in row 9, column 1; the model has 8 rows and 8 columns"),
+        ({"compat": True, "scope": "row"}, "neither scope nor row_norm"),
         ({"query": "distillation"}, "no distillation token"),
-        ({"cmap": "jet"}, "There is no colour map"),
-        ({"opacity": 2.0}, "alpha must lie"),
+        ({"cmap": "jet"}, "cmap should be"),
+        ({"opacity": 2.0}, "opacity should be less than or equal to 1"),
     ],
     ids=str,
 )
@@ -169,7 +182,7 @@ def test_a_class_that_is_asked_about_changes_the_map(checkpoints: dict[str, Path
 
 def test_what_cannot_be_written_is_a_sentence(checkpoints: dict[str, Path], image: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot be written .*choose another folder"):
-        list(draw_pictures(checkpoints["vit"], [image], image, Drawing()))
+        list(draw_pictures(checkpoints["vit"], [image], image, RolloutSpec()))
 
 
 def test_two_images_are_never_drawn_into_one_file(image: Path) -> None:
@@ -194,14 +207,14 @@ def test_a_film_is_a_frame_an_epoch_on_one_scale(checkpoints: dict[str, Path], i
     for stray in ("._0001", "0001 (copy)", "best", "0001.old", "00002", "-4"):
         (run / "epochs" / f"{stray}.safetensors").write_bytes(b"not ours")
     (run / "epochs" / "0004.safetensors").mkdir()
-    (drawn,) = draw_pictures(run, [image], image.parent / "out", Drawing(view="film"))
+    (drawn,) = draw_pictures(run, [image], image.parent / "out", RolloutSpec(), view_name="film")
     with Image.open(drawn.path) as film:
         assert film.n_frames == 3
 
 
 def test_faithfulness_is_that_of_the_map(checkpoints: dict[str, Path], image: Path) -> None:
     (drawn,) = draw_pictures(
-        checkpoints["vit"], [image], image.parent / "out", Drawing(), with_npz=True, with_faithfulness=True
+        checkpoints["vit"], [image], image.parent / "out", RolloutSpec(), with_npz=True, with_faithfulness=True
     )
     viewer, maps = Viewer.load(checkpoints["vit"]), numbers(drawn)
     expected = viewer.faithfulness(maps["image"][None], maps["Output"][None])

@@ -15,12 +15,12 @@ from torch import nn
 from deit_core import torchvision_ops  # noqa: F401  # before timm, which imports torchvision
 from deit_core.attention import Viewer
 from deit_core.attention.drawing.picture_files import draw_pictures
-from deit_core.attention.drawing.views import Drawing
+from deit_core.catalog import METHODS
 from deit_core.data.sources.decoding import fit_image
 from deit_core.models import FileReading, ModelCard, build_model, input_statistics, save_weights
 from deit_core.presets import digits_quick
 from deit_core.results.export import Format, export_checkpoint
-from deit_core.spec import RunSpec
+from deit_core.spec import RolloutSpec, RunSpec
 
 from timm.models import deit as timm_deit  # isort: skip
 from timm.models._hub import save_for_hf  # isort: skip
@@ -105,8 +105,8 @@ def test_every_method_draws_a_file_of_others(method: str, tmp_path: Path) -> Non
     torch.save({"model": facebooks().state_dict()}, tmp_path / "deit.pth")
     Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(tmp_path / "a.png")
     told: list[str] = []
-    drawing = Drawing(method=method, target="3" if "relevance" in method or "gradient" in method else None)
-    (drawn,) = draw_pictures(tmp_path / "deit.pth", [tmp_path / "a.png"], tmp_path / "out", drawing, note=told.append)
+    spec = RolloutSpec.model_validate({"method": method, "target": "3" if METHODS[method].class_specific else None})
+    (drawn,) = draw_pictures(tmp_path / "deit.pth", [tmp_path / "a.png"], tmp_path / "out", spec, note=told.append)
     assert drawn.path.is_file()
     assert drawn.label in "0123456"
     assert len(told) == 2

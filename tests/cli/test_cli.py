@@ -58,7 +58,7 @@ def test_the_whole_journey_without_a_page(tmp_path: Path) -> None:
     assert drawn.returncode == 0, drawn.stderr
     with Image.open(pictures / "a.rollout.png") as picture:
         settings = json.loads(picture.text["deit_lab"])
-    assert (settings["method"], settings["discard_ratio"], settings["epoch"]) == ("rollout", 0.0, 2)
+    assert (settings["rollout"]["method"], settings["models"][0]["epoch"]) == ("rollout", 2)
     teacher = f"{tmp_path}/runs/{runs[2]['id']}"
     explained = deit(tmp_path, "rollout", teacher, str(tmp_path / "a.png"), "--out", str(pictures), "--npz", "--json")
     (document,) = json.loads(explained.stdout)

@@ -22,6 +22,7 @@ _NO_RUNS = "it looks at no run"
 
 WITHOUT: dict[str, dict[str, str]] = {  # command -> the options that it does not take, and why
     "presets": {"--data-dir": _NO_DATA, "--set": "it lists what the presets are"},
+    "fields": {"--data-dir": _NO_DATA, "--runs-dir": _NO_RUNS, "--set": "it lists what there is to set"},
     "train": {},
     "submit": {},
     "estimate": {},

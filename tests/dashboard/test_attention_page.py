@@ -15,6 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from dashboard.fields import label_of
 from dashboard.views.attention import images, save
 from deit_core import presets
 from deit_core.catalog import METHODS, SOURCES
@@ -22,7 +23,7 @@ from deit_core.data.sources import downloads as published
 from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
 from deit_core.runs import Status, Store, enqueue
-from deit_core.spec import AnySpec, replace
+from deit_core.spec import AnySpec, RolloutSpec, bounds, replace
 
 RunPage = Callable[..., AppTest]
 
@@ -420,7 +421,7 @@ def test_models_of_other_shapes_stand_side_by_side(run_page: RunPage, looked: di
 def test_depth_follows_the_information_down(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_closer="Depth", att_at="DeiT, class token")
     (steps,) = table(page, "att_depth")["rows"]
-    assert [step["caption"] for step in steps] == ["below layer 3", "below layer 2", "below layer 1"]
+    assert [step["caption"] for step in steps] == ["Below layer 3", "Below layer 2", "Below layer 1"]
     assert [step["chosen"] for step in steps] == [False, False, True]
     assert steps[-1]["values"] == table(page)["rows"][0][2]["values"]
     page.slider(key="att_passed").set_value(1).run()
@@ -519,8 +520,7 @@ def test_files_hold_the_numbers_and_how_they_came_about() -> None:
     loaded = np.load(io.BytesIO(packed))
     np.testing.assert_array_equal(loaded["map"], values)
     assert json.loads(str(loaded["settings"])) == {"discard_ratio": 0.9}
-    sheet = save.Sheet([[np.zeros((4, 4, 3), np.uint8), None]], ["a", "b"])
-    picture = Image.open(io.BytesIO(save._png(sheet, {"discard_ratio": 0.9})))
+    picture = Image.open(io.BytesIO(save._png(np.zeros((4, 4, 3), np.uint8), {"discard_ratio": 0.9})))
     assert json.loads(picture.text["deit_lab"]) == {"discard_ratio": 0.9}
 
 
@@ -530,9 +530,9 @@ def test_the_page_offers_the_methods_of_the_list(run_page: RunPage, looked: dict
 
 
 def test_the_mark_of_the_scale_stands_at_one() -> None:
-    assert "left:25.0%" in images.colour_bar(images.Style(4, "inferno", smooth=False), "Attention")
-    assert "left" not in images.colour_bar(images.Style(0.5, "grey", smooth=True), "Attention").replace("to right", "")
-    assert "left:50.0%" in images.colour_bar(images.Style(0.5, "coolwarm", smooth=True), "Difference", signed=True)
+    assert "left:25.0%" in images.colour_bar("inferno", 4, "Attention")
+    assert "left" not in images.colour_bar("grey", 0.5, "Attention").replace("to right", "")
+    assert "left:50.0%" in images.colour_bar("coolwarm", 0.5, "Difference")
 
 
 def test_torch_is_not_loaded_before_a_model_is(tmp_path: Path) -> None:
@@ -546,3 +546,28 @@ def test_torch_is_not_loaded_before_a_model_is(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], env=environment, timeout=600
     )
+
+
+def words_of(page: AppTest) -> dict[str, str]:
+    """The help of every widget of the panel by its label."""
+    kinds = ("selectbox", "slider", "toggle", "number_input", "segmented_control")
+    widgets = [widget for kind in kinds for widget in getattr(page, kind)]
+    return {widget.label: widget.proto.help for widget in widgets}
+
+
+def test_the_panel_has_every_field_of_a_rollout_in_its_own_words(run_page: RunPage, looked: dict[str, str]) -> None:
+    words = words_of(run_page("attention", att_query="Patch"))
+    words |= words_of(run_page("attention", att_method="Gradient rollout"))
+    for name, info in RolloutSpec.model_fields.items():
+        help = words[label_of(name, info)]
+        assert str(info.description) in help
+        assert bounds(info) in help
+
+
+def test_the_end_of_the_scale_can_be_set(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_vmax="2.5")
+    assert page.number_input(key="att_vmax").value == 2.5
+    assert "≥ 2.5" in page.html[0].value
+    page.toggle(key="att_shared").set_value(False).run()
+    assert page.number_input(key="att_vmax").disabled
+    assert not page.exception

@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "fields.md"
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text() == field_reference(), "python -m deit_core.results.field_reference > docs/fields.md"
+    assert PAGE.read_text() == field_reference(), "python -m deit_core fields > docs/fields.md"
 
 
 def test_every_field_of_the_form_is_there() -> None:

@@ -1,134 +1,70 @@
-"""The controls of the Attention page and what they are set to. Knows widgets; no models, runs or pictures.
-
-The keys of widgets that a click elsewhere on the page sets are in `Key`.
-"""
+"""The controls of the Attention page, made of the fields of a `RolloutSpec`. Knows widgets; no models, no pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import streamlit as st
 
 from dashboard.components.panels import Pick
+from dashboard.fields import help_of, label_of
 from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, METHODS, ROW_NORMS, SCOPES
+from deit_core.spec import RolloutSpec
 
 _METHODS = {name: facts for name, facts in METHODS.items() if facts.family == "vit"}
 _PREDICTED = "Predicted class"
+_QUERIES = {"Output tokens": "outputs", "Patch": "patch"}  # each token by itself is a column of the page
+_FIELDS = RolloutSpec.model_fields
 
 
 class Key(StrEnum):
-    """Widgets that clicks on pictures set as well."""
+    """The widget of each field, and its name in the address."""
 
     METHOD = "att_method"
-    DISCARD = "att_discard"
-    LAYERS = "att_layers"
-    HEADS = "att_heads"
+    TARGET = "att_target"
     QUERY = "att_query"
     ROW = "att_row"
     COLUMN = "att_column"
+    DISCARD_RATIO = "att_discard"
+    LAYERS = "att_layers"
+    HEAD_FUSION = "att_heads"
+    SMOOTH = "att_smooth"
+    OPACITY = "att_opacity"
+    SHARED_SCALE = "att_shared"
+    COMPAT = "att_compat"
+    CMAP = "att_colours"
+    VMAX = "att_vmax"
+    SCOPE = "att_scope"
+    RESIDUAL = "att_residual"
+    ROW_NORM = "att_norm"
 
 
-@dataclass(frozen=True)
-class Controls:
-    """What the panel is set to; layers count from 1, row and column of a queried patch from 0."""
-
-    method: str
-    target: str | None
-    discard_ratio: float
-    first_layer: int
-    last_layer: int
-    head_fusion: str | int
-    patch: tuple[int, int] | None
-    opacity: float
-    smooth: bool
-    shared_scale: bool
-    cmap: str
-    scope: str
-    residual: float
-    row_norm: str
-    compat: bool
-
-    @property
-    def fusing(self) -> dict[str, Any]:
-        """What `images.prepared` takes."""
-        return {"head_fusion": self.head_fusion, "scope": "matrix" if self.compat else self.scope}
-
-    @property
-    def rolling(self) -> dict[str, Any]:
-        """All that a rollout takes, beside its query and layers."""
-        return self.fusing | self.tracing
-
-    @property
-    def tracing(self) -> dict[str, Any]:
-        """What the rollout of a prepared look takes, beside its query and layers."""
-        return {
-            "discard_ratio": self.discard_ratio,
-            "residual": self.residual,
-            "row_norm": "mixed" if self.compat else self.row_norm,
-            "compat": self.compat,
-        }
-
-
-def controls(*, depth: int, num_heads: int, grid_side: int, classes: Sequence[str]) -> Controls:
-    """Draw the panel.
+def controls(*, depth: int, num_heads: int, grid_side: int, classes: Sequence[str]) -> RolloutSpec:
+    """Draw the panel. A field that the method does not have keeps its default.
 
     Args:
-        depth, num_heads, grid_side: layers, heads and patches a side of the largest model shown.
+        depth, num_heads, grid_side: layers, heads and patches along a side of the largest model shown.
         classes: what the first model tells apart.
     """
-    method = st.selectbox(
-        "Method",
-        list(_METHODS),
-        format_func=lambda name: _METHODS[name].title,
-        key=Key.METHOD,
-        bind="query-params",
-        help="\n\n".join(f"**{facts.title}**: {facts.summary} {facts.source}." for facts in METHODS.values()),
-    )
-    asks = _METHODS[method].class_specific
-    target = _target(classes) if asks else None
-    traced = method == "rollout"
-    discard_ratio = _discard() if traced else 0.0
-    first_layer, last_layer = _layers(depth) if traced else (1, depth)
-    head_fusion = _heads(num_heads) if traced else "mean"
-    patch = None if asks else _query(grid_side)
-    opacity = st.slider("Overlay opacity", 0.0, 1.0, 0.7, step=0.05, key="att_opacity", bind="query-params")
-    smooth = st.toggle(
-        "Smooth", key="att_smooth", bind="query-params", help="Blends between patches. The numbers stay the same."
-    )
-    shared_scale = st.toggle(
-        "Shared scale",
-        value=True,
-        key="att_shared",
-        bind="query-params",
-        help="One colour means one value in all maps of a kind. Off, each map uses all of the colours.",
-    )
-    compat = traced and st.toggle(
-        "Popular code",
-        key="att_compat",
-        bind="query-params",
-        help="The most copied implementation ranks links to the class token too and divides columns where it means "
-        "rows. This shows its maps, errors included; with head aggregation mean and nothing discarded it is right.",
-    )
+    method = _method()
+    chosen: dict[str, Any] = {"method": method}
+    if _METHODS[method].class_specific:
+        chosen["target"] = _target(classes)
+    if method == "rollout":
+        chosen |= {"discard_ratio": _discard_ratio(), "layers": _layers(depth), "head_fusion": _head_fusion(num_heads)}
+    if not _METHODS[method].class_specific:
+        chosen |= _query(grid_side)
+    opacity = _default("opacity")
+    chosen["opacity"] = st.slider(**_widget("opacity"), min_value=0.0, max_value=1.0, value=opacity, step=0.05)
+    chosen["smooth"] = st.toggle(**_widget("smooth"))
+    chosen["shared_scale"] = st.toggle(**_widget("shared_scale"), value=True)
+    if method == "rollout":
+        chosen["compat"] = st.toggle(**_widget("compat"))
     with st.popover("Advanced", width="stretch"):
-        cmap, scope, residual, row_norm = _advanced(traced, compat)
-    return Controls(
-        method=method,
-        target=target,
-        discard_ratio=discard_ratio,
-        first_layer=first_layer,
-        last_layer=last_layer,
-        head_fusion=head_fusion,
-        patch=patch,
-        opacity=opacity,
-        smooth=smooth,
-        shared_scale=shared_scale,
-        cmap=cmap,
-        scope=scope,
-        residual=residual,
-        row_norm=row_norm,
-        compat=compat,
-    )
+        chosen |= _colours(shared_scale=chosen["shared_scale"])
+        if method == "rollout":
+            chosen |= _advanced(compat=chosen["compat"])
+    return RolloutSpec(**chosen)
 
 
 def put(key: str, value: str | float | tuple[int, int]) -> None:
@@ -147,110 +83,85 @@ def query_patch(pick: Pick) -> None:
     put(Key.COLUMN, column + 1)
 
 
+def head_name(number: int) -> str:
+    return f"head {number}"
+
+
+def _widget(name: str) -> dict[str, Any]:
+    """What the widget of any field has."""
+    info = _FIELDS[name]
+    return {
+        "label": label_of(name, info),
+        "help": help_of(name, info),
+        "key": Key[name.upper()],
+        "bind": "query-params",
+    }
+
+
+def _default(name: str) -> Any:
+    return _FIELDS[name].default
+
+
+def _method() -> str:
+    widget = _widget("method")
+    methods = "\n\n".join(f"**{facts.title}**: {facts.summary} {facts.source}." for facts in METHODS.values())
+    widget["help"] += f"\n\n{methods}"
+    chosen: str = st.selectbox(options=list(_METHODS), format_func=lambda name: _METHODS[name].title, **widget)
+    return chosen
+
+
 def _target(classes: Sequence[str]) -> str | None:
-    chosen = st.selectbox("Class asked about", [_PREDICTED, *classes], key="att_target", bind="query-params")
+    chosen = st.selectbox(options=[_PREDICTED, *classes], **_widget("target"))
     return None if chosen == _PREDICTED else chosen
 
 
-def _discard() -> float:
-    return st.slider(
-        "Discard ratio",
-        0.0,
-        0.99,
-        step=0.01,
-        key=Key.DISCARD,
-        bind="query-params",
-        help="Share of the weakest links to patches that is dropped in each layer. Links to the class and distillation "
-        "tokens are never dropped.",
-    )
+def _discard_ratio() -> float:
+    chosen: float = st.slider(**_widget("discard_ratio"), min_value=0.0, max_value=0.99, step=0.01)
+    return chosen
 
 
-def _layers(depth: int) -> tuple[int, int]:
+def _layers(depth: int) -> tuple[int, ...] | None:
     if depth == 1:  # a slider needs two ends
-        return 1, 1
-    ends = st.slider(
-        "Layers",
-        1,
-        depth,
-        (1, depth),
-        key=Key.LAYERS,
-        bind="query-params",
-        help="The layers that are followed; the others pass everything on. Both ends on one layer show it by itself.",
-    )
-    return min(ends), max(ends)  # an address may have them in either order
+        return None
+    ends = st.slider(**_widget("layers"), min_value=1, max_value=depth, value=(1, depth))
+    first, last = sorted(ends)  # an address may have them in either order
+    return None if (first, last) == (1, depth) else tuple(range(first, last + 1))
 
 
-def _heads(num_heads: int) -> str | int:
-    """A fusion's name, or a head's index from 0."""
-    heads = {head_name(index): index for index in range(num_heads)}
-    chosen = st.selectbox(
-        "Head aggregation",
-        [*HEAD_FUSIONS, *heads],
-        key=Key.HEADS,
-        bind="query-params",
-        help="How the attention heads of a layer are made one: their mean, the largest weight of any, the smallest, "
-        "or one head by itself.",
-    )
+def _head_fusion(num_heads: int) -> str | int:
+    """A fusion's name, or a head's number."""
+    heads = {head_name(number): number for number in range(1, num_heads + 1)}
+    chosen: str = st.selectbox(options=[*HEAD_FUSIONS, *heads], **_widget("head_fusion"))
     return heads.get(chosen, chosen)
 
 
-def head_name(index: int) -> str:
-    return f"head {index + 1}"
+def _query(grid_side: int) -> dict[str, Any]:
+    widget = _widget("query")
+    widget["help"] += " A click on a map picks the patch."
+    query = _QUERIES[st.segmented_control(options=list(_QUERIES), default="Output tokens", required=True, **widget)]
+    if query != "patch":
+        return {"query": query}
+    middle = (grid_side + 1) // 2
+    places = zip(("row", "column"), st.columns(2), strict=True)
+    return {"query": query} | {
+        name: place.number_input(**_widget(name), min_value=1, max_value=grid_side, value=middle)
+        for name, place in places
+    }
 
 
-def _query(grid_side: int) -> tuple[int, int] | None:
-    query = st.segmented_control(
-        "Query",
-        ["Output tokens", "Patch"],
-        default="Output tokens",
-        required=True,
-        key=Key.QUERY,
-        bind="query-params",
-        help="Whose information is traced: that of the tokens which the prediction is made from, or of one patch. "
-        "A click on a map picks the patch.",
-    )
-    if query != "Patch":
-        return None
-    row, column = (
-        place.number_input(title, 1, grid_side, (grid_side + 1) // 2, key=key, bind="query-params")
-        for place, title, key in zip(st.columns(2), ("Row", "Column"), (Key.ROW, Key.COLUMN), strict=True)
-    )
-    return row - 1, column - 1
+def _colours(*, shared_scale: bool) -> dict[str, Any]:
+    cmap = st.selectbox(options=COLOUR_MAPS, **_widget("cmap"))
+    vmax = st.number_input(**_widget("vmax"), min_value=0.1, value=None, step=0.5, disabled=not shared_scale)
+    return {"cmap": cmap, "vmax": vmax if shared_scale else None}
 
 
-def _advanced(traced: bool, compat: bool) -> tuple[str, str, float, str]:
-    cmap = st.selectbox("Colours", COLOUR_MAPS, key="att_colours", bind="query-params")
-    if not traced:
-        return cmap, "matrix", 0.5, "mixed"
+def _advanced(*, compat: bool) -> dict[str, Any]:
+    """The popular code has neither scope nor row norm: what these are set to waits until it is off."""
     scope = st.segmented_control(
-        "Discard scope",
-        SCOPES,
-        default=SCOPES[0],
-        required=True,
-        disabled=compat,
-        key="att_scope",
-        bind="query-params",
-        help="matrix ranks all links of a layer together; row ranks each token's own, so that no map vanishes.",
+        options=SCOPES, default=_default("scope"), required=True, disabled=compat, **_widget("scope")
     )
-    residual = st.slider(
-        "Residual",
-        0.0,
-        1.0,
-        0.5,
-        step=0.05,
-        key="att_residual",
-        bind="query-params",
-        help="Share of the residual connection in each layer. Abnar and Zuidema take 0.5.",
-    )
+    residual = st.slider(**_widget("residual"), min_value=0.0, max_value=1.0, value=_default("residual"), step=0.05)
     row_norm = st.segmented_control(
-        "Row norm",
-        ROW_NORMS,
-        default=ROW_NORMS[0],
-        required=True,
-        disabled=compat,
-        key="att_norm",
-        bind="query-params",
-        help="mixed normalises attention and residual together; attention normalises the attention first, so that the "
-        "residual keeps its share whatever is discarded.",
+        options=ROW_NORMS, default=_default("row_norm"), required=True, disabled=compat, **_widget("row_norm")
     )
-    return cmap, scope, residual, row_norm
+    return {"residual": residual} | ({} if compat else {"scope": scope, "row_norm": row_norm})

@@ -17,14 +17,14 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from deit_core.catalog import SIGNED_MAPS
+
 if TYPE_CHECKING:
-    from deit_core.attention import Faithfulness, Look, PatchMap, PreparedRollout, Randomised, Viewer
+    from deit_core.attention import Faithfulness, Look, PreparedRollout, Randomised, Viewer
     from deit_core.models import Reading
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]
-
-SMOOTH_SIDE = 224  # pixels of a smoothed picture at least; one that is not smooth needs no more than the model saw
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Checkpoint(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A transformer's look at a picture: `pixels` (C, S, S) is all that the model saw of it."""
+    """A transformer's look at a picture, as views ask for it: `pixels` (C, S, S) is all that the model saw of it."""
 
     checkpoint: Checkpoint
     picture: Picture
@@ -62,15 +62,13 @@ class Seen:
     pixels: Pixels
     look: "Look"
 
+    def prepared(self, *, head_fusion: str | int, scope: str) -> "PreparedRollout":
+        """Raises: DeitError for a head that the model does not have."""
+        return _prepare(self.checkpoint, self.picture.cache_key, head_fusion, scope, self.look)
 
-@dataclass(frozen=True)
-class Style:
-    """How maps are coloured: `vmax` is the end of the scale in "x uniform", `smooth` blends between patches."""
-
-    vmax: float
-    cmap: str
-    smooth: bool
-    opacity: float = 1.0
+    def explain(self, method: str, *, query: str | int, target: int | None) -> Map:
+        """Raises: DeitError for what the method refuses."""
+        return explain(self.checkpoint, self.picture, method, query=query, target=target)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -107,35 +105,10 @@ def fit(checkpoint: Checkpoint, picture: Picture) -> Pixels:
     return fit_image(picture.pixels, img_size=card.img_size, in_chans=card.in_chans, invert=picture.invert)
 
 
-def prepared(seen: Seen, *, head_fusion: str | int, scope: str) -> "PreparedRollout":
-    """A look made ready for a slider. Raises: DeitError for a head that the model does not have."""
-    return _prepare(seen.checkpoint, seen.picture.cache_key, head_fusion, scope, seen.look)
-
-
 @st.cache_resource(max_entries=128, show_spinner=False)
 def _prepare(checkpoint: Checkpoint, key: str, head_fusion: str | int, scope: str, _look: "Look") -> "PreparedRollout":
 
     return _look.prepare(head_fusion=head_fusion, scope=scope)
-
-
-def rollout(seen: Seen, *, head_fusion: str | int, scope: str, **changing: Any) -> "PatchMap":
-    """The rollout of a look; `changing` are the arguments of `PreparedRollout.map`, which cost nearly nothing.
-
-    Raises: DeitError for what `rollout` refuses.
-    """
-    return prepared(seen, head_fusion=head_fusion, scope=scope).map(**changing)
-
-
-def head_maps(seen: Seen, query: str | int) -> Map:
-    """Each head's attention from the query to the patches, (L, H, gh, gw)."""
-    from deit_core.attention import head_maps
-
-    look = seen.look
-    found = head_maps(
-        look.attention[:, :1], num_prefix_tokens=look.num_prefix_tokens, grid_size=look.grid_size, query=query
-    )
-    maps: Map = found[:, 0].numpy()
-    return maps
 
 
 def explain(
@@ -207,39 +180,11 @@ def decode(key: str, _file: io.BytesIO) -> Pixels:
     return decode_image(_file.getvalue())
 
 
-def scale(maps: list[Map]) -> float:
-    """One end of the colour scale for all of these maps, in "x uniform"."""
-    from deit_core.attention import shared_vmax
-
-    return shared_vmax(maps)
-
-
-def drawn(pixels: Pixels, values: Map, style: Style) -> Pixels:
-    """A map (gh, gw) over what the model saw, (H, W, 3), no larger than its sharp edges need."""
-    from deit_core.attention import overlay
-
-    return overlay(
-        rgb(pixels),
-        values,
-        vmax=style.vmax,
-        alpha=style.opacity,
-        cmap=style.cmap,
-        interpolation="bilinear" if style.smooth else "nearest",
-        size=_enlarged(pixels.shape[1:]) if style.smooth else None,
-    )
-
-
-def alone(values: Map, style: Style) -> Pixels:
-    """A map by itself, one pixel a patch."""
-    from deit_core.attention import colourise
-
-    return colourise(values, vmax=style.vmax, cmap=style.cmap)
-
-
 def rgb(pixels: Pixels) -> Pixels:
-    """(C, S, S), grey or not -> (S, S, 3)."""
-    coloured = np.broadcast_to(pixels, (3, *pixels.shape[1:]))
-    return np.ascontiguousarray(coloured.transpose(1, 2, 0))
+    """What a model saw, (C, S, S), as a picture (S, S, 3)."""
+    from deit_core.attention import rgb
+
+    return rgb(pixels)
 
 
 def png(picture: Pixels) -> bytes:
@@ -248,23 +193,19 @@ def png(picture: Pixels) -> bytes:
     return encoded.tobytes()
 
 
-def colour_bar(style: Style, title: str, *, signed: bool = False) -> str:
+def colour_bar(cmap: str, vmax: float, title: str) -> str:
     """The scale of maps as HTML, with a mark where 1 x uniform lies, or 0 where values have a sign."""
     from deit_core.attention import colour_table
 
-    stops = ", ".join("rgb({}, {}, {})".format(*colour) for colour in colour_table(style.cmap)[::15])
-    low = f"−{style.vmax:.2g}" if signed else "0"
-    mark, where = ("0", 50.0) if signed else ("1", 100 / style.vmax)
+    signed = cmap in SIGNED_MAPS
+    stops = ", ".join("rgb({}, {}, {})".format(*colour) for colour in colour_table(cmap)[::15])
+    low = f"−{vmax:.2g}" if signed else "0"
+    mark, where = ("0", 50.0) if signed else ("1", 100 / vmax)
     line = f"position:absolute; left:{where:.1f}%; top:-3px; bottom:-3px; border-left:2px solid"
     return (
         f'<div style="font-size:0.8rem; opacity:0.8">{title}, × uniform; the mark is {mark}</div>'
         f'<div style="position:relative; height:8px; margin-top:6px; background:linear-gradient(to right, {stops})">'
         + (f'<div style="{line}"></div>' if where < 100 else "")
         + '</div><div style="display:flex; justify-content:space-between; font-size:0.8rem; opacity:0.8">'
-        f"<span>{low}</span><span>≥ {style.vmax:.2g}</span></div>"
+        f"<span>{low}</span><span>≥ {vmax:.2g}</span></div>"
     )
-
-
-def _enlarged(size: tuple[int, ...]) -> tuple[int, int]:
-    times = -(-SMOOTH_SIDE // min(size))
-    return size[0] * times, size[1] * times

@@ -65,14 +65,14 @@ def _explore(runs: Sequence[Run]) -> None:
     with chooser:
         load = pictures.choose(choices[0].run.spec.data)
     with side:
-        set_to = controls(
+        spec = controls(
             depth=max(choice.model.depth for choice in choices),
             num_heads=max(choice.model.num_heads for choice in choices),
             grid_side=max(choice.grid_side for choice in choices),
             classes=models.classes(choices[0]),
         )
     with main:
-        shown = closer.choose_columns(columns(choices, models.teacher_of(choices, runs), set_to))
+        shown = closer.choose_columns(columns(choices, models.teacher_of(choices, runs), spec))
         try:
             with st.spinner("Loading the pictures"):
                 loaded = load()
@@ -81,5 +81,5 @@ def _explore(runs: Sequence[Run]) -> None:
             return
         if not loaded:
             return
-        table.draw(loaded, shown, set_to)
-        closer.draw(loaded, shown, set_to)
+        table.draw(loaded, shown, spec)
+        closer.draw(loaded, shown, spec)

@@ -78,6 +78,11 @@ def overlay(
     return np.rint(blended).astype(np.uint8)
 
 
+def rgb(pixels: Picture) -> Picture:
+    """What a model saw, (C, H, W) grey or not, as a picture (H, W, 3)."""
+    return np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))
+
+
 def colourise(
     map: Array,
     *,

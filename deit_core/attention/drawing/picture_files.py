@@ -3,23 +3,30 @@
 Knows files; nothing of what is drawn.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from deit_core.attention.drawing.cells import Map, Scales, Tile, draw_sheet, scales_of
 from deit_core.attention.drawing.film import encode_gif
-from deit_core.attention.drawing.overlay import Picture
+from deit_core.attention.drawing.overlay import Picture, rgb
 from deit_core.attention.drawing.sheet import encode_npz, encode_png
-from deit_core.attention.drawing.views import Drawing, Sheet, choose_method, draw, draw_film
-from deit_core.attention.viewer import Viewer
+from deit_core.attention.drawing.views import View, check_view, file_settings, view
+from deit_core.attention.flow.prepared import PreparedRollout
+from deit_core.attention.look import Look
+from deit_core.attention.methods.table import METHODS
+from deit_core.attention.viewer import Pixels, Viewer
+from deit_core.catalog import ViewName
 from deit_core.data.sources.decoding import decode_image, fit_image
 from deit_core.errors import DataError
 from deit_core.files import write_atomically
 from deit_core.image_folders import ONE_FORMAT, images_in, in_utf8
 from deit_core.layout import RunFiles
-from deit_core.models import FileReading
+from deit_core.models import FileReading, Reading
 from deit_core.refusals import refusal
+from deit_core.spec import RolloutSpec
 
 _FRAME_S = 0.4
 
@@ -38,12 +45,38 @@ class Drawn(NamedTuple):
     faithfulness: dict[str, float] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A model that looks at one picture, (C, S, S), as views ask for it."""
+
+    viewer: Viewer
+    pixels: Pixels
+
+    @property
+    def card(self) -> Reading:
+        return self.viewer.card
+
+    @cached_property
+    def look(self) -> Look:
+        return self.viewer.look(self.pixels[None])
+
+    def prepared(self, *, head_fusion: str | int, scope: str) -> PreparedRollout:
+        return self.look.prepare(head_fusion=head_fusion, scope=scope)
+
+    def explain(self, method: str, *, query: str | int, target: int | None) -> Map:
+        maps = self.viewer.explain(self.pixels[None], METHODS[method].explain, query=query, target=target)
+        first: Map = maps[0]
+        return first
+
+
 def draw_pictures(
     checkpoint: Path,
     images: Sequence[Path],
     out: Path,
-    drawing: Drawing,
+    spec: RolloutSpec,
     *,
+    view_name: ViewName = "maps",
+    invert: bool = False,
     with_npz: bool = False,
     with_faithfulness: bool = False,
     note: Callable[[str], None] = lambda sentence: None,
@@ -53,35 +86,69 @@ def draw_pictures(
     Args:
         checkpoint: a run's folder, a checkpoint, an export, or a file or folder of others.
         images: files, and folders whose own images are taken in the order of their names.
-        with_npz: write the numbers beside each picture: every map, what the model saw, and the settings as JSON.
+        invert: turn light into dark, for photographs of dark things on white.
+        with_npz: write the numbers next to each picture: every map, what the model saw, and the settings as JSON.
         with_faithfulness: measure whether the prediction rests on what the map points at; for a transformer's maps.
-        note: is told what had to be taken as it is published, since no file says it.
+        note: is called with each thing that had to be taken as it is published, since no file says it.
     Raises: DeitError where the checkpoint is damaged, the model cannot be explained like this, a file is no image, two
         files would be drawn into one, an option is out of bounds, or nothing can be written to `out`.
     """
     files = find_images(images)
     viewer = Viewer.load(checkpoint)
-    for sentence in viewer.card.assumed if isinstance(viewer.card, FileReading) else ():
+    card = viewer.card
+    for sentence in card.assumed if isinstance(card, FileReading) else ():
         note(sentence)
-    method = choose_method(viewer, drawing)
-    settings = asdict(drawing) | {"method": method, "checkpoint": str(checkpoint), "epoch": viewer.card.epoch}
-    epochs = _epochs(checkpoint) if drawing.view == "film" else {}
+    method = spec.method or ("rollout" if viewer.is_transformer else "grad_cam")
+    spec = spec.with_changes(method=method)
+    check_view(spec, view_name)
+    epochs = _epochs(checkpoint) if view_name == "film" else {}
+    model = {"title": card.name, "checkpoint": str(checkpoint), "epoch": card.epoch}
     for file in files:
-        card = viewer.card
-        pixels = fit_image(_read(file), img_size=card.img_size, in_chans=card.in_chans, invert=drawing.invert)
-        sheet = draw(viewer, pixels, drawing, method)
-        described = settings | {"image": str(file)}
-        if drawing.view == "film":
+        pixels = fit_image(_read(file), img_size=card.img_size, in_chans=card.in_chans, invert=invert)
+        seen = _see(viewer, pixels, spec, view_name)
+        picture = {"picture": str(file), "truth": None, "invert": invert}
+        settings = file_settings(view_name, spec, models=[model], pictures=[picture])
+        if view_name == "film":
             target = out / f"{file.stem}.film.gif"
-            _write(target, encode_gif(draw_film(epochs, pixels, drawing, method), frame_s=_FRAME_S))
+            frames = {name: _see(of_epoch, pixels, spec, view_name) for name, of_epoch in epochs.items()}
+            scales = _scales(frames.values(), spec)
+            drawn = [_sheet(frame, pixels, scales, spec, title=name) for name, frame in frames.items()]
+            _write(target, encode_gif(drawn, frame_s=_FRAME_S))
         else:
-            target = out / f"{file.stem}.{method if drawing.view == 'maps' else drawing.view}.png"
-            _write(target, encode_png(sheet.picture, described))
+            target = out / f"{file.stem}.{method if view_name == 'maps' else view_name}.png"
+            _write(target, encode_png(_sheet(seen, pixels, _scales([seen], spec), spec), settings))
+        maps = _by_title(seen)
         if with_npz:
-            _write(target.with_suffix(".npz"), encode_npz({"image": pixels} | sheet.maps, described))
+            _write(target.with_suffix(".npz"), encode_npz({"image": pixels} | maps, settings))
         chances = viewer.predict(pixels[None])[0]
-        measured = _faithfulness(viewer, pixels, sheet) if with_faithfulness else None
+        measured = _faithfulness(viewer, pixels, next(iter(maps.values()))) if with_faithfulness else None
         yield Drawn(target, file, card.classes[int(chances.argmax())], float(chances.max()), measured)
+
+
+def _see(viewer: Viewer, pixels: Pixels, spec: RolloutSpec, name: ViewName) -> View:
+    return view(_Shown(viewer, pixels), spec, name, is_distilled=getattr(viewer.model, "distilled", False))
+
+
+def _scales(views: Iterable[View], spec: RolloutSpec) -> Scales:
+    return scales_of([cell for one in views for row in one.rows for cell in row], spec)
+
+
+def _sheet(seen: View, pixels: Pixels, scales: Scales, spec: RolloutSpec, title: str = "Picture") -> Picture:
+    shown = rgb(pixels)
+    return draw_sheet(
+        [[Tile(cell, shown if seen.over_picture else None) for cell in row] for row in seen.rows],
+        scales,
+        spec,
+        columns=[cell.title for cell in seen.rows[0]],
+        row_titles=seen.row_titles,
+        picture_title=title if seen.over_picture else "",
+    )
+
+
+def _by_title(seen: View) -> dict[str, Map]:
+    titles = seen.row_titles or [""]
+    rows = zip(titles, seen.rows, strict=True)
+    return {f"{title} {cell.title}".strip(): cell.values for title, row in rows for cell in row}
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -119,9 +186,8 @@ def _epochs(checkpoint: Path) -> dict[str, Viewer]:
     return {f"Epoch {epoch}": Viewer.load(file) for epoch, file in files.items()}
 
 
-def _faithfulness(viewer: Viewer, pixels: Picture, sheet: Sheet) -> dict[str, float]:
-    first = next(iter(sheet.maps.values()))
-    measured = viewer.faithfulness(pixels[None], first[None])
+def _faithfulness(viewer: Viewer, pixels: Pixels, values: Map) -> dict[str, float]:
+    measured = viewer.faithfulness(pixels[None], values[None])
     return {
         "area": measured.given.area.item(),
         "centre_area": measured.centre.area.item(),

@@ -1,266 +1,185 @@
-"""What is drawn of one image, and how: the panels of each view, on one scale, as one sheet.
+"""What can be seen of a model's attention for one picture: each view as cells, for the page and the command alike.
 
-Gives the numbers too. Knows models and maps; nothing of files or pages.
+Knows what a spec asks of a model; nothing of colours, files or pages.
 
-Shapes: L layers, H heads, gh x gw patches, S img_size, C channels.
+Shapes: L layers, H heads, gh x gw patches, N tokens = P prefix + patches.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from deit_core.attention.drawing.overlay import Picture, overlay, shared_vmax
-from deit_core.attention.drawing.sheet import Bar, contact_sheet
+from deit_core.attention.drawing.cells import Cell, Map
+from deit_core.attention.flow.audit import Audit
 from deit_core.attention.flow.head_maps import head_maps
-from deit_core.attention.flow.query import Query
+from deit_core.attention.flow.options import following, fusing, patch_token
+from deit_core.attention.flow.prepared import PatchMap, PreparedRollout
 from deit_core.attention.look import Look
 from deit_core.attention.methods.table import METHODS
-from deit_core.attention.viewer import Viewer
-from deit_core.catalog import HEAD_FUSIONS, SIGNED_MAPS, VARIANT_RATIOS
+from deit_core.catalog import HEAD_FUSIONS, VARIANT_RATIOS, TokenName, ViewName
 from deit_core.errors import DeitError
+from deit_core.models import Reading
+from deit_core.spec import RolloutSpec
 
-Map = NDArray[np.float32]
-
-VIEWS = ("maps", "depth", "heads", "variants", "film")
-
-_SIDE = 224  # pixels of a smoothed panel at least
-_OF_ROLLOUT = ("head_fusion", "discard_ratio", "scope", "layers", "residual", "row_norm", "compat")  # of `Drawing`
 _TITLES = {"head": "Output", "class": "Class token", "distillation": "Distillation token"}
+_OF_ROLLOUT = ("head_fusion", "discard_ratio", "scope", "layers", "residual", "row_norm", "compat")  # of a spec
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """What is drawn, and how; all of it is written into the files.
+class Subject(Protocol):
+    """A model that looks at one picture. The page keeps what it found from one click to the next."""
 
-    method: a key of `METHODS`; None takes rollout for a transformer, Grad-CAM for a CNN.
-    view: "maps"; "depth", the rollout below each layer; "heads", each head by itself; "variants", fusions x ratios; or
-        "film", the maps after each epoch.
-    query: None shows a DeiT's class and distillation token and their difference beside both together.
-    target: the class asked about, by name; None is the predicted one.
-    vmax: end of the colour scale in "x uniform"; None takes each file's own 99th percentile. A difference has its own.
-    The rest is as `rollout` and `overlay` take it.
+    @property
+    def card(self) -> Reading: ...
+
+    @property
+    def look(self) -> Look:
+        """Raises: DeitError for a model without attention."""
+
+    def prepared(self, *, head_fusion: str | int, scope: str) -> PreparedRollout: ...
+
+    def explain(self, method: str, *, query: str | int, target: int | None) -> Map: ...
+
+
+class View(NamedTuple):
+    """The cells of a view by rows, the titles of the rows, and whether the maps lie over the picture."""
+
+    rows: Sequence[Sequence[Cell]]
+    row_titles: Sequence[str] = ()
+    over_picture: bool = True
+
+
+def view(subject: Subject, spec: RolloutSpec, name: ViewName, *, is_distilled: bool) -> View:
+    """A view of a picture; a film is seen as its single maps.
+
+    Raises: DeitError where the model does not have what the spec asks for.
     """
-
-    method: str | None = None
-    view: str = "maps"
-    query: Query | None = None
-    target: str | None = None
-    head_fusion: str | int = "mean"
-    discard_ratio: float = 0.0
-    scope: str = "matrix"
-    layers: tuple[int, ...] | None = None
-    residual: float = 0.5
-    row_norm: str = "mixed"
-    compat: bool = False
-    cmap: str = "inferno"
-    opacity: float = 0.7
-    smooth: bool = False
-    invert: bool = False
-    vmax: float | None = None
-
-
-class _Panel(NamedTuple):
-    title: str
-    values: Map
-    signed: bool = False
-
-
-class _Scale(NamedTuple):
-    vmax: float
-    signed_vmax: float
-
-
-Rows = Sequence[Sequence[_Panel]]
-
-
-@dataclass(frozen=True, eq=False)
-class Sheet:
-    """A sheet of panels, and the maps (gh, gw) on it by their titles."""
-
-    picture: Picture
-    maps: dict[str, Map]
-
-
-def draw(viewer: Viewer, pixels: Picture, drawing: Drawing, method: str) -> Sheet:
-    """Draw one image as a model saw it, (C, S, S) uint8, beside its maps.
-
-    Raises: DeitError where the model cannot be explained like this, or an option is out of bounds.
-    """
-    rows, row_titles = _rows(viewer, pixels, drawing, method)
-    maps = {
-        f"{title} {panel.title}".strip(): panel.values
-        for title, row in zip(row_titles or [""], rows, strict=True)
-        for panel in row
-    }
-    return Sheet(_sheet(pixels, rows, row_titles, drawing, _scale(rows, drawing)), maps)
-
-
-def draw_film(epochs: Mapping[str, Viewer], pixels: Picture, drawing: Drawing, method: str) -> list[Picture]:
-    """The maps of one image by the model of each epoch, on one scale: a frame an epoch, with its name.
-
-    Raises: DeitError, as `draw`.
-    """
-    found = {name: _rows(viewer, pixels, drawing, method)[0] for name, viewer in epochs.items()}
-    scale = _scale([row for rows in found.values() for row in rows], drawing)
-    return [_sheet(pixels, rows, [], drawing, scale, title=name) for name, rows in found.items()]
-
-
-def choose_method(viewer: Viewer, drawing: Drawing) -> str:
-    """The method that is asked for, or the model's own.
-
-    Raises: DeitError where there is no such method or view, the method has no such view, or the picture would not
-        depend on an option that is set.
-    """
-    method = drawing.method or ("rollout" if viewer.is_transformer else "grad_cam")
-    if method not in METHODS:
-        raise DeitError(f"There is no method {method!r}; choose {', '.join(METHODS)}.")
-    if drawing.view not in VIEWS:
-        raise DeitError(f"There is no view {drawing.view!r}; choose {', '.join(VIEWS)}.")
-    if drawing.view not in ("maps", "film") and method != "rollout":
-        raise DeitError(f"The view {drawing.view} is of a rollout, not of {method}; choose the view maps.")
-    if unused := _unused_options(drawing, method):
-        raise DeitError(
-            f"The {drawing.view} of {method} do not depend on {' or '.join(unused)}; leave that out, or choose another "
-            "method or view."
-        )
-    return method
-
-
-def _unused_options(drawing: Drawing, method: str) -> list[str]:
-    """The options that are set, though nothing that is drawn depends on them."""
-    unused = [] if METHODS[method].facts.class_specific else ["target"]
-    if method != "rollout" or drawing.view == "heads":
-        unused += _OF_ROLLOUT
-    elif drawing.view == "variants":
-        unused += ["head_fusion", "discard_ratio"]
-    return [name for name in unused if getattr(drawing, name) != getattr(Drawing, name)]
-
-
-def _rows(viewer: Viewer, pixels: Picture, drawing: Drawing, method: str) -> tuple[list[list[_Panel]], list[str]]:
-    if method != "rollout":
-        return [_explained(viewer, pixels, drawing, method)], []
-    look = viewer.look(pixels[None])
-    match drawing.view:
-        case "maps" | "film":
-            return [_traced(look, drawing)], []
+    tokens = tokens_of(spec, is_distilled=is_distilled)
+    first = tokens[0]
+    match name:
         case "depth":
-            return [_by_depth(look, drawing)], []
+            return View([depth_cells(subject.look, rollout_of(subject, spec, first).trace)])
         case "heads":
-            return _by_head(look, drawing)
+            rows = head_cells(subject, spec, first)
+            return View(rows, [f"Layer {layer}" for layer in range(1, len(rows) + 1)], over_picture=False)
+        case "variants":
+            return View(variant_cells(subject, spec, first), HEAD_FUSIONS)
         case _:
-            return _variants(look, drawing)
+            return View([[token_cell(subject, spec, token) for token in tokens]])
 
 
-def _explained(viewer: Viewer, pixels: Picture, drawing: Drawing, method: str) -> list[_Panel]:
-    """Any method but a rollout."""
-    target = None if drawing.target is None else viewer.card.class_index(drawing.target)
-    found = {
-        query: viewer.explain(pixels[None], METHODS[method].explain, query=query, target=target)[0]
-        for query in _queries(drawing, is_distilled=getattr(viewer.model, "distilled", False))
-    }
-    return _with_difference(found)
+def tokens_of(spec: RolloutSpec, *, is_distilled: bool) -> tuple[TokenName, ...]:
+    """The tokens that a spec traces in a model; the first one stands for all where a view shows a single one."""
+    if spec.query == "outputs":
+        return ("head", "class", "distillation", "difference") if is_distilled else ("head",)
+    return (spec.query,)
 
 
-def _traced(look: Look, drawing: Drawing) -> list[_Panel]:
-    prepared = look.prepare(head_fusion=drawing.head_fusion, scope=drawing.scope)
-    queries = _queries(drawing, is_distilled="distillation" in look.logits)
-    return _with_difference({query: prepared.map(**_options(drawing, query)).values for query in queries})
+def token_cell(subject: Subject, spec: RolloutSpec, token: TokenName) -> Cell:
+    """The map of one token, or of the difference of a DeiT's class and distillation token."""
+    if token == "difference":
+        first, second = (token_cell(subject, spec, one).values for one in ("class", "distillation"))
+        return Cell("Class - distillation", first - second, "difference")
+    title = _TITLES.get(token, f"Row {spec.row}, column {spec.column}")
+    method = spec.method or "rollout"
+    if method == "rollout":
+        found = rollout_of(subject, spec, token)
+        return Cell(title, found.values, degenerate=found.degenerate)
+    target = None if spec.target is None else subject.card.class_index(spec.target)
+    values = subject.explain(method, query=query_of(subject, spec, token), target=target)
+    return Cell(title, values, "teacher" if method == "grad_cam" else "attention", degenerate=not values.any())
 
 
-def _by_depth(look: Look, drawing: Drawing) -> list[_Panel]:
-    prepared = look.prepare(head_fusion=drawing.head_fusion, scope=drawing.scope)
-    trace = prepared.map(**_options(drawing, _one_query(drawing))).trace
+def query_of(subject: Subject, spec: RolloutSpec, token: TokenName) -> str | int:
+    """The query of `rollout` for a token."""
+    return patch_token(spec, subject.look.sizes) if token == "patch" else token
+
+
+def rollout_of(subject: Subject, spec: RolloutSpec, token: TokenName) -> PatchMap:
+    """The rollout of one token. Raises: DeitError for a layer, head or token that the model does not have."""
+    sizes = subject.look.sizes
+    prepared = subject.prepared(**fusing(spec, sizes))
+    return prepared.map(query=query_of(subject, spec, token), **following(spec, sizes))
+
+
+def rollout_options(subject: Subject, spec: RolloutSpec) -> dict[str, Any]:
+    """What `rollout` takes of a spec, but for the query. Raises: DeitError, as `rollout_of`."""
+    sizes = subject.look.sizes
+    return fusing(spec, sizes) | following(spec, sizes)
+
+
+def audit_of(subject: Subject, spec: RolloutSpec, token: TokenName) -> Audit:
+    """What the discard leaves of each layer in the rollout of one token. Raises: DeitError, as `rollout_of`."""
+    sizes = subject.look.sizes
+    prepared = subject.prepared(**fusing(spec, sizes))
+    return prepared.audit(query=query_of(subject, spec, token), **following(spec, sizes))
+
+
+def depth_cells(look: Look, trace: Map) -> list[Cell]:
+    """Where the traced information sits below each layer, the last first; `trace` (L, N) is of a rollout."""
     return [
-        _Panel(f"Below layer {len(trace) - step}", shares[look.num_prefix_tokens :].reshape(look.grid_size))
+        Cell(f"Below layer {len(trace) - step}", shares[look.num_prefix_tokens :].reshape(look.grid_size))
         for step, shares in enumerate(trace)
     ]
 
 
-def _by_head(look: Look, drawing: Drawing) -> tuple[list[list[_Panel]], list[str]]:
+def head_cells(subject: Subject, spec: RolloutSpec, token: TokenName) -> list[list[Cell]]:
+    """What a token attends to by each head of each layer, L rows of H cells."""
+    look = subject.look
     maps = head_maps(
-        look.attention,
+        look.attention[:, :1],
         num_prefix_tokens=look.num_prefix_tokens,
         grid_size=look.grid_size,
-        query=_one_query(drawing),
+        query=query_of(subject, spec, token),
     )[:, 0].numpy()  # L H gh gw
-    rows = [[_Panel(f"Head {head + 1}", values) for head, values in enumerate(layer)] for layer in maps]
-    return rows, [f"Layer {layer + 1}" for layer in range(len(maps))]
+    return [[Cell(f"Head {head}", values) for head, values in enumerate(layer, start=1)] for layer in maps]
 
 
-def _variants(look: Look, drawing: Drawing) -> tuple[list[list[_Panel]], list[str]]:
+def variant_cells(subject: Subject, spec: RolloutSpec, token: TokenName) -> list[list[Cell]]:
+    """The same rollout under every fusion and several discard ratios, a row for each fusion."""
     rows = []
-    for fusion in HEAD_FUSIONS:
-        prepared = look.prepare(head_fusion=fusion, scope=drawing.scope)
-        options = _options(drawing, _one_query(drawing))
-        maps = [prepared.map(**options | {"discard_ratio": ratio}).values for ratio in VARIANT_RATIOS]
-        rows.append([_Panel(f"Discard {ratio:g}", values) for ratio, values in zip(VARIANT_RATIOS, maps, strict=True)])
-    return rows, list(HEAD_FUSIONS)
+    for row in variants(spec):
+        found = [(variant.discard_ratio, rollout_of(subject, variant, token)) for variant in row]
+        rows.append([Cell(f"Discard {ratio:g}", one.values, degenerate=one.degenerate) for ratio, one in found])
+    return rows
 
 
-def _options(drawing: Drawing, query: Query) -> dict[str, Any]:
-    return {
-        "query": query,
-        "discard_ratio": drawing.discard_ratio,
-        "layers": drawing.layers,
-        "residual": drawing.residual,
-        "row_norm": drawing.row_norm,
-        "compat": drawing.compat,
-    }
+def variants(spec: RolloutSpec) -> list[list[RolloutSpec]]:
+    """The specs that `variant_cells` draws, in its order."""
+    return [
+        [spec.with_changes(head_fusion=fusion, discard_ratio=ratio) for ratio in VARIANT_RATIOS]
+        for fusion in HEAD_FUSIONS
+    ]
 
 
-def _queries(drawing: Drawing, *, is_distilled: bool) -> tuple[Any, ...]:
-    if drawing.query is not None:
-        return (drawing.query,)
-    return ("head", "class", "distillation") if is_distilled else ("head",)
+def file_settings(
+    view: str, spec: RolloutSpec, *, models: Sequence[Mapping[str, Any]], pictures: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What a file says of how it was made, so that it can be made again.
+
+    Args:
+        view: its name, such as "maps".
+        models: of each its title, checkpoint (a path) and epoch.
+        pictures: of each what it is (a path, or a name), its true class if that is known, and whether it is inverted.
+    """
+    return {"view": view, "rollout": spec.model_dump(mode="json"), "models": [*models], "pictures": [*pictures]}
 
 
-def _one_query(drawing: Drawing) -> Query:
-    return "head" if drawing.query is None else drawing.query
+def check_view(spec: RolloutSpec, name: ViewName) -> None:
+    """Refuse a view that the method does not have, and an option on which nothing that is drawn depends.
 
-
-def _with_difference(found: Mapping[Any, Map]) -> list[_Panel]:
-    panels = [_Panel(_TITLES.get(query, f"Token {query}"), values) for query, values in found.items()]
-    if len(found) > 1:
-        panels.append(_Panel("Class - distillation", found["class"] - found["distillation"], signed=True))
-    return panels
-
-
-def _sheet(
-    pixels: Picture, rows: Rows, row_titles: Sequence[str], drawing: Drawing, scale: _Scale, title: str = "Image"
-) -> Picture:
-    shown = np.ascontiguousarray(np.broadcast_to(pixels.transpose(1, 2, 0), (*pixels.shape[1:], 3)))
-    painted = [[shown, *(_paint(shown, panel, drawing, scale) for panel in row)] for row in rows]
-    signed = [panel.title for row in rows for panel in row if panel.signed]
-    return contact_sheet(
-        painted,
-        columns=[title, *(panel.title for panel in rows[0])],
-        row_titles=row_titles,
-        bar=Bar(drawing.cmap, scale.vmax),
-        note=f"{signed[0]}: blue to red, up to {scale.signed_vmax:.2g} x uniform either way." if signed else "",
-    )
-
-
-def _paint(shown: Picture, panel: _Panel, drawing: Drawing, scale: _Scale) -> Picture:
-    side = max(_SIDE, *shown.shape[:2])
-    return overlay(
-        shown,
-        panel.values,
-        vmax=scale.signed_vmax if panel.signed else scale.vmax,
-        alpha=drawing.opacity,
-        cmap=SIGNED_MAPS[0] if panel.signed else drawing.cmap,
-        interpolation="bilinear" if drawing.smooth else "nearest",
-        size=(side, side) if drawing.smooth else None,
-    )
-
-
-def _scale(rows: Rows, drawing: Drawing) -> _Scale:
-    """One scale for all panels, and one for those with a sign."""
-    panels = [panel for row in rows for panel in row]
-    plain, signed = ([panel.values for panel in panels if panel.signed is sign] for sign in (False, True))
-    return _Scale(
-        vmax=shared_vmax(plain) if drawing.vmax is None else drawing.vmax,
-        signed_vmax=shared_vmax(signed) if signed else 1.0,
-    )
+    Args: spec: with its method set.
+    Raises: DeitError.
+    """
+    assert spec.method is not None
+    if name not in ("maps", "film") and spec.method != "rollout":
+        raise DeitError(f"The view {name} is of a rollout, not of {spec.method}; choose the view maps.")
+    unused = [] if METHODS[spec.method].facts.class_specific else ["target"]
+    if spec.method != "rollout" or name == "heads":
+        unused += _OF_ROLLOUT
+    elif name == "variants":
+        unused += ["head_fusion", "discard_ratio"]
+    fields = type(spec).model_fields
+    if changed := [field for field in unused if getattr(spec, field) != fields[field].default]:
+        raise DeitError(
+            f"The {name} of {spec.method} do not depend on {' or '.join(changed)}; leave that out, or choose another "
+            "method or view."
+        )

@@ -6,17 +6,19 @@ to pass on but the residual stream; then the picture no longer tells of attentio
 Shapes: L layers, S of them chosen, B batch, H heads, N tokens = P prefix + gh * gw patches.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from deit_core.attention.flow.discard import discard_links, thresholds
-from deit_core.attention.flow.fusion import Attention, HeadFusion
+from deit_core.attention.flow.fusion import Attention
 from deit_core.attention.flow.mixing import fuse_layers, mix
-from deit_core.attention.flow.query import Query, query_weights
+from deit_core.attention.flow.options import RolloutOptions
+from deit_core.attention.flow.query import query_weights
 from deit_core.attention.flow.rollout import rollout
+from deit_core.errors import DeitError
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,35 +48,32 @@ def audit(
     *,
     num_prefix_tokens: int,
     grid_size: tuple[int, int],
-    query: Query = "head",
-    head_fusion: HeadFusion = "mean",
-    discard_ratio: float = 0.0,
-    scope: str = "matrix",
-    layers: Sequence[int] | None = None,
-    residual: float = 0.5,
-    row_norm: str = "mixed",
+    **options: Any,
 ) -> Audit:
     """Find what the discard of a rollout leaves of each layer.
 
-    Args: as in `rollout`, which has the map to go with it.
+    Args: as in `rollout`, which has the map to go with it; no compat.
     Returns: an `Audit`, in float32 (float64 for float64 input) on the device of `attention`.
     Raises: ValueError, as `rollout`.
     """
-    _, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
-    start = query_weights(query, num_prefix_tokens=num_prefix_tokens, like=fused[0, :, 0])
-    cut = thresholds(fused, num_prefix_tokens=num_prefix_tokens, ratios=[discard_ratio], scope=scope)[0]
+    given = RolloutOptions(**options)
+    if given.compat:
+        raise DeitError("compat has no audit: the popular code divides columns, so its shares do not sum to 1.")
+    _, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, given.head_fusion, given.layers)
+    start = query_weights(given.query, num_prefix_tokens=num_prefix_tokens, like=fused[0, :, 0])
+    cut = thresholds(fused, num_prefix_tokens=num_prefix_tokens, ratios=[given.discard_ratio], scope=given.scope)[0]
     links = discard_links(fused, cut, num_prefix_tokens=num_prefix_tokens)
     found = rollout(
         links,
         num_prefix_tokens=num_prefix_tokens,
         grid_size=grid_size,
-        query=query,
-        residual=residual,
-        row_norm=row_norm,
+        query=given.query,
+        residual=given.residual,
+        row_norm=given.row_norm,
     )
     # The trace descends; each layer is entered by what left the one above it.
     entering = torch.cat([start.unsqueeze(0), found.trace[:-1]]).flip(0).abs()  # (S, B, N)
-    stay, _ = mix(links, residual, row_norm)
+    stay, _ = mix(links, given.residual, given.row_norm)
     traced = entering.sum(-1)
 
     before, after = fused[..., num_prefix_tokens:], links[..., num_prefix_tokens:]  # (S, B, N, gh * gw)

@@ -4,7 +4,6 @@ Gives the numbers of `rollout`, as plain arrays. Knows nothing of models or page
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deit_core.attention.flow.audit import Audit, audit
-from deit_core.attention.flow.discard import RATIOS, check_ratio, discard_links, thresholds
+from deit_core.attention.flow.discard import RATIOS, discard_links, thresholds
 from deit_core.attention.flow.fusion import HeadFusion, fuse_heads
 from deit_core.attention.flow.mixing import choose_layers, drop_weakest
-from deit_core.attention.flow.query import Query
-from deit_core.attention.flow.rollout import check_mixing, follow
+from deit_core.attention.flow.options import RolloutOptions
+from deit_core.attention.flow.rollout import follow
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,34 +55,25 @@ class PreparedRollout:
         self._cuts = thresholds(self._fused, num_prefix_tokens=self.num_prefix_tokens, scope=scope)
 
     @torch.no_grad()
-    def map(
-        self,
-        *,
-        discard_ratio: float = 0.0,
-        layers: Sequence[int] | None = None,
-        query: Query = "head",
-        residual: float = 0.5,
-        row_norm: str = "mixed",
-        compat: bool = False,
-    ) -> PatchMap:
+    def map(self, **options: Any) -> PatchMap:
         """What `rollout` finds for this image. The positions of a slider (whole percents) need no ranking any more.
 
+        Args: options: as in `rollout`, but for `head_fusion` and `scope`, which are prepared.
         Raises: ValueError, as `rollout`.
         """
-        check_ratio(discard_ratio)
-        check_mixing(residual, row_norm, self.scope, compat)
+        given = RolloutOptions(scope=self.scope, **options)
         depth = len(self._fused)
-        chosen = choose_layers(layers, depth)
+        chosen = choose_layers(given.layers, depth)
         every = len(chosen) == depth  # then nothing has to be copied
         links = self._fused if every else self._fused[chosen]
-        position = round(100 * discard_ratio)
-        is_ranked = position < len(RATIOS) and math.isclose(discard_ratio, RATIOS[position], abs_tol=1e-9)
-        if is_ranked and not compat:
+        position = round(100 * given.discard_ratio)
+        is_ranked = position < len(RATIOS) and math.isclose(given.discard_ratio, RATIOS[position], abs_tol=1e-9)
+        if is_ranked and not given.compat:
             cut = self._cuts[position] if every else self._cuts[position][chosen]
             links = discard_links(links, cut, num_prefix_tokens=self.num_prefix_tokens)
         else:
-            links = drop_weakest(links, self.num_prefix_tokens, discard_ratio, self.scope, compat)
-        found = follow(links, chosen, depth, self.num_prefix_tokens, self.grid_size, query, residual, row_norm, compat)
+            links = drop_weakest(links, self.num_prefix_tokens, given.discard_ratio, self.scope, given.compat)
+        found = follow(links, chosen, depth, self.num_prefix_tokens, self.grid_size, given)
         return PatchMap(
             values=found.map[0].numpy(),
             prefix_mass=tuple(found.prefix_mass[0].tolist()),

@@ -11,16 +11,17 @@ Shapes: L layers, S of them chosen, B batch, H heads, N tokens = P prefix + gh *
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import rearrange
 from torch import Tensor
 
-from deit_core.attention.flow.discard import RATIOS, check_ratio, check_scope, discard_links, thresholds
+from deit_core.attention.flow.discard import RATIOS, discard_links, thresholds
 from deit_core.attention.flow.fusion import Attention, HeadFusion
 from deit_core.attention.flow.mixing import drop_weakest, fuse_layers, mix
+from deit_core.attention.flow.options import RolloutOptions
 from deit_core.attention.flow.query import Query, query_weights
-from deit_core.catalog import ROW_NORMS
 from deit_core.errors import DeitError
 
 
@@ -86,11 +87,10 @@ def rollout(
     Source: Abnar & Zuidema 2020 (arXiv:2005.00928), which fuses by mean, discards nothing and asks for any token. The
         discard, the other fusions and both row norms are additions; defaults reproduce the paper.
     """
-    check_ratio(discard_ratio)
-    check_mixing(residual, row_norm, scope, compat)
+    options = RolloutOptions(query, head_fusion, discard_ratio, scope, layers, residual, row_norm, compat)
     depth, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
     kept = drop_weakest(fused, num_prefix_tokens, discard_ratio, scope, compat)
-    return follow(kept, chosen, depth, num_prefix_tokens, grid_size, query, residual, row_norm, compat)
+    return follow(kept, chosen, depth, num_prefix_tokens, grid_size, options)
 
 
 @torch.no_grad()
@@ -100,29 +100,25 @@ def rollout_sweep(
     num_prefix_tokens: int,
     grid_size: tuple[int, int],
     ratios: Sequence[float] = RATIOS,
-    query: Query = "head",
-    head_fusion: HeadFusion = "mean",
-    scope: str = "matrix",
-    layers: Sequence[int] | None = None,
-    residual: float = 0.5,
-    row_norm: str = "mixed",
+    **options: Any,
 ) -> Tensor:
     """Compute the maps of many discard ratios at once, fusing and sorting only once.
 
     Args:
         ratios: R shares in [0, 1); the default holds the hundred positions 0.00 ... 0.99 of a slider.
-        Everything else is as in `rollout`.
+        options: as in `rollout`, but for `discard_ratio` and `compat`.
     Returns: (R, B, gh, gw); entry i is `rollout(..., discard_ratio=ratios[i]).map`.
     Raises: ValueError, as `rollout`.
     """
-    check_mixing(residual, row_norm, scope, compat=False)
-    depth, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
-    cuts = thresholds(fused, num_prefix_tokens=num_prefix_tokens, ratios=ratios, scope=scope)
+    given = RolloutOptions(**options)
+    if given.compat:
+        raise DeitError("compat has no sweep, since the popular code ranks other links; call rollout for each ratio.")
+    depth, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, given.head_fusion, given.layers)
+    cuts = thresholds(fused, num_prefix_tokens=num_prefix_tokens, ratios=ratios, scope=given.scope)
     maps = []
     for cut in cuts:
         kept = discard_links(fused, cut, num_prefix_tokens=num_prefix_tokens)
-        found = follow(kept, chosen, depth, num_prefix_tokens, grid_size, query, residual, row_norm)
-        maps.append(found.map)
+        maps.append(follow(kept, chosen, depth, num_prefix_tokens, grid_size, given).map)
     return torch.stack(maps)
 
 
@@ -132,32 +128,25 @@ def rollout_matrix(
     *,
     num_prefix_tokens: int,
     grid_size: tuple[int, int],
-    head_fusion: HeadFusion = "mean",
-    discard_ratio: float = 0.0,
-    scope: str = "matrix",
-    layers: Sequence[int] | None = None,
-    residual: float = 0.5,
-    row_norm: str = "mixed",
-    compat: bool = False,
+    **options: Any,
 ) -> Tensor:
     """Multiply the layers' matrices, O(L N^3): slow, but every number can be looked at.
 
-    Args: as in `rollout`.
+    Args: as in `rollout`; no query.
     Returns: (B, N, N), the product a_L ... a_1. Row q is the rollout of token q; column j tells who listens to token j.
     Raises: ValueError, as `rollout`.
     """
-    check_ratio(discard_ratio)
-    check_mixing(residual, row_norm, scope, compat)
-    _, _, fused = fuse_layers(attention, num_prefix_tokens, grid_size, head_fusion, layers)
-    kept = drop_weakest(fused, num_prefix_tokens, discard_ratio, scope, compat)
+    given = RolloutOptions(**options)
+    _, _, fused = fuse_layers(attention, num_prefix_tokens, grid_size, given.head_fusion, given.layers)
+    kept = drop_weakest(fused, num_prefix_tokens, given.discard_ratio, given.scope, given.compat)
     identity = torch.eye(fused.shape[-1], dtype=fused.dtype, device=fused.device)
     product = identity.expand(fused.shape[1:])
     for links in kept:
-        if row_norm == "attention":
+        if given.row_norm == "attention":
             links = _divide(links, links.sum(-1, keepdim=True), identity)
-        mixed = residual * identity + (1 - residual) * links
+        mixed = given.residual * identity + (1 - given.residual) * links
         sums = mixed.sum(-1, keepdim=True)
-        if compat:
+        if given.compat:
             sums = sums.mT  # row sums laid along the columns: the error itself
         product = _divide(mixed, sums, identity) @ product
     return product
@@ -173,14 +162,11 @@ def follow(
     depth: int,
     num_prefix_tokens: int,
     grid_size: tuple[int, int],
-    query: Query,
-    residual: float,
-    row_norm: str,
-    compat: bool = False,
+    options: RolloutOptions,
 ) -> Rollout:
     """The rollout of links (S, B, N, N) that are fused, checked and cut already; `chosen` are their S layers of L."""
-    start = query_weights(query, num_prefix_tokens=num_prefix_tokens, like=links[0, :, 0])
-    trace = _descend(start, links, chosen, depth, residual, row_norm, compat)
+    start = query_weights(options.query, num_prefix_tokens=num_prefix_tokens, like=links[0, :, 0])
+    trace = _descend(start, links, chosen, depth, options)
     weights = trace[-1]
     patches = weights[:, num_prefix_tokens:]
     return Rollout(
@@ -192,11 +178,9 @@ def follow(
     )
 
 
-def _descend(
-    shares: Tensor, links: Tensor, chosen: Sequence[int], depth: int, residual: float, row_norm: str, compat: bool
-) -> Tensor:
+def _descend(shares: Tensor, links: Tensor, chosen: Sequence[int], depth: int, options: RolloutOptions) -> Tensor:
     """Carry (B, N) shares from the last layer to the first, through the links (S, B, N, N) of the chosen; (L, B, N)."""
-    stay, move = (factor.unsqueeze(-2) for factor in mix(links, residual, row_norm))  # S B 1 N
+    stay, move = (factor.unsqueeze(-2) for factor in mix(links, options.residual, options.row_norm))  # S B 1 N
     shares = shares.unsqueeze(-2)  # B 1 N, a row vector an image
     steps = dict(zip(chosen, zip(stay, move, links, strict=True), strict=True))
     trace = []
@@ -204,22 +188,9 @@ def _descend(
         if layer in steps:
             kept, passed, through = steps[layer]
             # Scaling before the product normalises the rows; after it, the columns.
-            if compat:
+            if options.compat:
                 shares = kept * shares + passed * (shares @ through)
             else:
                 shares = torch.baddbmm(kept * shares, passed * shares, through)
         trace.append(shares)
     return torch.cat(trace, dim=1).transpose(0, 1)
-
-
-def check_mixing(residual: float, row_norm: str, scope: str, compat: bool) -> None:
-    if not 0 <= residual <= 1:
-        raise DeitError(f"residual must lie in [0, 1], not {residual}; 0.5 weighs attention and residual stream alike.")
-    if row_norm not in ROW_NORMS:
-        raise DeitError(f"There is no row_norm {row_norm!r}; choose {' or '.join(ROW_NORMS)}.")
-    check_scope(scope)
-    if compat and (row_norm, scope) != ("mixed", "matrix"):
-        raise DeitError(
-            f"compat=True reproduces code that has neither scope nor row_norm; leave them at their defaults, "
-            f"not {scope!r} and {row_norm!r}."
-        )

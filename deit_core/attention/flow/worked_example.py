@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deit_core.attention.flow.fusion import HeadFusion, fuse_heads
+from deit_core.attention.flow.fusion import fuse_heads
 from deit_core.attention.flow.mixing import drop_weakest
+from deit_core.attention.flow.options import RolloutOptions, Sizes, following, fusing
 from deit_core.attention.flow.rollout import rollout, rollout_matrix
+from deit_core.spec import RolloutSpec
 
 TOKENS = ("class", "patch 1", "patch 2", "patch 3", "patch 4")
 
@@ -81,35 +83,30 @@ class WorkedExample:
     map: NDArray[np.float64]
 
 
-def worked_example(
-    *,
-    head_fusion: HeadFusion = "mean",
-    discard_ratio: float = 0.0,
-    scope: str = "matrix",
-    residual: float = 0.5,
-    row_norm: str = "mixed",
-    compat: bool = False,
-) -> WorkedExample:
+def worked_example_of(spec: RolloutSpec) -> WorkedExample:
+    """The example as a spec asks for it, which follows both layers.
+
+    Raises: DeitError for a head that the example does not have.
+    """
+    sizes = Sizes(depth=2, num_heads=2, num_prefix_tokens=1, grid_size=(2, 2))
+    options = fusing(spec, sizes) | following(spec.with_changes(layers=None), sizes)
+    del options["layers"]
+    return worked_example(**options)
+
+
+def worked_example(**options: Any) -> WorkedExample:
     """Roll out a fixed example and keep every matrix on the way.
 
-    Args: as in `rollout`. Without a discard and with mean fusion all rows sum to 1, and scope, row_norm and compat
-        have nothing to change; from a discard of .5 on each of them does.
+    Args: options: as in `rollout`, but for `query` and `layers`. Without a discard and with mean fusion all rows sum to
+        1, and scope, row_norm and compat have nothing to change; from a discard of 0.5 on each of them does.
     Returns: a `WorkedExample`.
     Raises: ValueError, as `rollout`.
     """
     heads = torch.tensor(_HEADS, dtype=torch.float64).unsqueeze(1)  # (L, B = 1, H, N, N)
-    options: dict[str, Any] = {
-        "num_prefix_tokens": 1,
-        "grid_size": (2, 2),
-        "head_fusion": head_fusion,
-        "discard_ratio": discard_ratio,
-        "scope": scope,
-        "residual": residual,
-        "row_norm": row_norm,
-        "compat": compat,
-    }
+    given = RolloutOptions(**options)
+    options |= {"num_prefix_tokens": 1, "grid_size": (2, 2)}
     found = rollout(heads, query="class", **options)
-    fused = fuse_heads(heads, head_fusion)
+    fused = fuse_heads(heads, given.head_fusion)
     product = rollout_matrix(heads, **options)[0]
     # The product over one layer is that layer's own matrix.
     mixed = torch.cat([rollout_matrix(heads, layers=[layer], **options) for layer in range(len(heads))])
@@ -117,7 +114,7 @@ def worked_example(
         tokens=TOKENS,
         heads=heads[:, 0].numpy(),
         fused=fused[:, 0].numpy(),
-        kept=drop_weakest(fused, 1, discard_ratio, scope, compat)[:, 0].numpy(),
+        kept=drop_weakest(fused, 1, given.discard_ratio, given.scope, given.compat)[:, 0].numpy(),
         mixed=mixed.numpy(),
         product=product.numpy(),
         row=product[0].numpy(),

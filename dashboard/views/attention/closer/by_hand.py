@@ -5,18 +5,18 @@ from typing import Any
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.views.attention.controls import Controls
+from deit_core.spec import RolloutSpec
 
 _TOKENS = ("cls", "1", "2", "3", "4")
 
 
-def draw(set_to: Controls) -> None:
-    from deit_core.attention import worked_example
+def draw(spec: RolloutSpec) -> None:
+    from deit_core.attention import worked_example_of
 
-    if isinstance(set_to.head_fusion, int) and set_to.head_fusion > 1:
+    if isinstance(spec.head_fusion, int) and spec.head_fusion > 2:
         st.info("The example has two heads. Choose mean, max, min, head 1 or head 2 to see it.")
         return
-    example = worked_example(**set_to.rolling)
+    example = worked_example_of(spec)
     st.caption(
         "A class token and 2 × 2 patches, two layers, two heads. A row attends, a column is attended to. The weights "
         "are made up; what happens to them is what the panel is set to."
@@ -28,7 +28,7 @@ def draw(set_to: Controls) -> None:
             ("fused", example.fused[layer]),
             ("after the discard", example.kept[layer]),
             (
-                "with residual, columns divided" if set_to.compat else "with residual, rows divided",
+                "with residual, columns divided" if spec.compat else "with residual, rows divided",
                 example.mixed[layer],
             ),
         ]

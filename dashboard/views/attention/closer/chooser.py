@@ -20,12 +20,12 @@ from dashboard.views.attention.closer import (
 from dashboard.views.attention.closer import (
     rollout_variants as variants,
 )
-from dashboard.views.attention.controls import Controls
 from dashboard.views.attention.images import Picture
 from dashboard.views.attention.maps import OPTIONS, TEACHER_OPTION, Column
 from deit_core.errors import DeitError
+from deit_core.spec import RolloutSpec
 
-Draw = Callable[[Picture, Column, Controls], None]
+Draw = Callable[[Picture, Column, RolloutSpec], None]
 
 _LOOKS: dict[str, tuple[Draw, str]] = {
     "Depth": (depth.draw, "Where the information sits below each layer, and what the discard leaves of a layer."),
@@ -56,7 +56,7 @@ def choose_columns(columns: Sequence[Column]) -> list[Column]:
     return [column for column in columns if not column.option or column.option in shown]
 
 
-def draw(pictures: Sequence[Picture], columns: Sequence[Column], set_to: Controls) -> None:
+def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSpec) -> None:
     """Draw the closer look that is open, at one of the pictures."""
     with st.container(horizontal=True):
         name = st.segmented_control(
@@ -65,14 +65,14 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], set_to: Control
         picture = _choose_picture(pictures) if name not in (None, _BY_HAND) else pictures[0]
         column = _choose_column(columns, name) if name in _LOOKS else None
     if name == _BY_HAND:
-        by_hand.draw(set_to)
+        by_hand.draw(spec)
     elif name == _PREDICTIONS:
         predictions.draw(picture, columns)
     elif name is not None and column is not None:
         look, caption = _LOOKS[name]
         st.caption(caption)
         try:
-            look(picture, column, set_to)
+            look(picture, column, spec)
         except DeitError as error:
             st.warning(escape(str(error)))
 

@@ -13,10 +13,11 @@ from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
 from dashboard.views.attention import images, save
-from dashboard.views.attention.controls import Controls, put
-from dashboard.views.attention.images import Map, Picture, Seen
+from dashboard.views.attention.controls import put
+from dashboard.views.attention.images import Map, Picture
 from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, Found, chosen_layers, rollout, token
+from dashboard.views.attention.maps import Column, Found, fitted
+from deit_core.spec import RolloutSpec
 
 if TYPE_CHECKING:
     from deit_core.attention import Audit
@@ -24,52 +25,56 @@ if TYPE_CHECKING:
 _PASSED = "att_passed"
 
 
-def draw(picture: Picture, column: Column, set_to: Controls) -> None:
+def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     """Raises: DeitError where the model has no such token or layer."""
-    if set_to.method != "rollout":
+    if spec.method != "rollout":
         st.info("Only a rollout goes layer by layer. Choose the method Attention rollout to see each step of it.")
         return
+    from deit_core.attention.drawing import views
+
     seen = images.see(column.choice.checkpoint, picture)
-    query = token(seen, column.part, set_to)
-    trace = rollout(seen, query, set_to).trace
-    steps = [_found(seen, shares) for shares in trace]
-    names = [f"below layer {layer}" for layer in range(len(steps), 0, -1)]
-    scales = scales_of(steps, set_to)
+    fitting = fitted(spec, seen)
+    trace = views.rollout_of(seen, fitting, column.token).trace
+    steps = [Found(cell, seen.pixels) for cell in views.depth_cells(seen.look, trace)]
+    scales = scales_of(steps, spec)
     passed = _choose_step(len(steps))
-    small = [panel(one, scales, set_to, caption=name) for one, name in zip(steps, names, strict=True)]
+    small = [panel(one, scales, spec, caption=one.cell.title) for one in steps]
     strip = [replace(one, chosen=number == passed) for number, one in enumerate(small, start=1)]
     panels(
         [strip],
         key="att_depth",
-        smooth=set_to.smooth,
+        smooth=spec.smooth,
         pick="panel",
         on_pick=lambda pick: put(_PASSED, pick.column + 1),
         min_width=70,
         max_width=140,
     )
-    draw_scales(scales, set_to)
+    draw_scales(scales, spec)
     large, meter, honesty = st.columns([3, 4, 5], gap="medium")
     with large:
-        panels([[small[passed - 1]]], key="att_depth_large", smooth=set_to.smooth)
+        panels([[small[passed - 1]]], key="att_depth_large", smooth=spec.smooth)
     with meter:
         _draw_meter(trace, seen.look.num_prefix_tokens, passed)
     with honesty:
-        if set_to.compat:
+        if spec.compat:
             st.caption("The popular code normalises columns, so its shares do not sum to 1 and no audit of them holds.")
         else:
-            _draw_audit(_audit(seen, query, set_to))
+            _draw_audit(views.audit_of(seen, fitting, column.token))
     with st.container(horizontal=True):
         save.offer(
             "depth",
-            partial(sheet, [steps], scales, set_to, columns=names, with_picture=True),
+            partial(
+                sheet,
+                [steps],
+                scales,
+                spec,
+                columns=[one.cell.title for one in steps],
+                picture_title="Picture",
+                note=column.title,
+            ),
             {"trace": trace},
-            settings([picture], [column], set_to),
+            settings("depth", [picture], [column], spec),
         )
-
-
-def _found(seen: Seen, shares: Map) -> Found:
-    look = seen.look
-    return Found("attention", seen.pixels, shares[look.num_prefix_tokens :].reshape(look.grid_size))
 
 
 def _choose_step(depth: int) -> int:
@@ -119,16 +124,6 @@ def _draw_meter(trace: Map, num_prefix_tokens: int, passed: int) -> None:
         alt=f"Where the traced information sits by depth; below layer {depth - passed + 1}: {now}",
         height=260,
         filename="prefix-mass",
-    )
-
-
-def _audit(seen: Seen, query: str | int, set_to: Controls) -> "Audit":
-    return images.prepared(seen, **set_to.fusing).audit(
-        query=query,
-        layers=chosen_layers(seen, set_to),
-        discard_ratio=set_to.discard_ratio,
-        residual=set_to.residual,
-        row_norm=set_to.row_norm,
     )
 
 

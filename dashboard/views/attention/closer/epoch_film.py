@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -13,18 +13,22 @@ from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
 from dashboard.views.attention import images, save
 from dashboard.views.attention import model_choice as models
-from dashboard.views.attention.controls import Controls, put
-from dashboard.views.attention.images import Picture, Pixels, Seen, Style
+from dashboard.views.attention.controls import put
+from dashboard.views.attention.images import Picture, Pixels, Seen
 from dashboard.views.attention.map_table import draw_scales, paint, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, Found, Kind, find_in
+from dashboard.views.attention.maps import Column, Found, find_in
 from deit_core.runs import Run
+from deit_core.spec import RolloutSpec
+
+if TYPE_CHECKING:
+    from deit_core.attention.drawing.cells import Scales
 
 _FRAME_S = 0.4
 _EPOCH = "att_epoch"
 _PER_ROW = 6  # pictures in a row of the sheet
 
 
-def draw(picture: Picture, column: Column, set_to: Controls) -> None:
+def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     """Raises: DeitError where a checkpoint is damaged, or these settings do not fit the model."""
     files = models.epoch_files(column.choice.run)
     if len(files) < 2:
@@ -33,24 +37,24 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
     with st.spinner(f"Looking through {len(files)} epochs"):
         checkpoints = tuple(images.Checkpoint.at(file) for file in files.values())
         reel = images.reel(checkpoints, picture.cache_key, picture)
-        frames = {epoch: find_in(seen, column.part, set_to) for epoch, seen in zip(files, reel, strict=True)}
+        frames = {epoch: find_in(seen, column.token, spec) for epoch, seen in zip(files, reel, strict=True)}
     epochs = list(frames)
     epoch = st.select_slider("Epoch", epochs, key=_EPOCH, bind="query-params")
-    scales = scales_of(frames.values(), set_to)
-    small = {number: panel(found, scales, set_to) for number, found in frames.items()}
+    scales = scales_of(frames.values(), spec)
+    small = {number: panel(found, scales, spec) for number, found in frames.items()}
     panels(
         [[replace(one, caption=f"{number}", chosen=number == epoch) for number, one in small.items()]],
         key="att_film",
-        smooth=set_to.smooth,
+        smooth=spec.smooth,
         pick="panel",
         on_pick=lambda pick: put(_EPOCH, epochs[pick.column]),
         min_width=50,
         max_width=140,
     )
-    draw_scales(scales, set_to)
+    draw_scales(scales, spec)
     left, right = st.columns([2, 5], gap="medium")
     with left:
-        panels([[small[epoch]]], key="att_film_large", columns=[f"Epoch {epoch}"], smooth=set_to.smooth)
+        panels([[small[epoch]]], key="att_film_large", columns=[f"Epoch {epoch}"], smooth=spec.smooth)
     with right:
         live_chart(
             _accuracy(column.choice.run, epoch),
@@ -59,12 +63,12 @@ def draw(picture: Picture, column: Column, set_to: Controls) -> None:
             height=260,
         )
     with st.container(horizontal=True):
-        _offer_film(reel[0], lambda: {number: paint(found, scales, set_to) for number, found in frames.items()})
+        _offer_film(reel[0], lambda: {number: paint(found, scales, spec) for number, found in frames.items()})
         save.offer(
             "film",
-            partial(_sheet, frames, scales, set_to),
-            {f"epoch {number}": found.values for number, found in frames.items()},
-            settings([picture], [column], set_to),
+            partial(_sheet, frames, scales, spec, note=column.title),
+            {f"epoch {number}": found.cell.values for number, found in frames.items()},
+            settings("film", [picture], [column], spec),
         )
 
 
@@ -117,13 +121,14 @@ def _offer_film(seen: Seen, paint_all: Callable[[], Mapping[int, Pixels]]) -> No
     )
 
 
-def _sheet(frames: Mapping[int, Found], scales: Mapping[Kind, Style], set_to: Controls) -> save.Sheet:
+def _sheet(frames: Mapping[int, Found], scales: "Scales", spec: RolloutSpec, *, note: str) -> Pixels:
     epochs, found = list(frames), list(frames.values())
     starts = range(0, len(epochs), _PER_ROW)
     return sheet(
         [found[start : start + _PER_ROW] for start in starts],
         scales,
-        set_to,
+        spec,
         columns=[""] * min(_PER_ROW, len(epochs)),
         row_titles=[f"From epoch {epochs[start]}" for start in starts],
+        note=note,
     )

@@ -10,11 +10,11 @@ from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
 from dashboard.views.attention import images, save
-from dashboard.views.attention.controls import Controls
 from dashboard.views.attention.images import Picture, Seen
 from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, Found, chosen_layers, class_index, find_in, token
+from dashboard.views.attention.maps import Column, Found, find_in, fitted
 from deit_core.catalog import REPLACEMENTS
+from deit_core.spec import RolloutSpec
 
 if TYPE_CHECKING:
     from deit_core.attention import Curves, Faithfulness
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 _TITLES = {"drop": "Tokens dropped", "blur": "Blurred", "mean": "Mean colour"}
 
 
-def draw(picture: Picture, column: Column, set_to: Controls) -> None:
+def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     """Raises: DeitError where the model cannot be asked."""
-    if set_to.patch is not None:
+    if spec.query == "patch":
         st.info("The map of a patch explains that patch, not the prediction. Set the query to the output tokens.")
         return
     seen = images.see(column.choice.checkpoint, picture)
-    found = find_in(seen, column.part, set_to)
+    found = find_in(seen, column.token, spec)
     left, right = st.columns([5, 4], gap="medium")
     with left:
-        _draw_strip(seen, found, column, set_to)
+        _draw_strip(seen, found, column, spec)
     with right:
-        _draw_randomisation(seen, found, column, set_to)
+        _draw_randomisation(seen, found, column, spec)
 
 
-def _draw_strip(seen: Seen, found: Found, column: Column, set_to: Controls) -> None:
+def _draw_strip(seen: Seen, found: Found, column: Column, spec: RolloutSpec) -> None:
     replacement = st.segmented_control(
         "Patches that go are",
         REPLACEMENTS,
@@ -48,9 +48,9 @@ def _draw_strip(seen: Seen, found: Found, column: Column, set_to: Controls) -> N
         help="Dropped tokens are truly absent from the sequence; blurred or mean-coloured patches show the model "
         "pictures unlike those it learned from.",
     )
-    target = class_index(set_to.target, seen.card.classes)
+    target = None if spec.target is None else seen.card.class_index(spec.target)
     with st.spinner("Asking the model with patches taken away"):
-        measured = images.faithfulness(seen, found.values, replacement, target)
+        measured = images.faithfulness(seen, found.cell.values, replacement, target)
     areas = {"map": measured.given.area[0].item(), "centre prior": measured.centre.area[0].item()}
     share = measured.percentile[0].item()
     live_chart(
@@ -73,14 +73,22 @@ def _draw_strip(seen: Seen, found: Found, column: Column, set_to: Controls) -> N
     with st.container(horizontal=True):
         save.offer(
             "faithfulness",
-            partial(sheet, [[found]], scales_of([found], set_to), set_to, columns=["Map"], with_picture=True),
+            partial(
+                sheet,
+                [[found]],
+                scales_of([found], spec),
+                spec,
+                columns=["Map"],
+                picture_title="Picture",
+                note=column.title,
+            ),
             {"fractions": measured.fractions.numpy()}
             | {
                 f"{name} {kind}": getattr(one, kind)[0].numpy()
                 for name, one in curves.items()
                 for kind in ("morf", "lerf")
             },
-            settings([seen.picture], [column], set_to) | {"replacement": replacement},
+            settings("faithfulness", [seen.picture], [column], spec) | {"replacement": replacement},
         )
 
 
@@ -130,7 +138,7 @@ def _lines(name: str, curves: "Curves", share: list[float], colour: str, *, widt
     ]
 
 
-def _draw_randomisation(seen: Seen, found: Found, column: Column, set_to: Controls) -> None:
+def _draw_randomisation(seen: Seen, found: Found, column: Column, spec: RolloutSpec) -> None:
     st.markdown(
         "**Randomise the model**",
         help="Its parts are made random one after another, from the output down, and the map is made anew. A map that "
@@ -139,25 +147,26 @@ def _draw_randomisation(seen: Seen, found: Found, column: Column, set_to: Contro
     )
     if not st.toggle("Show the maps of a model that forgets", key="att_randomise", bind="query-params"):
         return
-    options: dict[str, Any] = {}
-    if set_to.method == "rollout":
-        options = set_to.rolling | {"layers": chosen_layers(seen, set_to)}
+    from deit_core.attention.drawing import views
+
+    fitting = fitted(spec, seen)
+    options = views.rollout_options(seen, fitting) if spec.method == "rollout" else {}
     with st.spinner("Making the model random, part by part"):
         steps = images.randomised(
             seen.checkpoint,
             seen.picture.cache_key,
-            set_to.method,
+            spec.method or "rollout",
             options,
-            token(seen, column.part, set_to),
+            views.query_of(seen, fitting, column.token),
             seen.pixels,
         )
-    shown = [replace(found, values=step.maps[0].numpy()) for step in steps]
-    scales = scales_of(shown, set_to)
+    shown = [replace(found, cell=replace(found.cell, values=step.maps[0].numpy())) for step in steps]
+    scales = scales_of(shown, spec)
     captions = [f"{step.part}, ρ {step.similarity[0].item():.2f}" for step in steps]
-    cells = [panel(one, scales, set_to, caption=caption) for one, caption in zip(shown, captions, strict=True)]
+    cells = [panel(one, scales, spec, caption=caption) for one, caption in zip(shown, captions, strict=True)]
     per_row = 4
     rows = [[*cells[start : start + per_row]] for start in range(0, len(cells), per_row)]
     rows[-1] += [None] * (per_row - len(rows[-1]))  # type: ignore[list-item]
-    panels(rows, key="att_randomised", smooth=set_to.smooth, min_width=70, max_width=130)
-    draw_scales(scales, set_to)
+    panels(rows, key="att_randomised", smooth=spec.smooth, min_width=70, max_width=130)
+    draw_scales(scales, spec)
     st.caption("Random down to the part named; ρ is Spearman's rank correlation with the trained model's map.")

@@ -45,7 +45,7 @@ def _answers(picture: Picture, column: Column) -> Iterator[_Answer]:
     checkpoint = column.choice.checkpoint
     try:
         card = images.viewer(checkpoint).card
-        if column.part == "teacher":
+        if column.is_teacher:
             by_head = {"mean": images.predict(checkpoint, picture)}
         else:
             by_head = images.see(checkpoint, picture).look.probabilities()

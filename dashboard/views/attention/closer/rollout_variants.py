@@ -6,60 +6,60 @@ from functools import partial
 import streamlit as st
 
 from dashboard.components.panels import Pick, panels
-from dashboard.views.attention import save
-from dashboard.views.attention.controls import Controls, Key, put
+from dashboard.views.attention import images, save
+from dashboard.views.attention.controls import Key, put
 from dashboard.views.attention.images import Picture
 from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, find
+from dashboard.views.attention.maps import Column, Found, fitted
 from deit_core.catalog import HEAD_FUSIONS, VARIANT_RATIOS
+from deit_core.spec import RolloutSpec
 
 
-def draw(picture: Picture, column: Column, set_to: Controls) -> None:
+def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     """Raises: DeitError where the model has no such token or layer."""
-    if set_to.method != "rollout":
+    if spec.method != "rollout":
         st.info("Only a rollout has these choices. Choose the method Attention rollout to see them side by side.")
         return
-    variants = [
-        [replace(set_to, head_fusion=fusion, discard_ratio=ratio) for ratio in VARIANT_RATIOS]
-        for fusion in HEAD_FUSIONS
-    ]
-    found = [[find(column, picture, variant) for variant in row] for row in variants]
-    scales = scales_of([one for row in found for one in row], set_to)
-    titles = [f"Discard {ratio:g}" for ratio in VARIANT_RATIOS]
-    current = (set_to.head_fusion, set_to.discard_ratio)
+    from deit_core.attention.drawing import views
+
+    seen = images.see(column.choice.checkpoint, picture)
+    rows = views.variant_cells(seen, fitted(spec, seen), column.token)
+    found = [[Found(cell, seen.pixels) for cell in row] for row in rows]
+    scales = scales_of([one for row in found for one in row], spec)
+    titles = [cell.title for cell in rows[0]]
     panels(
         [
             [
                 replace(
-                    panel(one, scales, set_to, caption="nothing reaches a patch" if one.degenerate else ""),
-                    chosen=(variant.head_fusion, variant.discard_ratio) == current,
+                    panel(one, scales, spec, caption="nothing reaches a patch" if one.cell.degenerate else ""),
+                    chosen=variant == spec,
                 )
                 for one, variant in zip(some, row, strict=True)
             ]
-            for some, row in zip(found, variants, strict=True)
+            for some, row in zip(found, views.variants(spec), strict=True)
         ],
         key="att_variants",
         columns=titles,
         row_titles=HEAD_FUSIONS,
-        smooth=set_to.smooth,
+        smooth=spec.smooth,
         pick="panel",
         on_pick=_take_over,
         max_width=200,
     )
-    draw_scales(scales, set_to)
+    draw_scales(scales, spec)
     with st.container(horizontal=True):
         save.offer(
             "variants",
-            partial(sheet, found, scales, set_to, columns=titles, row_titles=HEAD_FUSIONS),
+            partial(sheet, found, scales, spec, columns=titles, row_titles=HEAD_FUSIONS, note=column.title),
             {
-                f"{variant.head_fusion}, discard {variant.discard_ratio:g}": one.values
-                for row, some in zip(variants, found, strict=True)
-                for variant, one in zip(row, some, strict=True)
+                f"{fusion} {cell.title}": cell.values
+                for fusion, row in zip(HEAD_FUSIONS, rows, strict=True)
+                for cell in row
             },
-            settings([picture], [column], set_to),
+            settings("variants", [picture], [column], spec),
         )
 
 
 def _take_over(pick: Pick) -> None:
-    put(Key.HEADS, HEAD_FUSIONS[pick.row])
-    put(Key.DISCARD, VARIANT_RATIOS[pick.column])
+    put(Key.HEAD_FUSION, HEAD_FUSIONS[pick.row])
+    put(Key.DISCARD_RATIO, VARIANT_RATIOS[pick.column])
