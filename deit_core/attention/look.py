@@ -29,7 +29,7 @@ class Look:
     """What one pass of a model over a batch of images gives.
 
     attention: (L, B, H, N, N) after the softmax.
-    logits: (B, K) by head: "mean" is the model's output; a DeiT has "class" and "distillation" beside it.
+    logits: (B, K) by head: "mean" is the model's output; a DeiT has "class" and "distillation" too.
     num_prefix_tokens, grid_size: P and (gh, gw), as `rollout` asks for them.
     """
 

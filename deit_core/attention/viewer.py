@@ -1,6 +1,6 @@
 """A trained model, ready to be shown pictures: what it predicts, its attention, and what any method makes of them.
 
-Every method is asked in one way, with pixels as `fit_image` makes them. Knows checkpoints; no runs, no pages.
+Every method is called in one way, with pixels as `fit_image` makes them. Knows checkpoints; no runs, no pages.
 
 Shapes: B batch, C channels, S img_size, K classes, gh x gw patches
 """
@@ -82,8 +82,8 @@ class Viewer:
         self, images: Pixels, maps: NDArray[np.float32], *, target: int | None = None, **options: Any
     ) -> Faithfulness:
         """How the prediction fares when patches go in the order of `maps` (B, gh, gw); see `faithfulness`."""
-        asked = _target(target, len(images))
-        return faithfulness(self.model, self._normalised(images), torch.from_numpy(maps), target=asked, **options)
+        classes = _target(target, len(images))
+        return faithfulness(self.model, self._normalised(images), torch.from_numpy(maps), target=classes, **options)
 
     def randomisation_check(self, images: Pixels, method: Explain, *, seed: int = 0) -> list[Randomised]:
         """What a method finds while the model is made random from the top; see `randomisation_check`."""

@@ -198,7 +198,7 @@ def test_works_where_the_caller_wants_no_gradients() -> None:
         ({"query": 3}, "no tokens to query"),
         ({"query": torch.ones(3)}, "no tokens to query"),
         ({"layer": "layer4"}, "There is no layer 'layer4'; choose layer1, layer2, layer3."),
-        ({"target": torch.tensor([0, 1, 5])}, "target must be 3 class indices from 0 to 4, one an image"),
+        ({"target": torch.tensor([0, 1, 5])}, "target must be 3 class indices from 0 to 4, one per image"),
         ({"images": torch.zeros(2, 28, 28)}, "shape (2, height, width) in a batch, at least 8 px high and wide, not"),
         ({"images": torch.zeros(3, 1, 28, 28)}, "not (3, 1, 28, 28)"),
         ({"images": torch.zeros(3, 2, 28, 7)}, "at least 8 px high and wide, not (3, 2, 28, 7)"),

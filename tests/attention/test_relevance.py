@@ -365,7 +365,7 @@ def test_a_query_that_does_not_exist_is_named(method: Explain, query: str, says:
 )
 def test_a_class_that_does_not_exist_is_refused(method: Explain, target: Tensor) -> None:
     model = model_of()
-    with pytest.raises(ValueError, match="target must be 3 class indices from 0 to 4, one an image; None takes"):
+    with pytest.raises(ValueError, match="target must be 3 class indices from 0 to 4, one per image; None takes"):
         method(model, images_of(model), target=target)
 
 

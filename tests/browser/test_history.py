@@ -111,7 +111,7 @@ def change_attention(page: Page) -> None:
 
 
 def see_attention(page: Page) -> None:
-    for name, value in (("Head aggregation", "max"), ("Model", "2 vit"), ("Beside it", "3 deit")):
+    for name, value in (("Head aggregation", "max"), ("Model", "2 vit"), ("Second model", "3 deit")):
         expect(combobox(page, name)).to_have_value(value)
 
 

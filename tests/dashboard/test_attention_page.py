@@ -435,7 +435,7 @@ def test_depth_follows_the_information_down(run_page: RunPage, looked: dict[str,
 
 def test_a_wiped_row_is_said(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_closer="Depth", att_discard="0.99")
-    assert any("its row is wiped" in warning.value for warning in page.warning)
+    assert any("its row is empty" in warning.value for warning in page.warning)
 
 
 def test_heads_are_a_grid_by_layer(run_page: RunPage, looked: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The table of panels: a picture a row, a column a model or token; its scales, its warnings, its files.
+"""The table of panels: a row for each picture, a column for each model or token; its scales, warnings and files.
 
 Knows how maps are shown; how they are found is maps.py's to know.
 """
@@ -153,7 +153,7 @@ def settings(view: str, pictures: Sequence[Picture], columns: Sequence[Column], 
 
 
 def _find_all(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSpec) -> tuple[list[Row], list[str]]:
-    """The maps, a row a picture. A model that cannot be shown does not keep the others from it."""
+    """The maps, one row for each picture. A model that cannot be shown does not keep the others from it."""
     mistakes: dict[str, None] = {}
     rows: list[Row] = []
     for picture in pictures:

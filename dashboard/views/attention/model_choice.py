@@ -67,7 +67,7 @@ def _files(run: Run) -> RunFiles:
 
 
 def choose(runs: Sequence[Run]) -> list[Choice]:
-    """The widgets for one model and another beside it."""
+    """The widgets for one model, and for a second one."""
     by_id = {run.id: run for run in runs}
     _set_named(runs)
     first = st.selectbox(
@@ -80,7 +80,7 @@ def choose(runs: Sequence[Run]) -> list[Choice]:
     )
     chosen = _choose_weights(by_id[first], "att_left_weights")
     second = st.selectbox(
-        "Beside it",
+        "Second model",
         ["", *by_id],
         format_func=lambda run_id: label(by_id[run_id]) if run_id else _NOTHING,
         key=_RIGHT,
@@ -92,7 +92,7 @@ def choose(runs: Sequence[Run]) -> list[Choice]:
     if not second:
         return [chosen]
     other = _choose_weights(by_id[second], "att_right_weights")
-    return [chosen] if other.file == chosen.file else [chosen, other]  # beside itself it would show nothing new
+    return [chosen] if other.file == chosen.file else [chosen, other]  # the same twice would show nothing new
 
 
 def classes(choice: Choice) -> Sequence[str]:
@@ -118,14 +118,14 @@ def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
 
 
 def _at_first(runs: Sequence[Run]) -> tuple[Run, Run | None]:
-    """What is shown until somebody chooses: the newest pair, else the newest model that has completed."""
+    """What is shown until a person chooses: the newest pair, else the newest model that has completed."""
     if pair := newest_pair(runs):
         return pair[0], pair[1]
     return min(runs, key=lambda run: run.status != Status.COMPLETED), None
 
 
 def _set_named(runs: Sequence[Run]) -> None:
-    """Set the models to those that the address names, and to the first pair where nobody has chosen any."""
+    """Set the models to those that the address names, and to the first pair where no choice was made."""
     state, ids = st.session_state, {run.id for run in runs}
     named_left, named_right = (take_named(key, runs, _GONE) for key in (_LEFT, _RIGHT))
     left, right = _at_first(runs)

@@ -25,7 +25,7 @@ _WHAT_IT_IS = (
     "flowed. It is the same whatever class one asks about, and it does not show which patches decided the prediction."
 )
 
-# Where Streamlit stacks columns too: beside the controls a phone has no room for pictures.
+# Where Streamlit stacks columns too: next to the controls a phone has no room for pictures.
 _STACKED = "@media (max-width: 640px) { .st-key-att_parts > div { min-width: 100% } }"
 
 

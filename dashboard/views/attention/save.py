@@ -20,7 +20,7 @@ def offer(
 def button(
     title: str, file_name: str, pack: Callable[[], bytes], *, mime: str | None = None, help: str | None = None
 ) -> None:
-    """Offer a file that is made when it is asked for."""
+    """Offer a file that is made when the button is clicked."""
     st.download_button(
         title,
         pack,

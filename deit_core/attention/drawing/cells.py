@@ -27,7 +27,7 @@ SMOOTH_SIDE = 224  # pixels of a smoothed picture at least; one that is not smoo
 class Cell:
     """One map of a view.
 
-    values: (gh, gw); of a CNN one value a pixel. Times their number they read "x uniform".
+    values: (gh, gw); of a CNN one value per pixel. Times their number they read "x uniform".
     degenerate: whether nothing reaches a patch.
     """
 
@@ -63,7 +63,7 @@ def colour_map(kind: MapKind, spec: RolloutSpec) -> str:
 
 
 def paint(tile: Tile, scales: Scales, spec: RolloutSpec) -> Picture:
-    """A cell over its picture, (H, W, 3), no larger than its sharp edges need; by itself one pixel a patch."""
+    """A cell over its picture, (H, W, 3), no larger than its sharp edges need; by itself one pixel per patch."""
     cell, picture = tile
     scale: dict[str, Any] = {
         "vmax": scales[cell.kind] if spec.shared_scale else None,

@@ -21,7 +21,7 @@ from deit_core.errors import DeitError
 
 _HOLD = 4  # frame times that a GIF shows its last frame before it starts again
 _PALETTE_PIXELS = 2**20  # looked at for the palette; more make it no better, only slower
-_FRAME_RATE = 10  # pictures a second that an MP4 has at least; players stutter or skip below
+_FRAME_RATE = 10  # pictures per second that an MP4 has at least; players stutter or skip below
 _CODECS = ("avc1", "vp09", "mp4v")  # most widely played first
 
 
@@ -33,8 +33,8 @@ def encode_gif(frames: Sequence[Picture], *, frame_s: float) -> bytes:
 
     Args:
         frames: F pictures (H, W, 3) uint8 RGB of one size.
-        frame_s: seconds a frame, from .02, below which browsers slow down, to 60; a GIF counts in hundredths. The last
-            frame stays four times as long.
+        frame_s: seconds per frame, from 0.02, below which browsers slow down, to 60; a GIF counts in hundredths. The
+            last frame stays four times as long.
     Returns: the file. Equal neighbours are stored as one frame that stays longer.
     Raises: ValueError without frames, for frames of different sizes, or another frame_s.
     """
@@ -60,7 +60,7 @@ def encode_mp4(frames: Sequence[Picture], *, frame_s: float) -> bytes:
     Args:
         frames: F pictures (H, W, 3) uint8 RGB of one size. An odd width or height is padded by repeating the last
             pixels, since the codecs halve the resolution of colour.
-        frame_s: seconds a frame, from .02 to 60; frames are repeated to a usual rate. The film lasts F * frame_s.
+        frame_s: seconds per frame, from 0.02 to 60; frames are repeated to a usual rate. The film lasts F * frame_s.
     Returns: the file.
     Raises: ValueError as `encode_gif`, or where OpenCV can encode none of the three.
     """
@@ -83,7 +83,7 @@ def encode_mp4(frames: Sequence[Picture], *, frame_s: float) -> bytes:
 
 @lru_cache
 def _codec() -> int:
-    """The first codec that can be opened. Asked once: a failing try prints to the server's log."""
+    """The first codec that can be opened. Tried once: a failing try prints to the server's log."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

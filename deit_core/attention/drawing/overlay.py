@@ -94,7 +94,7 @@ def colourise(
     """Colour a map by itself.
 
     Args:
-        size: (height, width) of the result; None gives one pixel a patch.
+        size: (height, width) of the result; None gives one pixel per patch.
         Everything else is as in `overlay`.
     Returns: (height, width, 3) uint8 RGB.
     Raises: ValueError, as `overlay`.

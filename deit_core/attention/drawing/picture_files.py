@@ -32,10 +32,10 @@ _FRAME_S = 0.4
 
 
 class Drawn(NamedTuple):
-    """A picture file, the image it explains, what the model took that for, and if asked how its first map fares.
+    """A picture file, the image it explains, the class that the model predicts, and how faithful its first map is.
 
-    faithfulness: `area` between its LeRF and MoRF curves, `centre_area`, that of the centre prior, and the `percentile`
-        of the map's among five random orders; tokens are dropped.
+    faithfulness: where it was measured, `area` between its LeRF and MoRF curves, `centre_area`, that of the centre
+        prior, and the `percentile` of the map's among five random orders; tokens are dropped.
     """
 
     path: Path

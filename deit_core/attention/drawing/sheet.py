@@ -33,7 +33,7 @@ _ROW_TITLES = 200  # widest column of row titles
 _FONT_SIZE, _NOTE_SIZE = 18, 14
 _LINE = 1.4  # of a font's size
 _INK, _FAINT = (30, 30, 30), (110, 110, 110)
-_LONGEST_TEXT = 2000  # characters; nobody reads more, but measuring it takes time
+_LONGEST_TEXT = 2000  # characters; more is not read, but measuring it takes time
 
 # What Pillow's own font lacks although a name may well hold it, and what stands in.
 _STAND_INS = str.maketrans(

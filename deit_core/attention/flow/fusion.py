@@ -79,7 +79,7 @@ def _weighted_mean(weights: Tensor, head_weights: Sequence[float] | Tensor) -> T
     num_heads = weights.shape[-3]
     share = torch.as_tensor(head_weights, dtype=weights.dtype, device=weights.device)
     if share.shape != (num_heads,) or not (share >= 0).all() or not 0 < share.sum() < math.inf:
-        raise DeitError(f"head_fusion as weights must be {num_heads} finite numbers >= 0, one a head, not all 0.")
+        raise DeitError(f"head_fusion as weights must be {num_heads} finite numbers >= 0, one per head, not all 0.")
     return torch.einsum("h,...hij->...ij", share / share.sum(), weights)
 
 
@@ -115,7 +115,7 @@ def _check_head_fusion(head_fusion: HeadFusion, has_heads: bool) -> None:
         if head_fusion not in HEAD_FUSIONS:
             raise DeitError(
                 f"There is no head_fusion {head_fusion!r}; choose {', '.join(HEAD_FUSIONS)}, a head's index, "
-                "or one weight a head."
+                "or one weight per head."
             )
     elif not has_heads:
         raise DeitError(

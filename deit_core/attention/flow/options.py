@@ -19,7 +19,7 @@ from deit_core.spec import RolloutSpec
 
 @dataclass(frozen=True, eq=False)
 class RolloutOptions:
-    """What `rollout` may be given beside the attention, with its meaning and its defaults.
+    """What `rollout` may be given in addition to the attention, with its meaning and its defaults.
 
     Raises: ValueError where an option is out of bounds or two do not fit together.
     """

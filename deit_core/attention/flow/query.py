@@ -42,7 +42,7 @@ def query_weights(query: Query, *, num_prefix_tokens: int, like: Tensor) -> Tens
     weights = torch.as_tensor(query, dtype=like.dtype, device=like.device)
     if weights.shape not in ((tokens,), (batch, tokens)) or not weights.isfinite().all():
         raise DeitError(
-            f"query as weights must be finite and of shape ({tokens},) or ({batch}, {tokens}), one weight a token; "
+            f"query as weights must be finite and of shape ({tokens},) or ({batch}, {tokens}), one weight per token; "
             f"this one has shape {tuple(weights.shape)}."
         )
     return weights.expand(batch, tokens)

@@ -22,7 +22,7 @@ TOKENS = ("class", "patch 1", "patch 2", "patch 3", "patch 4")
 
 # In the first layer patches look at themselves and at neighbours (head 1) and at patch 2, the object (head 2); in the
 # second the class token collects from patch 2 (head 1) and patch 4 (head 2). Each control moves the map by more than
-# .1 x uniform, and no two means are equal, so that a discard drops exactly its share.
+# 0.1 x uniform, and no two means are equal, so that a discard drops exactly its share.
 _HEADS = (
     (
         (
@@ -65,7 +65,7 @@ class WorkedExample:
 
     tokens: the 5 names.
     heads: (2, 2, 5, 5) layers x heads, the attention weights; rows sum to 1.
-    fused: (2, 5, 5) one matrix a layer.
+    fused: (2, 5, 5) one matrix per layer.
     kept: (2, 5, 5) what the discard leaves of it; dropped links are 0.
     mixed: (2, 5, 5) with the residual stream and divided by row sums (compat: by the wrong ones), ready to multiply.
     product: (5, 5) `mixed[1] @ mixed[0]`.

@@ -60,7 +60,7 @@ def check_logits(logits: Tensor) -> None:
         )
 
 
-def class_asked(output: Tensor, target: Tensor | None) -> Tensor:
+def target_class(output: Tensor, target: Tensor | None) -> Tensor:
     """The class that each image is explained for.
 
     Args:
@@ -75,19 +75,19 @@ def class_asked(output: Tensor, target: Tensor | None) -> Tensor:
     integral = not (chosen.is_floating_point() or chosen.is_complex() or chosen.dtype == torch.bool)
     if not integral or chosen.shape != (batch,) or ((chosen < 0) | (chosen >= num_classes)).any():
         raise DeitError(
-            f"target must be {batch} class indices from 0 to {num_classes - 1}, one an image; None takes the class "
+            f"target must be {batch} class indices from 0 to {num_classes - 1}, one per image; None takes the class "
             "that the model predicts."
         )
     return chosen.long()
 
 
-def logit_of(asked: Tensor, output: Tensor) -> Tensor:
-    """One-hot rows (B, K) of the classes `asked` (B,), in the dtype of `output`.
+def logit_of(target: Tensor, output: Tensor) -> Tensor:
+    """One-hot rows (B, K) of the classes `target` (B,), in the dtype of `output`.
 
     As `grad_outputs` they give the gradient of the sum over images of each image's own target logit. In eval mode
     images do not meet, so that is each image's own gradient.
     """
-    return F.one_hot(asked, output.shape[-1]).to(output.dtype)
+    return F.one_hot(target, output.shape[-1]).to(output.dtype)
 
 
 def sum_to_one(maps: Tensor) -> Tensor:

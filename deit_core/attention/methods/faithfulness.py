@@ -1,4 +1,4 @@
-"""Is a map faithful? Take patches away in its order and watch the model's score, beside orders that know nothing.
+"""Is a map faithful? Take patches away in its order and watch the model's score; compare with orders that know nothing.
 
 Knows models, images and maps over patches; nothing of how a map was made.
 
@@ -11,7 +11,7 @@ import torch
 from einops import repeat
 from torch import Tensor, nn
 
-from deit_core.attention.methods.explain import class_asked
+from deit_core.attention.methods.explain import target_class
 from deit_core.attention.methods.orders import centre_prior, random_orders, relevance_order
 from deit_core.catalog import REPLACEMENTS
 from deit_core.errors import DeitError
@@ -43,7 +43,7 @@ class Curves:
 
 @dataclass(frozen=True, eq=False)
 class Faithfulness:
-    """A map's curves beside those of orders that never saw the model.
+    """A map's curves, and those of orders that know nothing of the model.
 
     fractions: (F,) of the patches that are gone: 0, 0.1, ... 1, each rounded to whole patches.
     given: by the map.
@@ -88,7 +88,7 @@ def faithfulness(
     Raises: ValueError for a model in train mode, for "drop" without tokens, or if an argument lies outside what is
         listed here.
     Source: Samek et al. 2015 (arXiv:1509.06321), most and least relevant first, over patches in place of pixels; curves
-        of the probability as in RISE (arXiv:1806.07421). Random orders stand beside them because such measures can
+        of the probability as in RISE (arXiv:1806.07421). Random orders are measured too because such measures can
         fail to tell a map from chance (SaCo, arXiv:2404.01415).
     """
     _check(model, images, maps, replacement, num_random)
@@ -101,7 +101,7 @@ def faithfulness(
 
     chunk = max(1, min(_MAX_ROWS, _MAX_VALUES // images[0].numel()))
     logits = torch.cat([model(some) for some in images.split(chunk)])
-    target = class_asked(logits, target)
+    target = target_class(logits, target)
     probe = _Probe(model, images, target, _fill(images, (rows, columns), replacement), (rows, columns), chunk)
     # Both ends are asked for once: no order can matter there, not even by rounding.
     scores = {0: _probability(logits, target), num_patches: probe.scores(orders[0, :, :0])}
@@ -199,7 +199,7 @@ def _check(model: nn.Module, images: Tensor, maps: Tensor, replacement: str, num
     if images.ndim != 4 or maps.ndim != 3 or len(images) != len(maps) or 0 in images.shape + maps.shape:
         raise DeitError(
             f"Images (B, C, height, width) and their maps (B, gh, gw) belong together, but these are "
-            f"{tuple(images.shape)} and {tuple(maps.shape)}; pass one map an image."
+            f"{tuple(images.shape)} and {tuple(maps.shape)}; pass one map per image."
         )
     if not maps.isfinite().all():
         raise DeitError("The maps hold NaN or infinite values; their patches cannot be put in order.")

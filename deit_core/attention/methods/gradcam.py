@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deit_core.attention.flow.query import Query
-from deit_core.attention.methods.explain import begin_graph, class_asked, logit_of, sum_to_one, to_model
+from deit_core.attention.methods.explain import begin_graph, logit_of, sum_to_one, target_class, to_model
 from deit_core.errors import DeitError
 from deit_core.models.cnn import STRIDES, ResNet9
 
@@ -76,8 +76,8 @@ def grad_cam(
     if layer not in stages:
         raise DeitError(f"There is no layer {layer!r}; choose {', '.join(stages)}.")
     output = model.forward_head(stages[last])
-    asked = logit_of(class_asked(output, target), output)
-    (gradient,) = torch.autograd.grad(output, stages[layer], grad_outputs=asked)
+    logits = logit_of(target_class(output, target), output)
+    (gradient,) = torch.autograd.grad(output, stages[layer], grad_outputs=logits)
     dtype = torch.promote_types(output.dtype, torch.float32)
     features, gradient = stages[layer].detach().to(dtype), gradient.to(dtype)  # (B, chans, gh, gw)
     cells = torch.einsum("bc,bcij->bij", gradient.mean((-2, -1)), features).relu()

@@ -46,7 +46,7 @@ def randomisation_check(
         method: called as `method(model, images, target=target)` with a copy of the model, gives maps (B, gh, gw). The
             target is at every step the class (B,) that the trained model predicts.
         seed: of the new weights, which `init_weights` draws. The global generators are left alone.
-    Returns: one entry a step, the trained model first. A map without any difference between patches has no rank
+    Returns: one entry per step, the trained model first. A map without any difference between patches has no rank
         correlation; its similarity is given as 0.
     Raises: ValueError for a model in train mode or of another family, and whatever the method raises.
     Source: Adebayo et al. 2018 (arXiv:1810.03292), cascading randomisation.

@@ -16,7 +16,7 @@ from deit_core.attention.flow.head_maps import head_maps
 from deit_core.attention.flow.mixing import fuse_layers
 from deit_core.attention.flow.query import Query, query_weights
 from deit_core.attention.flow.rollout import rollout
-from deit_core.attention.methods.explain import begin_graph, class_asked, logit_of, sum_to_one, to_transformer
+from deit_core.attention.methods.explain import begin_graph, logit_of, sum_to_one, target_class, to_transformer
 from deit_core.errors import DeitError
 from deit_core.models import VisionTransformer
 from deit_core.models.vit import mean_of_heads
@@ -66,7 +66,7 @@ def gradient_rollout(
 ) -> Tensor:
     """Rollout of attention times gradient, each layer with its own: max(0, mean over heads of A * dlogit/dA).
 
-    These links are small beside the residual share of .5, so the result is nearly a plain sum over layers.
+    These links are small compared with the residual share of 0.5, so the result is nearly a plain sum over layers.
 
     Args:
         model, images: as in `attention_rollout`.
@@ -124,7 +124,7 @@ def _attention_and_gradients(
     query_weights(query, num_prefix_tokens=vit.num_prefix_tokens, like=tokens[..., 0])  # refuses a token not there
     heads = vit.forward_heads(tokens)
     output = mean_of_heads(heads)
-    asked = logit_of(class_asked(output, target), output)
-    gradients = torch.autograd.grad(output if query == "head" else heads[query], attention, grad_outputs=asked)
+    logits = logit_of(target_class(output, target), output)
+    gradients = torch.autograd.grad(output if query == "head" else heads[query], attention, grad_outputs=logits)
     dtype = torch.promote_types(output.dtype, torch.float32)
     return vit, [layer.detach().to(dtype) for layer in attention], [layer.to(dtype) for layer in gradients]

@@ -23,7 +23,7 @@ from deit_core.catalog import MethodFacts
 class Explain(Protocol):
     """The one signature: images (B, C, height, width), normalised as in training, to maps >= 0, detached.
 
-    A "vit" method gives (B, gh, gw), one value a patch; a "cnn" method (B, height, width), one a pixel.
+    A "vit" method gives (B, gh, gw), one value per patch; a "cnn" method (B, height, width), one per pixel.
     """
 
     def __call__(

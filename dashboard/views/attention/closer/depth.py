@@ -157,6 +157,6 @@ def _draw_audit(audit: "Audit") -> None:
     bare = [str(layer + 1) for layer, is_wiped in zip(audit.layers, wiped, strict=True) if is_wiped]
     if bare:
         st.warning(
-            f"In layer {', '.join(bare)} the discard left the queried token no link to a patch: its row is wiped. "
+            f"In layer {', '.join(bare)} the discard left the queried token no link to a patch: its row is empty. "
             "Lower the discard ratio, or set its scope to row."
         )

@@ -1,4 +1,4 @@
-"""A closer look at learning: the same picture's map after every epoch, beside the accuracy, and as a film to keep."""
+"""A closer look at learning: the same picture's map after every epoch, with the accuracy, and as a film to keep."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

@@ -23,7 +23,7 @@ _TITLES = {"drop": "Tokens dropped", "blur": "Blurred", "mean": "Mean colour"}
 
 
 def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
-    """Raises: DeitError where the model cannot be asked."""
+    """Raises: DeitError where the model cannot be measured."""
     if spec.query == "patch":
         st.info("The map of a patch explains that patch, not the prediction. Set the query to the output tokens.")
         return
@@ -63,7 +63,7 @@ def _draw_strip(seen: Seen, found: Found, column: Column, spec: RolloutSpec) -> 
     st.caption(
         f"Area between the map's curves: {areas['map']:+.3f}, larger than {share:.0f}% of {len(measured.random)} "
         f"random orders; of the centre prior: {areas['centre prior']:+.3f}.",
-        help="The score is the probability of the class that is asked about, or else predicted, by the model's output. "
+        help="The score is the probability of the chosen class, or else of the predicted one, in the model's output. "
         "MoRF takes the most relevant patches first, LeRF the least. A map that no random order and no bet on the "
         "centre can match says something about this prediction; one picture is still only one.",
     )
@@ -141,7 +141,7 @@ def _lines(name: str, curves: "Curves", share: list[float], colour: str, *, widt
 def _draw_randomisation(seen: Seen, found: Found, column: Column, spec: RolloutSpec) -> None:
     st.markdown(
         "**Randomise the model**",
-        help="Its parts are made random one after another, from the output down, and the map is made anew. A map that "
+        help="Its parts are made random one after another, from the output down, and the map is made again. A map that "
         "stays as it was does not depend on what the model has learned. A rollout knows no classes, so it cannot "
         "change when only the head is random.",
     )
