@@ -176,11 +176,7 @@ class Store(Database):
             ]
 
     def points(self, run_id: str, *, after_seq: int = 0, kind: PointKind | None = None) -> list[Point]:
-        """What was measured, in the order of writing, from after `after_seq` on.
-
-        A point of kind "start" marks a session that began after its step: what earlier sessions measured beyond that
-        step was lost with them and is measured anew.
-        """
+        """All that was written, in that order, from after `after_seq` on; what of it is a run's curve says `Curves`."""
         table = schema.metrics
         query = _POINTS.where(table.c.run_id == run_id, table.c.seq > after_seq).order_by(table.c.seq)
         if kind is not None:
