@@ -9,6 +9,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from deit_core.events import CheckpointSaved, EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.metrics import (
+    BEST_EPOCH,
+    BEST_VAL_ACCURACY,
+    NUM_PARAMS,
+    NUM_TEST,
+    NUM_TRAIN,
+    NUM_VAL,
+    TRAIN_TIME_S,
+    VAL_ACCURACY,
+)
 from deit_core.runs.records import NewPoint, PointKind, Run, RunUpdate
 from deit_core.runs.store import Store
 from deit_core.runs.writer import Writer
@@ -36,9 +46,7 @@ class Recorder:
                 self._writer.put(RunUpdate(message=reading(event)))
             case RunStarted():
                 self._started, self._began_at = event, time.monotonic()
-                self.results |= {
-                    name: getattr(event, name) for name in ("num_params", "num_train", "num_val", "num_test")
-                }
+                self.results |= {name: getattr(event, name) for name in (NUM_PARAMS, NUM_TRAIN, NUM_VAL, NUM_TEST)}
                 log.info("started %s", asdict(event))
                 for sentence in (computing(event), *event.notes):
                     self._writer.note(sentence)
@@ -48,16 +56,16 @@ class Recorder:
                 self._put("step", event.step, event.elapsed_s, event.metrics, update)
             case EpochDone():
                 log.info("epoch %d %s", event.epoch, {name: round(value, 4) for name, value in event.metrics.items()})
-                self.results |= event.metrics | ({"best_epoch": event.epoch} if event.is_best else {})
+                self.results |= event.metrics | ({BEST_EPOCH: event.epoch} if event.is_best else {})
                 if event.is_best:
-                    self.results["best_val_accuracy"] = event.metrics["val_accuracy"]
+                    self.results[BEST_VAL_ACCURACY] = event.metrics[VAL_ACCURACY]
                 results = dict(self.results)  # as they are now; the thread writes them later
                 update = RunUpdate(epoch=event.epoch, results=results)
                 self._put("epoch", event.step, event.elapsed_s, event.metrics, update)
             case CheckpointSaved():
                 log.info("saved step %d", event.step)
             case RunFinished():
-                self.results |= event.metrics | {"best_epoch": event.best_epoch, "train_time_s": event.elapsed_s}
+                self.results |= event.metrics | {BEST_EPOCH: event.best_epoch, TRAIN_TIME_S: event.elapsed_s}
             case RunFailed():
                 pass
 

@@ -64,7 +64,7 @@ def test_numbers_come_with_their_difference_to_the_first_run(run_page: RunPage, 
     assert found["Test accuracy"] == ["95.00%", "90.00% (−5.00 points)"]
     assert found["Test loss"] == ["0.2000", "0.2000"]
     assert found["Training time"] == ["1 min", "1 min"]
-    assert found["Training images per second"] == ["1,000", "1,000"]
+    assert found["Images per second"] == ["1,000", "1,000"]
     assert "Test accuracy, class head" not in found
     assert "With 360 test images, a difference of less than 3.8 percentage points" in said(page)
 
