@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from deit_core.runs import Point, Run, open_store
+from deit_core.runs import Curves, Point, Run, open_store
 
 _PRESETS = ("digits-quick",)
 _PRESETS_LONG = ("digits-quick", "fashion-classroom")
@@ -28,7 +28,8 @@ def measure(long: bool = False) -> Iterator[dict[str, object]]:
             ended = time.time()
             store = open_store(f"sqlite:///{folder}/runs.sqlite")
             runs = store.runs()[::-1]
-            times = [_times(run, store.points(run.id)) for run in runs]
+            curves = Curves(store)
+            times = [_times(run, curves.of(run)) for run in runs]
             store.close()
         for run, spent in zip(runs, times, strict=True):
             yield {
@@ -67,17 +68,16 @@ def _times(run: Run, points: list[Point]) -> dict[str, float]:
     """Seconds from a run's claim to its end, by what was done."""
     assert run.started_at is not None
     assert run.finished_at is not None
-    measured = [point for point in points if point.kind != "start"]
     steps_s, done = 0.0, 0
-    for point in measured:
+    for point in points:
         if point.kind == "step":
             steps_s += (point.step - done) * run.spec.optim.batch_size / point.metrics["images_per_s"]
             done = point.step
     epoch_ends_s = sum(
-        point.elapsed_s - before.elapsed_s for before, point in pairwise(measured) if point.kind == "epoch"
+        point.elapsed_s - before.elapsed_s for before, point in pairwise(points) if point.kind == "epoch"
     )
     train_s = run.results["train_time_s"]
-    test_s = train_s - measured[-1].elapsed_s
+    test_s = train_s - points[-1].elapsed_s
     start_s = run.finished_at - run.started_at - train_s
     return {
         "start_s": start_s,

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from multiprocessing.synchronize import Event
-from typing import Any
 
 from deit_core import presets
-from deit_core.runs import Status, Store, enqueue, open_store, queue
+from deit_core.runs import NewPoint, RunUpdate, Status, Store, enqueue, open_store, queue
 from deit_core.runs.writer import Writer
 
 _RUNS = 100
@@ -96,14 +95,14 @@ def _appending(store: Store, run_id: str) -> dict[str, float]:
     def through_writer(num_points: int) -> None:
         writer = Writer(store, run_id)
         for number in range(num_points):
-            writer.put(_point(number), step=number)
+            writer.put(RunUpdate(step=number), _point(number))
         writer.close()
 
     def speed(call: Callable[[], object], num_points: int) -> float:
         return num_points / statistics.median(_times(call))
 
     return {
-        "append one a transaction": speed(lambda: store.add_points(run_id, [_point(1)], step=1), 1),
+        "append one a transaction": speed(lambda: store.add_points(run_id, [_point(1)], RunUpdate(step=1)), 1),
         "append through a writer": speed(lambda: through_writer(10_000), 10_000),
         "append 10,000 a transaction": speed(lambda: store.add_points(run_id, [_point(1)] * 10_000), 10_000),
     }
@@ -129,9 +128,9 @@ def _add_run(store: Store) -> str:
     return enqueue(store, presets.smoke())[0]
 
 
-def _point(number: int) -> dict[str, Any]:
+def _point(number: int) -> NewPoint:
     metrics = {name: 1 / (number + 1 + place) for place, name in enumerate(_METRICS)}
-    return {"kind": "step", "step": number, "epoch": number / 100, "elapsed_s": number / 2, "metrics": metrics}
+    return NewPoint("step", number, number / 100, number / 2, metrics)
 
 
 def _fill(store: Store, run_ids: list[str], num_points: int) -> None:
@@ -174,7 +173,7 @@ def _writing(store: Store, run_ids: list[str]) -> Iterator[None]:
 def _write(url: str, run_id: str, is_over: Event) -> None:
     writer = Writer(open_store(url), run_id)
     for number in count():
-        writer.put(_point(number), step=number)
+        writer.put(RunUpdate(step=number), _point(number))
         if is_over.wait(1 / _STEPS_PER_S):
             break
     writer.close()

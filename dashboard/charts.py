@@ -11,6 +11,18 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from dashboard.text import plotly_escape
+from deit_core.metrics import (
+    IMAGES_PER_S,
+    LR,
+    METRICS,
+    TEACHER_HIT_RATE,
+    TRAIN_ACCURACY,
+    TRAIN_AGREEMENT,
+    TRAIN_LOSS,
+    VAL_ACCURACY,
+    VAL_LOSS,
+    Unit,
+)
 from deit_core.runs import Point, Run
 
 Axis = Literal["epoch", "step", "time"]
@@ -36,19 +48,36 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Chart:
-    """`lines` are drawn one over the other, the last on top.
+    """`lines` are drawn one over the other, the last on top; all have the unit of the first.
 
     `note` tells how to read them, `needs` what it takes for there to be any.
     """
 
     lines: tuple[Line, ...]
     note: str
-    number_format: str
-    can_be_log: bool = False
     can_be_smoothed: bool = True
     needs: str = "a few steps"
 
+    @property
+    def number_format(self) -> str:
+        return _NUMBER_FORMATS[self._unit]
 
+    @property
+    def can_be_log(self) -> bool:
+        return self._unit == "nats"
+
+    @property
+    def _unit(self) -> Unit:
+        return METRICS[self.lines[0].metric].unit
+
+
+def _chart_of_steps(name: str, *, can_be_smoothed: bool = True, needs: str = "a few steps") -> dict[str, Chart]:
+    """The chart that one metric has to itself, by its title."""
+    metric = METRICS[name]
+    return {metric.title: Chart((Line(name, "step"),), metric.help, can_be_smoothed, needs)}
+
+
+_NUMBER_FORMATS: dict[Unit, str] = {"share": ".1%", "nats": ".4f", "images/s": ".0f", "none": ".2e"}
 _TRAIN_AND_VALIDATION = (
     "Faint: training, on augmented images; where two are mixed, the stronger label counts. With markers: validation."
 )
@@ -59,24 +88,20 @@ _LOSSES = (
 _A_STUDENT = "a DeiT, or another run that learns from a teacher"
 
 CHARTS: dict[str, Chart] = {
-    "Loss": Chart(
-        (Line("train_loss", "step"), Line("val_loss", "epoch")), _TRAIN_AND_VALIDATION + _LOSSES, ".4f", can_be_log=True
-    ),
-    "Accuracy": Chart((Line("train_accuracy", "step"), Line("val_accuracy", "epoch")), _TRAIN_AND_VALIDATION, ".1%"),
+    "Loss": Chart((Line(TRAIN_LOSS, "step"), Line(VAL_LOSS, "epoch")), _TRAIN_AND_VALIDATION + _LOSSES),
+    "Accuracy": Chart((Line(TRAIN_ACCURACY, "step"), Line(VAL_ACCURACY, "epoch")), _TRAIN_AND_VALIDATION),
     "Accuracy per head": Chart(
         (
             Line("val_accuracy_class", "epoch", "class head", "dash"),
             Line("val_accuracy_distillation", "epoch", "distillation head", "dot"),
-            Line("val_accuracy", "epoch", "mean"),
+            Line(VAL_ACCURACY, "epoch", "mean"),
         ),
         "Validation accuracy of each head of a DeiT, and of their mean, which it predicts with.",
-        ".1%",
         needs="the end of an epoch",
     ),
     "Moving average": Chart(
         (Line("val_accuracy_ema", "epoch", "moving average", "dot"),),
         "Validation accuracy of the moving average of the weights, where a run judges it beside them.",
-        ".1%",
         needs="the end of an epoch of a run with optim.ema at beside",
     ),
     "Loss terms": Chart(
@@ -86,26 +111,12 @@ CHARTS: dict[str, Chart] = {
         ),
         "What a DeiT's training loss is made of, before alpha weighs it: the class head against the true labels, the "
         "distillation head against the teacher.",
-        ".4f",
-        can_be_log=True,
         needs=_A_STUDENT,
     ),
-    "Teacher agreement": Chart(
-        (Line("train_agreement", "step"),),
-        "Share of the training images where a DeiT's distillation head decides as the teacher does.",
-        ".1%",
-        needs=_A_STUDENT,
-    ),
-    "Teacher looked up": Chart(
-        (Line("teacher_hit_rate", "step"),),
-        "Share of the training images for which the teacher's answer to this very view was on disk already, from an "
-        "earlier epoch or another student. The answers are the same either way; looked up they cost nothing.",
-        ".1%",
-        can_be_smoothed=False,
-        needs=f"{_A_STUDENT} whose answers are kept on disk",
-    ),
-    "Learning rate": Chart((Line("lr", "step"),), "Warm-up, then cosine decay.", ".2e", can_be_smoothed=False),
-    "Images per second": Chart((Line("images_per_s", "step"),), "Training speed, without validation.", ".0f"),
+    **_chart_of_steps(TRAIN_AGREEMENT, needs=_A_STUDENT),
+    **_chart_of_steps(TEACHER_HIT_RATE, can_be_smoothed=False, needs=f"{_A_STUDENT} whose answers are kept on disk"),
+    **_chart_of_steps(LR, can_be_smoothed=False),
+    **_chart_of_steps(IMAGES_PER_S),
 }
 
 

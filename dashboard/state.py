@@ -3,8 +3,6 @@
 Nothing here matters: restart the dashboard and it is read again from the store.
 """
 
-import threading
-from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,7 +10,7 @@ import streamlit as st
 from deit_core.catalog import SourceFacts, SourceName
 from deit_core.image_folders import ImageFolder, find_folder, list_folder
 from deit_core.image_folders.facts import facts_of, folder_facts
-from deit_core.runs import LocalLauncher, Point, Run, Store, open_store
+from deit_core.runs import Curves, LocalLauncher, Store, open_store
 from deit_core.settings import Settings
 from deit_core.spec import DataSpec
 
@@ -33,68 +31,6 @@ def store() -> Store:
 @st.cache_resource(show_spinner=False)
 def launcher() -> LocalLauncher:
     return LocalLauncher(store(), settings())
-
-
-class _Read:
-    """What has been read of one run."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.points: list[Point] = []
-        self.last_seq = 0
-        self.num_sessions = 0
-        self.measured: set[tuple[str, str]] = set()  # kind, metric
-
-
-class Curves:
-    """The points of each run, read from the store once: whoever looks again fetches only what is new."""
-
-    def __init__(self, store: Store, max_runs: int = 200) -> None:
-        self._store, self._max_runs = store, max_runs
-        self._lock = threading.Lock()
-        self._read: dict[str, _Read] = {}  # the least recently shown run first
-
-    def of(self, run: Run) -> list[Point]:
-        """All points of a run by step, those that a resumed session measured again in their place."""
-        self.read(run.id)
-        return self.since(run.id, 0)
-
-    def read(self, run_id: str) -> None:
-        """Fetch what is new of a run."""
-        read = self._of(run_id)
-        with read.lock:
-            for point in self._store.points(run_id, after_seq=read.last_seq):
-                read.last_seq = point.seq
-                if point.kind == "start":
-                    read.points[:] = [kept for kept in read.points if kept.step <= point.step]
-                    read.num_sessions += 1
-                else:
-                    read.points.append(point)
-                    read.measured.update((point.kind, metric) for metric in point.metrics)
-
-    def since(self, run_id: str, seq: int) -> list[Point]:
-        """What has been read of a run and was written after `seq`."""
-        read = self._of(run_id)
-        with read.lock:
-            return read.points[bisect_right(read.points, seq, key=lambda point: point.seq) :]
-
-    def newest(self, run_id: str) -> int:
-        """The seq of the last point that has been read of a run."""
-        return self._of(run_id).last_seq
-
-    def shape(self, run_id: str) -> tuple[int, frozenset[tuple[str, str]]]:
-        """What has been read of a run, in outline: its sessions, and the (kind, metric) that it has points of."""
-        read = self._of(run_id)
-        with read.lock:
-            return read.num_sessions, frozenset(read.measured)
-
-    def _of(self, run_id: str) -> _Read:
-        with self._lock:
-            read = self._read.pop(run_id) if run_id in self._read else _Read()
-            self._read[run_id] = read
-            while len(self._read) > self._max_runs:
-                del self._read[next(iter(self._read))]
-            return read
 
 
 @st.cache_resource(show_spinner=False)

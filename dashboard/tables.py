@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard.run_status import family, tone, word
+from deit_core.metrics import BEST_VAL_ACCURACY, METRICS, TEST_ACCURACY, VAL_ACCURACY
 from deit_core.runs import Point, Run, Status
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def run_table(runs: Sequence[Run], everyone: Sequence[Run]) -> "DataFrame":
             "progress": run.progress,
             "time_left": _seconds(run.time_left_s),
             "epoch": f"{run.epoch} / {run.spec.optim.epochs}",
-            "val_accuracy": _percent(run.results.get("val_accuracy")),
-            "best_val_accuracy": _percent(run.results.get("best_val_accuracy")),
-            "test_accuracy": _percent(run.results.get("test_accuracy")),
+            VAL_ACCURACY: _percent(run.results.get(VAL_ACCURACY)),
+            BEST_VAL_ACCURACY: _percent(run.results.get(BEST_VAL_ACCURACY)),
+            TEST_ACCURACY: _percent(run.results.get(TEST_ACCURACY)),
             "submitted": datetime.fromtimestamp(run.created_at, UTC),
         }
         for run in runs
@@ -100,14 +101,15 @@ def _seconds(seconds: float | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=round(seconds))
 
 
-def _accuracy(title: str, help: str) -> Any:
-    return st.column_config.NumberColumn(title, help=help, format="%.2f%%", width=82)  # "percent" would cut digits off
+def _accuracy(name: str) -> Any:
+    metric = METRICS[name]
+    return st.column_config.NumberColumn(  # the format "percent" would cut digits off
+        metric.heading, help=metric.help, format="%.2f%%", width=88
+    )
 
 
 # Said aloud, since a column without any value would have none.
-_TYPES = dict.fromkeys(("val_accuracy", "best_val_accuracy", "test_accuracy"), "float") | {
-    "time_left": "timedelta64[s]"
-}
+_TYPES = dict.fromkeys((VAL_ACCURACY, BEST_VAL_ACCURACY, TEST_ACCURACY), "float") | {"time_left": "timedelta64[s]"}
 _COLUMNS: dict[str, Any] = {
     "number": st.column_config.NumberColumn("No.", width=44),
     "name": st.column_config.TextColumn("Name", width=110),
@@ -117,10 +119,8 @@ _COLUMNS: dict[str, Any] = {
     "progress": st.column_config.ProgressColumn("Progress", format="percent", step=0.01, color="blue", width=110),
     "time_left": st.column_config.NumberColumn("Time left", format="compact", width=85),
     "epoch": st.column_config.TextColumn("Epoch", width=70),
-    "val_accuracy": _accuracy("Val. now", "Accuracy on the validation images after the newest epoch."),
-    "best_val_accuracy": _accuracy("Val. best", "The best of these; its weights are kept as the run's result."),
-    "test_accuracy": _accuracy(
-        "Test", "Accuracy of the best epoch's weights on the test images, scored once at the end."
-    ),
+    VAL_ACCURACY: _accuracy(VAL_ACCURACY),
+    BEST_VAL_ACCURACY: _accuracy(BEST_VAL_ACCURACY),
+    TEST_ACCURACY: _accuracy(TEST_ACCURACY),
     "submitted": None,
 }

@@ -1,7 +1,7 @@
 """What happens during a training, as plain data: the loop yields these, and whoever reads them decides what to do.
 
-Losses are in nats, accuracies are shares in [0, 1], `_s` counts seconds of this session of the run (a resumed run
-starts its clock where it stopped).
+Metrics are those of `deit_core/metrics.py`: losses in nats, accuracies as shares in [0, 1]. `_s` counts seconds of this
+session of the run (a resumed run starts its clock where it stopped).
 """
 
 from dataclasses import dataclass, field

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 # single modules of a layer may build on each other.
 LAYERS: dict[str, list[set[str]]] = {
     "deit_core": [
-        {"spelling", "events", "randomness", "machine"},
+        {"spelling", "events", "metrics", "randomness", "machine"},
         {"errors", "wording", "catalog", "layout", "torchvision_ops", "distillation"},
         {"refusals", "settings"},
         {"files"},

@@ -13,6 +13,15 @@ from rich.table import Table
 
 from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.image_folders import LeftOut
+from deit_core.metrics import (
+    BEST_VAL_ACCURACY,
+    IMAGES_PER_S,
+    TEST_ACCURACY,
+    TRAIN_ACCURACY,
+    TRAIN_LOSS,
+    VAL_ACCURACY,
+    VAL_LOSS,
+)
 from deit_core.runs import Run, Status, waiting_for
 from deit_core.runs.condition import explain, word
 from deit_core.runs.estimates import Estimate
@@ -67,8 +76,8 @@ def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:
             word(run, everything),
             f"{run.progress:.0%}",
             duration(run.time_left_s) if run.time_left_s is not None and run.status == Status.RUNNING else "",
-            _percent(run.results.get("best_val_accuracy")),
-            _percent(run.results.get("test_accuracy")),
+            _percent(run.results.get(BEST_VAL_ACCURACY)),
+            _percent(run.results.get(TEST_ACCURACY)),
         )
     _stdout.print(table)
     for run in runs:
@@ -162,19 +171,19 @@ class Progress:
                 self._bars.update(
                     self._tasks[run.id],
                     completed=event.step,
-                    facts=f"loss {metrics['train_loss']:.3f}  accuracy {metrics['train_accuracy']:.1%}  "
-                    f"{metrics['images_per_s']:.0f} images/s  {duration(self._left_s(run, event.step))} left",
+                    facts=f"loss {metrics[TRAIN_LOSS]:.3f}  accuracy {metrics[TRAIN_ACCURACY]:.1%}  "
+                    f"{metrics[IMAGES_PER_S]:.0f} images/s  {duration(self._left_s(run, event.step))} left",
                 )
             case EpochDone():
                 metrics = event.metrics
                 self._say(
-                    f"{run.name}: epoch {event.epoch}/{run.spec.optim.epochs}  train loss {metrics['train_loss']:.3f}  "
-                    f"val loss {metrics['val_loss']:.3f}  val accuracy {metrics['val_accuracy']:.1%}  "
+                    f"{run.name}: epoch {event.epoch}/{run.spec.optim.epochs}  train loss {metrics[TRAIN_LOSS]:.3f}  "
+                    f"val loss {metrics[VAL_LOSS]:.3f}  val accuracy {metrics[VAL_ACCURACY]:.1%}  "
                     f"{duration(self._left_s(run, event.step))} left"
                 )
             case RunFinished():
-                self._bars.update(self._tasks[run.id], facts=f"test accuracy {event.metrics['test_accuracy']:.2%}")
-                self._say(f"{run.name}: test accuracy {event.metrics['test_accuracy']:.2%} (epoch {event.best_epoch})")
+                self._bars.update(self._tasks[run.id], facts=f"test accuracy {event.metrics[TEST_ACCURACY]:.2%}")
+                self._say(f"{run.name}: test accuracy {event.metrics[TEST_ACCURACY]:.2%} (epoch {event.best_epoch})")
             case RunFailed():
                 self._say(f"{run.name}: {event.reason}")
 

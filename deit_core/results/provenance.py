@@ -15,6 +15,7 @@ from deit_core.catalog import SOURCES
 from deit_core.errors import CheckpointError
 from deit_core.image_folders.facts import title_of
 from deit_core.layout import run_folder
+from deit_core.metrics import NUM_TEST, NUM_TRAIN, NUM_VAL, TEST_ACCURACY, TRAIN_TIME_S
 from deit_core.runs import Run
 from deit_core.spec import AnySpec, change_text, changes_between, listed_name
 from deit_core.wording import duration
@@ -49,7 +50,7 @@ def facts(runs: Sequence[Run], by_id: Mapping[str, Run], runs_dir: Path) -> Iter
 
     began = min(run.started_at or run.created_at for run in runs)
     ended = max(run.finished_at or run.created_at for run in runs)
-    took = sum(run.results.get("train_time_s", 0.0) for run in runs)
+    took = sum(run.results.get(TRAIN_TIME_S, 0.0) for run in runs)
     yield f"Trained from {_date(began)} to {_date(ended)} UTC, {duration(took)} of training in all."
     yield f"Machine: {by_card(_machine)}."
     yield f"Software: {by_card(_software)}."
@@ -67,7 +68,7 @@ def chance(runs: Sequence[Run]) -> str:
     count = counts.pop() if len(counts) == 1 else None
     if count is None:
         return ""
-    accuracies = [run.results["test_accuracy"] for run in runs]
+    accuracies = [run.results[TEST_ACCURACY] for run in runs]
     ends = sorted({min(accuracies), max(accuracies)})
     parts = " and ".join(f"{100 * sampling_sd(end, count):.2f} points at {end:.1%}" for end in ends)
     return f"Sampling standard deviation of an accuracy on {count:,} test images: {parts}."
@@ -98,7 +99,7 @@ def _teacher(student: Run, by_id: Mapping[str, Run]) -> str:
     if teacher is None:
         return student.spec.distillation.teacher
     where = f" of {teacher.experiment_name}" if teacher.experiment_name else ""
-    accuracy = teacher.results.get("test_accuracy")
+    accuracy = teacher.results.get(TEST_ACCURACY)
     return f"run {teacher.number} {teacher.name}{where}" + (f", {accuracy:.2%} on test" if accuracy is not None else "")
 
 
@@ -117,14 +118,14 @@ def _software(card: "ModelCard") -> str:
 
 def _data(run: Run) -> str:
     words = title_of(run.spec.data)
-    counts = {"training": run.results.get("num_train"), "validation": run.results.get("num_val")}
+    counts = {"training": run.results.get(NUM_TRAIN), "validation": run.results.get(NUM_VAL)}
     parts = [f"{count:,.0f} {what}" for what, count in (counts | {"test": _num_test(run)}).items() if count is not None]
     return f"{words}, {', '.join(parts)} images" if parts else words
 
 
 def _num_test(run: Run) -> int | None:
-    if "num_test" in run.results:
-        return int(run.results["num_test"])
+    if NUM_TEST in run.results:
+        return int(run.results[NUM_TEST])
     source = run.spec.data.source  # an older run
     return SOURCES[source].num_test if source in SOURCES else None
 

@@ -3,28 +3,29 @@
 Knows runs and what the analysis says of them; nothing of files, or of how a run came about.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from deit_core.analysis import Pairing, Sample, differences, distillation_pairings, seed_groups
+from deit_core.metrics import (
+    BEST_EPOCH,
+    BEST_VAL_ACCURACY,
+    METRICS,
+    NUM_PARAMS,
+    TEST_ACCURACIES,
+    TEST_ACCURACY,
+    TRAIN_TIME_S,
+)
 from deit_core.results.markdown import table
 from deit_core.runs import Run, Status
 from deit_core.spec import RunSpec, listed_name
 from deit_core.wording import duration
 
 _WORDS = ("name", "tags", "notes")
-_TEST = "test_accuracy"
-_TITLES = {
-    "best_val_accuracy": "Validation, %",
-    _TEST: "Test, %",
-    f"{_TEST}_class": "Class head",
-    f"{_TEST}_distillation": "Distillation head",
-    f"{_TEST}_mean_softmax": "Mean of probabilities",
-    f"{_TEST}_flip": "With the mirror image",
-    f"{_TEST}_ema": "Moving average",
-}
+_SCORES = (BEST_VAL_ACCURACY, *TEST_ACCURACIES)
 
 Runs = Mapping[str, Run]  # all runs of the store, by id
 
@@ -44,14 +45,14 @@ def result_tables(runs: Sequence[Run], by_id: Runs) -> list[str]:
 
 def search_table(runs: Iterable[Run], by_id: Runs) -> str:
     """Every run of a search, the best on validation first. Shows no test number."""
-    ranked = sorted(runs, key=lambda run: (-run.results.get("best_val_accuracy", -1.0), run.number))
+    ranked = sorted(runs, key=lambda run: (-_rank(run), run.number))
     fields = _varying([run.spec for run in ranked], by_id, leave_out=_WORDS)
-    head = ("Run", *_code(fields), "Validation, %", "Best epoch", "Training", "State")
+    head = ("Run", *_code(fields), _heading(BEST_VAL_ACCURACY), _heading(BEST_EPOCH), _heading(TRAIN_TIME_S), "State")
     rows = [
         (
             f"{run.number} {run.name}",
             *cells,
-            _percent(_sample([run], "best_val_accuracy")),
+            _percent(_sample([run], BEST_VAL_ACCURACY)),
             _best_epoch([run]),
             _training([run]),
             run.status,
@@ -67,16 +68,15 @@ def _name(group: Sequence[Run]) -> str:
 
 def _results(groups: Sequence[Sequence[Run]], by_id: Runs) -> str:
     fields = _varying([group[0].spec for group in groups], by_id, leave_out=(*_WORDS, "seed"))
-    found = dict.fromkeys(metric for group in groups for run in group for metric in run.results)
-    metrics = [*_TITLES, *(metric for metric in found if _is_another_score(metric))]
-    metrics = [metric for metric in metrics if metric in found]
-    head = ("Run", *_code(fields), "Parameters", *map(_title, metrics), "Best epoch", "Training", "Seeds")
+    found = {metric for group in groups for run in group for metric in run.results}
+    scores = [score for score in _SCORES if score in found]
+    head = ("Run", *_code(fields), *map(_heading, (NUM_PARAMS, *scores, BEST_EPOCH, TRAIN_TIME_S)), "Seeds")
     rows = [
         (
             _name(group),
             *cells,
-            f"{group[0].results['num_params']:,.0f}" if "num_params" in group[0].results else "–",
-            *(_percent(_sample(group, metric)) for metric in metrics),
+            f"{group[0].results[NUM_PARAMS]:,.0f}" if NUM_PARAMS in group[0].results else "–",
+            *(_percent(_sample(group, score)) for score in scores),
             _best_epoch(group),
             _training(group),
             ", ".join(str(run.spec.seed) for run in group),
@@ -86,13 +86,15 @@ def _results(groups: Sequence[Sequence[Run]], by_id: Runs) -> str:
     return table(head, rows)
 
 
-def _title(metric: str) -> str:
-    return _TITLES.get(metric) or metric.removeprefix(f"{_TEST}_").replace("_", " ").capitalize()
+def _heading(metric: str) -> str:
+    heading = METRICS[metric].heading
+    return f"{heading}, %" if metric in (BEST_VAL_ACCURACY, TEST_ACCURACY) else heading
 
 
-def _is_another_score(metric: str) -> bool:
-    """A test accuracy that has no title here. That of each head of a mirrored image or an average is left out."""
-    return metric.startswith(_TEST) and metric not in _TITLES and not metric.endswith(("_flip", "_ema"))
+def _rank(run: Run) -> float:
+    """Of its validation; last of all where it has none."""
+    found = run.results.get(BEST_VAL_ACCURACY)
+    return -math.inf if found is None else METRICS[BEST_VAL_ACCURACY].rank(found)
 
 
 def _paired(pairings: Sequence[Pairing], groups: Sequence[Sequence[Run]], by_id: Runs) -> str:
@@ -100,7 +102,7 @@ def _paired(pairings: Sequence[Pairing], groups: Sequence[Sequence[Run]], by_id:
     head = ("Run", "Less", *_code(fields), "Difference, points", "n", "95 % interval", "Pair by pair")
     rows = []
     for pairing, *cells in zip(pairings, *fields.values(), strict=True):
-        scores = [[by_id[run_id].results[_TEST] for run_id in pair] for pair in pairing.pairs]
+        scores = [[by_id[run_id].results[TEST_ACCURACY] for run_id in pair] for pair in pairing.pairs]
         gain = Sample(tuple(100 * (distilled - plain) for plain, distilled in scores))
         names = _name(groups[pairing.distilled]), _name(groups[pairing.plain])
         each = ", ".join(f"{value:+.2f}" for value in gain.values)
@@ -161,10 +163,10 @@ def _spread(sample: Sample, form: str) -> str:
 
 def _best_epoch(group: Sequence[Run]) -> str:
     """Of each run, or of all where they agree; and of how many."""
-    best = [f"{run.results['best_epoch']:.0f}" if "best_epoch" in run.results else "–" for run in group]
+    best = [f"{run.results[BEST_EPOCH]:.0f}" if BEST_EPOCH in run.results else "–" for run in group]
     return f"{best[0] if len(set(best)) == 1 else ', '.join(best)} of {group[0].spec.optim.epochs}"
 
 
 def _training(group: Iterable[Run]) -> str:
-    times = [run.results["train_time_s"] for run in group if run.status == Status.COMPLETED]
+    times = [run.results[TRAIN_TIME_S] for run in group if run.status == Status.COMPLETED]
     return duration(fmean(times)) if times else "–"

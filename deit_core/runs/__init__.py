@@ -1,16 +1,21 @@
 """Runs in the background: the store, the queue, and workers that outlive the page. Loads no torch."""
 
+from deit_core.runs.curves import Curves
 from deit_core.runs.launcher import LocalLauncher, enqueue, log_tail, submit
 from deit_core.runs.queue import waiting_for, workers_here
-from deit_core.runs.records import Experiment, LifecycleEvent, Point, Run, Status
+from deit_core.runs.records import Experiment, LifecycleEvent, NewPoint, Point, PointKind, Run, RunUpdate, Status
 from deit_core.runs.store import Store, open_store
 
 __all__ = [
+    "Curves",
     "Experiment",
     "LifecycleEvent",
     "LocalLauncher",
+    "NewPoint",
     "Point",
+    "PointKind",
     "Run",
+    "RunUpdate",
     "Status",
     "Store",
     "enqueue",

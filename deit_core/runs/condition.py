@@ -5,6 +5,7 @@ Plain text, run names included: a page escapes it. The same words on pages and i
 
 from collections.abc import Sequence
 
+from deit_core.metrics import TEST_ACCURACY
 from deit_core.runs.queue import waiting_for
 from deit_core.runs.records import Run, Status
 from deit_core.wording import duration
@@ -37,7 +38,7 @@ def explain(run: Run, runs: Sequence[Run]) -> str:
         case Status.RUNNING:
             return _explain_running(run)
         case Status.COMPLETED:
-            accuracy = run.results.get("test_accuracy")
+            accuracy = run.results.get(TEST_ACCURACY)
             return "" if accuracy is None else f"{accuracy:.1%} of the test images right."
         case _:
             return run.message

@@ -13,7 +13,7 @@ import psutil
 from sqlalchemy import Connection, Select, delete, exists, insert, select
 
 from deit_core.runs import pulse, schema
-from deit_core.runs.records import Run, Status
+from deit_core.runs.records import Run, RunUpdate, Status
 from deit_core.runs.store import Store, new_id
 
 HEARTBEAT_S = 2.0
@@ -74,7 +74,7 @@ def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run |
             store.move(connection, run_id, Status.FAILED, "Its spec was made by another version; submit it anew.")
         else:
             return None
-        store.move(connection, run_id, Status.RUNNING, "", worker_id=worker_id)
+        store.move(connection, run_id, Status.RUNNING, update=RunUpdate(worker_id=worker_id))
     return store.run(run_id)
 
 
@@ -175,7 +175,7 @@ def _ready(worker_id: str | None, reserved_only: bool) -> Select[str]:
 def _release(connection: Connection, store: Store, worker_id: str, status: Status, message: str) -> None:
     reserved = select(_runs.c.id).where(_runs.c.reserved_for == worker_id, _runs.c.status == Status.QUEUED)
     for run_id in connection.scalars(reserved).all():
-        store.move(connection, run_id, status, message, reserved_for=None)
+        store.move(connection, run_id, status, message)
 
 
 def _interrupt_orphans(connection: Connection, store: Store, message: str) -> list[str]:

@@ -5,11 +5,21 @@ Knows events and the writer; nothing of processes or of how a run ends.
 
 import logging
 import time
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 
 from deit_core.events import CheckpointSaved, EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
-from deit_core.runs.records import Run
+from deit_core.metrics import (
+    BEST_EPOCH,
+    BEST_VAL_ACCURACY,
+    NUM_PARAMS,
+    NUM_TEST,
+    NUM_TRAIN,
+    NUM_VAL,
+    TRAIN_TIME_S,
+    VAL_ACCURACY,
+)
+from deit_core.runs.records import NewPoint, PointKind, Run, RunUpdate
 from deit_core.runs.store import Store
 from deit_core.runs.writer import Writer
 from deit_core.wording import computing, reading
@@ -33,49 +43,42 @@ class Recorder:
         """
         match event:
             case Reading():
-                self._writer.put(None, message=reading(event))
+                self._writer.put(RunUpdate(message=reading(event)))
             case RunStarted():
                 self._started, self._began_at = event, time.monotonic()
-                self.results |= {
-                    name: getattr(event, name) for name in ("num_params", "num_train", "num_val", "num_test")
-                }
+                self.results |= {name: getattr(event, name) for name in (NUM_PARAMS, NUM_TRAIN, NUM_VAL, NUM_TEST)}
                 log.info("started %s", asdict(event))
                 for sentence in (computing(event), *event.notes):
                     self._writer.note(sentence)
-                self._put("start", event.first_step, 0.0, {}, total_steps=event.total_steps, message="")
+                self._put("start", event.first_step, 0.0, {}, RunUpdate(total_steps=event.total_steps, message=""))
             case StepDone():
-                self._put("step", event.step, event.elapsed_s, event.metrics, time_left_s=self._time_left_s(event.step))
+                update = RunUpdate(time_left_s=self._time_left_s(event.step))
+                self._put("step", event.step, event.elapsed_s, event.metrics, update)
             case EpochDone():
                 log.info("epoch %d %s", event.epoch, {name: round(value, 4) for name, value in event.metrics.items()})
-                self.results |= event.metrics | ({"best_epoch": event.epoch} if event.is_best else {})
+                self.results |= event.metrics | ({BEST_EPOCH: event.epoch} if event.is_best else {})
                 if event.is_best:
-                    self.results["best_val_accuracy"] = event.metrics["val_accuracy"]
+                    self.results[BEST_VAL_ACCURACY] = event.metrics[VAL_ACCURACY]
                 results = dict(self.results)  # as they are now; the thread writes them later
-                self._put("epoch", event.step, event.elapsed_s, event.metrics, epoch=event.epoch, results=results)
+                update = RunUpdate(epoch=event.epoch, results=results)
+                self._put("epoch", event.step, event.elapsed_s, event.metrics, update)
             case CheckpointSaved():
                 log.info("saved step %d", event.step)
             case RunFinished():
-                self.results |= event.metrics | {"best_epoch": event.best_epoch, "train_time_s": event.elapsed_s}
+                self.results |= event.metrics | {BEST_EPOCH: event.best_epoch, TRAIN_TIME_S: event.elapsed_s}
             case RunFailed():
                 pass
-
-    def final_state(self) -> dict[str, Any]:
-        return {"results": self.results}
 
     def close(self) -> None:
         """Return once everything is in the store. Raises: what the store said when it is not."""
         self._writer.close()
 
-    def _put(self, kind: str, step: int, elapsed_s: float, metrics: dict[str, float], **state: Any) -> None:
+    def _put(
+        self, kind: PointKind, step: int, elapsed_s: float, metrics: Mapping[str, float], update: RunUpdate
+    ) -> None:
         assert self._started is not None
-        point = {
-            "kind": kind,
-            "step": step,
-            "epoch": step / self._started.steps_per_epoch,
-            "elapsed_s": elapsed_s,
-            "metrics": metrics,
-        }
-        self._writer.put(point, step=step, **state)
+        point = NewPoint(kind, step, step / self._started.steps_per_epoch, elapsed_s, metrics)
+        self._writer.put(replace(update, step=step), point)
 
     def _time_left_s(self, step: int) -> float:
         """From the pace of this session, validation and saving included."""

@@ -1,8 +1,9 @@
-"""What the store gives back: a run and its measured points as plain data."""
+"""What the store takes and gives back: a run and its measured points as plain data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from deit_core.spec import ExperimentSpec, RunSpec
 
@@ -70,12 +71,52 @@ class Experiment:
     spec: ExperimentSpec | None
 
 
+@dataclass(frozen=True)
+class RunUpdate:
+    """New values for columns of a run; a column at None stays as it is. See `Run` for what they mean."""
+
+    step: int | None = None
+    total_steps: int | None = None
+    epoch: int | None = None
+    time_left_s: float | None = None
+    message: str | None = None
+    results: Mapping[str, float] | None = None
+    worker_id: str | None = None
+    reserved_for: str | None = None  # the only worker that may train it
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns that change."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def followed_by(self, later: "RunUpdate") -> Self:
+        """Both as one: where both change a column, `later` counts."""
+        return replace(self, **later.columns)
+
+
+PointKind = Literal["start", "step", "epoch"]
+
+
+@dataclass(frozen=True)
+class NewPoint:
+    """A `Point` on its way into the store, which numbers it."""
+
+    kind: PointKind
+    step: int
+    epoch: float
+    elapsed_s: float
+    metrics: Mapping[str, float]
+
+
 class Point(NamedTuple):
-    """Metrics measured at `step`; `kind` is "step" (means over a group of steps) or "epoch". `epoch` is fractional."""
+    """Metrics measured at `step`; `epoch` is fractional, `seq` only grows.
+
+    `kind` is "step" (means over a group of steps), "epoch", or "start": a session that began after `step`.
+    """
 
     seq: int
     run_id: str
-    kind: str
+    kind: PointKind
     step: int
     epoch: float
     elapsed_s: float

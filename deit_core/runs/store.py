@@ -6,7 +6,7 @@ A run's status lives here and nowhere else. Knows nothing of processes (see queu
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -27,11 +27,12 @@ from sqlalchemy import (
 from deit_core.errors import RunError
 from deit_core.runs import schema
 from deit_core.runs.database import Database
-from deit_core.runs.records import Experiment, LifecycleEvent, Point, Run, Status
+from deit_core.runs.records import Experiment, LifecycleEvent, NewPoint, Point, PointKind, Run, RunUpdate, Status
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec
 
 _BLOCK = 1000  # points whose metrics are decoded together
+_UNCHANGED = RunUpdate()
 
 
 def open_store(url: str | None = None, *, create: bool = True) -> "Store":
@@ -174,12 +175,8 @@ class Store(Database):
                 for row in connection.execute(query)
             ]
 
-    def points(self, run_id: str, *, after_seq: int = 0, kind: str | None = None) -> list[Point]:
-        """What was measured, in the order of writing, from after `after_seq` on.
-
-        A point of kind "start" marks a session that began after its step: what earlier sessions measured beyond that
-        step was lost with them and is measured anew.
-        """
+    def points(self, run_id: str, *, after_seq: int = 0, kind: PointKind | None = None) -> list[Point]:
+        """All that was written, in that order, from after `after_seq` on; what of it is a run's curve says `Curves`."""
         table = schema.metrics
         query = _POINTS.where(table.c.run_id == run_id, table.c.seq > after_seq).order_by(table.c.seq)
         if kind is not None:
@@ -201,32 +198,35 @@ class Store(Database):
     # What a worker writes
 
     def add_points(
-        self, run_id: str, points: Sequence[dict[str, Any]], notes: Sequence[str] = (), **state: Any
+        self, run_id: str, points: Sequence[NewPoint], update: RunUpdate = _UNCHANGED, notes: Sequence[str] = ()
     ) -> None:
-        """Append points ({kind, step, epoch, elapsed_s, metrics}), and sentences to the story of a running run.
-
-        And update the run's own columns; all in one go.
-        """
+        """Append points, update the run's columns, and add notes to the story of a running run; all in one go."""
         with self.writing() as connection:
             for note in notes:
                 self.note(connection, run_id, Status.RUNNING, note)
             if points:
-                connection.execute(insert(schema.metrics), [{"run_id": run_id, **point} for point in points])
-            if state:
-                self._update(connection, run_id, **state)
+                connection.execute(insert(schema.metrics), [{"run_id": run_id, **vars(point)} for point in points])
+            if update.columns:
+                self._write(connection, run_id, update.columns)
 
-    def set_status(self, run_id: str, status: Status, message: str = "", **state: Any) -> None:
+    def set_status(self, run_id: str, status: Status, message: str = "", update: RunUpdate = _UNCHANGED) -> None:
         """Move a run to another status, with a sentence on why."""
         with self.writing() as connection:
-            self.move(connection, run_id, status, message, **state)
+            self.move(connection, run_id, status, message, update)
 
-    def move(self, connection: Connection, run_id: str, status: Status, message: str = "", **state: Any) -> None:
+    def move(
+        self, connection: Connection, run_id: str, status: Status, message: str = "", update: RunUpdate = _UNCHANGED
+    ) -> None:
         """`set_status` inside a transaction that is already open."""
-        if status == Status.RUNNING:
-            state = {"started_at": self.clock(), "finished_at": None} | state
-        elif status != Status.QUEUED:
-            state = {"finished_at": self.clock(), "worker_id": None, "time_left_s": None, "stop_requested": 0} | state
-        self._update(connection, run_id, status=status, message=message, **state)
+        columns: dict[str, Any] = {"status": status, "message": message}
+        match status:
+            case Status.QUEUED:
+                columns |= {"reserved_for": None, "stop_requested": 0}
+            case Status.RUNNING:
+                columns |= {"started_at": self.clock(), "finished_at": None}
+            case _:
+                columns |= {"finished_at": self.clock(), "worker_id": None, "time_left_s": None, "stop_requested": 0}
+        self._write(connection, run_id, columns | update.columns)
         self.note(connection, run_id, status, message)
 
     def note(self, connection: Connection, run_id: str, status: Status, message: str) -> None:
@@ -234,8 +234,8 @@ class Store(Database):
             insert(schema.lifecycle).values(run_id=run_id, at=self.clock(), status=status, message=message)
         )
 
-    def _update(self, connection: Connection, run_id: str, **values: Any) -> None:
-        connection.execute(update(schema.runs).where(schema.runs.c.id == run_id).values(**values))
+    def _write(self, connection: Connection, run_id: str, columns: Mapping[str, Any]) -> None:
+        connection.execute(update(schema.runs).where(schema.runs.c.id == run_id).values(columns))
 
     # What a person asks for
 
@@ -249,7 +249,7 @@ class Store(Database):
             if run.status == Status.QUEUED:
                 self.move(connection, run_id, Status.STOPPED, "Stopped before it began; resume to queue it again.")
             elif run.status == Status.RUNNING:
-                self._update(connection, run_id, stop_requested=1)
+                self._write(connection, run_id, {"stop_requested": 1})
             else:
                 raise RunError(f"{_called(run)} is {run.status} already; only queued and running runs can be stopped.")
 
@@ -264,7 +264,7 @@ class Store(Database):
                 raise RunError(
                     f"Run {run_id} is {run.status}; only stopped, interrupted and failed runs can be resumed."
                 )
-            self.move(connection, run_id, Status.QUEUED, "resumed", reserved_for=reserved_for, stop_requested=0)
+            self.move(connection, run_id, Status.QUEUED, "resumed", RunUpdate(reserved_for=reserved_for))
 
     def delete(self, run_id: str, remove_files: Callable[[], None] = lambda: None) -> None:
         """Forget a run and all its points.

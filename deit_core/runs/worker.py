@@ -15,7 +15,6 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from deit_core.errors import DeitError, RunError, StoreError
 from deit_core.events import Event, Reading, RunFailed, RunFinished
@@ -27,7 +26,7 @@ from deit_core.runs import queue
 from deit_core.runs.database import gone
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher
 from deit_core.runs.recorder import Recorder
-from deit_core.runs.records import Run, Status
+from deit_core.runs.records import Run, RunUpdate, Status
 from deit_core.runs.siblings import shared_teacher_hash
 from deit_core.runs.spare import stand_by
 from deit_core.runs.store import Store, open_store
@@ -110,25 +109,25 @@ class Worker:
             with self._logging_to_file(run):
                 log.info("run %s %r", run.id, run.name)
                 try:
-                    status, message, state = self._follow(run)
+                    status, message, update = self._follow(run)
                 except Exception as error:
                     log.exception("failed")
                     traceback.clear_frames(error.__traceback__)  # `mistake` must not keep a model in memory
-                    status, message, state = self._failed(error)
+                    status, message, update = self._failed(error)
                 log.info("%s %s", status, message)
         except (OSError, RunError) as error:  # there is no folder, or not even its log can be written
-            status, message, state = self._failed(error)
+            status, message, update = self._failed(error)
         self._run = None
         if not self.store.is_there:
             self.mistake = self.mistake or RunError(gone(self.store.path))
         elif patiently(lambda: queue.heartbeat(self.store, self.worker_id)):  # else it was taken for dead: not its own
-            patiently(lambda: self.store.set_status(run.id, status, message, **state))
+            patiently(lambda: self.store.set_status(run.id, status, message, update))
 
-    def _failed(self, error: Exception) -> tuple[Status, str, dict[str, Any]]:
+    def _failed(self, error: Exception) -> tuple[Status, str, RunUpdate]:
         self.mistake = self.mistake or told(error)
-        return Status.FAILED, describe(error), {}
+        return Status.FAILED, describe(error), RunUpdate()
 
-    def _follow(self, run: Run) -> tuple[Status, str, dict[str, Any]]:
+    def _follow(self, run: Run) -> tuple[Status, str, RunUpdate]:
         """Train and write down what happens, up to the run's end: its status, why, and its last columns."""
         spin_briefly()
         from deit_core.training import train
@@ -162,12 +161,12 @@ class Worker:
                     for event in events:
                         note(event)
                         if isinstance(event, RunFailed):
-                            return Status.FAILED, event.reason, {}
+                            return Status.FAILED, event.reason, RunUpdate()
                         if isinstance(event, RunFinished):
-                            return Status.COMPLETED, "", recorder.final_state()
+                            return Status.COMPLETED, "", RunUpdate(results=recorder.results)
                         self._check_stopped("resume goes on from here.")
                 except _StoppedError as stopped:
-                    return stopped.status, str(stopped), {}
+                    return stopped.status, str(stopped), RunUpdate()
         raise AssertionError("a training ends with RunFinished or RunFailed")
 
     def _check_stopped(self, resume: str) -> None:

@@ -7,9 +7,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from deit_core.errors import StoreError
+from deit_core.runs.records import NewPoint, RunUpdate
 from deit_core.runs.store import Store
 
 PATIENCE_S = 120.0  # for how long a store may not answer before a run ends
@@ -27,16 +28,16 @@ class Writer:
     def __init__(self, store: Store, run_id: str) -> None:
         self._store, self._run_id = store, run_id
         self._changed = threading.Condition()
-        self._points: list[dict[str, Any]] = []
+        self._points: list[NewPoint] = []
         self._notes: list[str] = []
-        self._state: dict[str, Any] = {}
+        self._update = RunUpdate()
         self._is_closing = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
-    def put(self, point: dict[str, Any] | None, **state: Any) -> None:
-        """Take a point, if there is one, and the run's newest columns; they are in the store a moment later, together.
+    def put(self, update: RunUpdate, point: NewPoint | None = None) -> None:
+        """Take the run's newest columns, and a point if there is one; they are in the store a moment later, together.
 
         Raises: what the store has said for longer than its patience; then the run must end.
         """
@@ -45,7 +46,7 @@ class Writer:
                 raise self._error
             if point is not None:
                 self._points.append(point)
-            self._state |= state
+            self._update = self._update.followed_by(update)
             self._changed.notify()
 
     def note(self, sentence: str) -> None:
@@ -76,13 +77,14 @@ class Writer:
     def _write_waiting(self) -> bool:
         """Wait for something to write and write it all; False when no more will come."""
         with self._changed:
-            self._changed.wait_for(lambda: self._points or self._state or self._is_closing)
+            self._changed.wait_for(lambda: self._points or self._update.columns or self._is_closing)
             points, self._points = self._points, []
             notes, self._notes = self._notes, []
-            state, self._state = self._state, {}
-        if points or state:
-            patiently(lambda: self._store.add_points(self._run_id, points, notes, **state))
-        return bool(points or state)
+            update, self._update = self._update, RunUpdate()
+        if not points and not update.columns:
+            return False
+        patiently(lambda: self._store.add_points(self._run_id, points, update, notes))
+        return True
 
 
 def patiently(call: Callable[[], Result]) -> Result:

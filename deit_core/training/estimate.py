@@ -16,6 +16,7 @@ from deit_core.data.splits import too_few
 from deit_core.distillation import DistillationTeacher
 from deit_core.image_folders.facts import facts_of
 from deit_core.layout import plans_folder
+from deit_core.metrics import TRAIN_LOSS
 from deit_core.models import build_model, find_teacher, is_foreign, load_teacher, read_card
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 from deit_core.training.device import Plan, choose_device, place, plain_plan
@@ -46,7 +47,7 @@ def estimate_duration(
         shares = f"data.fraction {spec.data.fraction:g} with data.val_fraction {spec.data.val_fraction:g}"
         raise too_few(shares, f"{int(num_images)} images for {len(facts.classes)} classes")
     step, pixels, labels = _first_step(spec, int(num_train), plans, facts)
-    step_s = _seconds_per_call(lambda: step(pixels, labels, 0)["train_loss"].item())  # reading it waits for the device
+    step_s = _seconds_per_call(lambda: step(pixels, labels, 0)[TRAIN_LOSS].item())  # reading it waits for the device
     if isinstance(teacher, RunSpec):
         teacher = _teacher(teacher, pixels, plans, facts)
     if teacher is not None:

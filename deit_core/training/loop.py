@@ -15,6 +15,7 @@ from torch import Tensor
 from deit_core.data.sources.progress import Tell, silently
 from deit_core.errors import ResourceError
 from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.metrics import BEST_EPOCH_BY, IMAGES_PER_S, LR, TEACHER_HIT_RATE, VAL_ACCURACY, VAL_LOSS, is_better
 from deit_core.models import VisionTransformer, load_checkpoint
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
@@ -149,11 +150,11 @@ def _train_epoch(session: Session, group_s: float) -> Iterator[Event]:
         group.add_to(progress.sums)
         session.has_unsaved_steps = True
         metrics = group.means() | {
-            "lr": session.step.learning_rate(progress.step - 1),
-            "images_per_s": group.num_steps * session.batches.batch_size / group.age_s,
+            LR: session.step.learning_rate(progress.step - 1),
+            IMAGES_PER_S: group.num_steps * session.batches.batch_size / group.age_s,
         }
         if session.teacher is not None and (hit_rate := session.teacher.take_hit_rate()) is not None:
-            metrics["teacher_hit_rate"] = hit_rate
+            metrics[TEACHER_HIT_RATE] = hit_rate
         yield StepDone(progress.step, progress.epoch + 1, session.elapsed_s(), metrics)
         if time.monotonic() - saved_at > session.spec.compute.checkpoint_interval_s:
             if not session.has_finite_weights():  # a finite loss may still have made a step too far
@@ -171,13 +172,14 @@ def _end_epoch(session: Session) -> Iterator[Event]:
     metrics |= session.score(judged, "val")
     if beside is not None:
         metrics |= session.score(beside, "val", suffix="_ema")
-    if not math.isfinite(metrics["val_loss"]):
+    if not math.isfinite(metrics[VAL_LOSS]):
         raise _NotFiniteError(progress.step)
     progress.epoch, progress.sums = progress.epoch + 1, {}
-    is_best = (metrics["val_accuracy"], -metrics["val_loss"]) > (progress.best_accuracy, -progress.best_loss)
+    best = {VAL_ACCURACY: progress.best_accuracy, VAL_LOSS: progress.best_loss}
+    is_best = is_better(metrics, best, BEST_EPOCH_BY)
     if is_best:
         progress.best_epoch = progress.epoch
-        progress.best_accuracy, progress.best_loss = metrics["val_accuracy"], metrics["val_loss"]
+        progress.best_accuracy, progress.best_loss = metrics[VAL_ACCURACY], metrics[VAL_LOSS]
     session.save_epoch(metrics, is_best=is_best)
     saved = session.save_state()
     yield EpochDone(progress.step, progress.epoch, session.elapsed_s(), metrics, is_best)

@@ -5,6 +5,8 @@ import time
 import torch
 from torch import Tensor
 
+from deit_core.metrics import TRAIN_ACCURACY, TRAIN_AGREEMENT, TRAIN_LOSS
+
 
 def measure(
     loss: Tensor,
@@ -26,22 +28,22 @@ def measure(
 
     if isinstance(outputs, Tensor):
         taught = outputs
-        measured = {"train_loss": loss.detach(), "train_accuracy": share(outputs, labels)}
+        measured = {TRAIN_LOSS: loss.detach(), TRAIN_ACCURACY: share(outputs, labels)}
         if distillation is not None:
             measured["train_loss_class"] = base.detach()
     else:
         class_logits, taught = outputs
         measured = {
-            "train_loss": loss.detach(),
+            TRAIN_LOSS: loss.detach(),
             "train_loss_class": base.detach(),
-            "train_accuracy": share(class_logits + taught, labels),
+            TRAIN_ACCURACY: share(class_logits + taught, labels),
             "train_accuracy_class": share(class_logits, labels),
             "train_accuracy_distillation": share(taught, labels),
         }
     if distillation is not None and teacher_logits is not None:
         measured["train_loss_distillation"] = distillation.detach()
         finite = torch.where(teacher_logits.isfinite().all(), 0.0, torch.nan)
-        measured["train_agreement"] = share(taught, teacher_logits.argmax(-1)) + finite
+        measured[TRAIN_AGREEMENT] = share(taught, teacher_logits.argmax(-1)) + finite
     return measured
 
 
@@ -60,9 +62,9 @@ class Group:
 
     def add(self, measured: dict[str, Tensor]) -> None:
         self.num_steps += 1
-        finite = measured["train_loss"].isfinite()
-        if "train_agreement" in measured:
-            finite = finite & measured["train_agreement"].isfinite()
+        finite = measured[TRAIN_LOSS].isfinite()
+        if TRAIN_AGREEMENT in measured:
+            finite = finite & measured[TRAIN_AGREEMENT].isfinite()
         bad = torch.where(finite, torch.inf, self.first_step + self.num_steps)
         self._bad_steps = bad if self.num_steps == 1 else torch.minimum(self._bad_steps, bad)
         for name, value in measured.items():
@@ -75,7 +77,7 @@ class Group:
 
     def has_bad_teacher(self) -> bool:
         """Whether logits of the teacher were not finite."""
-        return "train_agreement" in self._sums and not bool(self._sums["train_agreement"].isfinite())
+        return TRAIN_AGREEMENT in self._sums and not bool(self._sums[TRAIN_AGREEMENT].isfinite())
 
     def means(self) -> dict[str, float]:
         return {name: total.item() / self.num_steps for name, total in self._sums.items()}

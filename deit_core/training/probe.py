@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deit_core.files import write_atomically
+from deit_core.metrics import TRAIN_LOSS
 from deit_core.training.device import Plan, machine_facts, plain_plan
 from deit_core.training.step import TrainStep
 
@@ -105,7 +106,7 @@ def _try(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor, trial_s: f
     seconds: list[float] = []
     while len(losses) < _NUM_LOSSES or sum(seconds[1:]) < trial_s:
         began = time.perf_counter()
-        losses.append(trial(pixels, labels, len(losses))["train_loss"].item())  # reading it waits for the device
+        losses.append(trial(pixels, labels, len(losses))[TRAIN_LOSS].item())  # reading it waits for the device
         seconds.append(time.perf_counter() - began)
     return losses[:_NUM_LOSSES], min(seconds[1:])
 

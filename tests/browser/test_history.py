@@ -11,7 +11,7 @@ from deit_core import presets
 from deit_core.catalog import SOURCES
 from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
-from deit_core.runs import Status, enqueue, open_store
+from deit_core.runs import NewPoint, RunUpdate, Status, enqueue, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,10 +26,9 @@ def save_trio(runs_dir: Path) -> dict[str, str]:
     for run in runs.values():
         store.set_status(run.id, Status.RUNNING)
         metrics = {"train_loss": 1.0, "train_accuracy": 0.5}
-        store.add_points(
-            run.id, [{"kind": "step", "step": 1, "epoch": 0.1, "elapsed_s": 1.0, "metrics": metrics}], step=1
-        )
-        store.set_status(run.id, Status.COMPLETED, results={"test_accuracy": 0.9, "train_time_s": 1.0})
+        store.add_points(run.id, [NewPoint("step", 1, 0.1, 1.0, metrics)], RunUpdate(step=1))
+        results = {"test_accuracy": 0.9, "train_time_s": 1.0}
+        store.set_status(run.id, Status.COMPLETED, update=RunUpdate(results=results))
         card = ModelCard(
             spec=run.spec,
             classes=classes,

@@ -8,7 +8,7 @@ from program import Program
 from deit_core import presets
 from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
-from deit_core.runs import Status, enqueue, open_store
+from deit_core.runs import RunUpdate, Status, enqueue, open_store
 from deit_core.settings import Settings
 from deit_core.spec import replace
 
@@ -30,7 +30,7 @@ def run_id(deit: Program) -> str:
     store = open_store(settings.store_url)
     (run_id,) = enqueue(store, spec)
     results = {"best_val_accuracy": 0.5, "test_accuracy": 0.5, "best_epoch": 1, "num_params": 9, "train_time_s": 1.0}
-    store.set_status(run_id, Status.COMPLETED, results=results)
+    store.set_status(run_id, Status.COMPLETED, update=RunUpdate(results=results))
     store.close()
     card = ModelCard(
         spec=spec, classes=tuple("0123456789"), in_chans=1, mean=(0.3,), std=(0.3,), data_hash="", epoch=1, step=1

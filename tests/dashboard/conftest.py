@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import state
 from deit_core import presets
 from deit_core.layout import RunFiles, run_folder
-from deit_core.runs import Status, Store, enqueue, launcher
+from deit_core.runs import NewPoint, PointKind, RunUpdate, Status, Store, enqueue, launcher
 from deit_core.spec import AnySpec
 
 STEPS_PER_EPOCH = 10
@@ -61,7 +61,8 @@ def trio(store: Store) -> dict[str, str]:
             "num_params": 80_000,
             "best_epoch": 2,
         }
-        store.set_status(ids[name], Status.COMPLETED, results=store.run(ids[name]).results | results)
+        update = RunUpdate(results=store.run(ids[name]).results | results)
+        store.set_status(ids[name], Status.COMPLETED, update=update)
     return ids
 
 
@@ -106,7 +107,7 @@ def submit(store: Store, spec: AnySpec) -> dict[str, str]:
     return {store.run(run_id).name: run_id for run_id in ids}
 
 
-def train(store: Store, run_id: str, *, num_epochs: int, **columns: float) -> None:
+def train(store: Store, run_id: str, *, num_epochs: int, time_left_s: float | None = None) -> None:
     """Write down what a training would have measured, and leave the run running."""
     store.set_status(run_id, Status.RUNNING)
     is_distilled = store.run(run_id).spec.distillation is not None
@@ -122,11 +123,11 @@ def train(store: Store, run_id: str, *, num_epochs: int, **columns: float) -> No
             add_point(store, run_id, "epoch", step, metrics)
     results = {"val_accuracy": 0.8, "best_val_accuracy": 0.85, "best_epoch": 1}
     num_steps = num_epochs * STEPS_PER_EPOCH
-    store.add_points(
-        run_id, [], step=num_steps, total_steps=2 * num_steps, epoch=num_epochs, results=results, **columns
+    update = RunUpdate(
+        step=num_steps, total_steps=2 * num_steps, epoch=num_epochs, results=results, time_left_s=time_left_s
     )
+    store.add_points(run_id, [], update)
 
 
-def add_point(store: Store, run_id: str, kind: str, step: int, metrics: dict[str, float]) -> None:
-    point = {"kind": kind, "step": step, "epoch": step / STEPS_PER_EPOCH, "elapsed_s": step / 10, "metrics": metrics}
-    store.add_points(run_id, [point])
+def add_point(store: Store, run_id: str, kind: PointKind, step: int, metrics: dict[str, float]) -> None:
+    store.add_points(run_id, [NewPoint(kind, step, step / STEPS_PER_EPOCH, step / 10, metrics)])

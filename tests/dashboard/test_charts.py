@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.charts import CHARTS, COLOURS, MAX_POINTS, Average, Curve, figure, smooth, style_of, thin
+from dashboard.charts import CHARTS, COLOURS, MAX_POINTS, Average, Chart, Curve, figure, smooth, style_of, thin
+from deit_core.metrics import METRICS
 from deit_core.presets import smoke
 from deit_core.runs import Point, Run, Status
 
@@ -169,6 +170,17 @@ def test_buttons_can_be_read_and_stand_out(name: str, page: str) -> None:
     assert _contrast(theme[name]["primaryColor"], "#ffffff") >= 4.5, "white words on a button"
     assert _contrast(theme[name]["primaryColor"], page) >= 3
     assert "primaryColor" not in theme, "it would take the dark theme away"
+
+
+@pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)
+def test_the_lines_of_a_chart_share_its_axis(chart: Chart) -> None:
+    assert len({METRICS[line.metric].unit for line in chart.lines}) == 1
+
+
+@pytest.mark.parametrize(("title", "form"), [("Loss", ".4f"), ("Accuracy", ".1%"), ("Learning rate", ".2e")])
+def test_numbers_are_shown_by_their_unit(title: str, form: str) -> None:
+    assert CHARTS[title].number_format == form
+    assert CHARTS[title].can_be_log == (title == "Loss")
 
 
 def test_a_metric_that_no_run_measures_draws_nothing() -> None:

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from deit_core import presets
-from deit_core.runs import Status, Store, enqueue
+from deit_core.runs import RunUpdate, Status, Store, enqueue
 from deit_core.spec import AnySpec, replace
 
 RunPage = Callable[..., AppTest]
@@ -33,17 +33,17 @@ def settings(page: AppTest) -> dict[str, list[str]]:
     return {row[0].strip("`"): [literal(cell) for cell in row[1:]] for row in table.itertuples(index=False)}
 
 
-def a_variant(store: Store, spec: AnySpec, tmp_path: object, **columns: object) -> str:
+def a_variant(store: Store, spec: AnySpec, tmp_path: object) -> str:
     """A completed run beside the trio: its label."""
     (run_id,) = enqueue(store, spec)  # type: ignore[arg-type]
-    store.set_status(run_id, Status.COMPLETED, step=20, total_steps=20, **columns)
+    store.set_status(run_id, Status.COMPLETED, update=RunUpdate(step=20, total_steps=20))
     run = store.run(run_id)
     return f"{run.number} {run.name}"
 
 
 def test_it_takes_two_runs_that_have_begun(run_page: RunPage, every_status: dict[str, str], store: Store) -> None:
     for name in ("failed", "completed", "stopped", "interrupted"):
-        store.add_points(every_status[name], [], step=0)
+        store.add_points(every_status[name], [], RunUpdate(step=0))
     page = run_page("compare")
     assert not page.exception
     assert "It takes two runs that have begun" in page.info[0].value
@@ -64,7 +64,7 @@ def test_numbers_come_with_their_difference_to_the_first_run(run_page: RunPage, 
     assert found["Test accuracy"] == ["95.00%", "90.00% (−5.00 points)"]
     assert found["Test loss"] == ["0.2000", "0.2000"]
     assert found["Training time"] == ["1 min", "1 min"]
-    assert found["Training images per second"] == ["1,000", "1,000"]
+    assert found["Images per second"] == ["1,000", "1,000"]
     assert "Test accuracy, class head" not in found
     assert "With 360 test images, a difference of less than 3.8 percentage points" in said(page)
 
@@ -121,7 +121,7 @@ def test_runs_that_are_unfair_for_the_same_reasons_share_a_warning(run_page: Run
 def test_a_run_that_is_not_finished_is_named(
     run_page: RunPage, trio: dict[str, str], store: Store, status: Status, epoch: int
 ) -> None:
-    store.set_status(trio["deit"], status, results={}, epoch=epoch)
+    store.set_status(trio["deit"], status, update=RunUpdate(results={}, epoch=epoch))
     page = run_page("compare", compare=["2 vit", "3 deit"])
     assert not page.exception
     assert f"3 deit ({status}, epoch {epoch} of 20)" in said(page)
@@ -160,7 +160,8 @@ def test_several_seeds_are_told_with_mean_spread_and_paired_differences(run_page
     accuracies = {"vit": 0.90, "deit": 0.93, "vit-s43": 0.88, "deit-s43": 0.92, "vit-s44": 0.89, "deit-s44": 0.91}
     for run_id in enqueue(store, replace(presets.get("digits-quick"), {"seeds": 3})):
         results = {"test_accuracy": accuracies.get(store.run(run_id).name, 0.99)}
-        store.set_status(run_id, Status.COMPLETED, step=20, total_steps=20, results=results)
+        update = RunUpdate(step=20, total_steps=20, results=results)
+        store.set_status(run_id, Status.COMPLETED, update=update)
     page = run_page("compare", compare=["2 vit", "3 deit"])
     assert "Over several seeds" not in [heading.value for heading in page.subheader]
     page.button(key="add_seeds").click().run()
@@ -181,7 +182,8 @@ def test_several_seeds_are_told_with_mean_spread_and_paired_differences(run_page
 
 def test_the_first_pair_shares_its_seed(run_page: RunPage, store: Store) -> None:
     for run_id in enqueue(store, replace(presets.get("digits-quick"), {"seeds": 2}))[:-1]:  # all but deit-s43
-        store.set_status(run_id, Status.COMPLETED, step=20, total_steps=20, results={"test_accuracy": 0.9})
+        update = RunUpdate(step=20, total_steps=20, results={"test_accuracy": 0.9})
+        store.set_status(run_id, Status.COMPLETED, update=update)
     page = run_page("compare")
     assert [store.run(run_id).name for run_id in page.multiselect(key="compare").value] == ["vit", "deit"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dashboard.run_status import explain, is_live, word
-from deit_core.runs import Run, Status, Store
+from deit_core.runs import Run, RunUpdate, Status, Store
 from deit_core.wording import duration
 
 
@@ -43,14 +43,14 @@ def test_a_running_run_says_how_far_it_is(store: Store, every_status: dict[str, 
 
 
 def test_a_resumed_run_says_how_far_it_has_read(store: Store, every_status: dict[str, str]) -> None:
-    store.add_points(every_status["running"], [], message="Reading the images: 5 of 60, about 2 s left.")
+    store.add_points(every_status["running"], [], RunUpdate(message="Reading the images: 5 of 60, about 2 s left."))
     assert explain(*of(store, every_status["running"])) == "Reading the images: 5 of 60, about 2 s left."
 
 
 def test_a_run_that_just_began_is_loading(store: Store, every_status: dict[str, str]) -> None:
     store.set_status(every_status["queued"], Status.RUNNING)
     assert explain(*of(store, every_status["queued"])) == "Loading the data and the model."
-    store.add_points(every_status["queued"], [], message="Reading the images: 5 of 60, about 2 s left.")
+    store.add_points(every_status["queued"], [], RunUpdate(message="Reading the images: 5 of 60, about 2 s left."))
     assert explain(*of(store, every_status["queued"])) == "Reading the images: 5 of 60, about 2 s left."
 
 

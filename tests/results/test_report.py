@@ -11,7 +11,7 @@ from deit_core import presets
 from deit_core.cli.options import read_spec
 from deit_core.errors import RunError
 from deit_core.results import write_report
-from deit_core.runs import Run, Status, Store, enqueue, open_store, schema
+from deit_core.runs import Run, RunUpdate, Status, Store, enqueue, open_store, schema
 from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, ExperimentSpec, load_spec, replace
@@ -44,7 +44,8 @@ def finish(store: Store, spec: AnySpec, **accuracy: float) -> dict[str, Run]:
         name = store.run(run_id).name
         test = accuracy.get(name, 0.8 + index / 100)
         results = {"best_val_accuracy": test + 0.001, "test_accuracy": test, "best_epoch": 2, "num_params": 1234}
-        store.set_status(run_id, Status.COMPLETED, step=20, epoch=3, results=results | {"train_time_s": 60.0})
+        update = RunUpdate(step=20, epoch=3, results=results | {"train_time_s": 60.0})
+        store.set_status(run_id, Status.COMPLETED, update=update)
         runs[name] = store.run(run_id)
     return runs
 

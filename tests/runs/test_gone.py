@@ -11,7 +11,7 @@ import pytest
 from deit_core import presets
 from deit_core.errors import RunError
 from deit_core.events import Event, StepDone
-from deit_core.runs import LocalLauncher, Run, Status, Store, enqueue, open_store, queue
+from deit_core.runs import LocalLauncher, Run, RunUpdate, Status, Store, enqueue, open_store, queue
 from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec, replace
@@ -62,7 +62,12 @@ def test_a_store_that_is_gone_is_empty_and_takes_nothing_but_new_runs(
     launcher.tend()
     launcher.warm()
     assert (store.runs(), store.experiments(), store.points(run_id), store.unreadable()) == ([], [], [], [])
-    for write in (store.stop, store.resume, store.delete, lambda run_id: store.add_points(run_id, [], step=1)):
+    for write in (
+        store.stop,
+        store.resume,
+        store.delete,
+        lambda run_id: store.add_points(run_id, [], RunUpdate(step=1)),
+    ):
         with pytest.raises(RunError, match=r"The store .*runs\.sqlite is gone: it was moved or removed"):
             write(run_id)
     assert not store.path.exists()

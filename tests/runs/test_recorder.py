@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,12 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from deit_core import presets
 from deit_core.errors import StoreError
 from deit_core.events import EpochDone, Event, RunStarted, StepDone
-from deit_core.runs import Run, Status, Store, enqueue, writer
+from deit_core.runs import NewPoint, Run, RunUpdate, Status, Store, enqueue, writer
 from deit_core.runs.foreground import train_here
 from deit_core.runs.recorder import Recorder
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 
+NO_UPDATE = RunUpdate()
 STARTED = RunStarted(
     num_params=7,
     num_train=100,
@@ -42,14 +44,16 @@ class TroubledStore(Store):
         self.num_writes = 0
         self.writers: set[int] = set()
 
-    def add_points(self, *args: Any, **state: Any) -> None:
+    def add_points(
+        self, run_id: str, points: Sequence[NewPoint], update: RunUpdate = NO_UPDATE, notes: Sequence[str] = ()
+    ) -> None:
         self.num_writes += 1
         self.writers.add(threading.get_ident())
         time.sleep(self.delay_s)
         if self.refusals:
             self.refusals -= 1
             raise StoreError(f"The store {self.path} does not answer (database is locked).")
-        super().add_points(*args, **state)
+        super().add_points(run_id, points, update, notes)
 
 
 @pytest.fixture
@@ -145,11 +149,13 @@ def test_what_is_recorded_later_does_not_change_what_waits(store: TroubledStore,
     written: list[dict[str, float]] = []
 
     class Noting(TroubledStore):
-        def add_points(self, *args: Any, **state: Any) -> None:
+        def add_points(
+            self, run_id: str, points: Sequence[NewPoint], update: RunUpdate = NO_UPDATE, notes: Sequence[str] = ()
+        ) -> None:
             time.sleep(0.1)
-            if "results" in state:
-                written.append(dict(state["results"]))
-            super().add_points(*args, **state)
+            if update.results is not None:
+                written.append(dict(update.results))
+            super().add_points(run_id, points, update, notes)
 
     recorder = Recorder(Noting(store.url), run)
     recorder.record(STARTED)
@@ -214,9 +220,9 @@ class Witness(TroubledStore):
         super().__init__(url)
         self.at_the_end: list[int] = []
 
-    def set_status(self, run_id: str, status: Status, message: str = "", **state: Any) -> None:
+    def set_status(self, run_id: str, status: Status, message: str = "", update: RunUpdate = NO_UPDATE) -> None:
         self.at_the_end.append(len(self.points(run_id)))
-        super().set_status(run_id, status, message, **state)
+        super().set_status(run_id, status, message, update)
 
 
 def train(store: Store, settings: Settings, spec: RunSpec, at_step: Any = None) -> tuple[Run, list[Event]]:

@@ -11,7 +11,7 @@ import pytest
 from deit_core import presets
 from deit_core.errors import RunError
 from deit_core.layout import run_folder
-from deit_core.runs import LocalLauncher, Status, Store, enqueue, open_store, queue
+from deit_core.runs import LocalLauncher, RunUpdate, Status, Store, enqueue, open_store, queue
 from deit_core.runs.worker import Worker
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
@@ -32,7 +32,7 @@ def launcher(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
 def stopped(store: Store, settings: Settings) -> str:
     """A run that got as far as step 20, and its folder with a checkpoint."""
     (run_id,) = enqueue(store, presets.smoke())
-    store.add_points(run_id, [], step=20, total_steps=34)
+    store.add_points(run_id, [], RunUpdate(step=20, total_steps=34))
     store.set_status(run_id, Status.STOPPED, "Stopped; resume goes on from here.")
     folder = run_folder(settings.runs_dir, run_id)
     (folder / "epochs").mkdir(parents=True)

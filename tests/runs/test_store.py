@@ -7,13 +7,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from deit_core import presets
 from deit_core.errors import RunError, SpecError
-from deit_core.runs import Status, Store, enqueue, open_store, queue, schema, waiting_for
+from deit_core.runs import NewPoint, RunUpdate, Status, Store, enqueue, open_store, queue, schema, waiting_for
 from deit_core.spec import RunSpec, replace
 
 
@@ -118,12 +119,12 @@ def test_a_finished_run_can_teach_a_single_student(store: Store, worker: str, tm
 def test_points_are_read_from_where_the_reader_left_off(store: Store, tmp_path: Path) -> None:
     (run_id,) = enqueue(store, presets.smoke())
 
-    def point(step: int) -> dict[str, object]:
-        return {"kind": "step", "step": step, "epoch": step / 10, "elapsed_s": 1.0, "metrics": {"train_loss": 1 / step}}
+    def point(step: int) -> NewPoint:
+        return NewPoint("step", step, step / 10, 1.0, {"train_loss": 1 / step})
 
-    store.add_points(run_id, [point(1), point(2)], step=2, total_steps=10)
+    store.add_points(run_id, [point(1), point(2)], RunUpdate(step=2, total_steps=10))
     first = store.points(run_id)
-    store.add_points(run_id, [point(3)], step=3)
+    store.add_points(run_id, [point(3)], RunUpdate(step=3))
     assert [p.step for p in store.points(run_id, after_seq=first[-1].seq)] == [3]
     assert store.run(run_id).progress == pytest.approx(0.3)
     assert first[1].metrics == {"train_loss": 0.5}
@@ -135,13 +136,13 @@ def test_points_come_back_as_they_were_however_many(store: Store) -> None:
     """They are decoded in blocks; each keeps its own numbers, also those that JSON has no word for."""
     mine, other = enqueue(store, presets.smoke())[0], enqueue(store, presets.smoke())[0]
     rows = [
-        {
-            "kind": "epoch" if step % 100 == 0 else "step",
-            "step": step,
-            "epoch": step / 100,
-            "elapsed_s": step / 7,
-            "metrics": {"lr": 1 / step} | ({"train_loss": math.inf} if step % 3 else {}),
-        }
+        NewPoint(
+            kind="epoch" if step % 100 == 0 else "step",
+            step=step,
+            epoch=step / 100,
+            elapsed_s=step / 7,
+            metrics={"lr": 1 / step} | ({"train_loss": math.inf} if step % 3 else {}),
+        )
         for step in range(1, 2502)
     ]
     for start in range(0, len(rows), 500):
@@ -149,7 +150,7 @@ def test_points_come_back_as_they_were_however_many(store: Store) -> None:
         store.add_points(other, rows[:1])
     points = store.points(mine)
     assert [point._asdict() for point in points] == [
-        {"seq": point.seq, "run_id": mine} | row for point, row in zip(points, rows, strict=True)
+        {"seq": point.seq, "run_id": mine} | asdict(row) for point, row in zip(points, rows, strict=True)
     ]
     assert store.points(mine, kind="epoch") == points[99::100]
     assert store.points(mine, after_seq=points[999].seq) == points[1000:]

@@ -12,6 +12,19 @@ from dashboard.state import facts
 from dashboard.text import escape
 from deit_core.analysis import Mismatch, chance_margin, differences, mismatches
 from deit_core.errors import DataError
+from deit_core.metrics import (
+    BEST_EPOCH,
+    BEST_VAL_ACCURACY,
+    IMAGES_PER_S,
+    METRICS,
+    NUM_PARAMS,
+    TEST_ACCURACIES,
+    TEST_ACCURACY,
+    TEST_LOSS,
+    TRAIN_TIME_S,
+    Metric,
+    Unit,
+)
 from deit_core.runs import Point, Run
 from deit_core.wording import duration
 
@@ -28,14 +41,14 @@ def fairness(first: Run, other: Run) -> list[str]:
 
 def chance(runs: Sequence[Run]) -> str:
     """How far two test accuracies may lie apart by chance; empty without two on the same images."""
-    scored = [run for run in runs if "test_accuracy" in run.results]
+    scored = [run for run in runs if TEST_ACCURACY in run.results]
     if len(scored) < 2 or len({run.spec.data.origin for run in scored}) > 1:
         return ""
     try:
         num_images = facts(scored[0].spec.data.model_dump_json()).num_test
     except DataError:  # a folder that is not there any more
         return ""
-    first, *others = (run.results["test_accuracy"] for run in scored)
+    first, *others = (run.results[TEST_ACCURACY] for run in scored)
     margin = max(chance_margin((first, other), num_images) for other in others)
     return (
         f"With {num_images:,} test images, a difference of less than {100 * margin:.1f} percentage points in test "
@@ -44,11 +57,11 @@ def chance(runs: Sequence[Run]) -> str:
 
 
 def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]]) -> Columns:
-    """What the runs reached: a row a measure, a column a run, with the difference to the first run in brackets."""
+    """What the runs reached: a row a metric, a column a run, with the difference to the first run in brackets."""
     results = [run.results | _speed(points_of(run)) for run in runs]
-    measures = [measure for measure in _MEASURES if any(measure.metric in result for result in results)]
-    cells = [_cells(measure, [result.get(measure.metric) for result in results]) for measure in measures]
-    return _table([measure.title for measure in measures], "Result", runs, cells)
+    metrics = [METRICS[name] for name in _ROWS if any(name in result for result in results)]
+    cells = [_cells(metric, [result.get(metric.name) for result in results]) for metric in metrics]
+    return _table([metric.title for metric in metrics], "Result", runs, cells)
 
 
 def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> Columns:
@@ -64,9 +77,7 @@ def _table(titles: Sequence[str], what: str, runs: Sequence[Run], cells: Sequenc
     return {what: titles} | columns
 
 
-class _Measure(NamedTuple):
-    metric: str
-    title: str
+class _Format(NamedTuple):
     value: Callable[[float], str]
     difference: Callable[[float, float], str]  # of a run's value from the first run's
 
@@ -83,41 +94,32 @@ def _factor(value: float, first: float) -> str:
     return f"×{value / first:.2f}"
 
 
-_PERCENT, _LOSS = "{:.2%}".format, "{:.4f}".format
-_MEASURES = (
-    _Measure("test_accuracy", "Test accuracy", _PERCENT, _points),
-    _Measure("test_accuracy_class", "Test accuracy, class head", _PERCENT, _points),
-    _Measure("test_accuracy_distillation", "Test accuracy, distillation head", _PERCENT, _points),
-    _Measure("test_accuracy_flip", "Test accuracy, mean with the mirror image", _PERCENT, _points),
-    _Measure("test_accuracy_ema", "Test accuracy, moving average", _PERCENT, _points),
-    _Measure("test_accuracy_mean_softmax", "Test accuracy, mean of the heads' probabilities", _PERCENT, _points),
-    _Measure("test_accuracy_concat_embeddings", "Test accuracy, one head on both embeddings", _PERCENT, _points),
-    _Measure("test_accuracy_sum_embeddings", "Test accuracy, one head on their sum", _PERCENT, _points),
-    _Measure("test_loss", "Test loss", _LOSS, lambda value, first: _signed(value - first, ".4f")),
-    _Measure("best_val_accuracy", "Best validation accuracy", _PERCENT, _points),
-    _Measure("best_epoch", "Best epoch", "{:.0f}".format, lambda value, first: _signed(value - first, ".0f")),
-    _Measure("num_params", "Parameters", "{:,.0f}".format, lambda value, first: _signed(value - first, ",.0f")),
-    _Measure("train_time_s", "Training time", duration, _factor),
-    _Measure("images_per_s", "Training images per second", "{:,.0f}".format, _factor),
-)
+_FORMATS: dict[Unit, _Format] = {
+    "share": _Format("{:.2%}".format, _points),
+    "nats": _Format("{:.4f}".format, lambda value, first: _signed(value - first, ".4f")),
+    "count": _Format("{:,.0f}".format, lambda value, first: _signed(value - first, ",.0f")),
+    "s": _Format(duration, _factor),
+    "images/s": _Format("{:,.0f}".format, _factor),
+}
+_ROWS = (*TEST_ACCURACIES, TEST_LOSS, BEST_VAL_ACCURACY, BEST_EPOCH, NUM_PARAMS, TRAIN_TIME_S, IMAGES_PER_S)
 
 
-def _cells(measure: _Measure, values: Sequence[float | None]) -> list[str]:
-    first = values[0]
+def _cells(metric: Metric, values: Sequence[float | None]) -> list[str]:
+    form, first = _FORMATS[metric.unit], values[0]
     cells = []
     for index, value in enumerate(values):
         if value is None:
             cells.append("–")
         elif index and first is not None and value != first:
-            cells.append(escape(f"{measure.value(value)} ({measure.difference(value, first)})"))
+            cells.append(escape(f"{form.value(value)} ({form.difference(value, first)})"))
         else:
-            cells.append(escape(measure.value(value)))
+            cells.append(escape(form.value(value)))
     return cells
 
 
 def _speed(points: Sequence[Point]) -> dict[str, float]:
-    speeds = [point.metrics["images_per_s"] for point in points if "images_per_s" in point.metrics]
-    return {"images_per_s": median(speeds)} if speeds else {}
+    speeds = [point.metrics[IMAGES_PER_S] for point in points if IMAGES_PER_S in point.metrics]
+    return {IMAGES_PER_S: median(speeds)} if speeds else {}
 
 
 def _setting(value: Any, by_id: Mapping[str, Run]) -> str:

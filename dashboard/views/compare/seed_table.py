@@ -9,17 +9,13 @@ from typing import NamedTuple
 from dashboard.run_status import label
 from dashboard.text import escape
 from deit_core.analysis import Pairing, Sample, distillation_pairings, seed_groups
+from deit_core.metrics import BEST_VAL_ACCURACY, METRICS, TEST_ACCURACY
 from deit_core.runs import Run
 from deit_core.spec import listed_name
 
 Runs = Mapping[str, Run]  # all runs of the store, by id
 
-_SCORES = {
-    "test_accuracy": "Test accuracy",
-    "test_accuracy_class": "Class head",
-    "test_accuracy_distillation": "Distillation head",
-    "best_val_accuracy": "Best validation accuracy",
-}
+_SCORES = (TEST_ACCURACY, "test_accuracy_class", "test_accuracy_distillation", BEST_VAL_ACCURACY)
 
 
 class OverSeeds(NamedTuple):
@@ -32,14 +28,14 @@ class OverSeeds(NamedTuple):
 def over_seeds(chosen: Sequence[Run], by_id: Runs) -> OverSeeds | None:
     """The tables of those runs that are finished; None where no two of them differ in their seed alone."""
     specs = {run_id: run.spec for run_id, run in by_id.items()}
-    ids = seed_groups([run.id for run in chosen if "test_accuracy" in run.results], specs)
+    ids = seed_groups([run.id for run in chosen if TEST_ACCURACY in run.results], specs)
     if all(len(group) == 1 for group in ids):
         return None
     groups = [[by_id[run_id] for run_id in group] for group in ids]
     scores = [score for score in _SCORES if any(score in run.results for group in groups for run in group)]
     rows = [
         {"Runs": _name(group), "Seeds": ", ".join(str(run.spec.seed) for run in group)}
-        | {_SCORES[score]: _mean(group, score) for score in scores}
+        | {METRICS[score].title: _mean(group, score) for score in scores}
         for group in groups
     ]
     pairings = distillation_pairings(ids, specs)
@@ -49,7 +45,7 @@ def over_seeds(chosen: Sequence[Run], by_id: Runs) -> OverSeeds | None:
 def other_seeds(chosen: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
     """The finished runs of the store that differ from a chosen one in their seed alone, the oldest first."""
     specs = {run.id: run.spec for run in runs}
-    finished = [run.id for run in reversed(runs) if "test_accuracy" in run.results]
+    finished = [run.id for run in reversed(runs) if TEST_ACCURACY in run.results]
     ids = {run.id for run in chosen}
     found = {other for group in seed_groups(finished, specs) if ids & set(group) for other in group} - ids
     return [run for run in reversed(runs) if run.id in found]
@@ -67,7 +63,7 @@ def counterparts(first: Run, others: Sequence[Run], by_id: Runs) -> list[tuple[R
 
 
 def _difference(pairing: Pairing, groups: Sequence[Sequence[Run]], by_id: Runs) -> dict[str, str]:
-    pairs = [[100 * by_id[run_id].results["test_accuracy"] for run_id in pair] for pair in pairing.pairs]
+    pairs = [[100 * by_id[run_id].results[TEST_ACCURACY] for run_id in pair] for pair in pairing.pairs]
     gain = Sample(tuple(distilled - plain for plain, distilled in pairs))
     spread = "" if gain.sd is None else f" ± {gain.sd:.2f}"
     return {

@@ -13,6 +13,7 @@ from dashboard.state import launcher, settings, store
 from dashboard.text import escape
 from dashboard.views.train import duration as estimate
 from deit_core.errors import DeitError
+from deit_core.metrics import METRICS, TEST_ACCURACY
 from deit_core.runs import Status
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace, trainings
 
@@ -70,8 +71,8 @@ def teachers(student: RunSpec) -> dict[str, str]:
     """
     completed = [run for run in store().runs() if run.status == Status.COMPLETED]
     found = [run for run in completed if run.spec.data.split == student.data.split]
-    found.sort(key=lambda run: run.results["test_accuracy"], reverse=True)
-    return {run.id: f"{label(run)}, {run.results['test_accuracy']:.1%} on test" for run in found}
+    found.sort(key=lambda run: METRICS[TEST_ACCURACY].rank(run.results[TEST_ACCURACY]), reverse=True)
+    return {run.id: f"{label(run)}, {run.results[TEST_ACCURACY]:.1%} on test" for run in found}
 
 
 def _ask_for_one(experiment: ExperimentSpec) -> RunSpec | None:

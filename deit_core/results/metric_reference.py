@@ -1,0 +1,24 @@
+"""The reference of all metrics, as `docs/metrics.md` has it: python -m deit_core.results.metric_reference
+
+Knows the table of metrics and Markdown alone.
+"""
+
+from deit_core.metrics import METRICS
+from deit_core.results.markdown import table
+
+_INTRODUCTION = """
+Each metric is defined once, in `deit_core/metrics.py`; charts, tables and this page are made from there. A run has them
+by these names in `show --json`, in *Points as CSV* and in its model card. A share is in [0, 1], a loss in nats. What
+*the model* answers is, of a DeiT, the mean of both heads' logits.
+"""
+
+
+def metric_reference() -> str:
+    """The whole page."""
+    rows = ((f"`{metric.name}`", metric.title, metric.unit, metric.better, metric.help) for metric in METRICS.values())
+    parts = ["# All metrics", _INTRODUCTION.strip(), table(("Metric", "Title", "Unit", "Better", "What it is"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    print(metric_reference(), end="")
