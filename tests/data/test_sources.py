@@ -180,6 +180,6 @@ def test_statistics_may_be_constants(normalization: Literal["half", "imagenet"],
 
 
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splits, "_MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(splits, "total_memory", lambda: 0)
     with pytest.raises(DataError, match=r"1,797 images of 16 px take 0\.0 GB.*make data\.fraction"):
         load_data(DataSpec(source="digits", img_size=16), Path("nowhere"))
