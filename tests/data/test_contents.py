@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import age, spec_of, write_images
 from PIL import Image
-from test_findings import age
-from test_folder import spec_of, write_images
 
 from deit_core.data import load_data, load_source, open_source
 from deit_core.data.sources import contents

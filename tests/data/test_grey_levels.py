@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import encode, spec_of, write_images
 from numpy.typing import NDArray
 from PIL import Image
-from test_folder import spec_of, write_images
-from test_inputs import encode
 
 from deit_core.data import load_data
 from deit_core.data.sources.decoding import decode_image

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_folder import spec_of, write_images
+from image_files import spec_of, write_images
 
 from deit_core.data import load_data, splits
 from deit_core.data.sources import progress as reading

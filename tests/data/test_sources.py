@@ -1,25 +1,18 @@
 """Data sets are found where the documentation says, and what is missing or damaged is one sentence."""
 
-import gzip
 import os
-import struct
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
+from published_files import write_idx
 
 from deit_core.data import is_here, load_data, load_source, splits
 from deit_core.data.sources import downloads as published
 from deit_core.data.splits import split_indices
 from deit_core.errors import DataError, SpecError
 from deit_core.spec import DataSpec
-
-
-def write_idx(path: Path, array: np.ndarray) -> None:
-    content = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
 
 
 def write_fashion_mnist(folder: Path, suffix: str) -> np.ndarray:

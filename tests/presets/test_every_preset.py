@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_folder import write_images
-from test_published import write_cifar
-from test_sources import write_idx
+from image_files import write_images
+from published_files import write_cifar, write_idx
 
 from deit_core import presets
 from deit_core.data.sources.idx import FILES

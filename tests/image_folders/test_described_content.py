@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from image_files import encode, write_images
 from PIL import Image
-from test_folder import write_images
-from test_inputs import encode
-from test_listing import Said, data, listed, refused
-from test_zip_names import encoded, packed, unicode_path
+from zips import encoded, packed, unicode_path
 
 from deit_core.data.sources.decoding import decode_image
 
-__all__ = ["data", "listed", "refused"]
 Listed = Callable[[Path], Any]
 
 
@@ -96,7 +93,7 @@ def test_names_that_may_be_read_in_several_ways_are_refused(tmp_path: Path, refu
     assert "pack it again with names in UTF-8" in refused(tmp_path / "a.zip")
 
 
-def test_people_are_told_too(tmp_path: Path, data: Callable[..., Said]) -> None:
+def test_people_are_told_too(tmp_path: Path, data: Callable[..., tuple[int, str, str]]) -> None:
     write_images(tmp_path / "f" / "train", 4, classes=("cat", "dog"))
     shutil.copytree(tmp_path / "f" / "train", tmp_path / "f" / "test")
     code, out, _ = data(tmp_path / "f")
