@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_refused_before_it_is_resized(
     digits_page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[object] = []
-    monkeypatch.setattr(splits, "_MEMORY_SHARE", 1e-6)
+    monkeypatch.setattr(splits, "total_memory", lambda: 500_000_000)
     monkeypatch.setattr(preview, "resize", lambda *asked: read.append(asked))
     digits_page.number_input(key="digits_size").set_value(512).run()
     assert "half of this machine" in sound(digits_page).error[0].value
