@@ -31,6 +31,15 @@ def test_twelve_bits_in_a_file_of_sixteen_keep_256_levels() -> None:
 
 
 @pytest.mark.parametrize(
+    "pixels",
+    [np.arange(4096, dtype=dtype).reshape(64, 64) for dtype in ("uint16", ">u2", "int32", "float32")],
+    ids=lambda pixels: str(pixels.dtype),
+)
+def test_a_tiff_of_many_bits_keeps_256_levels(pixels: NDArray[np.generic]) -> None:
+    assert np.array_equal(grey(pixels, "TIFF"), pixels.astype(int) >> 4)
+
+
+@pytest.mark.parametrize(
     ("highest", "bits"), [(200, 8), (255, 8), (256, 10), (1023, 10), (4095, 12), (9000, 14), (16384, 16), (65535, 16)]
 )
 def test_the_range_is_the_next_even_number_of_bits(highest: int, bits: int) -> None:

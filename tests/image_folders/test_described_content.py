@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_files import encode, write_images
+from image_files import write_images
 from PIL import Image
 from zips import encoded, packed, unicode_path
-
-from deit_core.data.sources.decoding import decode_image
 
 Listed = Callable[[Path], Any]
 
@@ -53,16 +51,6 @@ def test_grey_of_sixteen_bits_is_said(tmp_path: Path, looked: Listed, ending: st
     assert looked(tmp_path / "f")["warnings"] == [
         "Images with grey of more than 8 bits: 1, scaled to 256 levels by its range (12 bits in 1)."
     ]
-
-
-@pytest.mark.parametrize(
-    "pixels",
-    [np.arange(4096, dtype=dtype).reshape(64, 64) for dtype in ("uint16", ">u2", "int32", "float32")],
-    ids=lambda pixels: str(pixels.dtype),
-)
-def test_a_tiff_of_many_bits_keeps_256_levels(pixels: Any) -> None:
-    picture = decode_image(encode(Image.fromarray(pixels), "TIFF"))
-    assert np.array_equal(picture[..., 0], pixels.astype(int) >> 4)
 
 
 def test_a_damaged_zip_is_a_sentence(tmp_path: Path, refused: Callable[[Path], str]) -> None:
