@@ -17,24 +17,26 @@ import psutil
 
 _MARK = "ENDS_WITH"
 _PATIENCE_S = 30.0
-_guards: list[subprocess.Popen[bytes]] = []  # each with the pipe that this process alone holds open
+_guards: list[subprocess.Popen[bytes]] = []
 
 
 def end_with_me(folder: Path | None = None) -> None:
     """From now on, whatever this process starts ends with it; then `folder` is deleted."""
     os.environ[_MARK] = uuid4().hex
     command = [sys.executable, "-P", __file__, *([str(folder.resolve())] if folder else [])]
+    for_guard, _ = os.pipe()  # the other end stays open, in this process alone, until it ends
     _guards.append(
         subprocess.Popen(
             command,
             cwd=Path(__file__).anchor,
-            stdin=subprocess.PIPE,
+            stdin=for_guard,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),  # the same on Windows
         )
     )
+    os.close(for_guard)
 
 
 def _end_all() -> None:

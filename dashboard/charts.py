@@ -178,7 +178,11 @@ def style_of(runs: Iterable[Run]) -> dict[str, Style]:
 
 @dataclass
 class Average:
-    """What `smooth` knows after a point, and needs for the next; the live chart goes on from here."""
+    """Exponential moving average without the bias towards its start; the live chart goes on from where it is.
+
+    The past fades with the distance in epochs, by `weight` every fifth of one, and not with the number of points:
+    runs that were measured more or less often are smoothed alike.
+    """
 
     weight: float
     total: float = 0.0
@@ -189,16 +193,6 @@ class Average:
         kept = self.weight ** (5 * (epoch - self.epoch)) if self.count else 0.0
         self.total, self.count, self.epoch = self.total * kept + value, self.count * kept + 1, epoch
         return self.total / self.count
-
-
-def smooth(values: Sequence[float], epochs: Sequence[float], weight: float) -> list[float]:
-    """Exponential moving average without the bias towards its start.
-
-    The past fades with the distance in epochs, by `weight` every fifth of one, and not with the number of points:
-    runs that were measured more or less often are smoothed alike.
-    """
-    average = Average(weight)
-    return [average.add(value, epoch) for value, epoch in zip(values, epochs, strict=True)]
 
 
 def thin(values: Sequence[float], max_points: int = MAX_POINTS) -> list[int]:

@@ -8,7 +8,7 @@ pictures show or what a pick changes. `st.image` cannot tell where it was clicke
 
 import struct
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -164,12 +164,16 @@ def panels(
 
 def _hear(key: str, grids: dict[tuple[int, int], _Grid | None], on_pick: Callable[[Pick], None]) -> None:
     """Pass on a pick, unless what was picked is gone: a click may meet a run that changes the table."""
-    picked = _read(st.session_state[key]["pick"], grids)
+    picked = read_pick(st.session_state[key]["pick"], grids)
     if picked is not None:
         on_pick(picked)
 
 
-def _read(sent: Any, grids: dict[tuple[int, int], _Grid | None]) -> Pick | None:
+def read_pick(sent: Mapping[str, Any], grids: Mapping[tuple[int, int], _Grid | None]) -> Pick | None:
+    """What the browser sent, as a pick; None where there is no such panel or patch.
+
+    Args: grids: (gh, gw) of each panel by its place, or None where the panel is picked as a whole.
+    """
     place = sent["row"], sent["column"]
     if place not in grids:
         return None

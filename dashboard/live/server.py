@@ -27,12 +27,12 @@ from deit_core.runs import Point, Run, Status
 
 PATH = "live"  # of the websocket, below the address of the app
 
-_PERIOD_S = 0.4  # from one look at the store to the next
-_IDLE_PERIOD_S = 2.0  # where nothing trains or is queued
-_PERIOD_OF_EACH_S = 0.03  # the more watch, the longer
-_REDRAW_S = 5.0  # of the progress, on one page; at most one page is drawn again in this time
+PERIOD_S = 0.4  # from one look at the store to the next
+IDLE_PERIOD_S = 2.0  # where nothing trains or is queued
+PERIOD_OF_EACH_S = 0.03  # the more watch, the longer
+REDRAW_S = 5.0  # of the progress, on one page; at most one page is drawn again in this time
 _TEND_S = 1.0
-_PATIENCE_S = 5.0  # until a page that should draw itself again, and has not, is asked once more
+PATIENCE_S = 5.0  # until a page that should draw itself again, and has not, is asked once more
 
 Redraw = Literal["page", "progress", ""]
 
@@ -92,7 +92,7 @@ class _Watch:
     def redraw(self, runs: Sequence[Run], interval_s: float) -> Redraw:
         """What it should draw again now."""
         now = time.monotonic()
-        if now - self.asked_at < _PATIENCE_S:
+        if now - self.asked_at < PATIENCE_S:
             return ""
         if _state(runs, self.seqs) != self.state:
             self.asked_at = now
@@ -115,8 +115,8 @@ class _Reader:
 
     @property
     def period_s(self) -> float:
-        shortest_s = _PERIOD_S if any(run.status.is_active for run in self.runs) else _IDLE_PERIOD_S
-        return max(shortest_s, self.num_watching * _PERIOD_OF_EACH_S)
+        shortest_s = PERIOD_S if any(run.status.is_active for run in self.runs) else IDLE_PERIOD_S
+        return max(shortest_s, self.num_watching * PERIOD_OF_EACH_S)
 
     @property
     def due_in_s(self) -> float:
@@ -170,7 +170,7 @@ async def listen(websocket: WebSocket) -> None:
                 watch.heed(await asyncio.wait_for(websocket.receive_json(), reader.due_in_s if watch.state else None))
             runs = await reader.look(list(watch.seqs))
             points, lines = watch.points(), watch.new_lines(runs)
-            redraw = watch.redraw(runs, reader.num_watching * _REDRAW_S)
+            redraw = watch.redraw(runs, reader.num_watching * REDRAW_S)
             if points or lines or redraw:
                 await websocket.send_text(_message(points, lines, redraw))
 

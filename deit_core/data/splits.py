@@ -33,7 +33,7 @@ from deit_core.spec import DataSpec
 _MEMORY_SHARE = 0.5
 _FOLDER_SHARE = 0.25  # training holds a padded copy beside the images
 _PIECE = 8  # images that are counted at once
-_READ_AT_ONCE = 256  # images
+READ_AT_ONCE = 256  # images
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +113,8 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
 
 def _in_memory(images: FolderImages, name: str, tell: Tell) -> Tensor:
     whole, begin = torch.empty(images.shape, dtype=torch.uint8), 0
-    pieces = in_order(images, _READ_AT_ONCE)
-    for piece in told(pieces, f"Reading the {name} images", len(images), tell, piece=_READ_AT_ONCE):
+    pieces = in_order(images, READ_AT_ONCE)
+    for piece in told(pieces, f"Reading the {name} images", len(images), tell, piece=READ_AT_ONCE):
         whole[begin : begin + len(piece)] = piece
         begin += len(piece)
     return whole

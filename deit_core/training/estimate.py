@@ -24,11 +24,29 @@ from deit_core.training.probe import SilentTeacher, choose_plan
 from deit_core.training.step import TrainStep
 
 _PROBE_S = 1.0
-_BATCH_S = 1.0  # a batch that takes longer to go through the model is measured in part
+BATCH_S = 1.0  # a batch that takes longer to go through the model is measured in part
+
+
+def seconds_per_call(call: Callable[[], float], *, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Median over about a second, after two calls to warm up. Of a call that takes seconds, the first says enough."""
+    times: list[float] = []
+    while len(times) < 5 or sum(times[2:]) < _PROBE_S:
+        started = clock()
+        call()
+        times.append(clock() - started)
+        if sum(times) > 4 * _PROBE_S:
+            return min(times)
+    return sorted(times[2:])[len(times[2:]) // 2]
 
 
 def estimate_duration(
-    spec: RunSpec, teacher: RunSpec | DistillationTeacher | None, plans: Path, num_threads: int, facts: SourceFacts
+    spec: RunSpec,
+    teacher: RunSpec | DistillationTeacher | None,
+    plans: Path,
+    num_threads: int,
+    facts: SourceFacts,
+    *,
+    measure: Callable[[Callable[[], float]], float] = seconds_per_call,
 ) -> float:
     """Seconds of training, validation and test, without the start of the process.
 
@@ -37,6 +55,7 @@ def estimate_duration(
         plans: the folder where it is remembered how models compute fastest here.
         num_threads: CPU threads where the spec does not say.
         facts: of the spec's data.
+        measure: gives the seconds that a call takes.
     Raises: SpecError where there is no image to train on.
     """
     torch.set_num_threads(spec.compute.num_threads or num_threads)
@@ -47,15 +66,15 @@ def estimate_duration(
         shares = f"data.fraction {spec.data.fraction:g} with data.val_fraction {spec.data.val_fraction:g}"
         raise too_few(shares, f"{int(num_images)} images for {len(facts.classes)} classes")
     step, pixels, labels = _first_step(spec, int(num_train), plans, facts)
-    step_s = _seconds_per_call(lambda: step(pixels, labels, 0)[TRAIN_LOSS].item())  # reading it waits for the device
+    step_s = measure(lambda: step(pixels, labels, 0)[TRAIN_LOSS].item())  # reading it waits for the device
     if isinstance(teacher, RunSpec):
         teacher = _teacher(teacher, pixels, plans, facts)
     if teacher is not None:
         place(teacher, pixels.device)
-        step_s += _seconds_per_call(lambda: teacher(pixels).sum().item()) * _share_asked(spec)
+        step_s += measure(lambda: teacher(pixels).sum().item()) * _share_asked(spec)
     model = step.model.eval()
     with torch.no_grad():
-        image_s = _seconds_per_call(lambda: model(pixels).sum().item()) / len(pixels)
+        image_s = measure(lambda: model(pixels).sum().item()) / len(pixels)
     num_judged = 2 if spec.optim.ema == "beside" else 1
     num_parts = min(spec.optim.batch_size, int(num_train)) / len(pixels)  # of a batch; 1 where it is measured whole
     per_epoch_s = step_s * num_parts * step.steps_per_epoch + image_s * num_val * num_judged
@@ -89,7 +108,7 @@ def _first_step(spec: RunSpec, num_train: int, plans: Path, facts: SourceFacts) 
 
 @torch.no_grad()
 def _measurable(model: nn.Module, batch_size: int, shape: tuple[int, int, int], device: torch.device) -> int:
-    """How many images of a batch to measure: all, unless they take longer than _BATCH_S to go through the model."""
+    """How many images of a batch to measure: all, unless they take longer than BATCH_S to go through the model."""
     model.eval()
     num_images = min(2, batch_size)  # batch norm cannot train on one
     if device.type != "cpu":
@@ -98,7 +117,7 @@ def _measurable(model: nn.Module, batch_size: int, shape: tuple[int, int, int], 
         pixels = torch.rand(num_images, *shape, device=device)
         began = time.perf_counter()
         model(pixels).sum().item()
-        if time.perf_counter() - began > _BATCH_S / 2:
+        if time.perf_counter() - began > BATCH_S / 2:
             break
         num_images = min(2 * num_images, batch_size)
     model.train()
@@ -151,15 +170,3 @@ def estimate_durations(
         once_s = estimate_duration(run, teacher, plans_folder(runs_dir), num_threads, facts)
         durations[run.name] = once_s * (spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1)
     return durations
-
-
-def _seconds_per_call(call: Callable[[], float]) -> float:
-    """Median over about a second, after two calls to warm up. Of a call that takes seconds, the first says enough."""
-    times: list[float] = []
-    while len(times) < 5 or sum(times[2:]) < _PROBE_S:
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-        if sum(times) > 4 * _PROBE_S:
-            return min(times)
-    return sorted(times[2:])[len(times[2:]) // 2]

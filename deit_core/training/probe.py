@@ -10,7 +10,7 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict
@@ -34,8 +34,30 @@ _WORTH_COMPILING_S = 1800.0  # of training: trying it takes about a minute, and 
 
 log = logging.getLogger(__name__)
 
+Trial = Callable[[TrainStep, Plan, Tensor, Tensor, float], tuple[list[float], float]]
 
-def choose_plan(step: TrainStep, pixels: Tensor, labels: Tensor, home: Path, num_steps: int) -> Plan:
+
+def try_plan(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor, trial_s: float) -> tuple[list[float], float]:
+    """The losses of the first steps computed by `plan`, and the seconds of the quickest step after the first.
+
+    Args: trial_s: how many seconds the steps after the first take together at least.
+    Raises: RuntimeError where this device cannot compute so.
+    """
+    teacher = None if step.teacher is None else SilentTeacher(labels, int(step.model.num_classes))  # type: ignore[arg-type]
+    trial = TrainStep(step.spec, deepcopy(step.model), teacher, step.normalize, step.steps_per_epoch)
+    trial.follow(plan)
+    losses: list[float] = []
+    seconds: list[float] = []
+    while len(losses) < _NUM_LOSSES or sum(seconds[1:]) < trial_s:
+        began = time.perf_counter()
+        losses.append(trial(pixels, labels, len(losses))[TRAIN_LOSS].item())  # reading it waits for the device
+        seconds.append(time.perf_counter() - began)
+    return losses[:_NUM_LOSSES], min(seconds[1:])
+
+
+def choose_plan(
+    step: TrainStep, pixels: Tensor, labels: Tensor, home: Path, num_steps: int, *, trial: Trial = try_plan
+) -> Plan:
     """The fastest plan that the spec of `step` leaves open and whose first losses agree with the plain plan's.
 
     Neither the model of `step` nor its optimiser changes.
@@ -44,6 +66,7 @@ def choose_plan(step: TrainStep, pixels: Tensor, labels: Tensor, home: Path, num
         pixels, labels: a batch of the run, (B, C, S, S) in [0, 1] and (B,), on the run's device.
         home: the folder where plans are remembered.
         num_steps: steps of the whole run; compiling is tried only where they take long.
+        trial: how a plan is tried, called as `try_plan`.
     """
     asked = step.spec.compute.precision
     plain = plain_plan(step.spec.compute)
@@ -52,14 +75,14 @@ def choose_plan(step: TrainStep, pixels: Tensor, labels: Tensor, home: Path, num
     found = _read_first(files)
     if found and (found["tried_compiled"] or found["seconds_per_step"][str(plain)] * num_steps < _WORTH_COMPILING_S):
         return Plan(**found["plan"])
-    losses, plain_s = _try(step, plain, pixels, labels, _TRIAL_S)
+    losses, plain_s = trial(step, plain, pixels, labels, _TRIAL_S)
     trial_s = _TRIAL_SHARE * plain_s * num_steps
     if trial_s > _TRIAL_S:
-        plain_s = min(plain_s, _try(step, plain, pixels, labels, trial_s)[1])
+        plain_s = min(plain_s, trial(step, plain, pixels, labels, trial_s)[1])
     seconds, is_long = {plain: plain_s}, plain_s * num_steps > _WORTH_COMPILING_S
     for plan in _others(plain, step.model, is_free=asked == "auto", is_long=is_long):
         try:
-            its_losses, its_s = _try(step, plan, pixels, labels, max(trial_s, _TRIAL_S))
+            its_losses, its_s = trial(step, plan, pixels, labels, max(trial_s, _TRIAL_S))
         except RuntimeError as error:  # not possible on this device, no compiler, or no memory for it
             log.warning("%s is not possible here: %s", plan, str(error).partition("\n")[0])
             continue
@@ -95,20 +118,6 @@ def _others(plain: Plan, model: nn.Module, *, is_free: bool, is_long: bool) -> I
     for plan in itertools.starmap(Plan, itertools.product(precisions, layouts, (False, True) if is_long else (False,))):
         if plan != plain:
             yield plan
-
-
-def _try(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor, trial_s: float) -> tuple[list[float], float]:
-    """The losses of the first steps computed by `plan`, and the seconds of the quickest step after the first."""
-    teacher = None if step.teacher is None else SilentTeacher(labels, int(step.model.num_classes))  # type: ignore[arg-type]
-    trial = TrainStep(step.spec, deepcopy(step.model), teacher, step.normalize, step.steps_per_epoch)
-    trial.follow(plan)
-    losses: list[float] = []
-    seconds: list[float] = []
-    while len(losses) < _NUM_LOSSES or sum(seconds[1:]) < trial_s:
-        began = time.perf_counter()
-        losses.append(trial(pixels, labels, len(losses))[TRAIN_LOSS].item())  # reading it waits for the device
-        seconds.append(time.perf_counter() - began)
-    return losses[:_NUM_LOSSES], min(seconds[1:])
 
 
 class SilentTeacher(nn.Module):

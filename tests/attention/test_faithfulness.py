@@ -1,7 +1,6 @@
 """Curves of models whose reasons are known, and patches that are really gone."""
 
 import re
-import sys
 from typing import Any
 
 import pytest
@@ -232,11 +231,11 @@ def test_a_batch_is_its_images_one_by_one(
     images: Tensor,
     maps: Tensor,
     replacement: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    together = faithfulness(model, images, maps, replacement=replacement)
-    monkeypatch.setattr(sys.modules[faithfulness.__module__], "_MAX_ROWS", 4)  # cuts orders and images apart
-    singles = [faithfulness(model, images[[b]], maps[[b]], replacement=replacement) for b in range(3)]
+    """Also where there are so many orders that together they are looked at in several pieces, and alone in one."""
+    options = {"replacement": replacement, "num_random": 60}
+    together = faithfulness(model, images, maps, **options)
+    singles = [faithfulness(model, images[[b]], maps[[b]], **options) for b in range(3)]
     for b, single in enumerate(singles):
         for mine, alone in zip(all_curves(together), all_curves(single), strict=True):
             torch.testing.assert_close(mine.morf[[b]], alone.morf)

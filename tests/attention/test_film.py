@@ -1,6 +1,8 @@
 """Films are read back: every frame, in order, in its own colours, for as long as was asked."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +13,6 @@ import pytest
 from PIL import Image, ImageSequence
 
 from deit_core.attention import overlay
-from deit_core.attention.drawing import film
 from deit_core.attention.drawing.film import encode_gif, encode_mp4
 from deit_core.attention.drawing.overlay import Picture
 
@@ -136,14 +137,31 @@ def test_mp4_pads_odd_sizes_with_the_last_pixels(tmp_path: Path) -> None:
     assert np.abs(picture.astype(int) - (40, 160, 90)).max() <= 12
 
 
-def test_without_an_encoder_it_says_to_use_a_gif(monkeypatch: pytest.MonkeyPatch) -> None:
-    film._codec.cache_clear()
-    monkeypatch.setattr(film, "_CODECS", ("XXXX",))
-    with pytest.raises(ValueError, match="no encoder for MP4 on this machine; save the film as a GIF"):
-        encode_mp4(frames_of(2), frame_s=0.5)
-    monkeypatch.setattr(film, "_codec", lambda: cv2.VideoWriter.fourcc(*"XXXX"))
-    with pytest.raises(ValueError, match="cannot encode an MP4 of 64 x 48 pixels here; save the film as a GIF"):
-        encode_mp4(frames_of(2), frame_s=0.5)
+WITHOUT_ENCODER = """
+import cv2
+import numpy as np
+
+class Writer:
+    fourcc = cv2.VideoWriter.fourcc
+    def __init__(self, *_): pass
+    def isOpened(self): return False
+    def release(self): pass
+
+cv2.VideoWriter = Writer
+from deit_core.attention.drawing.film import encode_mp4
+encode_mp4([np.zeros((48, 64, 3), np.uint8)], frame_s=0.5)
+"""
+
+
+def test_without_an_encoder_it_says_to_use_a_gif() -> None:
+    """In a process of its own, since it is remembered which encoder there is."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_ENCODER], capture_output=True, text=True, check=False)
+    assert done.stderr.endswith("OpenCV has no encoder for MP4 on this machine; save the film as a GIF.\n")
+
+
+def test_a_picture_too_wide_for_an_encoder_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot encode an MP4 of 70000 x 2 pixels here; save the film as a GIF"):
+        encode_mp4([np.zeros((2, 70_000, 3), np.uint8)], frame_s=0.5)
 
 
 @pytest.mark.parametrize("encode", [encode_gif, encode_mp4])

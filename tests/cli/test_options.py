@@ -10,9 +10,10 @@ import typer
 from PIL import Image
 from program import Program
 
-from deit_core.cli.app import _COMMANDS, app
+from deit_core.cli.app import app
 from deit_core.cli.options import SetOption, read_spec
 
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 OPTIONS = ("--data-dir", "--runs-dir", "--set")
 
 _NO_SPEC = "it reads no spec"
@@ -41,7 +42,7 @@ WITHOUT: dict[str, dict[str, str]] = {  # command -> the options that it does no
 
 def options_of(command: str) -> dict[str, tuple[object, ...]]:
     """Each option of a command that is one of OPTIONS, by its flag: all that a person sees of it."""
-    parameters = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
+    parameters = COMMANDS[command].params
     return {
         flag: (one.name, one.opts, one.help, one.metavar, one.default, one.multiple, one.envvar)
         for one in parameters
@@ -51,7 +52,7 @@ def options_of(command: str) -> dict[str, tuple[object, ...]]:
 
 
 def test_the_table_holds_every_command() -> None:
-    assert WITHOUT.keys() == _COMMANDS.keys()
+    assert WITHOUT.keys() == COMMANDS.keys()
 
 
 @pytest.mark.parametrize("command", WITHOUT)

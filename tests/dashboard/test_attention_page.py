@@ -18,6 +18,7 @@ from dashboard import state
 from dashboard.fields import label_of
 from dashboard.views.attention import images, save
 from deit_core import presets
+from deit_core.attention import Viewer
 from deit_core.catalog import METHODS, SOURCES
 from deit_core.data.sources import downloads as published
 from deit_core.layout import run_folder
@@ -188,7 +189,7 @@ def test_a_slider_move_changes_maps_and_looks_at_nothing_again(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the model was asked again")
 
-    monkeypatch.setattr(images, "_look", refuse)
+    monkeypatch.setattr(Viewer, "look", refuse)
     for key, value in (
         ("att_discard", 0.9),
         ("att_layers", (2, 3)),
@@ -514,13 +515,16 @@ def test_the_example_by_hand_follows_the_panel(run_page: RunPage, looked: dict[s
     assert [element.value for element in page.html] != before
 
 
-def test_files_hold_the_numbers_and_how_they_came_about() -> None:
+def test_files_hold_the_numbers_and_how_they_came_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    packs: dict[str, Callable[[], bytes]] = {}
+    monkeypatch.setattr(save, "button", lambda title, file_name, pack, **_: packs.update({file_name: pack}))
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
-    packed = save._npz({"map": values}, {"discard_ratio": 0.9})
-    loaded = np.load(io.BytesIO(packed))
+    sheet = np.zeros((4, 4, 3), np.uint8)
+    save.offer("heads", lambda: sheet, {"map": values}, {"discard_ratio": 0.9})
+    loaded = np.load(io.BytesIO(packs["attention-heads.npz"]()))
     np.testing.assert_array_equal(loaded["map"], values)
     assert json.loads(str(loaded["settings"])) == {"discard_ratio": 0.9}
-    picture = Image.open(io.BytesIO(save._png(np.zeros((4, 4, 3), np.uint8), {"discard_ratio": 0.9})))
+    picture = Image.open(io.BytesIO(packs["attention-heads.png"]()))
     assert json.loads(picture.text["deit_lab"]) == {"discard_ratio": 0.9}
 
 

@@ -3,6 +3,7 @@
 import io
 import shutil
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -40,10 +41,14 @@ def zip_of(root: Path) -> bytes:
 def unpack(page: AppTest) -> None:
     """Click, and look again when it is over, unless it was over before the page was drawn: it is told once."""
     page.button[0].click().run()
-    for unpacking in uploads._unpackings().values():
-        unpacking.thread.join()
+    wait_until_unpacked()
     if not page.success:
         page.run()
+
+
+def wait_until_unpacked() -> None:
+    while uploads.is_unpacking():
+        time.sleep(0.01)
 
 
 def captions(page: AppTest) -> str:
@@ -106,7 +111,7 @@ def test_the_page_says_how_far_it_is_and_does_not_wait(
         (progress,) = visitor.get("progress")
         assert (progress.proto.value, progress.proto.text.split("…")[0]) == (50, "Unpacking animals")
     slow.go_on.set()
-    uploads._unpackings()["animals"].thread.join()
+    wait_until_unpacked()
     assert not page.run().get("progress")
     assert "It ended well" in page.error[0].value
 
@@ -174,7 +179,7 @@ def test_what_a_run_would_stream_is_said(run_page: RunPage, tmp_path: Path, monk
     root = write_images(tmp_path / "animals")
     assert "in each epoch" not in captions(run_page("data", data="Folder of images", path=str(root)))
     state.st.cache_data.clear()
-    monkeypatch.setattr(splits, "_FOLDER_SHARE", 0.0)
+    monkeypatch.setattr(splits, "total_memory", lambda: 0)
     shown = captions(run_page("data", data="Folder of images", path=str(root)))
     assert "a run reads them from their files in each epoch" in shown
 

@@ -1,12 +1,15 @@
 """The Data page: counts, samples and views of a data set that is here, and the way to one that is not."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import state
 from dashboard.views.data import download
 from deit_core.data import preview, splits
 from deit_core.data.sources import downloads as published
@@ -90,7 +93,7 @@ def test_what_does_not_fit_is_refused_before_it_is_resized(
     digits_page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[object] = []
-    monkeypatch.setattr(splits, "_MEMORY_SHARE", 1e-6)
+    monkeypatch.setattr(splits, "total_memory", lambda: 500_000_000)
     monkeypatch.setattr(preview, "resize", lambda *asked: read.append(asked))
     digits_page.number_input(key="digits_size").set_value(512).run()
     assert "half of this machine" in sound(digits_page).error[0].value
@@ -99,41 +102,50 @@ def test_what_does_not_fit_is_refused_before_it_is_resized(
 
 @pytest.mark.usefixtures("no_fashion_mnist")
 def test_what_is_not_here_can_be_fetched(run_page: RunPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[str] = []
-    monkeypatch.setattr(download, "_start_download", lambda name: started.append(name) or FakeDownload(None))
+    downloads = Downloads(None)
+    monkeypatch.setattr(download, "subprocess", downloads)
     page = sound(run_page("data"))
     assert "not on this machine" in page.info[0].value
     sound(page.button[0].click().run())
-    assert started == ["fashion-mnist"]
+    (command,) = downloads.commands
+    data_dir = str(state.settings().data_dir)
+    assert command == [sys.executable, "-m", "deit_core", "data", "fashion-mnist", "--data-dir", data_dir]
     assert "Fetching Fashion-MNIST" in page.info[0].value
     assert not page.button
 
 
 @pytest.mark.usefixtures("no_fashion_mnist")
 def test_a_download_that_fails_says_why(run_page: RunPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "_start_download", lambda name: FakeDownload(2))
+    downloads = Downloads(2)
+    monkeypatch.setattr(download, "subprocess", downloads)
     page = sound(run_page("data"))
-    download._download_log("fashion-mnist").parent.mkdir(parents=True)
-    download._download_log("fashion-mnist").write_text("noise\nError: There is no network here.\n")
     sound(page.button[0].click().run())
     assert page.error[0].value.replace("\\", "") == "There is no network here."
-    download._download_log("fashion-mnist").write_text("Traceback: no sentence\n")
-    assert "could not be fetched" in sound(page.run()).error[0].value
+    downloads.words = b"Traceback: no sentence\n"
+    sound(page.button[0].click().run())
+    said = page.error[0].value.replace("\\", "")
+    assert "could not be fetched" in said
+    log = Path(said.removeprefix("Fashion-MNIST could not be fetched; ").removesuffix(" says why."))
+    assert log.read_bytes() == downloads.words
 
 
-@pytest.mark.usefixtures("store")
-def test_the_download_is_a_command_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, object] = {}
-    monkeypatch.setattr(download.subprocess, "Popen", lambda command, **options: asked.update(options, command=command))
-    download._start_download("fashion-mnist")
-    assert asked["command"][:5] == [sys.executable, "-m", "deit_core", "data", "fashion-mnist"]  # type: ignore[index]
-    assert asked["start_new_session"] is True
-    assert download._download_log("fashion-mnist").exists()
+class Downloads:
+    """Stands for the module subprocess: a process that writes `words` and ends with `status`, or goes on at None."""
 
+    DEVNULL = subprocess.DEVNULL
 
-class FakeDownload:
-    def __init__(self, returncode: int | None) -> None:
-        self.returncode = returncode
+    def __init__(self, status: int | None) -> None:
+        self.returncode = status
+        self.words = b"noise\nError: There is no network here.\n"
+        self.commands: list[list[str]] = []
+
+    def start(self, command: list[str], *, stdout: IO[bytes], start_new_session: bool, **_: object) -> "Downloads":
+        assert start_new_session, "it goes on when the dashboard ends"
+        stdout.write(self.words)
+        self.commands.append(command)
+        return self
+
+    Popen = start
 
     def poll(self) -> int | None:
         return self.returncode

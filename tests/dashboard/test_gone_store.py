@@ -101,9 +101,9 @@ def test_nothing_reads_queued_that_went(open_page: Open, runs_dir: Path, store: 
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    monkeypatch.setattr(live, "_PERIOD_S", 0.01)
-    monkeypatch.setattr(live, "_IDLE_PERIOD_S", 0.01)
-    monkeypatch.setattr(live, "_PERIOD_OF_EACH_S", 0.0)
+    monkeypatch.setattr(live, "PERIOD_S", 0.01)
+    monkeypatch.setattr(live, "IDLE_PERIOD_S", 0.01)
+    monkeypatch.setattr(live, "PERIOD_OF_EACH_S", 0.0)
     with TestClient(Starlette(routes=[WebSocketRoute("/live", live.listen)])) as client:
         yield client
 

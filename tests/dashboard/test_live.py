@@ -17,10 +17,10 @@ from deit_core.runs import NewPoint, PointKind, RunUpdate, Status, Store
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    monkeypatch.setattr(live, "_PERIOD_S", 0.01)
-    monkeypatch.setattr(live, "_PERIOD_OF_EACH_S", 0.0)
-    monkeypatch.setattr(live, "_REDRAW_S", 0.0)
-    monkeypatch.setattr(live, "_PATIENCE_S", 600.0)
+    monkeypatch.setattr(live, "PERIOD_S", 0.01)
+    monkeypatch.setattr(live, "PERIOD_OF_EACH_S", 0.0)
+    monkeypatch.setattr(live, "REDRAW_S", 0.0)
+    monkeypatch.setattr(live, "PATIENCE_S", 600.0)
     with TestClient(Starlette(routes=[WebSocketRoute("/live", live.listen)])) as client:
         yield client
 
@@ -114,7 +114,7 @@ def test_progress_is_drawn_without_the_rest(client: TestClient, store: Store, ru
 def test_how_a_run_is_is_heard_without_a_redraw(
     client: TestClient, store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "_REDRAW_S", 60.0)
+    monkeypatch.setattr(live, "REDRAW_S", 60.0)
     store.add_points(run_id, [], RunUpdate(step=11, total_steps=100))
     drawn = explain(store.run(run_id), store.runs())
     with client.websocket_connect("/live") as page:
@@ -139,7 +139,7 @@ def test_a_page_that_was_asked_is_left_alone(client: TestClient, store: Store, r
 def test_progress_is_drawn_less_often_the_more_watch(
     client: TestClient, store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "_REDRAW_S", 60.0)
+    monkeypatch.setattr(live, "REDRAW_S", 60.0)
     with client.websocket_connect("/live") as page:
         say(page, store, run_id)
         store.add_points(run_id, [], RunUpdate(step=12))

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import panels as component
-from dashboard.components.panels import Panel, Pick, panels
+from dashboard.components.panels import Panel, Pick, panels, read_pick
 
 
 def _png(height: int, width: int) -> bytes:
@@ -90,10 +89,7 @@ def test_panels_whose_patches_do_not_fit_are_refused() -> None:
     ],
 )
 def test_a_pick_of_what_is_gone_is_not_heard(
-    monkeypatch: pytest.MonkeyPatch, row: int, column: int, patch: list[int] | None, heard: Pick | None
+    row: int, column: int, patch: list[int] | None, heard: Pick | None
 ) -> None:
-    picks: list[Pick] = []
     sent = {"row": row, "column": column, "patch": patch}
-    monkeypatch.setattr("streamlit.session_state", {"table": {"pick": sent}})
-    component._hear("table", {(0, 0): (3, 5), (0, 1): None}, picks.append)
-    assert picks == ([] if heard is None else [heard])
+    assert read_pick(sent, {(0, 0): (3, 5), (0, 1): None}) == heard

@@ -1,5 +1,6 @@
 """What stands in two parts of a folder, or holds grey of 16 bits, is said before training and in the run's story."""
 
+import hashlib
 import re
 import shutil
 import zipfile
@@ -7,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import age, spec_of, write_images
 from PIL import Image
-from test_findings import age
-from test_folder import spec_of, write_images
 
 from deit_core.data import load_data, load_source, open_source
 from deit_core.data.sources import contents
@@ -155,9 +155,9 @@ def test_runs_know_that_images_of_fewer_bits_than_sixteen_are_read_otherwise_tha
 def test_files_are_looked_into_once(parted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy(parted / "train" / "bee", parted / "val" / "bee")
     age(parted)
-    looked: list[Path] = []
-    digest = contents._digest
-    monkeypatch.setattr(contents, "_digest", lambda access, file: looked.append(file) or digest(access, file))
+    looked: list[str] = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda opened, name: looked.append(opened.name) or digest(opened, name))
     first = load_data(spec_of(parted), parted.parent).notes
     assert len(looked) == 8, "of 26, those that differ in size or in the middle are not read whole"
     assert load_data(spec_of(parted, split_seed=1), parted.parent).notes == first
@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_left_to_whoever_reads_its_pixels(parted: 
 
 
 def test_it_says_how_far_it_is(parted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deit_core.data.sources.progress._EVERY_S", 0.0)
+    monkeypatch.setattr("deit_core.data.sources.progress.EVERY_S", 0.0)
     heard: list[Reading] = []
     content_warnings(list_folder(parted), heard.append)
     assert {reading.what for reading in heard} == {"Looking for grey of 16 bits", "Looking for the same content twice"}

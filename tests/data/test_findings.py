@@ -7,14 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_folder import spec_of, write_images
+from image_files import age, spec_of, write_images
 
 from deit_core.data import Source, load_data, open_source
 from deit_core.data.sources.findings import FINDINGS
 from deit_core.errors import DataError
 from deit_core.image_folders.facts import facts_of
-
-_HOUR_NS = 3600 * 10**9
 
 
 @pytest.fixture
@@ -23,13 +21,6 @@ def animals(tmp_path: Path) -> Path:
     write_images(tmp_path / "animals", 20)
     age(tmp_path / "animals")
     return tmp_path / "animals"
-
-
-def age(root: Path) -> None:
-    """Make files as old as those of a folder that nobody works on."""
-    for file in root.rglob("*.*"):
-        then = file.stat().st_mtime_ns - _HOUR_NS
-        os.utime(file, ns=(then, then))
 
 
 @pytest.fixture

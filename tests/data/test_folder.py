@@ -1,12 +1,12 @@
 """Folders of images: their layouts, what is refused, and that a run of one trains, stops and goes on."""
 
-import io
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from image_files import CLASSES, encode, spec_of, write_images
 from PIL import Image
 
 from deit_core.data import load_data, open_source
@@ -15,32 +15,8 @@ from deit_core.errors import CheckpointError, DataError, RunError, SpecError
 from deit_core.events import RunFinished
 from deit_core.image_folders.facts import facts_of
 from deit_core.models import build_model, load_checkpoint, read_card
-from deit_core.spec import DataSpec, RunSpec, replace
+from deit_core.spec import RunSpec, replace
 from deit_core.training import train
-
-CLASSES = ("bee", "cow", "red kite")
-COLOURS = {"bee": (230, 200, 20), "cow": (90, 60, 30), "red kite": (200, 30, 20)}
-
-
-def write_images(root: Path, count: int, size: tuple[int, int] = (40, 24), classes: tuple[str, ...] = CLASSES) -> None:
-    """Images (width, height) of noise around one colour a class."""
-    rng = np.random.default_rng(len(root.name))
-    for name in classes:
-        (root / name).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            noise = rng.integers(-20, 21, (size[1], size[0], 3))
-            pixels = np.clip(np.array(COLOURS.get(name, (9, 9, 9))) + noise, 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{number:03}.{'png' if number % 2 else 'jpg'}")
-
-
-def encoded(size: tuple[int, int], format: str) -> bytes:
-    file = io.BytesIO()
-    Image.new("1", size).save(file, format)
-    return file.getvalue()
-
-
-def spec_of(path: Path | str, **changes: object) -> DataSpec:
-    return DataSpec.model_validate({"source": "folder", "path": str(path), "img_size": 16, **changes})
 
 
 @pytest.fixture
@@ -222,8 +198,8 @@ def test_a_corrupt_image_is_named_and_refused_or_skipped(animals: Path, damage: 
         "cut": lambda: whole[: len(whole) // 2],
         "text": lambda: b"a list of cows",
         "empty": lambda: b"",
-        "another format": lambda: encoded((8, 8), "PPM"),
-        "too many pixels": lambda: encoded((10_000, 6_000), "PNG"),
+        "another format": lambda: encode(Image.new("1", (8, 8)), "PPM"),
+        "too many pixels": lambda: encode(Image.new("1", (10_000, 6_000)), "PNG"),
     }
     file.write_bytes(damages[damage]())
     with pytest.raises(DataError, match=r"004\.jpg is damaged or no image.*data\.corrupt_images"):

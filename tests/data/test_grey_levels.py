@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import encode, spec_of, write_images
 from numpy.typing import NDArray
 from PIL import Image
-from test_folder import spec_of, write_images
-from test_inputs import encode
 
 from deit_core.data import load_data
 from deit_core.data.sources.decoding import decode_image
@@ -29,6 +28,15 @@ def grey(pixels: NDArray[np.generic], fmt: str = "PNG", **options: object) -> ND
 def test_twelve_bits_in_a_file_of_sixteen_keep_256_levels() -> None:
     pixels = np.arange(4096, dtype=np.uint16).reshape(64, 64)
     assert np.array_equal(grey(pixels), pixels >> 4)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [np.arange(4096, dtype=dtype).reshape(64, 64) for dtype in ("uint16", ">u2", "int32", "float32")],
+    ids=lambda pixels: str(pixels.dtype),
+)
+def test_a_tiff_of_many_bits_keeps_256_levels(pixels: NDArray[np.generic]) -> None:
+    assert np.array_equal(grey(pixels, "TIFF"), pixels.astype(int) >> 4)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """What a person uploads arrives upright and whole, or not at all; a test image arrives as evaluation shows it."""
 
 import contextlib
-import io
 import random
 import struct
 import zlib
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import encode
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -18,12 +18,6 @@ from deit_core.data.sources.source import find_examples, source_picture
 from deit_core.errors import DataError
 from deit_core.image_folders import FORMATS
 from deit_core.spec import DataSpec
-
-
-def encode(image: Image.Image, fmt: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, fmt, **options)
-    return buffer.getvalue()
 
 
 def png_header(width: int, height: int) -> bytes:

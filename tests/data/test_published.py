@@ -1,7 +1,6 @@
 """MNIST and CIFAR: files in the published formats are read, others are refused, and what is missing is a sentence."""
 
 import errno
-import hashlib
 import os
 import pickle
 import re
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_sources import write_idx
+from published_files import LOADERS, write_cifar, write_idx
 
 from deit_core.catalog import SOURCES
 from deit_core.data import is_here, load_data, load_source
@@ -18,35 +17,6 @@ from deit_core.data.sources.idx import FILES
 from deit_core.errors import DataError
 from deit_core.spec import DataSpec
 from deit_core.torchvision_ops import torchvision
-
-LOADERS = {"cifar-10": torchvision.datasets.CIFAR10, "cifar-100": torchvision.datasets.CIFAR100}
-
-
-def write_cifar(monkeypatch: pytest.MonkeyPatch, data_dir: Path, name: str, num_images: int = 20) -> dict[str, Any]:
-    """Write batches as they are published, make torchvision take their MD5 for the right one; what was written."""
-    loader, rng, written = LOADERS[name], np.random.default_rng(0), {}
-    folder = data_dir / loader.base_folder
-    folder.mkdir(parents=True)
-    num_classes = len(SOURCES[name].classes)
-
-    def write(file: str, content: dict[str, Any]) -> list[str]:
-        pickled = pickle.dumps(content, protocol=2)
-        (folder / file).write_bytes(pickled)
-        written[file] = content
-        return [file, hashlib.md5(pickled).hexdigest()]
-
-    def batch(file: str) -> list[str]:
-        labels = (np.arange(num_images) % num_classes).tolist()
-        pixels = rng.integers(0, 256, (num_images, 3072), dtype=np.uint8)
-        labelled = {"labels": labels} if name == "cifar-10" else {"fine_labels": labels, "coarse_labels": labels}
-        return write(file, {"data": pixels, **labelled})
-
-    for attribute in ("train_list", "test_list"):
-        monkeypatch.setattr(loader, attribute, [batch(file) for file, _ in getattr(loader, attribute)])
-    meta = loader.meta
-    _, md5 = write(meta["filename"], {meta["key"]: list(SOURCES[name].classes)})
-    monkeypatch.setattr(loader, "meta", {**meta, "md5": md5})
-    return written
 
 
 def test_mnist_is_read_from_the_data_folder(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_folder import spec_of, write_images
+from image_files import spec_of, write_images
 
 from deit_core.data import load_data, splits
 from deit_core.data.sources import progress as reading
@@ -15,8 +15,8 @@ def animals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """20 images of each of three classes, one of which is damaged; every image read is told."""
     write_images(tmp_path / "animals", 20)
     (tmp_path / "animals" / "cow" / "004.jpg").write_bytes(b"no image")
-    monkeypatch.setattr(reading, "_EVERY_S", 0.0)
-    monkeypatch.setattr(splits, "_READ_AT_ONCE", 4)
+    monkeypatch.setattr(reading, "EVERY_S", 0.0)
+    monkeypatch.setattr(splits, "READ_AT_ONCE", 4)
     return tmp_path / "animals"
 
 

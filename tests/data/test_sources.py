@@ -1,25 +1,18 @@
 """Data sets are found where the documentation says, and what is missing or damaged is one sentence."""
 
-import gzip
 import os
-import struct
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
+from published_files import write_idx
 
 from deit_core.data import is_here, load_data, load_source, splits
 from deit_core.data.sources import downloads as published
 from deit_core.data.splits import split_indices
 from deit_core.errors import DataError, SpecError
 from deit_core.spec import DataSpec
-
-
-def write_idx(path: Path, array: np.ndarray) -> None:
-    content = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
 
 
 def write_fashion_mnist(folder: Path, suffix: str) -> np.ndarray:
@@ -180,6 +173,6 @@ def test_statistics_may_be_constants(normalization: Literal["half", "imagenet"],
 
 
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splits, "_MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(splits, "total_memory", lambda: 0)
     with pytest.raises(DataError, match=r"1,797 images of 16 px take 0\.0 GB.*make data\.fraction"):
         load_data(DataSpec(source="digits", img_size=16), Path("nowhere"))

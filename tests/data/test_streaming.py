@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from image_files import spec_of, write_images
 from PIL import Image
-from test_folder import spec_of, write_images
 from torch import Tensor
 
 from deit_core.data import ImageData, load_data

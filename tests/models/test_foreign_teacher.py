@@ -163,21 +163,15 @@ def test_a_student_learns_from_one_and_its_logits_are_kept(tiny_trio: Experiment
     assert "97% filled" in second[0].teacher_logits  # type: ignore[union-attr]  # 35 of 35.9 batches are whole
 
 
-def test_how_long_it_takes_is_estimated(
-    tiny_trio: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("deit_core.training.estimate._PROBE_S", 0.01)
+def test_how_long_it_takes_is_estimated(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
     torch.save({"model": timms().state_dict()}, tmp_path / "deit.pth")
     spec = replace(tiny_trio.runs[2], {"distillation.teacher": str(tmp_path / "deit.pth")})
     (duration_s,) = estimate_durations(spec, tmp_path / "runs", 1).values()
     assert 0 < duration_s < 600
 
 
-def test_the_heads_that_are_stated_are_those_of_an_estimate_too(
-    tiny_trio: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_heads_that_are_stated_are_those_of_an_estimate_too(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
     """At a width that is published with no number of heads."""
-    monkeypatch.setattr("deit_core.training.estimate._PROBE_S", 0.01)
     torch.save(timms(embed_dim=128, num_heads=4).state_dict(), tmp_path / "deit.pth")
     stated = {"distillation.teacher": str(tmp_path / "deit.pth"), "distillation.teacher_num_heads": 4}
     (duration_s,) = estimate_durations(replace(tiny_trio.runs[2], stated), tmp_path / "runs", 1).values()

@@ -107,8 +107,8 @@ def test_the_head_of_a_frozen_network_learns_and_nothing_else() -> None:
 
 
 def test_imagenet_weights_come_from_torchvisions_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
-    file = save_imagenet_weights(tmp_path / "checkpoints")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = save_imagenet_weights(tmp_path / "hub" / "checkpoints")
     spec = spec_of(name="resnet18", pretrained="imagenet")
     model = build_model(spec)
     head = model.network.fc.weight.detach().clone()
@@ -124,7 +124,7 @@ def test_without_network_and_file_it_is_one_sentence(tmp_path: Path, monkeypatch
     def unreachable(*args: object, **options: object) -> None:
         raise URLError("no network")
 
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
     spec = spec_of(name="resnet18", pretrained="imagenet")
     with pytest.raises(

@@ -202,7 +202,7 @@ def test_a_run_says_how_far_it_has_read_its_images_and_may_be_stopped_there(
         for number in range(30):
             pixels = rng.integers(0, 255, (8, 8), np.uint8)
             Image.fromarray(pixels).save(settings.data_dir / "animals" / name / f"{number}.png")
-    monkeypatch.setattr(reading, "_EVERY_S", 0.0)
+    monkeypatch.setattr(reading, "EVERY_S", 0.0)
     said: list[str] = []
 
     def stop_reading(run: Run, event: Event) -> None:
@@ -255,19 +255,19 @@ def test_as_many_workers_start_as_runs_are_ready_and_are_allowed(
     settings: Settings, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     launcher = LocalLauncher(open_store(settings.store_url), dataclasses.replace(settings, num_workers=3))
-    started: list[str] = []
+    started: list[subprocess.Popen[bytes]] = []
     sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
 
     def start(*arguments: object) -> subprocess.Popen[bytes]:
-        started.append("worker")
-        return subprocess.Popen(sleeper)
+        started.append(subprocess.Popen(sleeper))
+        return started[-1]
 
     monkeypatch.setattr("deit_core.runs.launcher.start_worker", start)
     for seeds, expected in (((0, 1), 2), ((2, 3), 3)):
         runs = [replace(tiny, {"name": f"run {seed}", "seed": seed}) for seed in seeds]
         launcher.submit(ExperimentSpec(name="several", runs=tuple(runs)))
         assert len(started) == expected
-    for process in launcher._starting.values():
+    for process in started:
         process.kill()
         process.wait()
 

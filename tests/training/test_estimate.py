@@ -16,26 +16,23 @@ from deit_core.training import estimate
 FOLDER_PRESETS = [name for name in presets.names() if members(presets.get(name))[0].data.source == "folder"]
 
 
-@pytest.fixture
-def a_call_takes_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    def one(call: Callable[[], float]) -> float:
-        call()
-        return 1.0
-
-    monkeypatch.setattr(estimate, "_seconds_per_call", one)
+def one_second(call: Callable[[], float]) -> float:
+    """Stands for `seconds_per_call`, and calls once."""
+    call()
+    return 1.0
 
 
-@pytest.mark.usefixtures("a_call_takes_a_second")
 @pytest.mark.parametrize("budget_s", [60.0, 0.0], ids=["whole batch", "two images"])
 def test_a_part_of_a_batch_is_counted_up(
     budget_s: float, tiny_trio: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(estimate, "_BATCH_S", budget_s)
+    monkeypatch.setattr(estimate, "BATCH_S", budget_s)
     spec = replace(tiny_trio, {"optim.batch_size": 64, "distillation.stored_logits": "off"})
     teacher, vit, deit = members(spec)
     facts = facts_of(vit.data, tmp_path)
     alone, taught = (
-        estimate.estimate_duration(run, its, tmp_path, 1, facts) for run, its in ((vit, None), (deit, teacher))
+        estimate.estimate_duration(run, its, tmp_path, 1, facts, measure=one_second)
+        for run, its in ((vit, None), (deit, teacher))
     )
     steps, num_looked_at = 2 * (1149 // 64), 2 * 287.4 + 360
     num_measured = 64 if budget_s else 2
@@ -44,7 +41,7 @@ def test_a_part_of_a_batch_is_counted_up(
     assert bool(list(tmp_path.iterdir())) == bool(budget_s)  # what a part shows is remembered for no run
 
 
-def test_of_a_call_that_takes_seconds_one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_call_that_takes_seconds_one_is_enough() -> None:
     clock, calls = [0.0], []
 
     def call() -> float:
@@ -52,10 +49,9 @@ def test_of_a_call_that_takes_seconds_one_is_enough(monkeypatch: pytest.MonkeyPa
         clock[0] += seconds
         return 0.0
 
-    monkeypatch.setattr(estimate.time, "perf_counter", lambda: clock[0])
     for seconds, most in ((5.0, 1), (1.5, 3), (0.3, 6), (0.01, 103)):
         calls.clear()
-        assert estimate._seconds_per_call(call) == pytest.approx(seconds)
+        assert estimate.seconds_per_call(call, clock=lambda: clock[0]) == pytest.approx(seconds)
         assert len(calls) <= most
 
 

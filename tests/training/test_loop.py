@@ -149,12 +149,14 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     assert isinstance(run(tiny, tmp_path / "r", resume=True)[-1], RunFinished)
 
 
-def test_a_real_divergence_is_told_as_one(tiny: RunSpec, tmp_path: Path) -> None:
-    spec = replace(tiny, {"optim.optimizer": "sgd", "optim.lr": 10.0, "optim.epochs": 3, "data.normalization": "half"})
-    last = run(spec, tmp_path / "r")[-1]
-    assert isinstance(last, RunFailed | RunFinished)
-    if isinstance(last, RunFailed):
-        assert "smaller optim.lr" in last.reason
+def test_a_learning_rate_that_is_far_too_large_ends_the_run_in_its_first_epoch(tiny: RunSpec, tmp_path: Path) -> None:
+    spec = replace(tiny, {"optim.optimizer": "sgd", "optim.lr": 10.0, "data.normalization": "half"})
+    failed = run(spec, tmp_path / "r")[-1]
+    assert isinstance(failed, RunFailed)
+    assert failed.step < 17
+    assert "(epoch 1, learning rate 10). No epoch had ended" in failed.reason
+    assert "smaller optim.lr" in failed.reason
+    assert not list((tmp_path / "r").glob("*.safetensors"))
 
 
 def test_folders_are_not_overwritten(tiny: RunSpec, tmp_path: Path) -> None:

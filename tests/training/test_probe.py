@@ -1,7 +1,6 @@
 """The probe: what it tries, what it keeps, and that a run does not learn otherwise for having been probed."""
 
 import json
-from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -15,13 +14,12 @@ from deit_core.events import RunStarted, StepDone
 from deit_core.models import build_model, read_card
 from deit_core.models.teachers import load_teacher
 from deit_core.spec import ExperimentSpec, RunSpec, replace
-from deit_core.training import probe, train
+from deit_core.training import train
 from deit_core.training.device import Plan
-from deit_core.training.probe import TOLERANCE, SilentTeacher, agree, choose_plan
+from deit_core.training.probe import TOLERANCE, SilentTeacher, agree, choose_plan, try_plan
 from deit_core.training.step import TrainStep
 
 BFLOAT16 = Plan("bfloat16")
-Trial = Callable[[TrainStep, Plan, Tensor, Tensor, float], tuple[list[float], float]]
 
 
 def make_step(spec: RunSpec) -> tuple[TrainStep, Tensor, Tensor]:
@@ -40,60 +38,55 @@ def teacher(tiny_trio: ExperimentSpec) -> RunSpec:
     return tiny_trio.runs[0]
 
 
-@pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> dict[Plan, tuple[list[float], float]]:
-    """What trials are made to say, by plan; the plans that were tried are left in the order they came."""
-    answers: dict[Plan, tuple[list[float], float]] = {}
-    tried: list[Plan] = []
-    lasted: list[float] = []
+class Trials:
+    """Stands for `try_plan`: what each plan is made to say, the usual where nothing is written here."""
 
-    def answer(
-        step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor, trial_s: float
+    def __init__(self) -> None:
+        self.answers: dict[Plan, tuple[list[float], float]] = {}
+        self.plans: list[Plan] = []  # in the order in which they were tried
+        self.seconds: list[float] = []  # how long each was to be tried
+
+    def __call__(
+        self, step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor, trial_s: float
     ) -> tuple[list[float], float]:
-        tried.append(plan)
-        lasted.append(trial_s)
-        return answers.get(plan, ([2.3, 2.2, 2.1], 1.0))
-
-    monkeypatch.setattr(probe, "_try", answer)
-    monkeypatch.setattr(probe, "tried", tried, raising=False)
-    monkeypatch.setattr(probe, "lasted", lasted, raising=False)
-    return answers
+        self.plans.append(plan)
+        self.seconds.append(trial_s)
+        return self.answers.get(plan, ([2.3, 2.2, 2.1], 1.0))
 
 
-def tried() -> list[Plan]:
-    plans: list[Plan] = probe.tried  # type: ignore[attr-defined]
-    return plans
+@pytest.fixture
+def trials() -> Trials:
+    return Trials()
 
 
-def test_takes_the_fastest_and_remembers_it(auto: RunSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
-    measured[BFLOAT16] = ([2.3, 2.21, 2.09], 0.5)
+def test_takes_the_fastest_and_remembers_it(auto: RunSpec, tmp_path: Path, trials: Trials) -> None:
+    trials.answers[BFLOAT16] = ([2.3, 2.21, 2.09], 0.5)
     step, pixels, labels = make_step(auto)
-    assert choose_plan(step, pixels, labels, tmp_path, 10) == BFLOAT16
-    assert tried() == [Plan(), BFLOAT16]
-    assert choose_plan(step, pixels, labels, tmp_path, 10) == BFLOAT16
-    assert len(tried()) == 2  # nothing anew
+    assert choose_plan(step, pixels, labels, tmp_path, 10, trial=trials) == BFLOAT16
+    assert trials.plans == [Plan(), BFLOAT16]
+    assert choose_plan(step, pixels, labels, tmp_path, 10, trial=trials) == BFLOAT16
+    assert len(trials.plans) == 2  # nothing anew
     other = replace(auto, {"model.depth": 1})
-    choose_plan(*make_step(other), tmp_path, 10)
-    assert len(tried()) == 4
+    choose_plan(*make_step(other), tmp_path, 10, trial=trials)
+    assert len(trials.plans) == 4
 
 
-def test_a_long_run_takes_longer_to_choose(auto: RunSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
+def test_a_long_run_takes_longer_to_choose(auto: RunSpec, tmp_path: Path, trials: Trials) -> None:
     """A share of it, each way alike: other work on the machine spoils a short trial."""
-    measured[Plan()] = ([2.3, 2.2, 2.1], 2.0)
-    choose_plan(*make_step(auto), tmp_path, 500)
-    assert tried() == [Plan(), Plan(), BFLOAT16]
-    lasted: list[float] = probe.lasted  # type: ignore[attr-defined]
-    assert lasted == [0.1, 1.0, 1.0]
+    trials.answers[Plan()] = ([2.3, 2.2, 2.1], 2.0)
+    choose_plan(*make_step(auto), tmp_path, 500, trial=trials)
+    assert trials.plans == [Plan(), Plan(), BFLOAT16]
+    assert trials.seconds == [0.1, 1.0, 1.0]
 
 
-def test_a_vit_and_its_deit_compute_alike(tiny_trio: ExperimentSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
+def test_a_vit_and_its_deit_compute_alike(tiny_trio: ExperimentSpec, tmp_path: Path, trials: Trials) -> None:
     """Whatever noise decided for the one decides for the other, or their comparison would not be fair."""
     _, vit, deit = (replace(run, {"compute.precision": "auto"}) for run in tiny_trio.runs)
-    measured[BFLOAT16] = ([2.3, 2.2, 2.1], 0.5)
-    assert choose_plan(*make_step(vit), tmp_path, 10) == BFLOAT16
-    measured[BFLOAT16] = ([2.3, 2.2, 2.1], 2.0)
+    trials.answers[BFLOAT16] = ([2.3, 2.2, 2.1], 0.5)
+    assert choose_plan(*make_step(vit), tmp_path, 10, trial=trials) == BFLOAT16
+    trials.answers[BFLOAT16] = ([2.3, 2.2, 2.1], 2.0)
     student = TrainStep(deit, build_model(deit), SilentTeacher(torch.arange(8), 10), lambda x: x - 0.5, 10)
-    assert choose_plan(student, torch.rand(8, 1, 16, 16), torch.arange(8), tmp_path, 10) == BFLOAT16
+    assert choose_plan(student, torch.rand(8, 1, 16, 16), torch.arange(8), tmp_path, 10, trial=trials) == BFLOAT16
 
 
 @pytest.mark.parametrize("has_links", [True, False])
@@ -103,7 +96,7 @@ def test_of_two_that_are_probed_at_once_the_second_follows_the_first(
     has_links: bool,
     auto: RunSpec,
     tmp_path: Path,
-    measured: dict[Plan, Any],
+    trials: Trials,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Workers begin a ViT and its DeiT together: neither finds a plan, and noise tells each another one."""
@@ -113,59 +106,47 @@ def test_of_two_that_are_probed_at_once_the_second_follows_the_first(
 
     if not has_links:
         monkeypatch.setattr("deit_core.files.os.link", refuse)
-    measured[BFLOAT16] = ([2.3, 2.2, 2.1], 0.5)
-    trial: Trial = probe._try
+    trials.answers[BFLOAT16] = ([2.3, 2.2, 2.1], 0.5)
     first: list[Plan] = []
 
     def after_the_other(*args: Any) -> tuple[list[float], float]:
         if not first:
-            monkeypatch.setattr(probe, "_try", trial)
-            first.append(choose_plan(*make_step(auto), tmp_path, num_steps))
-            del measured[BFLOAT16]
-        return trial(*args)
+            first.append(choose_plan(*make_step(auto), tmp_path, num_steps, trial=trials))
+            del trials.answers[BFLOAT16]
+        return trials(*args)
 
-    monkeypatch.setattr(probe, "_try", after_the_other)
-    assert [choose_plan(*make_step(auto), tmp_path, num_steps)] == first == [BFLOAT16]
+    assert [choose_plan(*make_step(auto), tmp_path, num_steps, trial=after_the_other)] == first == [BFLOAT16]
 
 
-def test_refuses_what_disagrees_and_what_is_hardly_faster(
-    auto: RunSpec, tmp_path: Path, measured: dict[Plan, Any]
-) -> None:
+def test_refuses_what_disagrees_and_what_is_hardly_faster(auto: RunSpec, tmp_path: Path, trials: Trials) -> None:
     for number, answer in enumerate([([2.3, 2.2, 2.2], 0.1), ([2.3, 2.2, float("nan")], 0.1), ([2.3, 2.2, 2.1], 0.95)]):
-        measured[BFLOAT16] = answer
-        assert choose_plan(*make_step(auto), tmp_path / str(number), 10) == Plan()
+        trials.answers[BFLOAT16] = answer
+        assert choose_plan(*make_step(auto), tmp_path / str(number), 10, trial=trials) == Plan()
 
 
-def test_a_way_that_is_not_possible_here_is_passed_over(
-    auto: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real: Trial = probe._try
-
-    def impossible(
-        step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor, trial_s: float
-    ) -> tuple[list[float], float]:
+def test_a_way_that_is_not_possible_here_is_passed_over(auto: RunSpec, tmp_path: Path) -> None:
+    def impossible(step: TrainStep, plan: Plan, *args: Any) -> tuple[list[float], float]:
         if plan == BFLOAT16:
             raise RuntimeError("no such kernel")
-        return real(step, plan, pixels, labels, trial_s)
+        return try_plan(step, plan, *args)
 
-    monkeypatch.setattr(probe, "_try", impossible)
-    assert choose_plan(*make_step(auto), tmp_path, 10) == Plan()
+    assert choose_plan(*make_step(auto), tmp_path, 10, trial=impossible) == Plan()
 
 
-def test_a_spec_that_names_its_precision_gets_it(teacher: RunSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
+def test_a_spec_that_names_its_precision_gets_it(teacher: RunSpec, tmp_path: Path, trials: Trials) -> None:
     named = replace(teacher, {"compute.precision": "bfloat16"})
-    assert choose_plan(*make_step(named), tmp_path, 10) == BFLOAT16
-    assert tried() == [BFLOAT16, Plan("bfloat16", channels_last=False)]
+    assert choose_plan(*make_step(named), tmp_path, 10, trial=trials) == BFLOAT16
+    assert trials.plans == [BFLOAT16, Plan("bfloat16", channels_last=False)]
 
 
-def test_compiling_is_tried_where_training_takes_long(auto: RunSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
+def test_compiling_is_tried_where_training_takes_long(auto: RunSpec, tmp_path: Path, trials: Trials) -> None:
     """A plan that was found for a short run is found anew for a long one, and stays then."""
-    choose_plan(*make_step(auto), tmp_path, 100)
-    assert not any(plan.compiled for plan in tried())
+    choose_plan(*make_step(auto), tmp_path, 100, trial=trials)
+    assert not any(plan.compiled for plan in trials.plans)
     compiled = Plan(compiled=True)
-    measured[compiled] = ([2.3, 2.2, 2.1], 0.5)
-    assert choose_plan(*make_step(auto), tmp_path, 10_000) == compiled
-    assert choose_plan(*make_step(auto), tmp_path, 100) == compiled
+    trials.answers[compiled] = ([2.3, 2.2, 2.1], 0.5)
+    assert choose_plan(*make_step(auto), tmp_path, 10_000, trial=trials) == compiled
+    assert choose_plan(*make_step(auto), tmp_path, 100, trial=trials) == compiled
 
 
 @pytest.mark.parametrize("family", ["vit", "cnn"])
@@ -173,9 +154,9 @@ def test_every_way_agrees_with_the_plain_one_to_the_tolerance_it_states(
     family: str, auto: RunSpec, teacher: RunSpec
 ) -> None:
     step, pixels, labels = make_step(auto if family == "vit" else teacher)
-    expected, _ = probe._try(step, Plan(), pixels, labels, 0.0)
+    expected, _ = try_plan(step, Plan(), pixels, labels, 0.0)
     for plan in (BFLOAT16, Plan(channels_last=False), Plan("bfloat16", channels_last=False)):
-        losses, seconds = probe._try(step, plan, pixels, labels, 0.0)
+        losses, seconds = try_plan(step, plan, pixels, labels, 0.0)
         assert agree(losses, expected, TOLERANCE[plan.precision]), (plan, losses, expected)
         assert seconds > 0
     assert not agree([loss * 1.05 for loss in expected], expected, TOLERANCE["bfloat16"])
@@ -186,8 +167,8 @@ def test_a_compiled_run_agrees_too_and_draws_the_same_masks(auto: RunSpec, monke
     """Traced as for a compiler; what it would generate takes half a minute, and a C++ compiler, to make."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     step, pixels, labels = make_step(auto)
-    expected, _ = probe._try(step, Plan(), pixels, labels, 0.0)
-    losses, _ = probe._try(step, Plan(compiled=True), pixels, labels, 0.0)
+    expected, _ = try_plan(step, Plan(), pixels, labels, 0.0)
+    losses, _ = try_plan(step, Plan(compiled=True), pixels, labels, 0.0)
     assert losses == pytest.approx(expected, rel=1e-6)
 
 

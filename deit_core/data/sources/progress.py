@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from deit_core.events import Reading
 
-_EVERY_S = 1.0
+EVERY_S = 1.0
 
 Tell = Callable[[Reading], None]
 Item = TypeVar("Item")
@@ -25,7 +25,7 @@ def told(pieces: Iterable[Item], what: str, total: int, tell: Tell, *, piece: in
     for count, item in enumerate(pieces, start=1):
         yield item
         done, now = count * piece, time.monotonic()
-        if done < total and now - spoken >= _EVERY_S:
+        if done < total and now - spoken >= EVERY_S:
             spoken = now
             tell(Reading(what, done, total, (now - began) / done * (total - done)))
     if spoken > began:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from image_files import spec_of, write_images
 from PIL import Image
-from test_folder import spec_of, write_images
 
 from deit_core import cli
 from deit_core.data import load_data, open_source
@@ -24,46 +24,6 @@ from deit_core.spec import RunSpec, replace
 from deit_core.training import train
 
 NFC, NFD = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
-Said = tuple[int, str, str]
-
-
-@pytest.fixture
-def data(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    """The command: exit code, stdout, stderr."""
-
-    def run(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["deit_core", "data", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def listed(data: Callable[..., Said]) -> Callable[[Path], Any]:
-    """The document that the command prints."""
-
-    def run(path: Path) -> Any:
-        code, out, err = data(path, "--json")
-        assert (code, err) == (0, "")
-        return json.loads(out)
-
-    return run
-
-
-@pytest.fixture
-def refused(data: Callable[..., Said]) -> Callable[[Path], str]:
-    """The one sentence that it says on stderr."""
-
-    def run(path: Path) -> str:
-        code, out, err = data(path, "--json")
-        assert (code, out) == (2, "")
-        assert err.startswith("Error: ")
-        assert err.count("\n") == 1
-        return err
-
-    return run
 
 
 def fill(root: Path, names: Iterable[str]) -> Path:
@@ -386,7 +346,10 @@ def test_a_folder_beside_images_is_not_passed_through(
 
 
 def test_a_known_name_is_the_data_set_and_all_else_is_a_path_from_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: Callable[[Path], Any], data: Callable[..., Said]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    listed: Callable[[Path], Any],
+    data: Callable[..., tuple[int, str, str]],
 ) -> None:
     fill(tmp_path / "here" / "animals", classes("", 5))
     fill(tmp_path / "here" / "digits", classes("", 5))
@@ -418,7 +381,7 @@ def test_a_zip_is_checked_as_on_import_and_nothing_is_unpacked(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.zip", "good.zip"]
 
 
-def test_people_see_the_same(tmp_path: Path, data: Callable[..., Said]) -> None:
+def test_people_see_the_same(tmp_path: Path, data: Callable[..., tuple[int, str, str]]) -> None:
     code, out, err = data(fill(tmp_path / "f", [*FIELD, "labels/1.xml"]))
     assert (code, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]

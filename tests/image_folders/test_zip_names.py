@@ -3,11 +3,10 @@
 import io
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from zips import encoded, packed, unicode_path
 
 from deit_core.errors import DataError
 from deit_core.image_folders import list_folder
@@ -15,39 +14,8 @@ from deit_core.image_folders.archives import import_zip
 from deit_core.image_folders.zip_names import final_names
 
 
-def packed(*names: bytes, extra: bytes = b"") -> io.BytesIO:
-    """A zip with an image under each of these names, which are written as they are and without the flag for UTF-8."""
-    file, stand_ins = io.BytesIO(), []
-    with zipfile.ZipFile(file, "w") as content:
-        for number, name in enumerate(names):
-            stand_ins.append(f"{number:x}".rjust(len(name), "#"))
-            entry = zipfile.ZipInfo(stand_ins[-1])
-            entry.extra = extra
-            content.writestr(entry, png(number))
-    whole = file.getvalue()
-    for stand_in, name in zip(stand_ins, names, strict=True):
-        assert whole.count(stand_in.encode()) == 2  # before the file, and in the list at the end
-        whole = whole.replace(stand_in.encode(), name)
-    return io.BytesIO(whole)
-
-
-def png(number: int) -> bytes:
-    file = io.BytesIO()
-    Image.new("L", (8, 8), number).save(file, "PNG")
-    return file.getvalue()
-
-
-def unicode_path(raw: bytes, name: str) -> bytes:
-    content = struct.pack("<BL", 1, zlib.crc32(raw)) + name.encode()
-    return struct.pack("<HH", 0x7075, len(content)) + content
-
-
 def classes_of(zipped: io.BytesIO, tmp_path: Path) -> tuple[str, ...]:
     return list_folder(tmp_path / import_zip(zipped, "animals", tmp_path)).classes
-
-
-def encoded(words: str, encoding: str) -> list[bytes]:
-    return [f"{word}/{number}.png".encode(encoding) for word in words.split() for number in range(2)]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_folder import CLASSES, write_images
+from image_files import CLASSES, write_images
 
 from deit_core.data import load_data
 from deit_core.errors import DataError

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_folder import write_images
-from test_published import write_cifar
-from test_sources import write_idx
+from image_files import write_images
+from published_files import write_cifar, write_idx
 
 from deit_core import presets
 from deit_core.data.sources.idx import FILES
@@ -42,14 +41,15 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What torchvision has fetched before: a file of weights for each of the small CNNs."""
-    home = tmp_path_factory.mktemp("hub")
-    (home / "checkpoints").mkdir()
+    home = tmp_path_factory.mktemp("torch")
+    checkpoints = home / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
     for name in set(_SMALL.values()):
         weights = torchvision.models.get_model_weights(name).DEFAULT
         network = torchvision.models.get_model(name, weights=None)
-        torch.save(network.state_dict(), home / "checkpoints" / weights.url.rpartition("/")[2])
+        torch.save(network.state_dict(), checkpoints / weights.url.rpartition("/")[2])
     return home
 
 
@@ -93,9 +93,9 @@ def publish(run: RunSpec, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", presets.names())
 def test_each_run_makes_two_steps_and_is_saved(
-    name: str, data_dir: Path, hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, data_dir: Path, torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(hub))
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
     monkeypatch.setattr("deit_core.training.session.choose_plan", lambda step, *_: plain_plan(step.spec.compute))
     whole = presets.get(name)
     for run, asked in zip(cut_down(whole), members(whole), strict=True):

@@ -8,15 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from image_files import write_images
 from PIL import Image
-from test_folder import write_images
-from test_inputs import encode
-from test_listing import Said, data, listed, refused
-from test_zip_names import encoded, packed, unicode_path
+from zips import encoded, packed, unicode_path
 
-from deit_core.data.sources.decoding import decode_image
-
-__all__ = ["data", "listed", "refused"]
 Listed = Callable[[Path], Any]
 
 
@@ -58,16 +53,6 @@ def test_grey_of_sixteen_bits_is_said(tmp_path: Path, looked: Listed, ending: st
     ]
 
 
-@pytest.mark.parametrize(
-    "pixels",
-    [np.arange(4096, dtype=dtype).reshape(64, 64) for dtype in ("uint16", ">u2", "int32", "float32")],
-    ids=lambda pixels: str(pixels.dtype),
-)
-def test_a_tiff_of_many_bits_keeps_256_levels(pixels: Any) -> None:
-    picture = decode_image(encode(Image.fromarray(pixels), "TIFF"))
-    assert np.array_equal(picture[..., 0], pixels.astype(int) >> 4)
-
-
 def test_a_damaged_zip_is_a_sentence(tmp_path: Path, refused: Callable[[Path], str]) -> None:
     for part in ("train", "val"):
         write_images(tmp_path / "f" / part, 4, classes=("cat", "dog"))
@@ -96,7 +81,7 @@ def test_names_that_may_be_read_in_several_ways_are_refused(tmp_path: Path, refu
     assert "pack it again with names in UTF-8" in refused(tmp_path / "a.zip")
 
 
-def test_people_are_told_too(tmp_path: Path, data: Callable[..., Said]) -> None:
+def test_people_are_told_too(tmp_path: Path, data: Callable[..., tuple[int, str, str]]) -> None:
     write_images(tmp_path / "f" / "train", 4, classes=("cat", "dog"))
     shutil.copytree(tmp_path / "f" / "train", tmp_path / "f" / "test")
     code, out, _ = data(tmp_path / "f")

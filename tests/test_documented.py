@@ -1,0 +1,81 @@
+"""Every environment variable, command and page has its place in the README or the docs, and no other command has."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from deit_core.cli.app import app
+from deit_core.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+DOCS = {file.name: file.read_text() for file in (ROOT / "docs").glob("*.md")}
+EVERYTHING = "\n".join([README, *DOCS.values()])
+
+
+def variables() -> Iterator[str]:
+    """Environment variables that the code names: what os.environ is asked for, and whatever begins as ours do."""
+    for room in ("deit_core", "dashboard"):
+        for file in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                match node:
+                    case (
+                        ast.Call(ast.Attribute(ast.Attribute(attr="environ")), [ast.Constant(str(name)), *_])
+                        | ast.Call(ast.Attribute(attr="getenv"), [ast.Constant(str(name)), *_])
+                        | ast.Subscript(ast.Attribute(attr="environ"), ast.Constant(str(name)))
+                    ):
+                        yield name
+                    case ast.Constant(str(name)) if re.fullmatch(r"DEIT_[A-Z_]+", name):
+                        yield name
+
+
+VARIABLES = sorted(set(variables()))
+
+
+def commands(group: typer.core.TyperGroup, above: str = "") -> Iterator[str]:
+    """Each command with the words that lead to it."""
+    for name, command in group.commands.items():
+        if isinstance(command, typer.core.TyperGroup):
+            yield from commands(command, f"{above}{name} ")
+        else:
+            yield above + name
+
+
+COMMANDS = sorted(commands(typer.main.get_command(app)))  # type: ignore[arg-type]
+PAGES = sorted(file.parent.name for file in (ROOT / "dashboard" / "views").glob("*/page.py"))
+
+
+def test_there_are_some() -> None:
+    assert {"DEIT_RUNS_DIR", "DEIT_WORKER_ID", "GOMP_SPINCOUNT"} <= set(VARIABLES)
+    assert {"train", "import"} <= set(COMMANDS)
+    assert len(PAGES) == 6
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_variable_is_documented(name: str) -> None:
+    assert re.search(rf"`{name}\b", EVERYTHING)
+
+
+@pytest.mark.parametrize("name", sorted(Settings("", Path(), Path(), num_workers=1).environment()))
+def test_a_variable_for_people_has_a_row_in_the_readme(name: str) -> None:
+    assert re.search(rf"^\| `{name}` \| .+ \| .+ \|$", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_shown_in_the_readme(command: str) -> None:
+    examples = re.findall(r"^    python -m deit_core .*$", README, re.MULTILINE)
+    assert any(re.search(rf"(?:python -m deit_core|\|) {command}\b", line) for line in examples)
+
+
+def test_a_command_that_is_shown_exists() -> None:
+    for line in re.findall(r"python -m deit_core ([a-z]+(?: [a-z]+)?)", EVERYTHING):
+        assert line in COMMANDS or line.split()[0] in COMMANDS, line
+
+
+def test_the_table_of_pages_holds_every_page_and_no_other() -> None:
+    (table,) = re.findall(r"^\| Page \|.*?^$", README, re.DOTALL | re.MULTILINE)
+    assert sorted(re.findall(r"^\| \*\*(\w+)\*\* \|", table, re.MULTILINE)) == [page.capitalize() for page in PAGES]
