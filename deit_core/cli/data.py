@@ -41,7 +41,7 @@ def describe_data(
 
 
 def import_images(
-    archive: Annotated[Path, typer.Argument(help="A zip with a folder a class, or train, val and test with such.")],
+    archive: Annotated[Path, typer.Argument(help="A zip with one folder per class, or train, val and test with such.")],
     name: Annotated[str | None, typer.Option(help="What to call the folder (default: the zip's name).")] = None,
     data_dir: DataDirOption = None,
 ) -> None:

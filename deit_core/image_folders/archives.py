@@ -133,7 +133,7 @@ def _checked(content: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
         raise DataError("Two files in the zip have the same name; pack it again with each file once.")
     images = images_among(entry.filename for entry in entries)
     if not images:
-        raise DataError(f"There is no {ONE_FORMAT} file in the zip for {name!r}; pack a folder a class.")
+        raise DataError(f"There is no {ONE_FORMAT} file in the zip for {name!r}; pack one folder per class.")
     return [entry for entry in entries if PurePath(entry.filename) in images]
 
 

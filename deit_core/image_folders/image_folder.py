@@ -104,7 +104,7 @@ def find_folder(path: str, data_dir: Path) -> Path:
 
 
 def list_folder(root: Path) -> ImageFolder:
-    """List the images of a folder that holds a folder a class, or parts (train, val, test) that do.
+    """List the images of a folder that holds one folder per class, or parts (train, val, test) that do.
 
     A folder around the one that counts, as archives have it, is passed through, and so is one in a part that is named
     as that part.
@@ -174,7 +174,9 @@ def _check_train(
 ) -> None:
     if not any(images.values()):
         raise DataError(
-            _said(f"There is no image in {folder}; it should hold a folder a class with {ONE_FORMAT} files.", left_out)
+            _said(
+                f"There is no image in {folder}; it should hold one folder per class with {ONE_FORMAT} files.", left_out
+            )
         )
     if len(titles) < 2:
         raise DataError(
@@ -195,7 +197,7 @@ def _check_judged(
     if not any(images.values()):
         raise DataError(
             _said(
-                f"There is no image in the classes of {folder}; it should hold a folder a class, as training does, "
+                f"There is no image in the classes of {folder}; it should hold one folder per class, as training does, "
                 f"with {ONE_FORMAT} files in it. Sort them so, or remove it, and images are held out of the training "
                 "images.",
                 left_out,

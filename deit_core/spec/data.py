@@ -15,7 +15,7 @@ class DataSpec(Part):
     source: SourceName = field("fashion-mnist", "The data set; folder is any folder of images.")
     path: str = field(
         "",
-        "The folder of images, in the data folder or absolute: a folder a class, or train, val and test with such.",
+        "The folder of images, in the data folder or absolute: one folder per class, or train, val and test with such.",
         max_length=1000,
         source="folder",
     )

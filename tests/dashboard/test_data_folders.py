@@ -53,7 +53,7 @@ def captions(page: AppTest) -> str:
 
 def test_an_uploaded_zip_is_unpacked_and_shown(run_page: RunPage, tmp_path: Path) -> None:
     page = run_page("data", data="Folder of images")
-    assert "A folder a class" in captions(page)
+    assert "One folder per class" in captions(page)
     assert "at most 500 MB" in captions(page), "what the server takes"
     page.file_uploader[0].upload("animals.zip", zip_of(write_images(tmp_path / "zip"))).run()
     unpack(page)

@@ -45,7 +45,7 @@ def spec_of(path: Path | str, **changes: object) -> DataSpec:
 
 @pytest.fixture
 def animals(tmp_path: Path) -> Path:
-    """One folder a class, 20 images each."""
+    """One folder per class, 20 images each."""
     write_images(tmp_path / "animals", 20)
     return tmp_path / "animals"
 
@@ -153,11 +153,11 @@ def test_trains_may_be_a_class(tmp_path: Path) -> None:
     write_images(tmp_path / "f", 5, classes=("bus", "car", "train"))
     assert facts_of(spec_of("f"), tmp_path).classes == ("bus", "car", "train")
     write_images(tmp_path / "flat", 5, classes=("train", "test"))
-    assert "train; it should hold a folder a class" in refused(tmp_path / "flat", tmp_path)
+    assert "train; it should hold one folder per class" in refused(tmp_path / "flat", tmp_path)
     write_images(tmp_path / "bare" / "test", 5)
     (tmp_path / "bare" / "train").mkdir()
     (tmp_path / "bare" / "notes").mkdir()
-    assert "train; it should hold a folder a class" in refused(tmp_path / "bare", tmp_path)
+    assert "train; it should hold one folder per class" in refused(tmp_path / "bare", tmp_path)
 
 
 def test_hidden_folders_are_passed_over(animals: Path) -> None:

@@ -146,8 +146,8 @@ def test_a_part_without_classes_is_left_out_and_counted(
     ("files", "words"),
     [
         (classes("validation", 5) + classes("test", 5), "There is no train beside test and validation in"),
-        (classes("train", 5) + many("test_set", 5), "test_set; it should hold a folder a class, as training does"),
-        (many("train_set", 5) + many("test_set", 5), "train_set; it should hold a folder a class"),
+        (classes("train", 5) + many("test_set", 5), "test_set; it should hold one folder per class, as training does"),
+        (many("train_set", 5) + many("test_set", 5), "train_set; it should hold one folder per class"),
     ],
 )
 def test_parts_that_cannot_be_used_are_refused_with_what_to_move(

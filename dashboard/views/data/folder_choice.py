@@ -27,7 +27,7 @@ def choose_folder() -> str:
         key="path",
         bind="query-params",
         placeholder="Choose one, or type a path on the machine where the dashboard runs",
-        help="Inside the data folder, or absolute. It holds a folder a class, or train, val and test with such.",
+        help="Inside the data folder, or absolute. It holds one folder per class, or train, val and test with such.",
     )
     with st.expander("Upload a zip", expanded=is_unpacking() or (not known and not path)):
         offer_upload()

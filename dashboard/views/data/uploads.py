@@ -57,7 +57,7 @@ def take_finished() -> Unpacking | None:
 def offer_upload() -> None:
     """Choose a zip and unpack it; how far that is, whoever began it, and why the last one was refused."""
     st.caption(
-        f"A folder a class with {ONE_FORMAT} files, or train, val and test with such; at most "
+        f"One folder per class with {ONE_FORMAT} files, or train, val and test with such; at most "
         f"{st.get_option('server.maxUploadSize')} MB. Larger ones: `python -m deit_core import FILE.zip`."
     )
     file = st.file_uploader("Zip", "zip", label_visibility="collapsed", key="zip")
