@@ -87,10 +87,10 @@ def test_a_failed_run_shows_why_and_its_log(store: Store, every_status: dict[str
         ("running", ["Stop"]),
         ("queued", ["Stop", "Delete"]),
         ("blocked", ["Stop", "Delete"]),
-        ("stopped", ["Resume", "Start anew", "Delete"]),
-        ("interrupted", ["Resume", "Start anew", "Delete"]),
-        ("failed", ["Resume", "Start anew", "Delete"]),
-        ("completed", ["Start anew", "Delete"]),
+        ("stopped", ["Resume", "Edit and rerun", "Delete"]),
+        ("interrupted", ["Resume", "Edit and rerun", "Delete"]),
+        ("failed", ["Resume", "Edit and rerun", "Delete"]),
+        ("completed", ["Edit and rerun", "Delete"]),
     ],
 )
 def test_buttons_follow_the_status(
@@ -100,11 +100,11 @@ def test_buttons_follow_the_status(
     assert [button.label for button in page.button] == buttons
 
 
-def test_an_ended_run_is_started_anew_from_the_train_page(
+def test_the_settings_of_an_ended_run_open_on_the_train_page(
     store: Store, every_status: dict[str, str], run_page: RunPage
 ) -> None:
     page = run_page("runs", runs=shown(store, every_status["failed"]))
-    page.button(key=f"anew-{every_status['failed']}").click().run()
+    page.button(key=f"edit-{every_status['failed']}").click().run()
     assert not page.exception
     name, document = page.session_state["opened_spec"]
     assert (name, load_spec(document)) == ("1 teacher", store.run(every_status["failed"]).spec)

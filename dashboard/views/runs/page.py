@@ -191,17 +191,17 @@ def _actions(run: Run, runs: Sequence[Run]) -> None:
         if run.status.can_resume:
             _button("Resume", run, launcher().resume)
         if not run.status.is_active:
-            _start_anew(run)
+            _edit_and_rerun(run)
         if run.status != Status.RUNNING and st.button("Delete", key=f"delete-{run.id}", type="tertiary"):
             _confirm_delete(run)
 
 
-def _start_anew(run: Run) -> None:
+def _edit_and_rerun(run: Run) -> None:
     """A button that opens the run's settings on the Train page, and then a link there."""
     if st.session_state.get("opened_spec", ("", b""))[0] == label(run):
         link("train", "Its settings are open on the Train page")
     else:
-        st.button("Start anew", key=f"anew-{run.id}", type="tertiary", on_click=_open_spec, args=(run,))
+        st.button("Edit and rerun", key=f"edit-{run.id}", type="tertiary", on_click=_open_spec, args=(run,))
 
 
 def _open_spec(run: Run) -> None:
