@@ -166,7 +166,7 @@ def _describe(chosen: AnySpec, variant: AnySpec | None) -> None:
         for run in runs:
             accuracy = expectation and expectation.accuracy.get(run.name)
             num_seeds = spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1
-            _describe_run(run, num_seeds, f"{accuracy:.1%} of the test images expected right" if accuracy else "")
+            _describe_run(run, num_seeds, f"Expected test accuracy {accuracy:.1%}" if accuracy else "")
     if expectation:
         took, where = duration(expectation.duration_s), escape(expectation.measured_on)
         st.caption(f"When last measured, all of it took {took} ({where}).")
