@@ -241,7 +241,7 @@ def describe(error: Exception) -> str:
     if isinstance(error, MemoryError):  # of a training's own steps it is told which batch size fits
         return "There was not enough memory. Close other programs, then resume: it goes on from the last saved state."
     first_line = (str(error).splitlines() or [""])[0]
-    return f"It ended with an error that is not yours ({type(error).__name__}: {first_line}); the log has more."
+    return f"This run failed because of a bug in DeiT Lab ({type(error).__name__}: {first_line}); the log has more."
 
 
 def main() -> None:
