@@ -20,7 +20,8 @@ class AugmentSpec(Part):
     )
     randaugment_ops: int = field(
         0,
-        "RandAugment as in torchvision: so many of its 14 operations in a row on each image; 0 is off, DeiT takes 2.",
+        "RandAugment as in torchvision: number of its 14 operations applied in sequence to each image; 0 is off, DeiT "
+        "takes 2.",
         ge=0,
         le=4,
         advanced=True,
