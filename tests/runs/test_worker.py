@@ -142,7 +142,8 @@ def test_a_crash_leaves_its_traceback_in_the_log(launcher: LocalLauncher, tiny: 
     run = store.run(run_id)
     assert run.status == Status.FAILED
     assert str(folder) in run.message
-    assert "the log has more" in describe(RuntimeError("a mistake of the program"))
+    sentence = "This run failed because of a bug in DeiT Lab (RuntimeError: no such thing); the log has more."
+    assert describe(RuntimeError("no such thing")) == sentence
     assert "Traceback" in log_tail(settings.runs_dir, run_id)
 
 
