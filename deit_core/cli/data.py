@@ -62,16 +62,16 @@ def import_images(
 def _look_into(name: str, home: Path | None, *, as_json: bool) -> tuple[ImageFolder, tuple[str, ...]]:
     """What a folder or a zip holds by its names, and what there is to say of its content."""
     from deit_core.data.sources.contents import content_warnings
-    from deit_core.data.sources.progress import silently
+    from deit_core.data.sources.progress import no_progress
 
-    path, tell = find_folder(name, Path()), silently if as_json else print_reading
+    path, on_progress = find_folder(name, Path()), no_progress if as_json else print_reading
     try:
         if path.is_dir():
             listed = list_folder(path)
-            return listed, content_warnings(listed, tell, data_dir=home)
+            return listed, content_warnings(listed, on_progress, data_dir=home)
         if path.is_file():
             with open_zip(path) as (listed, files):
-                return listed, content_warnings(listed, tell, access=files)
+                return listed, content_warnings(listed, on_progress, access=files)
     except OSError as error:
         raise unreadable(path, error) from None
     raise DataError(

@@ -21,7 +21,7 @@ from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.data.sources.findings import FINDINGS, key_of, remembered
 from deit_core.data.sources.folder import open_source
 from deit_core.data.sources.folder_images import FolderImages
-from deit_core.data.sources.progress import Tell, silently, told
+from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
 from deit_core.data.sources.resizing import resize
 from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split, stratified_subset
@@ -70,19 +70,21 @@ class ImageData:
         return int(self.train.images.shape[1])
 
 
-def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None, tell: Tell = silently) -> ImageData:
+def load_data(
+    spec: DataSpec, data_dir: Path, memory_bytes: float | None = None, on_progress: OnProgress = no_progress
+) -> ImageData:
     """Load, cut and resize what `spec` asks for. Test is never touched by the choice of a subset.
 
     Args:
         memory_bytes: a folder whose images take more stays in its files; None is a quarter of this machine's memory.
-        tell: hears how far it is, where many files are read.
+        on_progress: called with the progress, where many files are read.
     Raises: DataError where the source cannot be had, or does not fit into memory and is no folder; SpecError where the
         subset is too small to cut.
     """
-    source = open_source(spec, data_dir, tell)
-    content_hash = source.hash_content(tell)
+    source = open_source(spec, data_dir, on_progress)
+    content_hash = source.hash_content(on_progress)
     train_indices, val_indices = cut(source, spec)
-    notes = (*source.notes, *source.warn(train_indices, val_indices, tell))
+    notes = (*source.notes, *source.warn(train_indices, val_indices, on_progress))
     num_images = len(train_indices) + len(val_indices) + len(source.test_labels)
     streams = is_streamed(source, num_images, spec.img_size, memory_bytes)
 
@@ -91,7 +93,7 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
     ) -> Split:
         if isinstance(images, FolderImages):
             files = images.take(chosen)
-            return Split(files if streams else _in_memory(files, name, tell), torch.tensor(labels[chosen]))
+            return Split(files if streams else _in_memory(files, name, on_progress), torch.tensor(labels[chosen]))
         return Split(resize(torch.tensor(images[chosen]), spec.img_size), torch.tensor(labels[chosen]))
 
     train = split("training", source.train_images, source.train_labels, train_indices)
@@ -101,7 +103,7 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
     elif streams:
         facts = "statistics", content_hash, spec.split, spec.img_size
         pieces = in_order(train.images, _PIECE)
-        pieces = told(pieces, "Finding mean and spread of the pixels", len(train), tell, piece=_PIECE)
+        pieces = with_progress(pieces, "Finding mean and spread of the pixels", len(train), on_progress, piece=_PIECE)
         found = remembered(data_dir / FINDINGS, key_of(facts), lambda: pixel_statistics(pieces))
         mean, std = map(tuple, found)
     else:
@@ -111,10 +113,10 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
     return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from, notes)
 
 
-def _in_memory(images: FolderImages, name: str, tell: Tell) -> Tensor:
+def _in_memory(images: FolderImages, name: str, on_progress: OnProgress) -> Tensor:
     whole, begin = torch.empty(images.shape, dtype=torch.uint8), 0
     pieces = in_order(images, _READ_AT_ONCE)
-    for piece in told(pieces, f"Reading the {name} images", len(images), tell, piece=_READ_AT_ONCE):
+    for piece in with_progress(pieces, f"Reading the {name} images", len(images), on_progress, piece=_READ_AT_ONCE):
         whole[begin : begin + len(piece)] = piece
         begin += len(piece)
     return whole

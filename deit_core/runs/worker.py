@@ -141,7 +141,7 @@ class Worker:
                 if self.watch is not None:
                     self.watch(run, event)
 
-            def tell(reading: Reading) -> None:
+            def on_progress(reading: Reading) -> None:
                 self._check_stopped("resume reads the images anew.")
                 note(reading)
 
@@ -154,7 +154,7 @@ class Worker:
                 device=self._device(),
                 num_threads=self._num_threads(),
                 logits_gb=self.settings.logits_gb,
-                tell=tell,
+                on_progress=on_progress,
                 teacher_hash=shared_teacher_hash(self.store, run, self.settings.runs_dir),
             )
             with contextlib.closing(events):

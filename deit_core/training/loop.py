@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from deit_core.data.sources.progress import Tell, silently
+from deit_core.data.sources.progress import OnProgress, no_progress
 from deit_core.errors import ResourceError
 from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.models import VisionTransformer, load_checkpoint
@@ -37,7 +37,7 @@ def train(
     group_s: float = 0.5,
     logits_gb: float = Settings.logits_gb,
     images_gb: float | None = None,
-    tell: Tell = silently,
+    on_progress: OnProgress = no_progress,
     teacher_hash: str = "",
 ) -> Generator[Event, None, None]:
     """Train one run and yield what happens.
@@ -55,7 +55,8 @@ def train(
             began with.
         group_s: steps are reported in groups of about this many seconds; 0 reports each.
         logits_gb: disk space, in units of 10^9 bytes, for the tables of teachers' logits in `runs_dir`.
-        tell: hears how far the reading of many images is, before the first event; what it raises ends the run there.
+        on_progress: called with the progress of reading many images, before the first event. What it raises ends the
+            run there.
         teacher_hash: that of the teacher (see `ModelCard`) from which another run learned, of which this one is a
             repetition; empty where there is none.
         images_gb: a folder whose images take more memory is read again and again; None is a quarter of what there is.
@@ -72,7 +73,7 @@ def train(
             device=device,
             num_threads=num_threads,
             images_gb=images_gb,
-            tell=tell,
+            on_progress=on_progress,
             teacher_hash=teacher_hash,
         )
     except (MemoryError, RuntimeError) as error:

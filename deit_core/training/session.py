@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.data import TrainBatches, load_data
-from deit_core.data.sources.progress import Tell
+from deit_core.data.sources.progress import OnProgress
 from deit_core.data.splits import memory_for_images
 from deit_core.errors import RunError
 from deit_core.events import CheckpointSaved
@@ -59,7 +59,7 @@ class Session:
         device: str | None,
         num_threads: int | None,
         images_gb: float | None,
-        tell: Tell,
+        on_progress: OnProgress,
         teacher_hash: str,
     ) -> None:
         self.spec, self.folder, self.runs_dir = spec, RunFolder(run_dir), runs_dir
@@ -68,7 +68,7 @@ class Session:
         if threads := spec.compute.num_threads or num_threads:
             torch.set_num_threads(threads)
         memory_bytes = memory_for_images(self.device) if images_gb is None else images_gb * 1e9
-        self.data = load_data(spec.data, data_dir, memory_bytes, tell)
+        self.data = load_data(spec.data, data_dir, memory_bytes, on_progress)
         self.versions = library_versions()
         self.machine = describe_machine() | name_gpu(self.device)
         self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)

@@ -15,7 +15,7 @@ from deit_core.data import load_data, load_source, open_source
 from deit_core.data.sources import contents
 from deit_core.data.sources.contents import content_warnings
 from deit_core.data.sources.findings import FINDINGS
-from deit_core.data.sources.progress import silently
+from deit_core.data.sources.progress import no_progress
 from deit_core.events import Reading, RunStarted
 from deit_core.image_folders import list_folder
 from deit_core.image_folders.archives import ZippedFiles
@@ -122,7 +122,7 @@ def test_a_run_tells_its_story_with_it(parted: Path, tiny: RunSpec, tmp_path: Pa
 
 def test_sources_that_are_known_are_left_as_they_are(tmp_path: Path) -> None:
     source = load_source("digits", tmp_path)
-    assert source.warn(np.arange(10), np.arange(10), silently) == ()
+    assert source.warn(np.arange(10), np.arange(10), no_progress) == ()
 
 
 def test_grey_of_sixteen_bits_is_said_with_its_range(parted: Path) -> None:

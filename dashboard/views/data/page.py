@@ -176,12 +176,12 @@ def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
 @st.cache_data(max_entries=32, ttl=60, show_spinner="Looking for copies…")
 def _warnings(spec_json: str) -> tuple[str, ...]:
     """What a run of these images would say of their content, which takes looking into every file once."""
-    from deit_core.data.sources.progress import silently
+    from deit_core.data.sources.progress import no_progress
     from deit_core.data.splits import cut
 
     spec = DataSpec.model_validate_json(spec_json)
     loaded = source(spec)
-    return loaded.warn(*cut(loaded, spec), silently)
+    return loaded.warn(*cut(loaded, spec), no_progress)
 
 
 def _per_channel(values: Sequence[float]) -> str:

@@ -17,7 +17,7 @@ from deit_core.data.sources.decoding import MAX_PIXELS
 from deit_core.data.sources.findings import found_once
 from deit_core.data.sources.folder_images import map_ahead
 from deit_core.data.sources.grey_levels import DEEP_FORMATS, is_deep, range_of
-from deit_core.data.sources.progress import Tell, silently, told
+from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
 from deit_core.image_folders import ImageFolder
 
 _SAMPLE_BYTES = 4096
@@ -51,7 +51,11 @@ class Contents(NamedTuple):
 
 
 def content_warnings(
-    folder: ImageFolder, tell: Tell = silently, *, data_dir: Path | None = None, access: Access = _ON_DISK
+    folder: ImageFolder,
+    on_progress: OnProgress = no_progress,
+    *,
+    data_dir: Path | None = None,
+    access: Access = _ON_DISK,
 ) -> tuple[str, ...]:
     """Sentences on the files of a folder, by the parts that it has of its own.
 
@@ -62,20 +66,20 @@ def content_warnings(
     named = {"training": folder.train, "validation": folder.val, "test": folder.test}
     parts = {name: part.files for name, part in named.items() if part is not None}
     files = [file for part in parts.values() for file in part]
-    return warnings_of(folder.root, parts, find_contents(folder.root, files, data_dir, tell, access))
+    return warnings_of(folder.root, parts, find_contents(folder.root, files, data_dir, on_progress, access))
 
 
 def find_contents(
-    root: Path, files: Sequence[Path], data_dir: Path | None, tell: Tell, access: Access = _ON_DISK
+    root: Path, files: Sequence[Path], data_dir: Path | None, on_progress: OnProgress, access: Access = _ON_DISK
 ) -> Contents:
     """Look into the files of a folder; those that cannot be read are left to whoever reads their pixels."""
     files = sorted(files)
 
     def find() -> tuple[list[list[int]], dict[str, int]]:
-        ranges = told(
-            map_ahead(partial(_range, access), files, _AHEAD), "Looking for grey of 16 bits", len(files), tell
+        ranges = with_progress(
+            map_ahead(partial(_range, access), files, _AHEAD), "Looking for grey of 16 bits", len(files), on_progress
         )
-        return list(_alike(files, tell, access)), dict(Counter(filter(None, ranges)))
+        return list(_alike(files, on_progress, access)), dict(Counter(filter(None, ranges)))
 
     groups, deep = found_once("contents", root, files, data_dir, find)
     return Contents([[files[position] for position in group] for group in groups], deep)
@@ -121,12 +125,12 @@ def _range(access: Access, file: Path) -> str:
         return ""
 
 
-def _alike(files: Sequence[Path], tell: Tell, access: Access) -> Iterator[list[int]]:
+def _alike(files: Sequence[Path], on_progress: OnProgress, access: Access) -> Iterator[list[int]]:
     """Positions of files in groups of one content. Most differ in size or in their middle, so few are read whole."""
     keys: dict[int, tuple[Any, ...]] = dict.fromkeys(range(len(files)), ())
     looks: tuple[Callable[[Access, Path], int | bytes], ...] = (_size, _middle, _digest)
     for look in looks:
-        for position in told(list(keys), "Looking for the same content twice", len(keys), tell):
+        for position in with_progress(list(keys), "Looking for the same content twice", len(keys), on_progress):
             try:
                 keys[position] += (look(access, files[position]),)
             except OSError:

@@ -18,7 +18,7 @@ from deit_core.data.sources.decoding import decode_image
 from deit_core.data.sources.findings import found_once
 from deit_core.data.sources.folder_images import FolderImages, map_ahead
 from deit_core.data.sources.named import load_source
-from deit_core.data.sources.progress import Tell, silently, told
+from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
 from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split
 from deit_core.errors import DataError
@@ -26,10 +26,10 @@ from deit_core.image_folders import FORMATS, ImageFolder, Part, find_folder, lis
 from deit_core.spec import DataSpec
 
 
-def open_source(spec: DataSpec, data_dir: Path, tell: Tell = silently) -> Source:
+def open_source(spec: DataSpec, data_dir: Path, on_progress: OnProgress = no_progress) -> Source:
     """The source that a spec names. A folder's images are read when they are asked for, others now.
 
-    Args: tell: hears how far it is, where every image of a folder is tried.
+    Args: on_progress: called with the progress, where every image of a folder is tried.
     Raises: DataError where it cannot be had, or holds too little to learn from.
     """
     if spec.source != "folder":
@@ -38,7 +38,7 @@ def open_source(spec: DataSpec, data_dir: Path, tell: Tell = silently) -> Source
     parts: list[Part | None] = [folder.train, folder.val, folder.test]
     skipped: tuple[Path, ...] = ()
     if spec.corrupt_images == "skip":
-        parts, skipped = _without_corrupt(folder, parts, data_dir, tell)
+        parts, skipped = _without_corrupt(folder, parts, data_dir, on_progress)
     train, val, test = parts
     assert train is not None
     if val is not None and test is not None:
@@ -82,13 +82,15 @@ def _pick(part: Part, positions: Sequence[int]) -> Part:
 
 
 def _without_corrupt(
-    folder: ImageFolder, parts: Sequence[Part | None], data_dir: Path, tell: Tell
+    folder: ImageFolder, parts: Sequence[Part | None], data_dir: Path, on_progress: OnProgress
 ) -> tuple[list[Part | None], tuple[Path, ...]]:
     """The parts without the files that cannot be read, and those files; every file is read for it."""
     files = [file for part in parts if part is not None for file in part.files]
 
     def find() -> list[int]:
-        tried = told(map_ahead(_is_sound, files, ahead=256), "Trying whether each image can be read", len(files), tell)
+        tried = with_progress(
+            map_ahead(_is_sound, files, ahead=256), "Trying whether each image can be read", len(files), on_progress
+        )
         return [position for position, sound in enumerate(tried) if not sound]
 
     skipped = {
@@ -112,7 +114,7 @@ def _is_sound(file: Path) -> bool:
     return True
 
 
-def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Path, tell: Tell) -> str:
+def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Path, on_progress: OnProgress) -> str:
     """A SHA-256 of the files' names in the folder, their bytes, and of what else decides which pixels come of them.
 
     That is whether they are read in colour, and which ranges of grey there are other than 16 bits, which were all that
@@ -121,7 +123,7 @@ def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Pa
 
     def find() -> str:
         digest = hashlib.sha256(f"{in_chans}".encode())
-        for file in told(files, "Reading each file once, to know the data again", len(files), tell):
+        for file in with_progress(files, "Reading each file once, to know the data again", len(files), on_progress):
             try:
                 content = file.read_bytes()
             except OSError as error:
@@ -131,7 +133,7 @@ def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Pa
         return digest.hexdigest()
 
     known = str(found_once(f"hash {in_chans}", root, files, data_dir, find))
-    others = sorted(find_contents(root, files, data_dir, tell).deep.keys() - {"16 bits"})
+    others = sorted(find_contents(root, files, data_dir, on_progress).deep.keys() - {"16 bits"})
     return hashlib.sha256(f"{known} {others}".encode()).hexdigest() if others else known
 
 
@@ -142,7 +144,7 @@ def _warnings(
     data_dir: Path,
     train_indices: NDArray[np.int64],
     val_indices: NDArray[np.int64],
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> tuple[str, ...]:
     """What there is to say of the splits of a run, of which two are drawn from `train`."""
     parts = {
@@ -150,4 +152,4 @@ def _warnings(
         "validation": [train[index] for index in val_indices],
         "test": test,
     }
-    return warnings_of(root, parts, find_contents(root, (*train, *test), data_dir, tell))
+    return warnings_of(root, parts, find_contents(root, (*train, *test), data_dir, on_progress))

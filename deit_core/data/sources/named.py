@@ -45,7 +45,7 @@ def load_source(name: SourceName, data_dir: Path) -> Source:
         train_labels.astype(np.int64),
         test_images,
         test_labels.astype(np.int64),
-        lambda _tell: known,
+        lambda _on_progress: known,
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deit_core.catalog import SourceName
 from deit_core.data.sources.decoding import Picture
 from deit_core.data.sources.folder_images import FolderImages
-from deit_core.data.sources.progress import Tell, silently
+from deit_core.data.sources.progress import OnProgress, no_progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +32,13 @@ class Source:
     train_labels: NDArray[np.int64]
     test_images: NDArray[np.uint8] | FolderImages
     test_labels: NDArray[np.int64]
-    hash_content: Callable[[Tell], str]
+    hash_content: Callable[[OnProgress], str]
     val_positions: NDArray[np.int64] | None = None
     skipped: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
-    warn: Callable[[NDArray[np.int64], NDArray[np.int64], Tell], tuple[str, ...]] = lambda _train, _val, _tell: ()
+    warn: Callable[[NDArray[np.int64], NDArray[np.int64], OnProgress], tuple[str, ...]] = (
+        lambda _train, _val, _on_progress: ()
+    )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ class Source:
 
     @property
     def content_hash(self) -> str:
-        return self.hash_content(silently)
+        return self.hash_content(no_progress)
 
 
 def find_examples(source: Source, label: int) -> list[int]:
