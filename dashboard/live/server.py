@@ -143,7 +143,7 @@ class _Reader:
     def _look(self) -> None:
         self._looked_at = time.monotonic()
         if self._looked_at - self._tended_at > _TEND_S:
-            state.launcher().tend()
+            state.launcher().ensure_workers()
             self._tended_at = self._looked_at
         self.runs = state.store().runs()
         for run_id in self._watched:

@@ -59,6 +59,6 @@ def report(
     from deit_core.results import write_report
 
     launcher = open_launcher(runs_dir, data_dir)
-    launcher.tend()
+    launcher.ensure_workers()
     for path in write_report(launcher.store, launcher.settings.runs_dir, out, experiments or ()):
         print(path)

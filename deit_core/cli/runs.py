@@ -16,7 +16,7 @@ from deit_core.runs.condition import explain, word
 def list_runs(as_json: JsonOption = False, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None) -> None:
     """All runs, the newest first."""
     launcher = open_launcher(runs_dir, data_dir)
-    launcher.tend()
+    launcher.ensure_workers()
     runs = launcher.store.runs()
     if as_json:
         print_json([_run_document(run, runs) for run in runs])
@@ -29,7 +29,7 @@ def show(
 ) -> None:
     """Everything known of a run: its spec, its results, what became of it."""
     launcher = open_launcher(runs_dir, data_dir)
-    launcher.tend()
+    launcher.ensure_workers()
     run = launcher.store.run(run_id)
     document = _run_document(run, launcher.store.runs()) | {
         "spec": run.spec.model_dump(mode="json"),

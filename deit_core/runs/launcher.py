@@ -41,11 +41,14 @@ class LocalLauncher:
     def submit(self, spec: AnySpec) -> list[str]:
         """Queue a run or an experiment and see to it that somebody trains it. Returns the ids of its runs."""
         run_ids = enqueue(self.store, spec)
-        self.tend()
+        self.ensure_workers()
         return run_ids
 
-    def tend(self) -> None:
-        """Notice workers that are gone, and start what the queue lacks. Cheap: call it at every poll."""
+    def ensure_workers(self) -> None:
+        """Mark the runs of dead workers as interrupted, and start as many workers as the queue needs.
+
+        Cheap: call it at every poll.
+        """
         with self._lock:
             self._look()
             if num_ready := queue.num_ready(self.store):
@@ -85,7 +88,7 @@ class LocalLauncher:
         """Queue a run again that was stopped, interrupted or failed; it goes on from its last saved state."""
         queue.reap(self.store)
         self.store.resume(run_id)
-        self.tend()
+        self.ensure_workers()
 
     def delete(self, run_id: str) -> None:
         """Delete a run, and the folder with its checkpoints; of a folder that is a link only the link.

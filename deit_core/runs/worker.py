@@ -87,7 +87,7 @@ class Worker:
                 run = queue.claim(self.store, self.worker_id, reserved_only=not self.is_background)
                 if run is not None:
                     if self.is_background:
-                        self._launcher.tend()  # the run before may have made several ready
+                        self._launcher.ensure_workers()  # the run before may have made several ready
                     self.train(run)
                 elif not self.is_background or queue.retire(self.store, self.worker_id):
                     return

@@ -80,7 +80,7 @@ def trained(dashboard: Dashboard, wait_until: WaitUntil) -> Dashboard:
         ids = launcher.submit(presets.get("digits-quick"))
 
         def is_over() -> bool:
-            launcher.tend()
+            launcher.ensure_workers()
             return {run.status for run in store.runs(ids)} == {Status.COMPLETED}
 
         wait_until(is_over, _TRAINING_S)

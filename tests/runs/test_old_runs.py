@@ -75,7 +75,7 @@ def test_the_one_that_was_stopped_goes_on_to_its_end(launcher: LocalLauncher, st
     deadline = time.monotonic() + 600
     while store.run(stopped.id).status.is_active:
         assert time.monotonic() < deadline
-        launcher.tend()
+        launcher.ensure_workers()
         time.sleep(0.1)
     ended = store.run(stopped.id)
     assert (ended.status, ended.epoch) == (Status.COMPLETED, 3), ended.message

@@ -45,7 +45,7 @@ def test_a_spare_trains_what_is_submitted_and_leaves(launcher: LocalLauncher, ti
     foreground = queue.register(store, None)
     assert foreground is not None
     (reserved,) = enqueue(store, tiny, reserved_for=foreground[0])
-    launcher.tend()
+    launcher.ensure_workers()
     assert workers_here(store) == []
     (run_id,) = launcher.submit(tiny)
     wait_for(lambda: workers_here(store))
@@ -106,7 +106,7 @@ def test_a_spare_that_is_told_to_end_ends(launcher: LocalLauncher) -> None:
     wait_for(lambda: process.num_threads() > 1)  # it beats, and by then it listens
     process.send_signal(signal.SIGTERM)
     wait_for(lambda: not queue.registered_here(launcher.store))
-    wait_for(lambda: not launcher._starting or launcher.tend())
+    wait_for(lambda: not launcher._starting or launcher.ensure_workers())
     assert not launcher.trouble
 
 

@@ -33,7 +33,7 @@ def wait_for(launcher: LocalLauncher, condition: Callable[[], bool], timeout_s: 
     while not condition():
         assert time.monotonic() < deadline, [(r.name, r.status, r.message) for r in launcher.store.runs()]
         time.sleep(0.1)
-        launcher.tend()
+        launcher.ensure_workers()
 
 
 def worker_pid(store: Store, run: Run) -> int:
@@ -137,7 +137,7 @@ def test_a_crash_leaves_its_traceback_in_the_log(launcher: LocalLauncher, tiny: 
     folder = settings.runs_dir / run_id / "epochs"
     folder.parent.mkdir(parents=True)
     folder.write_text("a file where a folder belongs")
-    launcher.tend()
+    launcher.ensure_workers()
     wait_for(launcher, lambda: not store.run(run_id).status.is_active)
     run = store.run(run_id)
     assert run.status == Status.FAILED
@@ -162,7 +162,7 @@ def test_a_run_whose_log_cannot_be_written_fails_and_the_queue_goes_on(launcher:
     (blocked,), (free,) = enqueue(store, tiny), enqueue(store, tiny)
     settings.runs_dir.mkdir(parents=True, exist_ok=True)
     (settings.runs_dir / blocked).write_text("a file where the run's folder belongs")
-    launcher.tend()
+    launcher.ensure_workers()
     wait_for(launcher, lambda: not any(run.status.is_active for run in store.runs()))
     assert (store.run(blocked).status, store.run(free).status) == (Status.FAILED, Status.COMPLETED)
 
@@ -190,7 +190,7 @@ def test_workers_that_cannot_start_are_told_and_not_started_for_ever(
     deadline = time.monotonic() + 600
     while not launcher.trouble:
         assert time.monotonic() < deadline
-        launcher.tend()
+        launcher.ensure_workers()
     assert "workers.log" in launcher.trouble
 
 
@@ -222,7 +222,7 @@ def test_a_run_says_how_far_it_has_read_its_images_and_may_be_stopped_there(
     assert run.message == "Stopped in the terminal; resume reads the images anew."
     store.resume(run.id)
     launcher = LocalLauncher(store, settings)
-    launcher.tend()
+    launcher.ensure_workers()
     wait_for(launcher, lambda: not store.run(run.id).status.is_active)
     assert (store.run(run.id).status, store.run(run.id).message) == (Status.COMPLETED, "")
 
@@ -231,7 +231,7 @@ def test_only_one_worker_trains_at_a_time(launcher: LocalLauncher, tiny: RunSpec
     for seed in range(3):
         spec = replace(tiny, {"seed": seed})
         launcher.submit(spec)
-        launcher.tend()
+        launcher.ensure_workers()
     wait_for(launcher, lambda: not any(run.status.is_active for run in launcher.store.runs()))
     runs = sorted(launcher.store.runs(), key=lambda run: run.started_at or 0)
     assert [run.status for run in runs] == [Status.COMPLETED] * 3
@@ -244,7 +244,9 @@ def test_two_workers_share_what_a_teacher_made_ready(settings: Settings, tiny_tr
     students = [replace(long(deit, epochs=1000), {"name": name}) for name in ("one", "two")]
     ids = launcher.submit(tiny_trio.with_changes(runs=(teacher, *students)))
     deadline = time.monotonic() + 600
-    while [run.status for run in launcher.store.runs(ids[1:])] != [Status.RUNNING] * 2:  # nobody tends but the worker
+    while [run.status for run in launcher.store.runs(ids[1:])] != [
+        Status.RUNNING
+    ] * 2:  # only the worker calls ensure_workers
         assert time.monotonic() < deadline, [(run.name, run.status, run.message) for run in launcher.store.runs()]
         time.sleep(0.1)
     for run_id in ids[1:]:

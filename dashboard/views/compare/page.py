@@ -81,7 +81,7 @@ def _choose_also(ids: Sequence[str]) -> None:
 @telling()
 def _comparison(ids: Sequence[str]) -> None:
     """Drawn again when the live feed says so."""
-    state.launcher().tend()
+    state.launcher().ensure_workers()
     runs = state.store().runs()
     by_id = {run.id: run for run in runs}
     chosen = [by_id[run_id] for run_id in ids if run_id in by_id]

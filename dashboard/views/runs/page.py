@@ -61,7 +61,7 @@ def _await_runs() -> None:
 @telling()
 def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator) -> None:
     """All that changes while runs train, but for the curves; drawn again when the live feed says so."""
-    launcher().tend()
+    launcher().ensure_workers()
     runs = store().runs()
     listed = _filter(runs)  # before the first component, with which Streamlit imports pandas
     with bottom:
