@@ -77,7 +77,7 @@ CHARTS: dict[str, Chart] = {
         (Line("val_accuracy_ema", "epoch", "moving average", "dot"),),
         "Validation accuracy of the moving average of the weights, where a run judges it beside them.",
         ".1%",
-        needs="the end of an epoch of a run with optim.ema at beside",
+        needs="the end of an epoch of a run with optim.ema at separate",
     ),
     "Loss terms": Chart(
         (

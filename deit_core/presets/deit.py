@@ -41,7 +41,7 @@ def _table_9_optim(batch_size: int) -> OptimSpec:
         warmup_epochs=5,
         weight_decay=0.05,
         label_smoothing=0.1,
-        ema="beside",
+        ema="separate",
         ema_decay=0.99996,
     )
 

@@ -1,11 +1,13 @@
 """Optimiser, schedule and moving average."""
 
 import math
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from deit_core.spec.fields import Part, field
+
+_OLD_EMA = {"beside": "separate", "instead": "replace"}  # values of specs until 2026-11-28
 
 
 class OptimSpec(Part):
@@ -46,10 +48,10 @@ class OptimSpec(Part):
         le=1,
         advanced=True,
     )
-    ema: Literal["off", "beside", "instead"] = field(
+    ema: Literal["off", "separate", "replace"] = field(
         "off",
-        "Moving average of the weights. beside: judged as well, its numbers reported apart (val_accuracy_ema). "
-        "instead: judged and kept in place of the weights themselves.",
+        "Moving average of the weights (EMA). separate: it is evaluated too, and its numbers are reported separately "
+        "(val_accuracy_ema). replace: it is evaluated and saved in place of the weights themselves.",
         advanced=True,
     )
     ema_decay: float = field(
@@ -70,6 +72,11 @@ class OptimSpec(Part):
             "sqrt": math.sqrt(self.batch_size / 256),
         }
         return self.lr * factors[self.lr_scaling]
+
+    @field_validator("ema", mode="before")
+    @classmethod
+    def _old_names(cls, value: Any) -> Any:
+        return _OLD_EMA.get(value, value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _schedule_is_sound(self) -> Self:

@@ -189,7 +189,7 @@ def _finish(session: Session) -> RunFinished:
     """Score the best epoch's weights on test: the only time that test is looked at."""
     best = place(load_checkpoint(session.folder.path), session.device)
     metrics = session.score(best, "test")
-    if session.spec.optim.ema == "beside":
+    if session.spec.optim.ema == "separate":
         average = place(load_checkpoint(session.folder.files.best_ema), session.device)
         metrics |= session.score(average, "test", suffix="_ema")
     if session.spec.augment.test_flip:

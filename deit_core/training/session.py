@@ -155,7 +155,7 @@ class Session:
                 f"The teacher {self.spec.distillation.teacher} has changed since this run began; restore it, or start "
                 "a new run."
             )
-        self.folder.check_weights(self.progress, has_ema=self.spec.optim.ema == "beside")
+        self.folder.check_weights(self.progress, has_ema=self.spec.optim.ema == "separate")
         torch.set_num_threads(self.progress.num_threads)  # another number would round differently, as would a plan
         self.step.follow(Plan(**self.progress.plan) if self.progress.plan else plain_plan(self.spec.compute))
 
@@ -164,7 +164,7 @@ class Session:
         average = self.step.average
         if average is None:
             return self.model, None
-        return (average, None) if self.spec.optim.ema == "instead" else (self.model, average)
+        return (average, None) if self.spec.optim.ema == "replace" else (self.model, average)
 
     def score(
         self, model: nn.Module, part: Literal["val", "test"], *, suffix: str = "", flip: bool = False

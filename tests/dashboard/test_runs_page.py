@@ -234,7 +234,7 @@ def test_a_chart_without_curves_says_why(trio: dict[str, str], run_page: RunPage
     page = run_page("runs", runs=["2 vit"], curve_charts=["Teacher agreement"])
     assert "it takes a DeiT" in said(page)
     page = run_page("runs", runs=["3 deit"], curve_charts=["Moving average"])
-    assert "it takes the end of an epoch of a run with optim.ema at beside" in said(page)
+    assert "it takes the end of an epoch of a run with optim.ema at separate" in said(page)
 
 
 def test_pages_load_neither_torch_nor_pandas() -> None:

@@ -58,7 +58,7 @@ def full_recipe(spec: RunSpec, folder: Path) -> RunSpec:
         "optim.epochs": 2,
         "optim.batch_size": 7,
         "compute.num_threads": 1,
-        "optim.ema": "beside",
+        "optim.ema": "separate",
         "augment.horizontal_flip": True,
         "augment.random_erasing": 0.25,
         "augment.mixup_alpha": 0.8,

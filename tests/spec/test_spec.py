@@ -26,6 +26,19 @@ def test_presets_survive_json(name: str) -> None:
     assert load_spec(spec.model_dump_json()) == spec
 
 
+@pytest.mark.parametrize(("old", "new"), [("beside", "separate"), ("instead", "replace")])
+def test_old_names_of_the_moving_average_are_read(old: str, new: str) -> None:
+    spec = presets.smoke()
+    document = spec.model_dump(mode="json")
+    document["optim"]["ema"] = old
+    assert load_spec(json.dumps(document)) == replace(spec, {"optim.ema": old}) == replace(spec, {"optim.ema": new})
+
+
+def test_an_unknown_kind_of_moving_average_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"optim\.ema should be 'off', 'separate' or 'replace', not 'aside'"):
+        replace(presets.smoke(), {"optim.ema": "aside"})
+
+
 def test_the_presets_that_were_promised() -> None:
     sized = {f"{start}deit-{size}" for size in ("tiny", "small", "base") for start in ("", "imagenet-")}
     assert set(presets.names()) >= sized | {

@@ -31,7 +31,11 @@ def stop_in(epoch: int, spec: RunSpec, folder: Path) -> None:
         ("state.pt", {}, r"holds weights of a run, but state\.pt is missing"),
         ("spec.json", {}, r"holds weights of a run, but spec\.json is missing"),
         ("best.safetensors", {}, r"best\.safetensors, the weights of epoch 1, is missing"),
-        ("best_ema.safetensors", {"optim.ema": "beside"}, r"best_ema\.safetensors, the weights of epoch 1, is missing"),
+        (
+            "best_ema.safetensors",
+            {"optim.ema": "separate"},
+            r"best_ema\.safetensors, the weights of epoch 1, is missing",
+        ),
     ],
 )
 @pytest.mark.parametrize("resume", [True, False], ids=["resumed", "begun"])

@@ -29,7 +29,7 @@ from timm.models import vision_transformer as timm_vit  # isort: skip
 
 RECIPE = {
     "model.drop_path_rate": 0.2,
-    "optim.ema": "beside",
+    "optim.ema": "separate",
     "optim.ema_decay": 0.9,
     "optim.clip_grad": 1.0,
     "optim.lr_scaling": "sqrt",
