@@ -66,8 +66,8 @@ def serve(runs_dir: Path) -> Iterator[Dashboard]:
 def launch_chromium(playwright: Playwright) -> Browser:
     """The system's own Chromium, without a window. Raises: FileNotFoundError where there is none."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return playwright.chromium.launch(executable_path=found, args=_ARGS)
+        if path := shutil.which(name):
+            return playwright.chromium.launch(executable_path=path, args=_ARGS)
     raise FileNotFoundError("There is no Chromium on this machine; install it (Debian: apt install chromium).")
 
 

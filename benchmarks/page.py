@@ -166,9 +166,9 @@ def _live_latency() -> dict[str, object]:
                 cpu_s = _cpu_s(dashboard.pid)
                 page.wait_for_timeout(_WATCH_S * 1000)
                 cpu_s = _cpu_s(dashboard.pid) - cpu_s
-                seen = page.evaluate("() => window.seen")
+                sightings = page.evaluate("() => window.seen")
             chromium.close()
-    latencies = _latencies_ms(seen, {f"{one.run.number} {one.run.name}": one.measured_at for one in trainings})
+    latencies = _latencies_ms(sightings, {f"{one.run.number} {one.run.name}": one.measured_at for one in trainings})
     return {
         "what": "step to screen",
         "runs": _NUM_RUNS,
@@ -223,11 +223,13 @@ def _all(trainings: list[_Training]) -> Iterator[None]:
             training.end()
 
 
-def _latencies_ms(seen: list[tuple[str, str, int, float]], measured_at: dict[str, dict[int, float]]) -> list[float]:
+def _latencies_ms(
+    sightings: list[tuple[str, str, int, float]], measured_at: dict[str, dict[int, float]]
+) -> list[float]:
     """Of each step in each line: it was seen with the first later step that was."""
     newest: dict[str, int] = {}
     latencies: list[float] = []
-    for line, run, step, seen_ms in seen:
+    for line, run, step, seen_ms in sightings:
         steps = range(newest.get(line, step - 1) + 1, step + 1)
         latencies += (seen_ms - 1000 * measured_at[run][one] for one in steps)
         newest[line] = max(step, newest.get(line, 0))

@@ -67,9 +67,9 @@ class Visitor:
 
     async def _listen(self, session: ClientConnection, drawn: dict[str, Any]) -> None:
         """Hold the feed's websocket, and tell it what has just been drawn."""
-        heard = self._drawn.get("runs", {})
+        newest = self._drawn.get("runs", {})
         self._drawn = drawn | {
-            "runs": {run_id: max(seq, heard.get(run_id, 0)) for run_id, seq in drawn["runs"].items()}
+            "runs": {run_id: max(seq, newest.get(run_id, 0)) for run_id, seq in drawn["runs"].items()}
         }
         if self._feed is None:
             self._feed = await connect(f"{self._url}/{drawn['path']}")

@@ -42,11 +42,11 @@ def followed(url_path: str) -> Iterator[None]:
 
 def take(key: str) -> list[str] | None:
     """What the address asks for under a key that no widget is bound to; None once that is taken, and after a link."""
-    asked: dict[str, list[str]] = st.session_state[_ASKED]
-    return asked.pop(key, None)
+    texts_by_key: dict[str, list[str]] = st.session_state[_ASKED]
+    return texts_by_key.pop(key, None)
 
 
-def tell(key: str, texts: Sequence[str]) -> None:
+def write(key: str, texts: Sequence[str]) -> None:
     """Have the address say so, under a key that no widget is bound to, for a reload and whoever is sent it."""
     if list(texts) != _now(key):
         st.query_params[key] = texts
@@ -91,9 +91,9 @@ def _strange(key: str, texts: Sequence[str]) -> str:
     refused = [text for text in texts if text and _plain(text) not in plain]
     if not refused:
         return ""
-    asked = ", ".join(f"{key}={text}" for text in refused)
+    settings = ", ".join(f"{key}={text}" for text in refused)
     instead = f"it is {escape(', '.join(shown))} instead" if shown else "it is left out"
-    return f"The address asks for {escape(asked)}, which cannot be chosen here; {instead}."
+    return f"The address asks for {escape(settings)}, which cannot be chosen here; {instead}."
 
 
 def _texts(key: str) -> list[str] | None:

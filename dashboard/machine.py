@@ -25,16 +25,16 @@ class CoresInUse:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._at, self._idle_s, self._found = time.monotonic(), _idle_s(), 0.0
+        self._at, self._idle_s, self._num_busy = time.monotonic(), _idle_s(), 0.0
 
     def __call__(self) -> float:
         with self._lock:
             now = time.monotonic()
             if now - self._at >= _SHORTEST_S:
                 idle_s, cores = _idle_s(), psutil.cpu_count() or 1
-                self._found = max(0.0, cores - (idle_s - self._idle_s) / (now - self._at))
+                self._num_busy = max(0.0, cores - (idle_s - self._idle_s) / (now - self._at))
                 self._at, self._idle_s = now, idle_s
-            return self._found
+            return self._num_busy
 
 
 _cores_in_use = CoresInUse()  # counts from when the server loads its pages

@@ -37,4 +37,4 @@ def take_named(key: str, runs: Sequence[Run], gone: str = _GONE) -> list[str] | 
 
 def tell_named(key: str, ids: Sequence[str]) -> None:
     """Have the address name these runs, or say that there are none."""
-    address.tell(key, ids or [""])
+    address.write(key, ids or [""])

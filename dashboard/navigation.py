@@ -34,7 +34,7 @@ def show(url_path: str) -> None:
     """Draw the page at this path, or the sentence on why that cannot be."""
     view = import_module(f"dashboard.views.{url_path}.page")
     with telling(), address.followed(url_path):
-        import_module("dashboard.missing").tell_moved()
+        import_module("dashboard.missing").warn_moved()
         view.render()
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from dashboard.text import escape
-from deit_core.refusals import told
+from deit_core.refusals import user_error
 
 
 def _show(sentence: str) -> None:
@@ -19,7 +19,7 @@ def telling(show: Callable[[str], object] = _show) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        mistake = told(error)
+        mistake = user_error(error)
         if mistake is None:
             raise
         show(str(mistake))

@@ -57,18 +57,20 @@ def spec_error(
 
     Args: fields: gives the paths of the fields that there are in the run, or else the document, that a mistake is in.
     """
-    found: dict[tuple[bool, str], dict[str, str]] = {}  # a mistake without its run -> run -> the sentence with its run
+    # A mistake without its run -> run -> the sentence with its run.
+    by_mistake: dict[tuple[bool, str], dict[str, str]] = {}
     details = error.errors()
     for detail in details:
         if detail["type"] == "too_short" and len(details) > 1:
             continue  # pydantic counts only the sound items: the others have their own sentences
         run, path = _place(detail["loc"], document)
-        meant = nearest(path, fields(detail["loc"])) if detail["type"] == "extra_forbidden" else ""
-        found.setdefault((run == "", _sentence(detail, "", path, meant)), {})[run] = _sentence(detail, run, path, meant)
+        closest = nearest(path, fields(detail["loc"])) if detail["type"] == "extra_forbidden" else ""
+        mistake = (run == "", _sentence(detail, "", path, closest))
+        by_mistake.setdefault(mistake, {})[run] = _sentence(detail, run, path, closest)
     return SpecError(
         " ".join(
             f"{', '.join(runs)}: {sentence}" if len(runs) > 1 else next(iter(runs.values()))
-            for (_, sentence), runs in found.items()
+            for (_, sentence), runs in by_mistake.items()
         )
     )
 
@@ -84,11 +86,11 @@ def _place(loc: Loc, document: Any) -> tuple[str, str]:
     return run, ".".join(map(str, path))
 
 
-def _sentence(detail: "ErrorDetails", run: str, path: str, meant: str) -> str:
+def _sentence(detail: "ErrorDetails", run: str, path: str, closest: str) -> str:
     where = ".".join(filter(None, (run, path)))
     match detail["type"]:
-        case "extra_forbidden" if meant:
-            return f"There is no field {where}; did you mean {'.'.join(filter(None, (run, meant)))}?"
+        case "extra_forbidden" if closest:
+            return f"There is no field {where}; did you mean {'.'.join(filter(None, (run, closest)))}?"
         case "extra_forbidden":
             return f"There is no field {where}; remove it or check its spelling."
         case "missing":

@@ -13,7 +13,7 @@ from deit_core.errors import DeitError, ResourceError, StoreError
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or one person's share of it
 
 
-def told(error: BaseException) -> DeitError | None:
+def user_error(error: BaseException) -> DeitError | None:
     """What a person can mend of an error, wherever it comes from; None where it is a mistake of the program."""
     if isinstance(error, DeitError):
         return error

@@ -15,11 +15,11 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def reading(told: Reading) -> str:
+def reading(progress: Reading) -> str:
     """How far a reading is, as a sentence."""
-    if told.done == told.total:
-        return f"{told.what}: done."
-    return f"{told.what}: {told.done:,} of {told.total:,}, about {duration(told.time_left_s)} left."
+    if progress.done == progress.total:
+        return f"{progress.what}: done."
+    return f"{progress.what}: {progress.done:,} of {progress.total:,}, about {duration(progress.time_left_s)} left."
 
 
 def computing(started: RunStarted) -> str:

@@ -57,13 +57,13 @@ def differences(specs: Sequence[RunSpec]) -> list[Difference]:
     tables = [dict(_fields(spec)) for spec in specs]
     paths = sorted({path: None for table in tables for path in table}, key=_section)
     rows = [(path, [table[path] for table in tables if path in table]) for path in paths]
-    found = []
+    result = []
     for path, fields in rows:
         values = tuple(table[path].value if path in table else None for table in tables)
         if any(value != values[0] for value in values):
             descriptions = {field.description for field in fields}
-            found.append(Difference(path, descriptions.pop() if len(descriptions) == 1 else "", values))
-    return found
+            result.append(Difference(path, descriptions.pop() if len(descriptions) == 1 else "", values))
+    return result
 
 
 def mismatches(first: RunSpec, second: RunSpec) -> list[Mismatch]:
@@ -71,14 +71,14 @@ def mismatches(first: RunSpec, second: RunSpec) -> list[Mismatch]:
 
     Models of two families differ in all of their fields; only the family is then named.
     """
-    found = [
+    result = [
         Mismatch(difference.path, (difference.values[0], difference.values[1]), _reason(difference.path))
         for difference in differences([first, second])
         if not _is_under(difference.path, _FAIR)
     ]
     if first.model.family != second.model.family:
-        found = [one for one in found if one.path == "model.family" or not _is_under(one.path, ("model",))]
-    return found
+        result = [one for one in result if one.path == "model.family" or not _is_under(one.path, ("model",))]
+    return result
 
 
 def chance_margin(accuracies: tuple[float, float], num_images: int) -> float:

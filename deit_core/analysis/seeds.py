@@ -74,13 +74,13 @@ def seed_groups(ids: Sequence[str], runs: Runs) -> list[list[str]]:
 
 def distillation_pairings(groups: Sequence[Sequence[str]], runs: Runs) -> list[Pairing]:
     """Each distilled group with each plain one that it is fairly compared with, where they share a seed."""
-    found = [
+    pairings = [
         Pairing(first, second, tuple(_pairs(plain, distilled, runs)))
         for second, distilled in enumerate(groups)
         for first, plain in enumerate(groups)
         if runs[distilled[0]].distillation is not None and runs[plain[0]].distillation is None
     ]
-    return [pairing for pairing in found if pairing.pairs]
+    return [pairing for pairing in pairings if pairing.pairs]
 
 
 def sampling_sd(accuracy: float, num_images: int) -> float:

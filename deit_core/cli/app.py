@@ -13,7 +13,7 @@ from deit_core.cli.pictures import rollout
 from deit_core.cli.results import export, report
 from deit_core.cli.runs import delete, list_runs, resume, show, stop
 from deit_core.cli.training import estimate, list_presets, submit, train
-from deit_core.refusals import told
+from deit_core.refusals import user_error
 
 app = typer.Typer(
     name="deit_core",
@@ -52,7 +52,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        mistake = told(error)
+        mistake = user_error(error)
         if mistake is None:
             raise
         print(f"Error: {mistake}", file=sys.stderr)

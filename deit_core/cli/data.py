@@ -31,8 +31,8 @@ def describe_data(
     if source in SOURCES:
         _describe_source(source, home, as_json=as_json)
         return
-    listed, found = _look_into(source, home if home.is_dir() else None, as_json=as_json)
-    warnings = [*listed.warnings, *found]
+    listed, content_notes = _look_into(source, home if home.is_dir() else None, as_json=as_json)
+    warnings = [*listed.warnings, *content_notes]
     if as_json:
         left_out = [asdict(one) for one in listed.left_out]
         print_json({"parts": listed.counts(), "left_out": left_out, "warnings": warnings})

@@ -69,11 +69,11 @@ def delete(
 ) -> None:
     """Delete a run with its checkpoints and curves, after asking."""
     launcher = open_launcher(runs_dir)
-    found = run_id if run_id in launcher.store.unreadable() else launcher.store.run(run_id).id
+    full_id = run_id if run_id in launcher.store.unreadable() else launcher.store.run(run_id).id
     if not yes:
-        typer.confirm(f"Delete run {found}, its checkpoints and its curves?", abort=True, err=True)
-    launcher.delete(found)
-    print(f"{found} is deleted.")
+        typer.confirm(f"Delete run {full_id}, its checkpoints and its curves?", abort=True, err=True)
+    launcher.delete(full_id)
+    print(f"{full_id} is deleted.")
 
 
 def _run_document(run: Run, runs: Sequence[Run]) -> dict[str, Any]:

@@ -73,8 +73,8 @@ def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:
     _stdout.print(table)
     for run in runs:
         waits = run.status == Status.QUEUED and waiting_for(run, everything)
-        if said := explain(run, everything) if waits else "" if run.status == Status.QUEUED else run.message:
-            _stdout.print(f"{run.id} {escape(run.name)}: {escape(said)}", highlight=False, soft_wrap=True)
+        if message := explain(run, everything) if waits else "" if run.status == Status.QUEUED else run.message:
+            _stdout.print(f"{run.id} {escape(run.name)}: {escape(message)}", highlight=False, soft_wrap=True)
 
 
 def print_run(document: Mapping[str, Any]) -> None:
@@ -86,9 +86,9 @@ def print_estimate(estimate: Estimate) -> None:
     _stdout.print(f"About {duration(estimate.duration_s)} on this machine ({escape(parts)}).", highlight=False)
 
 
-def print_reading(told: Reading) -> None:
+def print_reading(progress: Reading) -> None:
     """On stderr, where it is in nobody's way."""
-    _stderr.print(reading(told), highlight=False)
+    _stderr.print(reading(progress), highlight=False)
 
 
 def print_listing(
@@ -100,8 +100,8 @@ def print_listing(
     for part in counts:
         images.add_column(part, justify="right")
     for title in next(iter(counts.values())):
-        images.add_row(escape(title), *(f"{found[title]:,}" for found in counts.values()))
-    images.add_row("in all", *(f"{sum(found.values()):,}" for found in counts.values()))
+        images.add_row(escape(title), *(f"{numbers[title]:,}" for numbers in counts.values()))
+    images.add_row("in all", *(f"{sum(numbers.values()):,}" for numbers in counts.values()))
     _stdout.print(images)
     if left_out:
         passed_over = Table(box=None, pad_edge=False, title="Left out", title_justify="left")

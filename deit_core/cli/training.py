@@ -70,8 +70,8 @@ def estimate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how long a spec takes on this machine: a few seconds for each of its runs."""
-    found = measure(read_spec(preset, changes), Settings.from_env(runs_dir=runs_dir, data_dir=data_dir))
+    result = measure(read_spec(preset, changes), Settings.from_env(runs_dir=runs_dir, data_dir=data_dir))
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(result))
     else:
-        terminal.print_estimate(found)
+        terminal.print_estimate(result)

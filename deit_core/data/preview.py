@@ -28,7 +28,7 @@ def class_counts(source: Source, spec: DataSpec) -> dict[str, NDArray[np.int64]]
     """
     train, val = cut(source, spec)
     labels = {"train": source.train_labels[train], "validation": source.train_labels[val], "test": source.test_labels}
-    return {name: np.bincount(found, minlength=len(source.classes)) for name, found in labels.items()}
+    return {name: np.bincount(labels_of_part, minlength=len(source.classes)) for name, labels_of_part in labels.items()}
 
 
 def class_images(source: Source, spec: DataSpec, label: int, first: int, count: int) -> NDArray[np.uint8]:

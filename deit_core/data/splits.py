@@ -104,8 +104,8 @@ def load_data(
         facts = "statistics", content_hash, spec.split, spec.img_size
         pieces = in_order(train.images, _PIECE)
         pieces = with_progress(pieces, "Finding mean and spread of the pixels", len(train), on_progress, piece=_PIECE)
-        found = remembered(data_dir / FINDINGS, key_of(facts), lambda: pixel_statistics(pieces))
-        mean, std = map(tuple, found)
+        statistics = remembered(data_dir / FINDINGS, key_of(facts), lambda: pixel_statistics(pieces))
+        mean, std = map(tuple, statistics)
     else:
         mean, std = pixel_statistics(in_order(train.images, len(train)))
     test = split("test", source.test_images, source.test_labels, np.arange(len(source.test_labels)))

@@ -80,7 +80,8 @@ class ImageFolder:
         """How many images each class has in each part."""
         counted = {name: Counter(part.labels) for name, part in self.parts.items()}
         return {
-            name: {title: found[label] for label, title in enumerate(self.classes)} for name, found in counted.items()
+            name: {title: numbers[label] for label, title in enumerate(self.classes)}
+            for name, numbers in counted.items()
         }
 
 
@@ -132,34 +133,34 @@ def list_names(names: Iterable[str], root: Path) -> ImageFolder:
 
 
 def _read(root: Path, listing: Listing) -> ImageFolder:
-    found = find_layout(root, listing)
-    titles = tuple(found.classes["train"])
+    layout = find_layout(root, listing)
+    titles = tuple(layout.classes["train"])
     parts: dict[str, Part] = {}
-    for part, folder in found.parts.items():
+    for part, folder in layout.parts.items():
         images: dict[str, list[Path]] = {}
-        lost: dict[str, str] = {}  # class -> what to say of its folder, which holds no image
-        for title, paths in found.classes[part].items():
+        problems: dict[str, str] = {}  # class -> what to say of its folder, which holds no image
+        for title, paths in layout.classes[part].items():
             images[title], left_out = _images(paths, listing)
-            found.left_out.update(left_out)
+            layout.left_out.update(left_out)
             if not images[title] and (part == "train" or _should_hold_images(paths, listing)):
-                lost[title] = _said(
+                problems[title] = _sentence(
                     f"{paths[0]} holds no {ONE_FORMAT} file; fill it or remove it.", left_out.listed(root)
                 )
         check = _check_train if part == "train" else _check_judged
-        check(folder, titles, images, found.left_out.listed(root))
-        if lost:
-            raise DataError(next(iter(lost.values())))
+        check(folder, titles, images, layout.left_out.listed(root))
+        if problems:
+            raise DataError(next(iter(problems.values())))
         files = [(file, label) for label, title in enumerate(titles) for file in images.get(title, ())]
         parts[part] = Part(tuple(file for file, _ in files), tuple(label for _, label in files))
-    return ImageFolder(found.root, titles, parts, found.left_out.listed(root), tuple(found.warnings))
+    return ImageFolder(layout.root, titles, parts, layout.left_out.listed(root), tuple(layout.warnings))
 
 
 def _images(folders: Sequence[Path], listing: Listing) -> tuple[list[Path], Tally]:
     images: list[Path] = []
     left_out = Tally()
     for folder in folders:
-        found, passed_over = listing.images_below(folder)
-        images += found
+        own, passed_over = listing.images_below(folder)
+        images += own
         left_out.update(passed_over)
     return images, left_out
 
@@ -174,13 +175,13 @@ def _check_train(
 ) -> None:
     if not any(images.values()):
         raise DataError(
-            _said(
+            _sentence(
                 f"There is no image in {folder}; it should hold one folder per class with {ONE_FORMAT} files.", left_out
             )
         )
     if len(titles) < 2:
         raise DataError(
-            _said(
+            _sentence(
                 f"There is only one class in {folder}, {titles[0]!r}, and a model needs two to tell apart; put each "
                 "class into a folder of its own.",
                 left_out,
@@ -196,7 +197,7 @@ def _check_judged(
         raise DataError(f"{folder} has a class {strange[0]!r} that is not in training; rename it or remove it.")
     if not any(images.values()):
         raise DataError(
-            _said(
+            _sentence(
                 f"There is no image in the classes of {folder}; it should hold one folder per class, as training does, "
                 f"with {ONE_FORMAT} files in it. Sort them so, or remove it, and images are held out of the training "
                 "images.",
@@ -205,5 +206,5 @@ def _check_judged(
         )
 
 
-def _said(problem: str, left_out: Sequence[LeftOut]) -> str:
+def _sentence(problem: str, left_out: Sequence[LeftOut]) -> str:
     return " ".join(filter(None, (problem, sentence(left_out))))

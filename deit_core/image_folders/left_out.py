@@ -21,20 +21,22 @@ class Tally:
     """Counts what is left out, by why it is."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[int, Path]] = {}
+        self._by_reason: dict[str, tuple[int, Path]] = {}
 
     def add(self, why: str, example: Path, count: int = 1) -> None:
-        before, first = self._found.get(why, (0, example))
-        self._found[why] = before + count, first
+        before, first = self._by_reason.get(why, (0, example))
+        self._by_reason[why] = before + count, first
 
     def update(self, other: "Tally") -> None:
-        for why, (count, example) in other._found.items():
+        for why, (count, example) in other._by_reason.items():
             self.add(why, example, count)
 
     def listed(self, root: Path) -> tuple[LeftOut, ...]:
         """The most frequent first, with paths as seen from `root`."""
-        found = [LeftOut(why, count, printable(path.relative_to(root))) for why, (count, path) in self._found.items()]
-        return tuple(sorted(found, key=lambda one: (-one.count, one.why)))
+        files = [
+            LeftOut(why, count, printable(path.relative_to(root))) for why, (count, path) in self._by_reason.items()
+        ]
+        return tuple(sorted(files, key=lambda one: (-one.count, one.why)))
 
 
 def sentence(left_out: Sequence[LeftOut]) -> str:

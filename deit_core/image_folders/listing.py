@@ -39,16 +39,16 @@ class Listing:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self._seen: dict[Path, Contents] = {}
+        self._contents: dict[Path, Contents] = {}
 
     def look(self, folder: Path) -> Contents:
         """What a folder holds itself; what is a system's, and links to a folder that they lie in, are not entered.
 
         Raises: DataError for a folder or an image whose name is not UTF-8; OSError where the folder may not be read.
         """
-        if folder not in self._seen:
-            self._seen[folder] = self._read(folder)
-        return self._seen[folder]
+        if folder not in self._contents:
+            self._contents[folder] = self._read(folder)
+        return self._contents[folder]
 
     def images_below(self, top: Path) -> tuple[list[Path], Tally]:
         """The images in a folder and in all below it, in the order of their paths, and what is left out there.
@@ -71,45 +71,47 @@ class Listing:
                 if real in read:
                     continue
                 read.add(real)
-                found = self.look(path)
-                images += found.images
-                left_out.update(found.left_out)
-                tops += [folder for folder in found.folders if folder in found.links]
+                contents = self.look(path)
+                images += contents.images
+                left_out.update(contents.left_out)
+                tops += [folder for folder in contents.folders if folder in contents.links]
                 inside += [
-                    (folder, str(PurePath(real, folder.name))) for folder in found.folders if folder not in found.links
+                    (folder, str(PurePath(real, folder.name)))
+                    for folder in contents.folders
+                    if folder not in contents.links
                 ]
         return sorted(images), left_out
 
     def files(self, folder: Path) -> Iterator[Path]:
         """All files in a folder and below that are not a system's, images first in each; links are not followed."""
-        found = self.look(folder)
-        yield from found.images
-        yield from found.others
-        for path in found.folders:
-            if path not in found.links:
+        contents = self.look(folder)
+        yield from contents.images
+        yield from contents.others
+        for path in contents.folders:
+            if path not in contents.links:
                 yield from self.files(path)
 
     def _read(self, folder: Path) -> Contents:
-        found = Contents()
+        contents = Contents()
         for name, is_folder, is_link in self.tree.entries(folder):
             path = folder / name
             if system := _of_system(name):
                 inside = self._all_files(path) if is_folder and not is_link else [path]
                 for file in inside:
-                    found.left_out.add(f"of the system: {system}", file)
+                    contents.left_out.add(f"of the system: {system}", file)
             elif is_link and is_folder and self._leads_up(path):
-                found.left_out.add("through a link to a folder around it", path)
+                contents.left_out.add("through a link to a folder around it", path)
             elif is_folder:
-                found.folders.append(in_utf8(path))
+                contents.folders.append(in_utf8(path))
                 if is_link:
-                    found.links.add(path)
+                    contents.links.add(path)
             elif is_image(name):
-                found.images.append(in_utf8(path))
+                contents.images.append(in_utf8(path))
             else:
-                found.others.append(path)
+                contents.others.append(path)
                 ending = printable(PurePath(name.lower()).suffix)
-                found.left_out.add(f"with ending {ending}" if ending else "with no ending", path)
-        return found
+                contents.left_out.add(f"with ending {ending}" if ending else "with no ending", path)
+        return contents
 
     def _all_files(self, folder: Path) -> Iterator[Path]:
         """All files below a system's folder, as far as it may be read."""

@@ -146,11 +146,11 @@ class _Finder:
 
     def _leave_out(self, folder: Path, kept: Sequence[Path]) -> None:
         """Count what lies in a folder beside the folders that are kept."""
-        found = self._look(folder)
-        self._left_out.update(found.left_out)
-        for path in found.images:
+        contents = self._look(folder)
+        self._left_out.update(contents.left_out)
+        for path in contents.images:
             self._left_out.add("in no folder of a class", path)
-        for beside in found.folders:
+        for beside in contents.folders:
             if beside not in kept:
                 images, left_out = self._listing.images_below(beside)
                 self._left_out.update(left_out)

@@ -31,8 +31,8 @@ class Disk:
     """The folders of this machine."""
 
     def entries(self, folder: Path) -> Sequence[Entry]:
-        with os.scandir(folder) as found:
-            return sorted(Entry(entry.name, entry.is_dir(), entry.is_symlink()) for entry in found)
+        with os.scandir(folder) as entries:
+            return sorted(Entry(entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries)
 
     def names(self, folder: Path) -> Sequence[str]:
         return [path.name for path in folder.iterdir()]

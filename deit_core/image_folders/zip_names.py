@@ -28,18 +28,18 @@ def final_names(entries: Sequence[ZipInfo]) -> list[str]:
 
     Raises: DataError where their bytes can be read in several ways, or in none.
     """
-    said = [_said(entry) for entry in entries]
-    raw = [_bytes(entry) for entry, name in zip(entries, said, strict=True) if name is None]
+    names = [_name_in_utf8(entry) for entry in entries]
+    raw = [_bytes(entry) for entry, name in zip(entries, names, strict=True) if name is None]
     encoding = _encoding_of(sorted({name for name in raw if not name.isascii()}))
     guessed = iter([name.decode(encoding) for name in raw])
-    return [next(guessed) if name is None else name for name in said]
+    return [next(guessed) if name is None else name for name in names]
 
 
 def _bytes(entry: ZipInfo) -> bytes:
     return entry.orig_filename.encode("cp437")  # which Python reads what has no flag in: no byte is lost
 
 
-def _said(entry: ZipInfo) -> str | None:
+def _name_in_utf8(entry: ZipInfo) -> str | None:
     """The name as the zip states it in UTF-8; None where it does not."""
     if entry.flag_bits & _UTF8_FLAG:
         return entry.orig_filename
@@ -59,12 +59,14 @@ def _encoding_of(raw: Sequence[bytes]) -> str:
     as_utf8 = _read(raw, "utf-8", lambda _words: True)
     if as_utf8 is not None and _are_surely_utf8(as_utf8):
         return "utf-8"
-    found = {encoding: names for encoding, are in _READINGS.items() if (names := _read(raw, encoding, are)) is not None}
+    by_encoding = {
+        encoding: names for encoding, are in _READINGS.items() if (names := _read(raw, encoding, are)) is not None
+    }
     if as_utf8 is not None:
-        found["utf-8"] = as_utf8
-    if len(found) == 1:
-        return next(iter(found))
-    ways = " or ".join(repr(names[0]) for names in found.values())
+        by_encoding["utf-8"] = as_utf8
+    if len(by_encoding) == 1:
+        return next(iter(by_encoding))
+    ways = " or ".join(repr(names[0]) for names in by_encoding.values())
     what = f"could be {ways}" if ways else "is a word in no encoding that we know"
     raise DataError(
         f"The zip does not say how its names are written, and {raw[0].decode('cp437')!r} {what}; pack it again with "

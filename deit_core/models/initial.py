@@ -45,14 +45,14 @@ def initialise(
         if not is_foreign(path):
             _start_from_run(model, path, spec, classes, data_hash)
         elif isinstance(model, VisionTransformer):
-            found = read_vit(path)
-            if found.layer_norm_eps > _MAX_EPS:
+            vit = read_vit(path)
+            if vit.layer_norm_eps > _MAX_EPS:
                 raise CheckpointError(
-                    f"{path} has layer_norm_eps {found.layer_norm_eps:g}, and a model here has 1e-6, which computes "
+                    f"{path} has layer_norm_eps {vit.layer_norm_eps:g}, and a model here has 1e-6, which computes "
                     "something else; choose another checkpoint."
                 )
-            transfer(found.state, model, str(path), shape=found.shape)
-            notes = _check_heads(path, model, found.published.num_heads)
+            transfer(vit.state, model, str(path), shape=vit.shape)
+            notes = _check_heads(path, model, vit.published.num_heads)
         else:
             Published.of(path)  # a config beside it may refuse
             _load_cnn(read_state_dict(path), _network(model), str(path))
@@ -105,10 +105,10 @@ def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[
 
 def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
     theirs, ours = card.spec.model, spec.model
-    told = f"The initial_checkpoint is of the run {card.spec.name!r}"
+    origin = f"The initial_checkpoint is of the run {card.spec.name!r}"
     if theirs.family != ours.family:
         raise CheckpointError(
-            f"{told}, a {theirs.family} and no {ours.family}; choose a run of the same kind of model."
+            f"{origin}, a {theirs.family} and no {ours.family}; choose a run of the same kind of model."
         )
     if (
         isinstance(theirs, VisionTransformerSpec)
@@ -116,12 +116,12 @@ def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
         and theirs.num_heads != ours.num_heads
     ):  # the weights would fit all the same
         raise CheckpointError(
-            f"{told}, which has {theirs.num_heads} attention heads a block and not {ours.num_heads}; "
+            f"{origin}, which has {theirs.num_heads} attention heads a block and not {ours.num_heads}; "
             f"set model.num_heads to {theirs.num_heads}."
         )
-    if found := card.learned_held_back(spec.data, data_hash):
-        why, remedy = found
-        raise CheckpointError(f"{told}, which {why}, so it has learned images that this run is judged on; {remedy}.")
+    if overlap := card.learned_held_back(spec.data, data_hash):
+        why, remedy = overlap
+        raise CheckpointError(f"{origin}, which {why}, so it has learned images that this run is judged on; {remedy}.")
 
 
 def _check_heads(path: Path, model: VisionTransformer, noted: int | None) -> tuple[str, ...]:

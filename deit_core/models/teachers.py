@@ -46,13 +46,13 @@ def load_teacher(
             f"than the student's ({', '.join(classes[:3])}, ...); "
             "choose a teacher that was trained on the student's data set."
         )
-    if found := card.learned_held_back(data, data_hash):
-        why, remedy = found
+    if overlap := card.learned_held_back(data, data_hash):
+        why, remedy = overlap
         raise CheckpointError(
             f"The teacher {card.spec.name!r} {why}, so it has learned images that the student is judged on; {remedy}."
         )
-    asked = card.spec.compute.precision
-    precision = card.precision or (asked if asked != "auto" else "float32")
+    spec_precision = card.spec.compute.precision
+    precision = card.precision or (spec_precision if spec_precision != "auto" else "float32")
     return DistillationTeacher(
         load_checkpoint(path), card.mean, card.std, card.spec.data.img_size, precision, order=order
     )

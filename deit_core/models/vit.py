@@ -219,14 +219,14 @@ class VisionTransformer(nn.Module):
             always, patches = x.tensor_split([self.num_prefix_tokens], dim=1)
             x = torch.cat([always, patches.take_along_dim(keep.unsqueeze(-1), dim=1)], dim=1)
         attention = []
-        asked = self._layers_asked(return_attention)
+        layers = self._layer_indices(return_attention)
         for index, block in enumerate(self.blocks):
-            x, weights = block(x, index in asked)
+            x, weights = block(x, index in layers)
             if weights is not None:
                 attention.append(weights)
         return self.norm(x), attention
 
-    def _layers_asked(self, return_attention: bool | Collection[int]) -> Collection[int]:
+    def _layer_indices(self, return_attention: bool | Collection[int]) -> Collection[int]:
         if isinstance(return_attention, bool):
             return range(self.depth) if return_attention else ()
         if not return_attention or min(return_attention) < 0 or max(return_attention) >= self.depth:

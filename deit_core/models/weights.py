@@ -94,8 +94,10 @@ def save_weights(path: Path, model: nn.Module, card: ModelCard, *, makes_folder:
 def library_versions() -> dict[str, str]:
     """Versions of what a model is trained with here, for its card."""
     names = ("deit-lab", "torch", "torchvision", "numpy")
-    found = {one.metadata["Name"].lower(): one.version for name in names for one in metadata.distributions(name=name)}
-    return {"python": platform.python_version(), **{name: found[name] for name in names if name in found}}
+    versions = {
+        one.metadata["Name"].lower(): one.version for name in names for one in metadata.distributions(name=name)
+    }
+    return {"python": platform.python_version(), **{name: versions[name] for name in names if name in versions}}
 
 
 def read_card(path: Path | str) -> ModelCard:

@@ -46,10 +46,10 @@ class Database:
     @property
     def is_there(self) -> bool:
         """Whether there is a file at the path. Where it is another than before, that one is opened."""
-        found = _identity(self.path)
-        if found is not None and found != self._file:
+        identity = _identity(self.path)
+        if identity is not None and identity != self._file:
             self._open()
-        return found is not None
+        return identity is not None
 
     @contextmanager
     def writing(self, *, anew: bool = False) -> Iterator[Connection]:
@@ -72,12 +72,12 @@ class Database:
             with _nothing() as connection:
                 yield connection
             return
-        with _telling(self.path), self.engine.connect() as connection:
+        with _readable_errors(self.path), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with _telling(self.path), self.engine.begin() as connection:
+        with _readable_errors(self.path), self.engine.begin() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
@@ -122,12 +122,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
     Raises: StoreError where none can be.
     """
     try:
-        found = path.stat()
+        facts = path.stat()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(refusal(error)) from error
-    return (found.st_dev, found.st_ino) if found.st_size else None
+    return (facts.st_dev, facts.st_ino) if facts.st_size else None
 
 
 @contextmanager
@@ -141,7 +141,7 @@ def _nothing() -> Iterator[Connection]:
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
+def _readable_errors(path: Path) -> Iterator[None]:
     """Raises: StoreError where it is not our mistake that the database at `path` gives up."""
     try:
         yield

@@ -57,12 +57,12 @@ class Estimates:
             if self.get(spec) is not None or any(child.poll() is None for child in self._measuring.values()):
                 return
             file = self.file(spec)
-            asked = file.with_suffix(".spec.json")
-            write_atomically(asked, spec.model_dump_json().encode())
+            spec_file = file.with_suffix(".spec.json")
+            write_atomically(spec_file, spec.model_dump_json().encode())
             with file.with_suffix(".log").open("wb") as log:
                 self._measuring = {
                     _key(spec): subprocess.Popen(
-                        [sys.executable, "-m", "deit_core.runs.estimator", str(asked), str(file)],
+                        [sys.executable, "-m", "deit_core.runs.estimator", str(spec_file), str(file)],
                         env=os.environ | self.settings.environment(),
                         stdin=subprocess.DEVNULL,
                         stdout=log,

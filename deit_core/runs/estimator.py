@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deit_core.machine.limits import num_cores
 from deit_core.machine.threads import spin_briefly
-from deit_core.refusals import told
+from deit_core.refusals import user_error
 from deit_core.runs.estimates import Estimate, save_estimate
 from deit_core.runs.pulse import process_age_s
 from deit_core.settings import Settings
@@ -32,13 +32,13 @@ def measure(spec: AnySpec, settings: Settings) -> Estimate:
 
 def main() -> None:
     """Measure the spec in the first file, and write the estimate into the second, also where it cannot be made."""
-    asked, out = map(Path, sys.argv[1:])
+    spec_file, out = map(Path, sys.argv[1:])
     try:
-        found = measure(load_spec(asked.read_bytes()), Settings.from_env())
+        estimate = measure(load_spec(spec_file.read_bytes()), Settings.from_env())
     except Exception as error:
         traceback.print_exc()
-        found = Estimate(0.0, {}, str(told(error) or error))  # whoever reads the file must not wait for ever
-    save_estimate(out, found)
+        estimate = Estimate(0.0, {}, str(user_error(error) or error))  # whoever reads the file must not wait for ever
+    save_estimate(out, estimate)
 
 
 if __name__ == "__main__":

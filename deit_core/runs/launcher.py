@@ -145,8 +145,8 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
             start = _located(run.initial_checkpoint, siblings, known)
             start = start or _refuse(spec, run, "initial_checkpoint", run.initial_checkpoint, "initial_checkpoint")
             run = run.with_changes(initial_checkpoint=start)
-        asked = {run.initial_checkpoint, run.distillation.teacher if run.distillation else ""}
-        if needed := sorted(asked & known):
+        references = {run.initial_checkpoint, run.distillation.teacher if run.distillation else ""}
+        if needed := sorted(references & known):
             needs[run_id] = needed
         specs[run_id] = run
     experiment = spec if isinstance(spec, ExperimentSpec) else None

@@ -39,9 +39,9 @@ def begin(connection: Connection, store: Store, worker_id: str) -> None:
 
 def beat(connection: Connection, store: Store, worker_id: str) -> bool:
     """Say that a worker is alive. False when it is no longer among the workers."""
-    said = update(_workers).where(_workers.c.id == worker_id).values(heartbeat_at=store.clock())
+    statement = update(_workers).where(_workers.c.id == worker_id).values(heartbeat_at=store.clock())
     connection.execute(update(_pulses).where(_pulses.c.worker_id == worker_id).values(beat_at=store.steady()))
-    return connection.execute(said).rowcount == 1
+    return connection.execute(statement).rowcount == 1
 
 
 def is_gone(worker: Row[Any], store: Store) -> bool:

@@ -14,14 +14,14 @@ def shared_teacher_hash(store: Store, run: Run, runs_dir: Path) -> str:
     """The hash of the teacher that another run of the same experiment began with, under the same name; else empty."""
     from deit_core.training.checkpoint import RunFolder
 
-    asked = run.spec.distillation
-    if asked is None or run.experiment_id is None:
+    distillation = run.spec.distillation
+    if distillation is None or run.experiment_id is None:
         return ""
     for other in reversed(store.runs()):  # the oldest first
         theirs = other.spec.distillation
         if theirs is None or other.id == run.id or other.experiment_id != run.experiment_id:
             continue
-        same = (theirs.teacher, theirs.teacher_num_heads) == (asked.teacher, asked.teacher_num_heads)
-        if same and (found := RunFolder(run_folder(runs_dir, other.id)).teacher_hash()):
-            return found
+        same = (theirs.teacher, theirs.teacher_num_heads) == (distillation.teacher, distillation.teacher_num_heads)
+        if same and (teacher_hash := RunFolder(run_folder(runs_dir, other.id)).teacher_hash()):
+            return teacher_hash
     return ""

@@ -22,7 +22,7 @@ from deit_core.events import Event, Reading, RunFailed, RunFinished
 from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
 from deit_core.machine.threads import spin_briefly
-from deit_core.refusals import told
+from deit_core.refusals import user_error
 from deit_core.runs import queue
 from deit_core.runs.database import gone
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher
@@ -125,7 +125,7 @@ class Worker:
             patiently(lambda: self.store.set_status(run.id, status, message, **state))
 
     def _failed(self, error: Exception) -> tuple[Status, str, dict[str, Any]]:
-        self.mistake = self.mistake or told(error)
+        self.mistake = self.mistake or user_error(error)
         return Status.FAILED, describe(error), {}
 
     def _follow(self, run: Run) -> tuple[Status, str, dict[str, Any]]:
@@ -198,7 +198,7 @@ class Worker:
             try:
                 if not queue.heartbeat(self.store, self.worker_id):
                     self._ending.set()  # taken for dead, perhaps after a long sleep: another worker may have the run
-                elif run is not None and any(found.stop_requested for found in self.store.runs([run.id])):
+                elif run is not None and any(row.stop_requested for row in self.store.runs([run.id])):
                     self._stopping.set()
             except RunError:
                 self._ending.set()  # the store is gone, and the folder of the run most likely with it
@@ -236,7 +236,7 @@ def _check_folder(run: Run, folder: Path) -> None:
 
 def describe(error: Exception) -> str:
     """What ended a run, in a sentence that says what to do."""
-    if (mistake := told(error)) is not None:
+    if (mistake := user_error(error)) is not None:
         return str(mistake)
     if isinstance(error, MemoryError):  # of a training's own steps it is told which batch size fits
         return "There was not enough memory. Close other programs, then resume: it goes on from the last saved state."

@@ -49,8 +49,8 @@ def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
         else:
             reached = [run for run in document["runs"] if _has(run, keys)]
         if not reached:
-            meant = nearest(path, _reachable(spec, document))
-            todo = f"did you mean {meant}?" if meant else "the Train page and `show` list the fields of a spec."
+            closest = nearest(path, _reachable(spec, document))
+            todo = f"did you mean {closest}?" if closest else "the Train page and `show` list the fields of a spec."
             raise SpecError(f"There is no field {path}; {todo}")
         for target in reached:
             for key in keys[:-1]:
@@ -83,16 +83,18 @@ def changes_between(base: AnySpec, spec: AnySpec) -> dict[str, Any] | None:
     if isinstance(base, RunSpec):
         return dict(_changes(before[0], after[0]))
     fields = ("name", "description", "seeds")
-    found = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(base, name)}
+    changes = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(base, name)}
     by_run = {new["name"]: dict(_changes(old, new)) for old, new in zip(before, after, strict=True)}
     for path in dict.fromkeys(path for changes in by_run.values() for path in changes):
         reached = [run["name"] for run in before if _has(run, path.split("."))]
         values = [by_run[name].get(path, ...) for name in reached]
         if len(reached) > 1 and all(value == values[0] for value in values):
-            found[path] = values[0]
+            changes[path] = values[0]
         else:
-            found |= {f"{name}.{path}": value for name, value in zip(reached, values, strict=True) if value is not ...}
-    return found
+            changes |= {
+                f"{name}.{path}": value for name, value in zip(reached, values, strict=True) if value is not ...
+            }
+    return changes
 
 
 def parse_change(text: str) -> tuple[str, Any]:

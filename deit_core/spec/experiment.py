@@ -80,13 +80,13 @@ class ExperimentSpec(Part):
 
     def _taught_from(self) -> set[str]:
         """Names of the runs that teach, and of those that these come from."""
-        found: set[str] = set()
+        names: set[str] = set()
         for run in reversed(self.runs):  # what a run comes from is listed before it
             if teacher := self.teacher_of(run):
-                found.add(teacher.name)
-            if run.name in found and (start := self.start_of(run)):
-                found.add(start.name)
-        return found
+                names.add(teacher.name)
+            if run.name in names and (start := self.start_of(run)):
+                names.add(start.name)
+        return names
 
     def teacher_of(self, run: RunSpec) -> RunSpec | None:
         """The run of this experiment that teaches `run`, if one does."""
@@ -115,15 +115,15 @@ def trainings(spec: AnySpec) -> tuple[RunSpec, ...]:
     if isinstance(spec, RunSpec):
         return (spec,)
     students = {run.name: run for run in spec.runs if spec.num_repeats(run) > 1}
-    found = list(spec.runs)
+    runs = list(spec.runs)
     for offset in range(1, spec.seeds):
         for run in students.values():
             start = students.get(run.initial_checkpoint)
             changes: dict[str, Any] = {"name": _seed_name(run, offset), "seed": run.seed + offset}
             if start is not None:
                 changes["initial_checkpoint"] = _seed_name(start, offset)
-            found.append(run.with_changes(**changes))
-    return tuple(found)
+            runs.append(run.with_changes(**changes))
+    return tuple(runs)
 
 
 def listed_name(run: RunSpec) -> str:

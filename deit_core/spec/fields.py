@@ -38,13 +38,13 @@ class Part(BaseModel):
 def bounds(info: FieldInfo) -> str:
     """The bounds of a number in words, such as " At least 1 and at most 32."; empty where there are none."""
     names = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    found = [
+    limits = [
         f"{words} {_number(getattr(item, name))}"
         for item in info.metadata
         for name, words in names.items()
         if hasattr(item, name)
     ]
-    return f" {' and '.join(found).capitalize()}." if found else ""
+    return f" {' and '.join(limits).capitalize()}." if limits else ""
 
 
 def _number(value: float) -> str:

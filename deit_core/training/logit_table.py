@@ -168,8 +168,8 @@ def _reserve(path: Path, size: int) -> None:
 
 def _num_reserved(path: Path) -> int:
     """Bytes of a file that have their blocks. A compressed file has fewer than it holds; reserving again harms none."""
-    found = path.stat()
-    return min(found.st_size, found.st_blocks * 512) if sys.platform == "linux" else found.st_size
+    facts = path.stat()
+    return min(facts.st_size, facts.st_blocks * 512) if sys.platform == "linux" else facts.st_size
 
 
 def _size_of(folder: Path) -> int:

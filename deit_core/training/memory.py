@@ -59,20 +59,20 @@ def with_smaller_batches(score: Callable[[int], Result], batch_size: int) -> Res
 
 
 def out_of_memory(num_images: int, fitting: int | None) -> ResourceError:
-    """What to tell of a step of `num_images` that failed, where one of `fitting` images can be made."""
-    told = f"There was not enough memory for a step of {num_images} images"
+    """The error for a step of `num_images` that failed, where one of `fitting` images can be made."""
+    problem = f"There was not enough memory for a step of {num_images} images"
     if fitting is None:
         return ResourceError(
-            f"{told}, and not even {_SMALLEST} fit; start again with a smaller model or data.img_size, or resume where "
-            "there is more memory."
+            f"{problem}, and not even {_SMALLEST} fit; start again with a smaller model or data.img_size, or resume "
+            "where there is more memory."
         )
     if fitting == num_images:
         return ResourceError(
-            f"{told}, but there is now: something else had taken it. Resume; it goes on from the last saved state."
+            f"{problem}, but there is now: something else had taken it. Resume; it goes on from the last saved state."
         )
     return ResourceError(
-        f"{told}; {fitting} fit. Start again with optim.batch_size {fitting}, or resume where there is more memory: it "
-        "goes on from the last saved state."
+        f"{problem}; {fitting} fit. Start again with optim.batch_size {fitting}, or resume where there is more memory: "
+        "it goes on from the last saved state."
     )
 
 
@@ -120,9 +120,9 @@ def _bytes_per_image(attempt: Callable[[int], None]) -> int:
     for num_images in (_SMALLEST, 2 * _SMALLEST):
         storages: dict[int, int] = {}
 
-        def note(tensor: Tensor, found: dict[int, int] = storages) -> Tensor:
+        def note(tensor: Tensor, by_address: dict[int, int] = storages) -> Tensor:
             storage = tensor.untyped_storage()
-            found[storage.data_ptr()] = storage.nbytes()
+            by_address[storage.data_ptr()] = storage.nbytes()
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):

@@ -44,19 +44,19 @@ def choose_plan(step: TrainStep, pixels: Tensor, labels: Tensor, home: Path, num
         home: the folder where plans are remembered.
         num_steps: steps of the whole run; compiling is tried only where they take long.
     """
-    asked = step.spec.compute.precision
+    precision = step.spec.compute.precision
     plain = plain_plan(step.spec.compute)
     key = _key(step, pixels)
     files = home / f"{key}-compiled.json", home / f"{key}.json"
-    found = _read_first(files)
-    if found and (found["tried_compiled"] or found["seconds_per_step"][str(plain)] * num_steps < _WORTH_COMPILING_S):
-        return Plan(**found["plan"])
+    result = _read_first(files)
+    if result and (result["tried_compiled"] or result["seconds_per_step"][str(plain)] * num_steps < _WORTH_COMPILING_S):
+        return Plan(**result["plan"])
     losses, plain_s = _try(step, plain, pixels, labels, _TRIAL_S)
     trial_s = _TRIAL_SHARE * plain_s * num_steps
     if trial_s > _TRIAL_S:
         plain_s = min(plain_s, _try(step, plain, pixels, labels, trial_s)[1])
     seconds, is_long = {plain: plain_s}, plain_s * num_steps > _WORTH_COMPILING_S
-    for plan in _others(plain, step.model, is_free=asked == "auto", is_long=is_long):
+    for plan in _others(plain, step.model, is_free=precision == "auto", is_long=is_long):
         try:
             its_losses, its_s = _try(step, plan, pixels, labels, max(trial_s, _TRIAL_S))
         except RuntimeError as error:  # not possible on this device, no compiler, or no memory for it
@@ -66,13 +66,13 @@ def choose_plan(step: TrainStep, pixels: Tensor, labels: Tensor, home: Path, num
             seconds[plan] = its_s
     fastest = min(seconds, key=lambda plan: seconds[plan])
     chosen = fastest if seconds[fastest] * _MARGIN < plain_s else plain
-    found = {
+    result = {
         "plan": asdict(chosen),
         "tried_compiled": is_long,
         "seconds_per_step": {str(plan): its_s for plan, its_s in seconds.items()},
     }
     with suppress(FileExistsError):  # a run that was probed beside this one was first, and both follow it
-        write_atomically(files[0 if is_long else 1], json.dumps(found, indent=2).encode(), replace=False)
+        write_atomically(files[0 if is_long else 1], json.dumps(result, indent=2).encode(), replace=False)
     return Plan(**_read_first(files)["plan"])
 
 

@@ -114,27 +114,27 @@ class Session:
             self.progress.initial_hash = hash_checkpoint(find_checkpoint(self.spec.initial_checkpoint, self.runs_dir))
 
     def _load_teacher(self, expected_hash: str) -> TeacherLogits | None:
-        asked = self.spec.distillation
-        if asked is None:
+        distillation = self.spec.distillation
+        if distillation is None:
             return None
-        path = find_teacher(asked.teacher, self.runs_dir)
+        path = find_teacher(distillation.teacher, self.runs_dir)
         teacher = load_teacher(
-            path, self.data.classes, self.spec.data, self.data.drawn_from, num_heads=asked.teacher_num_heads
+            path, self.data.classes, self.spec.data, self.data.drawn_from, num_heads=distillation.teacher_num_heads
         )
-        all_views = asked.stored_views == "all"
+        all_views = distillation.stored_views == "all"
         logits = TeacherLogits(
-            teacher, teacher_model(path, teacher), self.device, asked.stored_logits, all_views=all_views
+            teacher, teacher_model(path, teacher), self.device, distillation.stored_logits, all_views=all_views
         )
         if self.is_new:
             self.progress.teacher_hash = logits.hash
             if expected_hash not in ("", logits.hash):
                 raise RunError(
-                    f"The teacher {asked.teacher} has changed since another run of this experiment learned from it; "
-                    "restore it, or submit the whole experiment again."
+                    f"The teacher {distillation.teacher} has changed since another run of this experiment learned "
+                    "from it; restore it, or submit the whole experiment again."
                 )
             self.notes += teacher.notes
             if not teacher.knows_classes:
-                self.notes.append(check_teacher(logits, self.data, asked))
+                self.notes.append(check_teacher(logits, self.data, distillation))
         return logits
 
     def open_teacher_logits(self, cap_gb: float) -> str:

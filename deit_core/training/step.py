@@ -101,7 +101,7 @@ class TrainStep:
 
 def build_terms(spec: RunSpec) -> DistillationTerms:
     """The terms of a run's loss: smoothed cross-entropy with the true labels, and the teacher's where there is one."""
-    base, asked = nn.CrossEntropyLoss(label_smoothing=spec.optim.label_smoothing), spec.distillation
-    if asked is None:
+    base, distillation = nn.CrossEntropyLoss(label_smoothing=spec.optim.label_smoothing), spec.distillation
+    if distillation is None:
         return DistillationTerms(base, "none")
-    return DistillationTerms(base, asked.kind, asked.alpha, asked.tau, asked.reduction)
+    return DistillationTerms(base, distillation.kind, distillation.alpha, distillation.tau, distillation.reduction)

@@ -74,9 +74,9 @@ class TeacherLogits(nn.Module):
         logits = self._to_device(logits)
         if len(unknown):
             places = self._to_device(unknown)
-            said = self._ask(pixels[places])
-            logits[places] = said
-            self._unwritten.append((rows[unknown], said))
+            answers = self._ask(pixels[places])
+            logits[places] = answers
+            self._unwritten.append((rows[unknown], answers))
             if self.write_at_once:
                 self.flush()
         return logits

@@ -73,7 +73,7 @@ def test_a_teacher_without_names_is_tried_on_training_images(
     started = events[0]
     assert isinstance(started, RunStarted)
     (note,) = started.notes
-    assert "does not name its classes; it tells" in note
+    assert "does not name its classes; it gets" in note
     assert "of 256 training images right" in note
     assert isinstance(events[-1], RunFinished)
 
@@ -88,7 +88,7 @@ def test_a_teacher_in_another_order_without_names_is_refused(finished: Path, tin
     events = list(
         train(taught(tiny, tmp_path / "d" / "model.safetensors", accept_any_teacher=True), run_dir=tmp_path / "s")
     )
-    assert "tells no more than chance" in events[0].notes[0]  # type: ignore[union-attr]
+    assert "is no better than chance" in events[0].notes[0]  # type: ignore[union-attr]
     assert isinstance(events[-1], RunFinished)
 
 

@@ -23,12 +23,12 @@ from deit_core.runs import Run, Status
 def render() -> None:
     st.title("Compare")
     runs = state.store().runs()
-    begun = [run for run in runs if run.step]
-    if len(begun) < 2:
+    started = [run for run in runs if run.step]
+    if len(started) < 2:
         st.info("It takes two runs that have begun. Start a ViT and a DeiT with the same settings on the Train page.")
         link("train", "Train a teacher, a ViT and a DeiT")
         return
-    chosen = _choose(begun)
+    chosen = _choose(started)
     if len(chosen) < 2:
         st.caption("Choose two runs or more; the others are compared with the first.")
         return
@@ -108,13 +108,15 @@ def _comparison(ids: Sequence[str]) -> None:
 
 def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
     """What is true of more than one seed, where several are chosen."""
-    found = over_seeds(chosen, by_id)
-    if found is None:
+    tables = over_seeds(chosen, by_id)
+    if tables is None:
         return
     st.subheader("Over several seeds")
-    st.table(found.groups, border="horizontal", hide_index=True, alt="Mean and spread of runs that differ in the seed")
-    if found.differences:
-        st.table(found.differences, border="horizontal", hide_index=True, alt="What distillation changed, seed by seed")
+    st.table(tables.groups, border="horizontal", hide_index=True, alt="Mean and spread of runs that differ in the seed")
+    if tables.differences:
+        st.table(
+            tables.differences, border="horizontal", hide_index=True, alt="What distillation changed, seed by seed"
+        )
     st.caption(
         "Mean ± standard deviation. A difference is taken between runs of the same seed that are alike in all but the "
         "distillation; where the interval, Student's, leaves out zero, the seeds alone hardly explain it."

@@ -23,7 +23,7 @@ def fairness(first: Run, other: Run) -> list[str]:
     by_reason: dict[str, list[Mismatch]] = {}
     for mismatch in mismatches(first.spec, other.spec):
         by_reason.setdefault(mismatch.reason, []).append(mismatch)
-    return [f"{', '.join(map(_named, found))}: {reason}." for reason, found in by_reason.items()]
+    return [f"{', '.join(map(_named, group))}: {reason}." for reason, group in by_reason.items()]
 
 
 def chance(runs: Sequence[Run]) -> str:
@@ -53,10 +53,10 @@ def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]
 
 def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> Columns:
     """The settings that are not the same in all runs: a row a setting, a column a run; teachers by their names."""
-    found = [difference for difference in differences([run.spec for run in runs]) if difference.path != "name"]
-    cells = [[_setting(value, by_id) for value in difference.values] for difference in found]
-    table = _table([f"`{difference.path}`" for difference in found], "Setting", runs, cells)
-    return table | {"Meaning": [escape(difference.description) for difference in found]}
+    rows = [difference for difference in differences([run.spec for run in runs]) if difference.path != "name"]
+    cells = [[_setting(value, by_id) for value in difference.values] for difference in rows]
+    table = _table([f"`{difference.path}`" for difference in rows], "Setting", runs, cells)
+    return table | {"Meaning": [escape(difference.description) for difference in rows]}
 
 
 def _table(titles: Sequence[str], what: str, runs: Sequence[Run], cells: Sequence[Sequence[str]]) -> Columns:

@@ -51,8 +51,8 @@ def other_seeds(chosen: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
     specs = {run.id: run.spec for run in runs}
     finished = [run.id for run in reversed(runs) if "test_accuracy" in run.results]
     ids = {run.id for run in chosen}
-    found = {other for group in seed_groups(finished, specs) if ids & set(group) for other in group} - ids
-    return [run for run in reversed(runs) if run.id in found]
+    others = {other for group in seed_groups(finished, specs) if ids & set(group) for other in group} - ids
+    return [run for run in reversed(runs) if run.id in others]
 
 
 def counterparts(first: Run, others: Sequence[Run], by_id: Runs) -> list[tuple[Run, Run]]:

@@ -60,7 +60,7 @@ def show_listing(path: str) -> None:
     with st.expander("What lies in the folder"):
         counts = listed.counts()
         st.dataframe(
-            {"Class": listed.classes} | {part: list(found.values()) for part, found in counts.items()},
+            {"Class": listed.classes} | {part: list(numbers.values()) for part, numbers in counts.items()},
             hide_index=True,
             key="parts",
         )

@@ -24,9 +24,9 @@ class Changes:
         if isinstance(variant, RunSpec) and variant.name != spec.name:
             changes.by_path["name"] = variant.name
             variant = variant.with_changes(name=spec.name)
-        found = changes_between(spec, variant)
-        assert found is not None
-        changes.by_path |= {path: tuple(value) if isinstance(value, list) else value for path, value in found.items()}
+        between = changes_between(spec, variant)
+        assert between is not None
+        changes.by_path |= {path: tuple(value) if isinstance(value, list) else value for path, value in between.items()}
         return changes
 
     def variant(self) -> AnySpec:

@@ -27,17 +27,17 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
         variant: what would be started; None while it cannot be trained.
         key: under another key, what was started is forgotten.
     """
-    asked = None
+    to_start = None
     count = len(trainings(variant or spec))
     title = f"Start all {count} runs" if isinstance(spec, ExperimentSpec) else "Start this run"
     with st.container(horizontal=True):
         if st.button(title, type="primary", icon=":material/play_arrow:", disabled=variant is None, key="start"):
-            asked = variant
+            to_start = variant
         if isinstance(spec, ExperimentSpec):
             with st.popover("Start one run alone", disabled=variant is None):
-                asked = (_ask_for_one(variant) if isinstance(variant, ExperimentSpec) else None) or asked
-    if asked is not None:
-        _submit(asked, variant, key)
+                to_start = (_ask_for_one(variant) if isinstance(variant, ExperimentSpec) else None) or to_start
+    if to_start is not None:
+        _submit(to_start, variant, key)
     refused, why = st.session_state.get(f"{key}/refused", (None, ""))
     if why and refused == variant:  # it stands until something is changed
         st.error(escape(why))
@@ -69,9 +69,9 @@ def teachers(student: RunSpec) -> dict[str, str]:
     They were cut from the data alike: a teacher that saw images its student is judged on would flatter the student.
     """
     completed = [run for run in store().runs() if run.status == Status.COMPLETED]
-    found = [run for run in completed if run.spec.data.split == student.data.split]
-    found.sort(key=lambda run: run.results["test_accuracy"], reverse=True)
-    return {run.id: f"{label(run)}, {run.results['test_accuracy']:.1%} on test" for run in found}
+    candidates = [run for run in completed if run.spec.data.split == student.data.split]
+    candidates.sort(key=lambda run: run.results["test_accuracy"], reverse=True)
+    return {run.id: f"{label(run)}, {run.results['test_accuracy']:.1%} on test" for run in candidates}
 
 
 def _ask_for_one(experiment: ExperimentSpec) -> RunSpec | None:

@@ -104,20 +104,20 @@ def _close() -> None:
 def _form(source: str, spec: AnySpec) -> tuple[str, Changes]:
     """The form of this tab, by its key, and the changes made in it; another choice or address starts a new form."""
     state = st.session_state
-    asked = address.take("set")
-    if asked is None and address.is_back():
-        asked = []  # nothing was changed when the page was left
+    address_changes = address.take("set")
+    if address_changes is None and address.is_back():
+        address_changes = []  # nothing was changed when the page was left
     is_open = "train_changes" in state and state["train_source"] == source and state["train_changes"].spec == spec
-    if asked is not None or not is_open:
-        state["train_source"], state["train_changes"] = source, _changes(spec, asked or [])
+    if address_changes is not None or not is_open:
+        state["train_source"], state["train_changes"] = source, _changes(spec, address_changes or [])
         state["train_form"] = state.get("train_form", 0) + 1
     return f"form{state['train_form']}", state["train_changes"]
 
 
-def _changes(spec: AnySpec, asked: Sequence[str]) -> Changes:
+def _changes(spec: AnySpec, address_changes: Sequence[str]) -> Changes:
     """The changes that the address asks for."""
     try:
-        return Changes.of(spec, dict(map(parse_change, asked)))
+        return Changes.of(spec, dict(map(parse_change, address_changes)))
     except DeitError as error:
         sentence = f"The changes in the address cannot be made, and are left out. {escape(str(error))}"
         address.note("set", sentence, is_error=True)
@@ -127,7 +127,7 @@ def _changes(spec: AnySpec, asked: Sequence[str]) -> Changes:
 def _tell_address(source: str, changes: Changes) -> None:
     """Have a reload, and whoever is sent the address, find the same settings; the preset writes itself there."""
     texts = [change_text(path, value) for path, value in changes.by_path.items()]
-    address.tell("set", texts if source in presets.names() else [])
+    address.write("set", texts if source in presets.names() else [])
 
 
 def _variant(changes: Changes) -> tuple[AnySpec | None, str]:

@@ -18,7 +18,7 @@ from deit_core.catalog import SOURCES, SourceName
 from deit_core.data.sources import idx
 from deit_core.errors import DataError
 from deit_core.image_folders import unreadable
-from deit_core.refusals import told
+from deit_core.refusals import user_error
 
 SYSTEM_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 
@@ -133,8 +133,8 @@ def _download(name: SourceName, data_dir: Path) -> Path:
                 for file in (Path(beside) / published.folder).iterdir():
                     file.replace(folder / file.name)  # some may be there, as where a damaged one was deleted
     except (OSError, RuntimeError, EOFError) as error:
-        if (refused := told(error)) is not None:
-            raise refused from error
+        if (mistake := user_error(error)) is not None:
+            raise mistake from error
         raise DataError(
             f"{SOURCES[name].title} is not on this machine and could not be downloaded "
             f"({' '.join(str(error).split())}). {published.by_hand.format(folder=folder)} "

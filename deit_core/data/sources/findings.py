@@ -31,10 +31,10 @@ def remembered(home: Path, key: str, find: Callable[[], Any]) -> Any:
     file = home / f"{key}.json"
     with suppress(OSError, ValueError):  # not there, or somebody wrote into it
         return json.loads(file.read_text())
-    found = find()
+    finding = find()
     with suppress(OSError):  # a data folder that may only be read
-        write_atomically(file, json.dumps(found).encode())
-    return found
+        write_atomically(file, json.dumps(finding).encode())
+    return finding
 
 
 def found_once(what: str, root: Path, files: Sequence[Path], data_dir: Path | None, find: Callable[[], Any]) -> Any:
@@ -53,7 +53,7 @@ def found_once(what: str, root: Path, files: Sequence[Path], data_dir: Path | No
 def _stamp(file: Path) -> tuple[int, int]:
     """Size and time of the last change; of a file that is not there, what no file has."""
     try:
-        found = file.stat()
+        facts = file.stat()
     except OSError:
         return -1, -1
-    return found.st_size, found.st_mtime_ns
+    return facts.st_size, facts.st_mtime_ns

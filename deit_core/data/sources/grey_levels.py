@@ -32,7 +32,7 @@ def range_of(image: Image.Image) -> str:
 
     Raises: GreyLevelsError where a pixel is below zero, or no finite number.
     """
-    bits = _bits(*_seen(image))
+    bits = _bits(*_visible_pixels(image))
     return f"{bits} bits" if bits else "fractions"
 
 
@@ -47,7 +47,7 @@ def in_eight_bits(image: Image.Image) -> Image.Image:
     """
     if not is_deep(image):
         return image
-    pixels, visible = _seen(image)
+    pixels, visible = _visible_pixels(image)
     shown = np.where(visible, pixels, 0)
     if bits := _bits(pixels, visible):
         levels = (shown // 2 ** (bits - 8)).astype(np.uint8)
@@ -61,7 +61,7 @@ def in_eight_bits(image: Image.Image) -> Image.Image:
     return grey
 
 
-def _seen(image: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _visible_pixels(image: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Pixels (H, W), and which of them are not transparent."""
     pixels = np.asarray(image)
     return pixels, pixels != image.info.get("transparency", -1)
@@ -69,10 +69,10 @@ def _seen(image: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_]]:
 
 def _bits(pixels: NDArray[Any], visible: NDArray[np.bool_]) -> int:
     """The even number of bits, at least 8, that holds what is visible; 0 where it is fractions up to 1."""
-    seen = pixels[visible]
-    if not seen.size:
+    values = pixels[visible]
+    if not values.size:
         return 8
-    lowest, highest = seen.min(), seen.max()
+    lowest, highest = values.min(), values.max()
     if not (lowest >= 0 and np.isfinite(highest)):
         raise GreyLevelsError(
             f"Its pixels run from {lowest} to {highest}, so what is black and what is white is not known; save it with "

@@ -101,15 +101,15 @@ def read_config(file: Path) -> dict[str, Any]:
 def parse_config(content: str | bytes, origin: str) -> dict[str, Any]:
     """The fields in a text. Raises: CheckpointError where it is no JSON object."""
     try:
-        found = json.loads(content)
+        document = json.loads(content)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise CheckpointError(
             f"{origin} is damaged or no config, and it may say what the tensors do not; fetch it once more, or move it "
             "away if it belongs to something else."
         )
-    return found
+    return document
 
 
 def _is_number(value: Any) -> bool:

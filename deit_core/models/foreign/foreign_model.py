@@ -57,10 +57,10 @@ def read_foreign(path: Path, *, num_heads: int | None = None) -> ForeignModel:
     """
     state = read_state_dict(path)
     if is_vit(state):
-        found = vit_of(state, path)
-        vit = build_vit(found, path, num_heads=num_heads)
-        whole = _whole(path, vit, vit.num_classes, vit.in_chans, vit.img_size, found.published)
-        return whole._replace(are_heads_assumed=num_heads is None and found.published.num_heads is None)
+        vit_file = vit_of(state, path)
+        vit = build_vit(vit_file, path, num_heads=num_heads)
+        whole = _whole(path, vit, vit.num_classes, vit.in_chans, vit.img_size, vit_file.published)
+        return whole._replace(are_heads_assumed=num_heads is None and vit_file.published.num_heads is None)
     published = Published.of(path)
     if "stem.0.weight" in state and "head.weight" in state:
         width, in_chans = state["stem.0.weight"].shape[:2]
@@ -77,24 +77,24 @@ def load_foreign_reading(path: Path) -> tuple[FileReading, nn.Module]:
 
     Raises: CheckpointError as `read_foreign` does.
     """
-    found = read_foreign(path)
-    mean, std = found.mean, found.std
-    if len(mean) != found.in_chans:  # a network of torchvision's sees a grey image three times, each by its own mean
+    foreign = read_foreign(path)
+    mean, std = foreign.mean, foreign.std
+    if len(mean) != foreign.in_chans:  # a network of torchvision's sees a grey image three times, each by its own mean
         from deit_core.models.torchvision_classifier import TorchvisionClassifier  # loaded already
 
-        assert isinstance(found.model, TorchvisionClassifier)
-        found.model.read_pixels(mean, std, in_chans=found.in_chans)
-        mean, std = (0.0,) * found.in_chans, (1.0,) * found.in_chans
+        assert isinstance(foreign.model, TorchvisionClassifier)
+        foreign.model.read_pixels(mean, std, in_chans=foreign.in_chans)
+        mean, std = (0.0,) * foreign.in_chans, (1.0,) * foreign.in_chans
     reading = FileReading(
         file=path.name,
-        side=found.img_size,
-        classes=found.classes or tuple(map(str, range(found.num_classes))),
-        in_chans=found.in_chans,
+        side=foreign.img_size,
+        classes=foreign.classes or tuple(map(str, range(foreign.num_classes))),
+        in_chans=foreign.in_chans,
         mean=mean,
         std=std,
-        assumed=found.assumed,
+        assumed=foreign.assumed,
     )
-    return reading, found.model
+    return reading, foreign.model
 
 
 def _whole(

@@ -23,28 +23,28 @@ def load_foreign_teacher(file: Path, classes: tuple[str, ...], num_heads: int | 
     Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an architecture
         that is not known here, or tells another number of classes apart.
     """
-    found = read_foreign(file, num_heads=num_heads)
-    if found.num_classes != len(classes):
+    foreign = read_foreign(file, num_heads=num_heads)
+    if foreign.num_classes != len(classes):
         raise CheckpointError(
-            f"The teacher {file} tells {found.num_classes} classes apart and the student {len(classes)}; train it on "
+            f"The teacher {file} tells {foreign.num_classes} classes apart and the student {len(classes)}; train it on "
             "the student's data first, in a run whose initial_checkpoint it is, and give that run as "
             "distillation.teacher."
         )
     notes: tuple[str, ...] = ()
-    if isinstance(found.model, VisionTransformer) and found.are_heads_assumed:
+    if isinstance(foreign.model, VisionTransformer) and foreign.are_heads_assumed:
         notes = (
-            f"The teacher {file} does not say how many attention heads its blocks have; {found.model.num_heads}, usual "
-            f"for its width of {found.model.embed_dim}, were assumed. distillation.teacher_num_heads states another "
-            "number.",
+            f"The teacher {file} does not say how many attention heads its blocks have; {foreign.model.num_heads}, "
+            f"usual for its width of {foreign.model.embed_dim}, were assumed. Set "
+            "distillation.teacher_num_heads to state another number.",
         )
-    order = class_order(found.classes, classes)
+    order = class_order(foreign.classes, classes)
     return DistillationTeacher(
-        found.model,
-        found.mean,
-        found.std,
-        found.img_size,
+        foreign.model,
+        foreign.mean,
+        foreign.std,
+        foreign.img_size,
         order=order,
-        knows_classes=order is not None or found.classes == classes,
+        knows_classes=order is not None or foreign.classes == classes,
         notes=notes,
     )
 

@@ -170,10 +170,12 @@ def refuse(path: Path, kind: Format) -> None:
     """Raises: CheckpointError, why and what to do, unless it is a kind that is read."""
     if not kind.refusal:
         return
-    told = kind.refusal
+    description = kind.refusal
     if part := _PART.fullmatch(path.name):
-        told = told.replace("one part of a model in several files", f"part {int(part[1])} of {int(part[2])} of a model")
-    raise CheckpointError(f"{path} is {told}.")
+        description = description.replace(
+            "one part of a model in several files", f"part {int(part[1])} of {int(part[2])} of a model"
+        )
+    raise CheckpointError(f"{path} is {description}.")
 
 
 def weights_in(path: Path) -> Path:
@@ -212,8 +214,8 @@ def _of_file(path: Path, head: bytes) -> str:
         return "empty"
     if head.startswith(b"PK\x03\x04"):
         return _of_zip(path)
-    if found := next((name for beginning, name in _BEGINNINGS if head.startswith(beginning)), None):
-        return found
+    if name := next((name for beginning, name in _BEGINNINGS if head.startswith(beginning)), None):
+        return name
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000:  # a header, after its length
         return "safetensors"
     if head[:1] == b"\x80" and head[1] in (2, 3):
@@ -263,7 +265,7 @@ def _of_names(names: Iterable[str]) -> str:
 
 def _of_json(path: Path) -> str:
     try:
-        found = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return "unknown"
-    return "index" if isinstance(found, dict) and isinstance(found.get("weight_map"), dict) else "config"
+    return "index" if isinstance(document, dict) and isinstance(document.get("weight_map"), dict) else "config"

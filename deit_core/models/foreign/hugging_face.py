@@ -49,9 +49,9 @@ def rename(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     rows: dict[str, dict[str, Tensor]] = {}
     for name, tensor in theirs.items():
         bare = _bare(name)
-        if found := _QKV.fullmatch(bare):
-            kind = (found[2] or found[3])[0]
-            rows.setdefault(f"blocks.{found[1]}.attn.qkv.{found[4]}", {})[kind] = tensor
+        if match := _QKV.fullmatch(bare):
+            kind = (match[2] or match[3])[0]
+            rows.setdefault(f"blocks.{match[1]}.attn.qkv.{match[4]}", {})[kind] = tensor
         elif plays_a_part(name):
             ours[_renamed(bare)] = tensor
     whole = {name: parts for name, parts in rows.items() if len(parts) == 3}

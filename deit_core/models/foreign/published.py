@@ -62,13 +62,13 @@ class Published:
         config = read_config(file.with_name("config.json"))
         pixels = read_config(file.with_name("preprocessor_config.json"))
         if any(name in config for name in _TIMMS):
-            said = _of_timm(file, config)
+            published = _of_timm(file, config)
         else:
-            said = _of_hugging_face(Config(f"config.json beside {file}", config, known.HUGGING_FACE))
+            published = _of_hugging_face(Config(f"config.json beside {file}", config, known.HUGGING_FACE))
         if pixels:
             source = Config(f"preprocessor_config.json beside {file}", pixels, known.HUGGING_FACE_PIXELS)
-            said = _with_pixels(said, source, config.get("num_channels", 3))
-        return said
+            published = _with_pixels(published, source, config.get("num_channels", 3))
+        return published
 
     def as_note(self) -> str:
         """What an export of ours carries, JSON."""
@@ -143,7 +143,7 @@ def _of_hugging_face(config: Config) -> Published:
     )
 
 
-def _with_pixels(said: Published, source: Config, channels: int) -> Published:
+def _with_pixels(published: Published, source: Config, channels: int) -> Published:
     """With what an image processor makes of pixels: p in [0, 1] becomes (255 p rescale_factor - mean) / std."""
     fields = source.fields
     custom = (known.HUGGING_FACE_MEAN,) * channels
@@ -153,11 +153,13 @@ def _with_pixels(said: Published, source: Config, channels: int) -> Published:
     factor = 1.0 if fields.get("do_rescale") is False else source.positive("rescale_factor") or 1 / 255
     scale = round(255 * factor, 6)
     size = _final_size(source)
-    if size and said.img_size and size != said.img_size:
-        wanted = "crop_size" if fields.get("do_center_crop") else "size"
-        raise source.refused(wanted, f"and the model reads images of {said.img_size[0]} x {said.img_size[1]} pixels")
+    if size and published.img_size and size != published.img_size:
+        field = "crop_size" if fields.get("do_center_crop") else "size"
+        raise source.refused(
+            field, f"and the model reads images of {published.img_size[0]} x {published.img_size[1]} pixels"
+        )
     mean, std = (tuple(value / scale for value in values) for values in (mean, std))
-    return replace(said, mean=mean, std=std, img_size=said.img_size or size)
+    return replace(published, mean=mean, std=std, img_size=published.img_size or size)
 
 
 def _final_size(source: Config) -> Size | None:

@@ -183,9 +183,9 @@ def _read_torch(file: Path, *, mmap: bool = False) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # a damaged pickle can raise anything
-        if isinstance(error, pickle.UnpicklingError) and (asked := re.search(r"GLOBAL (\S+)", str(error))):
+        if isinstance(error, pickle.UnpicklingError) and (match := re.search(r"GLOBAL (\S+)", str(error))):
             raise CheckpointError(
-                f"{file} is refused: reading it would run code ({asked[1]}), and only tensors and plain values are "
+                f"{file} is refused: reading it would run code ({match[1]}), and only tensors and plain values are "
                 "read here. If you trust it, load it where it was made and save its state_dict() alone."
             ) from None
         raise _damaged(file, error) from error

@@ -40,7 +40,9 @@ class Shape:
     num_classes: int | None
 
     @classmethod
-    def of(cls, state: Mapping[str, Tensor], origin: str, img_size: Grid | None = None, said: str = "") -> "Shape":
+    def of(
+        cls, state: Mapping[str, Tensor], origin: str, img_size: Grid | None = None, size_source: str = ""
+    ) -> "Shape":
         """What these tensors are of.
 
         Args: img_size: (height, width) in pixels, where a config says it; `said` is where.
@@ -62,7 +64,7 @@ class Shape:
         grid_size = height // patch[0], width // patch[1]
         if num_patches < 1 or grid_size[0] * grid_size[1] != num_patches:
             square = "a square of patches; choose another checkpoint, or put its config.json beside it"
-            sized = f"{grid_size[0]} x {grid_size[1]} patches, where {said}; give the config that belongs to it"
+            sized = f"{grid_size[0]} x {grid_size[1]} patches, where {size_source}; give the config that belongs to it"
             raise CheckpointError(
                 f"{origin} has positions for {state['pos_embed'].shape[1]} tokens, which are not "
                 f"{'two tokens' if distilled else 'one token'} and {sized if img_size else square}."
@@ -100,19 +102,19 @@ def transfer(
         shape: of the tensors, where more is known than they say.
     Raises: CheckpointError for tensors that are missing, unknown or of other shapes.
     """
-    found, own = shape or Shape.of(state, origin), model.state_dict()
+    shape_of_file, own = shape or Shape.of(state, origin), model.state_dict()
     adapted = dict(state)
-    _check_same(found, model, origin)
-    if not keep_heads or found.num_classes != model.num_classes:
+    _check_same(shape_of_file, model, origin)
+    if not keep_heads or shape_of_file.num_classes != model.num_classes:
         adapted |= {name: own[name] for name in own if name.partition(".")[0] in _HEADS}
-    if found.in_chans == 3 and model.in_chans == 1:
+    if shape_of_file.in_chans == 3 and model.in_chans == 1:
         adapted["patch_embed.proj.weight"] = state["patch_embed.proj.weight"].sum(1, keepdim=True)
-    num_prefix = 2 if found.distilled else 1
-    positions = resample_pos_embed(state["pos_embed"], model.grid_size, found.grid_size, num_prefix)
-    if model.distilled and not found.distilled:
+    num_prefix = 2 if shape_of_file.distilled else 1
+    positions = resample_pos_embed(state["pos_embed"], model.grid_size, shape_of_file.grid_size, num_prefix)
+    if model.distilled and not shape_of_file.distilled:
         adapted |= {name: own[name] for name in _DISTILLATION}
         positions = torch.cat([positions[:, :1], own["pos_embed"][:, 1:2].to(positions), positions[:, 1:]], dim=1)
-    elif found.distilled and not model.distilled:
+    elif shape_of_file.distilled and not model.distilled:
         adapted = {name: tensor for name, tensor in adapted.items() if name not in _DISTILLATION}
         positions = torch.cat([positions[:, :1], positions[:, 2:]], dim=1)
     adapted["pos_embed"] = positions
@@ -120,7 +122,7 @@ def transfer(
     model.load_state_dict(adapted)
 
 
-def _check_same(found: Shape, model: VisionTransformer, origin: str) -> None:
+def _check_same(shape_of_file: Shape, model: VisionTransformer, origin: str) -> None:
     """What no adaptation can bridge."""
     fc1 = model.get_parameter("blocks.0.mlp.fc1.weight")
     wanted: dict[str, Any] = {
@@ -129,12 +131,14 @@ def _check_same(found: Shape, model: VisionTransformer, origin: str) -> None:
         "depth": model.depth,
         "hidden_dim": len(fc1),
     }
-    if found.in_chans != model.in_chans and (found.in_chans, model.in_chans) != (3, 1):
+    if shape_of_file.in_chans != model.in_chans and (shape_of_file.in_chans, model.in_chans) != (3, 1):
         wanted["in_chans"] = model.in_chans
-    has = asdict(found)
+    has = asdict(shape_of_file)
     if differing := [name for name, value in wanted.items() if has[name] != value]:
-        told = ", ".join(f"{name} {has[name]} in place of {wanted[name]}" for name in differing)
-        raise CheckpointError(f"{origin} is of another architecture ({told}); set the model to the same, or leave it.")
+        differences = ", ".join(f"{name} {has[name]} in place of {wanted[name]}" for name in differing)
+        raise CheckpointError(
+            f"{origin} is of another architecture ({differences}); set the model to the same, or leave it."
+        )
 
 
 def _check_names(adapted: Mapping[str, Tensor], own: Mapping[str, Tensor], origin: str) -> None:

@@ -36,8 +36,10 @@ def vit_of(state: StateDict, path: Path) -> ForeignVit:
     theirs = is_hugging_face(state)
     renamed = rename(state) if theirs else state
     published = Published.of(path)
-    said = next((f"{told} {value}" for name, told, value in published.stated if name == "img_size"), "its note says so")
-    shape = Shape.of(renamed, str(path), published.img_size, said)
+    size_source = next(
+        (f"{place} {value}" for name, place, value in published.stated if name == "img_size"), "its note says so"
+    )
+    shape = Shape.of(renamed, str(path), published.img_size, size_source)
     _check(shape, published, path)
     return ForeignVit(renamed, shape, published, published.layer_norm_eps or (_HUGGING_FACE_EPS if theirs else _EPS))
 
@@ -70,7 +72,7 @@ def load_foreign(
 
 
 def build_vit(
-    found: ForeignVit,
+    vit: ForeignVit,
     file: Path,
     *,
     num_classes: int | None = None,
@@ -78,8 +80,8 @@ def build_vit(
     num_heads: int | None = None,
 ) -> VisionTransformer:
     """The same, from what `read_vit` found in a file."""
-    shape = found.shape
-    heads = num_heads or found.published.num_heads or NUM_HEADS.get(shape.embed_dim)
+    shape = vit.shape
+    heads = num_heads or vit.published.num_heads or NUM_HEADS.get(shape.embed_dim)
     if heads is None:
         raise CheckpointError(
             f"{file} is {shape.embed_dim} wide, a width that is published with no particular number of attention "
@@ -92,7 +94,7 @@ def build_vit(
     own_size = (shape.grid_size[0] * shape.patch_size[0], shape.grid_size[1] * shape.patch_size[1])
     try:
         model = VisionTransformer(
-            img_size=img_size or found.published.img_size or own_size,
+            img_size=img_size or vit.published.img_size or own_size,
             patch_size=shape.patch_size,
             in_chans=shape.in_chans,
             num_classes=classes,
@@ -102,11 +104,11 @@ def build_vit(
             mlp_ratio=(shape.hidden_dim + 0.5) / shape.embed_dim,  # what is multiplied back is rounded down
             distilled=shape.distilled,
             qkv_bias=shape.qkv_bias,
-            layer_norm_eps=found.layer_norm_eps,
+            layer_norm_eps=vit.layer_norm_eps,
         )
     except ValueError as error:
         raise CheckpointError(f"{file} cannot be used so. {error}") from None
-    transfer(found.state, model, str(file), shape=shape)
+    transfer(vit.state, model, str(file), shape=shape)
     return model.eval()
 
 
@@ -114,7 +116,7 @@ def _check(shape: Shape, published: Published, path: Path) -> None:
     """Raises: CheckpointError where a config says other numbers than the tensors, so that it is another model's."""
     own = vars(shape)
     wanted: Any
-    for name, told, value in published.stated:
+    for name, place, value in published.stated:
         match name:
             case "img_size":
                 continue  # what the tensors are read by
@@ -126,7 +128,7 @@ def _check(shape: Shape, published: Published, path: Path) -> None:
                 wanted = value
         if own[name] is not None and own[name] != wanted:
             raise CheckpointError(
-                f"{told} {value}, and the tensors are of {own[name]}; give the config that is its own."
+                f"{place} {value}, and the tensors are of {own[name]}; give the config that is its own."
             )
     names = len(published.classes)
     if names and shape.num_classes not in (None, names):
