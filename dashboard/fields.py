@@ -35,7 +35,7 @@ _WORDS = {
     "val": "validation",
     "warmup": "warm-up",
 }
-# A run's part in its experiment: changed alone, each of these gives a spec that cannot be trained.
+# A run's role in its experiment: a change of one of these alone gives a spec that cannot be trained.
 _ROLES = {"model.distilled", "distillation.teacher"}
 
 
@@ -59,7 +59,7 @@ class FormField:
 
 
 def form_fields(run: RunSpec) -> list[FormField]:
-    """Every field of a run that a person may set, in the spec's order, its own (name, seed) first."""
+    """Every field of a run that a user may set, in the spec's order, its own (name, seed) first."""
     parts: dict[str, BaseModel] = {"": run}
     parts |= {name: part for name in type(run).model_fields if isinstance(part := getattr(run, name), BaseModel)}
     fields = [

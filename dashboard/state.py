@@ -1,6 +1,6 @@
 """What all pages and all visitors share: the store, the launcher, the curves read so far, and the data sets.
 
-Nothing here matters: restart the dashboard and it is read again from the store.
+Nothing is lost when the dashboard restarts: all of it is read again from the store.
 """
 
 import threading
@@ -36,7 +36,7 @@ def launcher() -> LocalLauncher:
 
 
 class _Read:
-    """What has been read of one run."""
+    """The points read so far of one run."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -47,7 +47,7 @@ class _Read:
 
 
 class Curves:
-    """The points of each run, read from the store once: whoever looks again fetches only what is new."""
+    """The points of each run, read from the store once: the next call reads only the new ones."""
 
     def __init__(self, store: Store, max_runs: int = 200) -> None:
         self._store, self._max_runs = store, max_runs
@@ -55,12 +55,12 @@ class Curves:
         self._read: dict[str, _Read] = {}  # the least recently shown run first
 
     def of(self, run: Run) -> list[Point]:
-        """All points of a run by step, those that a resumed session measured again in their place."""
+        """All points of a run by step; a resumed session replaces the points that it measured again."""
         self.read(run.id)
         return self.since(run.id, 0)
 
     def read(self, run_id: str) -> None:
-        """Fetch what is new of a run."""
+        """Read the new points of a run."""
         read = self._of(run_id)
         with read.lock:
             for point in self._store.points(run_id, after_seq=read.last_seq):
@@ -73,7 +73,7 @@ class Curves:
                     read.measured.update((point.kind, metric) for metric in point.metrics)
 
     def since(self, run_id: str, seq: int) -> list[Point]:
-        """What has been read of a run and was written after `seq`."""
+        """The points of a run that were read and were written after `seq`."""
         read = self._of(run_id)
         with read.lock:
             return read.points[bisect_right(read.points, seq, key=lambda point: point.seq) :]
@@ -83,7 +83,7 @@ class Curves:
         return self._of(run_id).last_seq
 
     def shape(self, run_id: str) -> tuple[int, frozenset[tuple[str, str]]]:
-        """What has been read of a run, in outline: its sessions, and the (kind, metric) that it has points of."""
+        """A summary of the points of a run: its sessions, and the (kind, metric) that it has points of."""
         read = self._of(run_id)
         with read.lock:
             return read.num_sessions, frozenset(read.measured)
@@ -103,16 +103,16 @@ def curves() -> Curves:
 
 
 def source(data: DataSpec) -> "Source":
-    """What a spec takes its images from, loaded once for everybody, and torch with it.
+    """The source of a spec's images, loaded once for all visitors; loads torch too.
 
-    Raises: DataError where it cannot be had.
+    Raises: DataError where it cannot be loaded.
     """
     return _folder(data.model_dump_json()) if data.source == "folder" else _source(data.source)
 
 
 @st.cache_data(ttl=5, show_spinner=False)
 def facts(data_json: str) -> SourceFacts:
-    """What is known of a spec's data before it is read. Raises: DataError where a folder is no data set."""
+    """The facts on a spec's data that are known before it is read. Raises: DataError where a folder is no data set."""
     data = DataSpec.model_validate_json(data_json)
     if data.source != "folder":
         return facts_of(data, settings().data_dir)
@@ -121,7 +121,7 @@ def facts(data_json: str) -> SourceFacts:
 
 @st.cache_resource(max_entries=4, ttl=5, show_spinner="Listing the images…")
 def listing(path: str) -> ImageFolder:
-    """What lies in the folder at `data.path`. Raises: DataError where it is no data set."""
+    """The images in the folder at `data.path`. Raises: DataError where it is not a data set."""
     return list_folder(find_folder(path, settings().data_dir))
 
 

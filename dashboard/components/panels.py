@@ -1,7 +1,7 @@
 """A table of pictures over grids of patches, whose patches can be read and picked.
 
-Knows how to bring pictures to the browser, keep their nodes there, and hear what is picked; does not know what the
-pictures show or what a pick changes. `st.image` cannot tell where it was clicked, hence this component.
+Knows how to bring pictures to the browser, keep their nodes there, and receive what is picked; does not know what the
+pictures show or what a pick changes. `st.image` does not report where it was clicked, so this component is needed.
 
     gh x gw patches
 """
@@ -75,7 +75,7 @@ class Panel:
     """One picture of the table.
 
     Attributes:
-        png: what is drawn. The browser enlarges it, so a pixel a patch is enough where no finer detail is shown.
+        png: what is drawn. The browser enlarges it, so one pixel per patch is enough where no finer detail is shown.
         alt: what the picture shows, in a sentence, for people who do not see it.
         caption: a small line below the picture.
         values: (gh, gw) finite numbers in "x uniform", shown when a patch is pointed at.

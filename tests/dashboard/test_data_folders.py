@@ -176,7 +176,7 @@ def test_what_a_run_would_stream_is_said(run_page: RunPage, tmp_path: Path, monk
     state.st.cache_data.clear()
     monkeypatch.setattr(splits, "_FOLDER_SHARE", 0.0)
     shown = captions(run_page("data", data="Folder of images", path=str(root)))
-    assert "a run reads them from their files in each epoch" in shown
+    assert "A run reads them from their files in each epoch" in shown
 
 
 def warnings(page: AppTest) -> list[str]:

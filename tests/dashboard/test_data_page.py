@@ -105,7 +105,7 @@ def test_what_is_not_here_can_be_fetched(run_page: RunPage, monkeypatch: pytest.
     assert "not on this machine" in page.info[0].value
     sound(page.button[0].click().run())
     assert started == ["fashion-mnist"]
-    assert "Fetching Fashion-MNIST" in page.info[0].value
+    assert "Downloading Fashion-MNIST" in page.info[0].value
     assert not page.button
 
 
@@ -118,7 +118,7 @@ def test_a_download_that_fails_says_why(run_page: RunPage, monkeypatch: pytest.M
     sound(page.button[0].click().run())
     assert page.error[0].value.replace("\\", "") == "There is no network here."
     download._download_log("fashion-mnist").write_text("Traceback: no sentence\n")
-    assert "could not be fetched" in sound(page.run()).error[0].value
+    assert "could not be downloaded" in sound(page.run()).error[0].value
 
 
 @pytest.mark.usefixtures("store")

@@ -92,11 +92,11 @@ def test_what_is_started_afterwards_is_kept_where_its_worker_looks(
 def test_nothing_reads_queued_that_went(open_page: Open, runs_dir: Path, store: Store) -> None:
     page = open_page("train")
     page.button(key="start").click().run()
-    assert "Training goes on when this page is closed." in said(page)
+    assert "Training continues when this page is closed." in said(page)
     shutil.rmtree(runs_dir)
     text = said(page.run())
     assert "Training goes on" not in text
-    assert "What was started here is gone" in text
+    assert "The runs that were started here are gone" in text
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_a_reload_shows_the_runs_that_were_shown(trio: dict[str, str], store: St
 def test_a_link_to_a_run_that_is_gone_says_so(trio: dict[str, str], run_page: RunPage) -> None:
     page = run_page("runs", runs=[trio["vit"], "a1b2c3d4"])
     assert page.multiselect(key="runs").value == [trio["vit"]]
-    assert page.info[0].value == "Run a1b2c3d4 is not here: deleted since, or of another store."
+    assert page.info[0].value == "Run a1b2c3d4 is not here: deleted, or in another store."
     assert not run_page("runs", runs=[trio["vit"]]).info
 
 
@@ -234,7 +234,7 @@ def test_a_chart_without_curves_says_why(trio: dict[str, str], run_page: RunPage
     page = run_page("runs", runs=["2 vit"], curve_charts=["Teacher agreement"])
     assert "it takes a DeiT" in said(page)
     page = run_page("runs", runs=["3 deit"], curve_charts=["Moving average"])
-    assert "it takes the end of an epoch of a run with optim.ema at separate" in said(page)
+    assert "it needs the end of an epoch of a run with optim.ema at separate" in said(page)
 
 
 def test_pages_load_neither_torch_nor_pandas() -> None:

@@ -258,7 +258,7 @@ def test_what_is_said_of_a_preset_is_not_said_of_its_variant(train_page: RunPage
     assert "Before your changes:" in words(sound(page))
     assert "200 epochs" in words(page)
     epochs.set_value(0).run()
-    assert "Without your changes, which cannot be trained:" in words(sound(page))
+    assert "Your changes cannot be trained. Without them:" in words(sound(page))
     assert "200 epochs" not in words(page)
 
 
@@ -347,7 +347,7 @@ def test_what_is_started_breaks_off_the_measuring_and_trains_alone(
     estimates.found = None
     page = train_page()
     page.button(key="start").click().run()
-    assert "measured while nothing trains" in words(sound(page))
+    assert "measured while no run trains" in words(sound(page))
     assert "Measuring how long" not in words(page)
 
 

@@ -1,4 +1,4 @@
-"""What the Compare page says about runs: tables of results and of settings, and sentences on what to make of them.
+"""The text of the Compare page: tables of results and of settings, and sentences on how to read them.
 
 Text for markdown is escaped here where it is put together. Knows runs; no widgets.
 """
@@ -19,7 +19,7 @@ Columns = dict[str, Sequence[str]]  # of a table, by their titles
 
 
 def fairness(first: Run, other: Run) -> list[str]:
-    """A sentence for each reason why the two are no fair pair; none when they are."""
+    """One sentence for each reason why a comparison of the two is not fair; none when it is fair."""
     by_reason: dict[str, list[Mismatch]] = {}
     for mismatch in mismatches(first.spec, other.spec):
         by_reason.setdefault(mismatch.reason, []).append(mismatch)
@@ -27,13 +27,13 @@ def fairness(first: Run, other: Run) -> list[str]:
 
 
 def chance(runs: Sequence[Run]) -> str:
-    """How far two test accuracies may lie apart by chance; empty without two on the same images."""
+    """By how much two test accuracies may differ by chance; empty without two on the same images."""
     scored = [run for run in runs if "test_accuracy" in run.results]
     if len(scored) < 2 or len({run.spec.data.origin for run in scored}) > 1:
         return ""
     try:
         num_images = facts(scored[0].spec.data.model_dump_json()).num_test
-    except DataError:  # a folder that is not there any more
+    except DataError:  # a folder that was removed
         return ""
     first, *others = (run.results["test_accuracy"] for run in scored)
     margin = max(chance_margin((first, other), num_images) for other in others)
@@ -44,7 +44,7 @@ def chance(runs: Sequence[Run]) -> str:
 
 
 def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]]) -> Columns:
-    """What the runs reached: a row a measure, a column a run, with the difference to the first run in brackets."""
+    """The results: one row per measure, one column per run, with the difference from the first run in brackets."""
     results = [run.results | _speed(points_of(run)) for run in runs]
     measures = [measure for measure in _MEASURES if any(measure.metric in result for result in results)]
     cells = [_cells(measure, [result.get(measure.metric) for result in results]) for measure in measures]
@@ -52,7 +52,7 @@ def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]
 
 
 def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> Columns:
-    """The settings that are not the same in all runs: a row a setting, a column a run; teachers by their names."""
+    """The settings that differ: one row per setting, one column per run; teachers by their names."""
     rows = [difference for difference in differences([run.spec for run in runs]) if difference.path != "name"]
     cells = [[_setting(value, by_id) for value in difference.values] for difference in rows]
     table = _table([f"`{difference.path}`" for difference in rows], "Setting", runs, cells)
@@ -89,7 +89,7 @@ _MEASURES = (
     _Measure("test_accuracy_class", "Test accuracy, class head", _PERCENT, _points),
     _Measure("test_accuracy_distillation", "Test accuracy, distillation head", _PERCENT, _points),
     _Measure("test_accuracy_flip", "Test accuracy, mean with the mirror image", _PERCENT, _points),
-    _Measure("test_accuracy_ema", "Test accuracy, moving average", _PERCENT, _points),
+    _Measure("test_accuracy_ema", "Test accuracy, EMA weights", _PERCENT, _points),
     _Measure("test_accuracy_mean_softmax", "Test accuracy, mean of the heads' probabilities", _PERCENT, _points),
     _Measure("test_accuracy_concat_embeddings", "Test accuracy, one head on both embeddings", _PERCENT, _points),
     _Measure("test_accuracy_sum_embeddings", "Test accuracy, one head on their sum", _PERCENT, _points),
