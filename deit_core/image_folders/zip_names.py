@@ -1,7 +1,7 @@
-"""What the names in a zip are, where it does not say in which encoding they are written.
+"""The names in a zip, where it does not say which encoding they have.
 
-A zip says so by a flag for UTF-8, or by a second name in UTF-8 beside the first. Else the bytes are looked at: one
-encoding is believed where it, and no other of a short list, makes words of its own script of all names. Knows names;
+A zip says so by a flag for UTF-8, or by a second name in UTF-8. Else the bytes decide: an encoding is used if it, and
+no other of a short list, turns all names into words of its own script. Knows names;
 unpacks nothing.
 """
 
@@ -24,7 +24,7 @@ Words = Sequence[str]
 
 
 def final_names(entries: Sequence[ZipInfo]) -> list[str]:
-    """The names of the entries as they were meant.
+    """The original names of the entries.
 
     Raises: DataError where their bytes can be read in several ways, or in none.
     """
@@ -67,15 +67,15 @@ def _encoding_of(raw: Sequence[bytes]) -> str:
     if len(by_encoding) == 1:
         return next(iter(by_encoding))
     ways = " or ".join(repr(names[0]) for names in by_encoding.values())
-    what = f"could be {ways}" if ways else "is a word in no encoding that we know"
+    what = f"could be {ways}" if ways else "is not a word in any known encoding"
     raise DataError(
-        f"The zip does not say how its names are written, and {raw[0].decode('cp437')!r} {what}; pack it again with "
+        f"The zip does not state the encoding of its names, and {raw[0].decode('cp437')!r} {what}; pack it again with "
         "names in UTF-8, as most programs can (7-Zip: -mcu=on)."
     )
 
 
 def _read(raw: Sequence[bytes], encoding: str, are_words: Callable[[Words], bool]) -> list[str] | None:
-    """The names in an encoding; None where what is in them is no words."""
+    """The names in an encoding; None where they are not words."""
     try:
         names = [name.decode(encoding) for name in raw]
     except UnicodeDecodeError:
@@ -86,7 +86,7 @@ def _read(raw: Sequence[bytes], encoding: str, are_words: Callable[[Words], bool
 
 
 def _are_surely_utf8(names: Sequence[str]) -> bool:
-    """Beyond two bytes a letter, or as people write: next to nothing else is UTF-8 by chance."""
+    """Letters of more than two bytes, or usual words: other encodings are almost never UTF-8 by chance."""
     runs = [run for name in names for run in re.findall(r"[0-9A-Za-z\x80-\U0010ffff]+", name) if not run.isascii()]
     return any(char > "\u07ff" for run in runs for char in run) or all(
         re.search("[0-9A-Za-z]", run) or not re.search("[\x80-\u024f]", run) for run in runs
@@ -94,7 +94,7 @@ def _are_surely_utf8(names: Sequence[str]) -> bool:
 
 
 def _is_of(word: str, *scripts: str) -> bool:
-    """Whether what is beyond ASCII in a word is of these scripts, by the names that Unicode has for its characters."""
+    """Whether all characters beyond ASCII belong to these scripts, by their Unicode names."""
     return all(unicodedata.name(char, "").startswith(scripts) for char in word if not char.isascii())
 
 

@@ -1,4 +1,4 @@
-"""Specs from JSON, variants of a spec, and what makes one spec a variant of another."""
+"""Specs from JSON, variants of a spec, and the changes that turn one spec into another."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ _Any = TypeVar("_Any", bound=AnySpec)
 def load_spec(text: str | bytes) -> AnySpec:
     """Read a run or an experiment from its JSON.
 
-    Raises: SpecError, a sentence a mistake.
+    Raises: SpecError, one sentence per mistake.
     """
     try:
         document = json.loads(text)
@@ -35,7 +35,7 @@ def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
     On an experiment a change reaches every run that has the field; a path that begins with a run's name
     ("vit.optim.lr") reaches that run alone, with all of its seeds.
 
-    Raises: SpecError where no such field is, or the outcome cannot be trained.
+    Raises: SpecError where there is no such field, or the result cannot be trained.
     """
     document = spec.model_dump(mode="json")
     for path, value in changes.items():
@@ -62,9 +62,9 @@ def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
 
 
 def validated(kind: type[_Spec], document: Mapping[str, Any]) -> _Spec:
-    """A spec, or a part of one, of its fields.
+    """Build a spec, or a part of one, from its fields.
 
-    Raises: SpecError, a sentence a mistake.
+    Raises: SpecError, one sentence per mistake.
     """
     try:
         return kind.model_validate(document)
@@ -73,9 +73,9 @@ def validated(kind: type[_Spec], document: Mapping[str, Any]) -> _Spec:
 
 
 def changes_between(base: AnySpec, spec: AnySpec) -> dict[str, Any] | None:
-    """The changes by which `replace` makes `spec` of `base`, an expectation apart; a change of all runs is one.
+    """The changes with which `replace` turns `base` into `spec`, without the expectation; one change for all runs.
 
-    None where there are no such: the runs of the two have other names, or one is no experiment.
+    None where there are none: the runs of the two have different names, or only one is an experiment.
     """
     before, after = ([run.model_dump(mode="json") for run in members(one)] for one in (base, spec))
     if type(base) is not type(spec) or [run["name"] for run in before] != [run["name"] for run in after]:
@@ -128,7 +128,7 @@ def value_text(value: Any) -> str:
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Path and value of what was changed: a field, or a section as a whole where it has other fields now."""
+    """Path and value of each change: a field, or a whole section where it now has other fields."""
     for name, value in after.items():
         old = before[name]
         if isinstance(old, dict) and isinstance(value, dict) and old.keys() == value.keys():

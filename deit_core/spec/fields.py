@@ -11,15 +11,15 @@ from deit_core.errors import spec_error
 def field(
     default: Any, description: str, *, unit: str = "", advanced: bool = False, source: str = "", **bounds: Any
 ) -> Any:
-    """A field with all that a form needs: `advanced` fields are folded away, `unit` stands behind the number, and one
-    with a `source` means something with that source alone.
+    """A field with all that a form needs. `advanced` fields are hidden at first, `unit` follows the number, and a field
+    with a `source` has a meaning for that source only.
     """
     extra: dict[str, Any] = {"unit": unit, "advanced": advanced, "source": source}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
 class Part(BaseModel):
-    """A frozen section of a spec: unknown fields and numbers that are none are refused."""
+    """A frozen section of a spec: unknown fields, infinity and not-a-number are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 

@@ -258,7 +258,7 @@ def test_an_upload_that_is_no_image_is_one_sentence(trained: Dashboard, page: Pa
     page.goto(f"{trained.url}/attention")
     page.get_by_text("Upload", exact=True).click()
     page.locator('input[type="file"]').set_input_files(tmp_path / "text.png")
-    expect(seen("This file is no image that can be read")).to_be_visible()
+    expect(seen("This file is not an image that can be read")).to_be_visible()
     expect(page.get_by_text("Traceback")).to_have_count(0)
 
 

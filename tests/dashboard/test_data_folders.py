@@ -73,8 +73,8 @@ def test_a_zip_that_leads_out_of_its_folder_is_a_sentence(run_page: RunPage) -> 
     page = run_page("data", data="Folder of images")
     page.file_uploader[0].upload("animals.zip", file.getvalue()).run()
     unpack(page)
-    assert "outside of its folder" in page.error[0].value
-    assert "outside of its folder" in run_page("data", data="Folder of images").error[0].value, "after a reload too"
+    assert "outside its folder" in page.error[0].value
+    assert "outside its folder" in run_page("data", data="Folder of images").error[0].value, "after a reload too"
     assert not state.settings().data_dir.exists() or not list(state.settings().data_dir.rglob("*.png"))
 
 
@@ -198,7 +198,7 @@ def test_copies_in_two_parts_and_grey_of_sixteen_bits_are_warned_of(run_page: Ru
     assert any(said.startswith("The same content in training and test: ") for said in pairs)
     assert any(said.startswith("The same content in validation and test: ") for said in pairs)
     assert grey.startswith(
-        "Images with grey of more than 8 bits: 30, scaled to 256 levels by its range (12 bits in 30)"
+        "Images with grey of more than 8 bits: 30, scaled to 256 levels by their range (12 bits in 30)"
     )
 
 
@@ -226,7 +226,7 @@ def test_what_is_left_out_is_shown_and_why(run_page: RunPage, tmp_path: Path) ->
     ]
     assert parts.columns.tolist() == ["Class", "train", "test"]
     assert parts[["train", "test"]].to_numpy().tolist() == [[15, 15], [15, 15]]
-    assert page.warning[0].value.startswith("labels holds no image")
+    assert page.warning[0].value.startswith("labels contains no image")
 
 
 def test_what_is_not_unpacked_of_a_zip_is_said(run_page: RunPage, tmp_path: Path) -> None:

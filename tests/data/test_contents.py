@@ -129,10 +129,10 @@ def test_grey_of_sixteen_bits_is_said_with_its_range(parted: Path) -> None:
     for name in ("001", "003"):
         Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(parted / "train" / "bee" / f"{name}.png")
     (said,) = content_warnings(list_folder(parted))
-    assert said == "Images with grey of more than 8 bits: 2, scaled to 256 levels by its range (12 bits in 2)."
+    assert said == "Images with grey of more than 8 bits: 2, scaled to 256 levels by their range (12 bits in 2)."
     Image.fromarray(np.full((9, 9), 65535, np.uint16)).save(parted / "test" / "cow" / "001.png")
     (said,) = content_warnings(list_folder(parted))
-    assert "3, scaled to 256 levels by its range (12 bits in 2, 16 bits in 1). Each is scaled by its own" in said
+    assert "3, scaled to 256 levels by their range (12 bits in 2, 16 bits in 1). Each is scaled by its own" in said
     assert load_data(spec_of(parted), parted.parent).notes == (said,)
 
 

@@ -1,4 +1,4 @@
-"""What reading every file of a folder found is remembered as long as no file changes; what may not be read is said."""
+"""What reading every file of a folder found is remembered as long as no file changes; what cannot be read is said."""
 
 import errno
 import os
@@ -147,7 +147,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize("name", ["001.png", "cow"])
 def test_what_may_not_be_read_is_a_sentence(animals: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid(monkeypatch, name)
-    with pytest.raises(DataError, match=rf"{name} may not be read by the user who runs this.*chmod") as told:
+    with pytest.raises(DataError, match=rf"{name} cannot be read by the user who runs DeiT Lab.*chmod") as told:
         load_data(spec_of(animals), animals.parent)
     assert "\n" not in str(told.value)
 
@@ -157,5 +157,5 @@ def test_a_folder_that_may_not_be_entered_is_a_sentence(animals: Path, monkeypat
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    with pytest.raises(DataError, match=r"animals may not be read"):
+    with pytest.raises(DataError, match=r"animals cannot be read"):
         facts_of(spec_of(animals), animals.parent)

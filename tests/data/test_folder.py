@@ -138,7 +138,7 @@ def test_a_test_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path / "animals" / "test", 1)
     for file in (tmp_path / "animals" / "test").rglob("*.jpg"):
         file.write_bytes(b"")
-    with pytest.raises(DataError, match="No image of val or of test"):
+    with pytest.raises(DataError, match="No image of val or test"):
         load_data(spec_of(tmp_path / "animals", corrupt_images="skip"), tmp_path)
 
 
@@ -153,11 +153,11 @@ def test_trains_may_be_a_class(tmp_path: Path) -> None:
     write_images(tmp_path / "f", 5, classes=("bus", "car", "train"))
     assert facts_of(spec_of("f"), tmp_path).classes == ("bus", "car", "train")
     write_images(tmp_path / "flat", 5, classes=("train", "test"))
-    assert "train; it should hold one folder per class" in refused(tmp_path / "flat", tmp_path)
+    assert "train; it should contain one folder per class" in refused(tmp_path / "flat", tmp_path)
     write_images(tmp_path / "bare" / "test", 5)
     (tmp_path / "bare" / "train").mkdir()
     (tmp_path / "bare" / "notes").mkdir()
-    assert "train; it should hold one folder per class" in refused(tmp_path / "bare", tmp_path)
+    assert "train; it should contain one folder per class" in refused(tmp_path / "bare", tmp_path)
 
 
 def test_hidden_folders_are_passed_over(animals: Path) -> None:
@@ -198,7 +198,7 @@ def test_what_is_no_data_set_is_one_sentence(tmp_path: Path) -> None:
     assert "only one class" in refused(tmp_path / "one", tmp_path)
     write_images(tmp_path / "hole", 5)
     (tmp_path / "hole" / "dog").mkdir()
-    assert "dog holds no PNG" in refused(tmp_path / "hole", tmp_path)
+    assert "dog contains no PNG" in refused(tmp_path / "hole", tmp_path)
     write_images(tmp_path / "odd" / "train", 5)
     write_images(tmp_path / "odd" / "test", 2, classes=("bee", "wolf"))
     assert "has a class 'wolf' that is not in training" in refused(tmp_path / "odd", tmp_path)
@@ -226,7 +226,7 @@ def test_a_corrupt_image_is_named_and_refused_or_skipped(animals: Path, damage: 
         "too many pixels": lambda: encoded((10_000, 6_000), "PNG"),
     }
     file.write_bytes(damages[damage]())
-    with pytest.raises(DataError, match=r"004\.jpg is damaged or no image.*data\.corrupt_images"):
+    with pytest.raises(DataError, match=r"004\.jpg is damaged, or not an image.*data\.corrupt_images"):
         load_data(spec_of(animals), animals.parent)
     source = open_source(spec_of(animals, corrupt_images="skip"), animals.parent)
     assert source.skipped == (str(Path("cow") / "004.jpg"),)

@@ -142,7 +142,7 @@ def test_cifar_files_that_may_not_be_read_are_a_sentence(monkeypatch: pytest.Mon
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "data_batch_1"))
 
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", denied)
-    with pytest.raises(DataError, match="data_batch_1 may not be read"):
+    with pytest.raises(DataError, match="data_batch_1 cannot be read"):
         load_source("cifar-10", tmp_path)
 
 

@@ -130,7 +130,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
     write_atomically(tmp_path / "a", b"old")
     monkeypatch.setattr("deit_core.files.os.fsync", full)
-    with pytest.raises(ResourceError, match="what was saved before is kept"):
+    with pytest.raises(ResourceError, match="What was saved before is kept"):
         write_atomically(tmp_path / "a", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"old"

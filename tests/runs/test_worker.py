@@ -217,7 +217,9 @@ def test_a_run_says_how_far_it_has_read_its_images_and_may_be_stopped_there(
 
     spec = replace(tiny, {"data.source": "folder", "data.path": "animals", "data.colour": False, "optim.batch_size": 8})
     (run,), _ = train_here(store, settings, spec, stop_reading)
-    assert re.fullmatch(r"Reading each file once, to know the data again: 1 of 60, about \d+ s left\.", "".join(said))
+    assert re.fullmatch(
+        r"Reading each file once, to recognise the data later: 1 of 60, about \d+ s left\.", "".join(said)
+    )
     assert (run.status, run.step) == (Status.STOPPED, 0)
     assert run.message == "Stopped in the terminal; resume reads the images anew."
     store.resume(run.id)

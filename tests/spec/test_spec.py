@@ -155,7 +155,7 @@ def test_miniproject_has_its_exact_numbers() -> None:
         ({"model.embed_dim": 30, "model.num_heads": 4}, "cannot be shared by 4 heads"),
         ({"augment.horizontal_flip": True}, "no longer shows its class"),
         ({"optim.warmup_epochs": 2}, "never ends"),
-        ({"optim.min_lr": 0.5}, "lies above lr"),
+        ({"optim.min_lr": 0.5}, "is larger than lr"),
         ({"model.distilled": True}, "second head untrained"),
         ({"optim.momentum": 1}, "There is no field optim.momentum"),
         ({"data.source": "cifar"}, "data.source should be 'fashion-mnist', 'digits', 'mnist'"),
@@ -323,7 +323,7 @@ def test_what_a_teacher_comes_from_is_trained_once_too() -> None:
         ({"seeds": 21}, "seeds should be less than or equal to 20"),
         ({"seeds": 2, "deit.name": "vit-s43"}, "two runs are called 'vit-s43'"),
         ({"seeds": 2, "vit.name": "v" * 78}, "give it a shorter name"),
-        ({"seeds": 2, "vit.seed": 2**31 - 1}, "begin with a smaller seed"),
+        ({"seeds": 2, "vit.seed": 2**31 - 1}, "start with a smaller seed"),
         ({"vit.name": "seeds"}, "cannot be called 'seeds'"),
     ],
 )

@@ -69,8 +69,8 @@ def _explain_distillation() -> None:
     )
     st.markdown(
         "$\\alpha$ is the weight of the teacher's term. Both terms are means over the images of a batch. Label "
-        "smoothing changes the true labels only. The teacher itself does not learn. To predict, the DeiT takes the mean "
-        "of the logits of its two heads."
+        "smoothing changes the true labels only. The teacher itself does not learn. To predict, the DeiT takes the "
+        "mean of the logits of its two heads."
     )
 
 
