@@ -49,7 +49,7 @@ def stop(run_id: RunArgument, runs_dir: RunsDirOption = None) -> None:
     run = launcher.store.run(run_id)
     launcher.stop(run.id)
     if launcher.store.run(run.id).status == Status.RUNNING:
-        print(f"{run.id} {run.name} is stopping; `resume {run.id}` goes on from there.")
+        print(f"{run.id} {run.name} is stopping; `resume {run.id}` continues from there.")
     else:
         print(f"{run.id} {run.name} is stopped; `resume {run.id}` queues it again.")
 

@@ -35,7 +35,7 @@ def list_presets(as_json: JsonOption = False, runs_dir: RunsDirOption = None) ->
 def train(
     preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
 ) -> None:
-    """Train in the foreground with a progress bar. Ctrl-C stops after the step, and `resume` goes on from there."""
+    """Train in the foreground with a progress bar. Ctrl-C stops after the step, and `resume` continues from there."""
     from deit_core.runs.foreground import train_here
 
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)

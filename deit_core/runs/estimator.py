@@ -1,6 +1,6 @@
-"""Measures how long a spec takes: for the command, and as the process of its own that `Estimates` starts.
+"""Measures how long a spec takes: for the command, and as the separate process that `Estimates` starts.
 
-Knows specs and settings; of training only what it asks to be measured.
+Knows specs and settings; of training only the measuring.
 """
 
 import sys
@@ -17,9 +17,9 @@ from deit_core.spec import AnySpec, load_spec
 
 
 def measure(spec: AnySpec, settings: Settings) -> Estimate:
-    """Seconds for a spec on this machine, the start of a process included.
+    """Seconds for a spec on this machine, including the start of a process.
 
-    Raises: DeitError where a teacher, a folder of images, or the device that is asked for, is not there.
+    Raises: DeitError where a teacher, a folder of images, or the device is missing.
     """
     spin_briefly()
     from deit_core.training.estimate import estimate_durations
@@ -31,13 +31,13 @@ def measure(spec: AnySpec, settings: Settings) -> Estimate:
 
 
 def main() -> None:
-    """Measure the spec in the first file, and write the estimate into the second, also where it cannot be made."""
+    """Measure the spec in the first file, and write the estimate, or the error, into the second."""
     spec_file, out = map(Path, sys.argv[1:])
     try:
         estimate = measure(load_spec(spec_file.read_bytes()), Settings.from_env())
     except Exception as error:
         traceback.print_exc()
-        estimate = Estimate(0.0, {}, str(user_error(error) or error))  # whoever reads the file must not wait for ever
+        estimate = Estimate(0.0, {}, str(user_error(error) or error))  # the reader of the file must not wait for ever
     save_estimate(out, estimate)
 
 

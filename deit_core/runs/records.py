@@ -1,4 +1,4 @@
-"""What the store gives back: a run and its measured points as plain data."""
+"""The records of the store: a run and its measured points as plain data."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,9 +10,9 @@ from deit_core.spec import ExperimentSpec, RunSpec
 class Status(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
-    STOPPED = "stopped"  # somebody asked for it
+    STOPPED = "stopped"  # by the user
     INTERRUPTED = "interrupted"  # its worker is gone
-    FAILED = "failed"  # it ended with an error
+    FAILED = "failed"  # ended with an error
     COMPLETED = "completed"
 
     @property
@@ -53,7 +53,7 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """Share of the steps that is done, in [0, 1]."""
+        """Share of the steps that are finished, in [0, 1]."""
         if self.status == Status.COMPLETED:
             return 1.0
         return self.step / self.total_steps if self.total_steps else 0.0
@@ -61,7 +61,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A row of the experiment table; `spec` is None where an older version submitted it, or another one."""
+    """A row of the experiment table; `spec` is None where another version submitted it."""
 
     id: str
     name: str

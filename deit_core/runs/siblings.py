@@ -1,6 +1,6 @@
-"""What the other runs of an experiment learned from: repetitions with other seeds are to have the same teacher.
+"""The teacher of the other runs of an experiment: repetitions with other seeds must have the same teacher.
 
-Knows the store and run folders; loads torch when it is asked.
+Knows the store and run folders; loads torch when it is called.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from deit_core.runs.store import Store
 
 
 def shared_teacher_hash(store: Store, run: Run, runs_dir: Path) -> str:
-    """The hash of the teacher that another run of the same experiment began with, under the same name; else empty."""
+    """The hash of the teacher with the same name that another run of the experiment started with; else empty."""
     from deit_core.training.checkpoint import RunFolder
 
     distillation = run.spec.distillation

@@ -58,7 +58,7 @@ class RunFolder:
         """Create the folder for a new run, or check that a resumed one is of the same spec.
 
         Raises: RunError when the folder holds another run, one that was not asked to be resumed, or weights without the
-            files that they go on from; whatever is there stays as it is.
+            files that they continue from; existing files stay unchanged.
         """
         file = self.files.spec
         if file.exists():
@@ -139,7 +139,7 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(
                 f"The folder of this run, {self.path}, is gone: it was moved or removed while the run trained. Put it "
-                "back, then resume: the run goes on from what was saved there."
+                "back, then resume: the run continues from what was saved there."
             ) from None
 
     def load_state(

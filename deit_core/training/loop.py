@@ -42,7 +42,7 @@ def train(
 ) -> Generator[Event, None, None]:
     """Train one run and yield what happens.
 
-    Closing the iterator stops the run between two steps: its state is saved first, and `resume=True` goes on from
+    Closing the iterator stops the run between two steps: its state is saved first, and `resume=True` continues from
     there. A loss, or a teacher's logit, that is not finite ends the run with RunFailed; the last good checkpoint stays.
 
     Args:

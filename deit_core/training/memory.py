@@ -68,11 +68,11 @@ def out_of_memory(num_images: int, fitting: int | None) -> ResourceError:
         )
     if fitting == num_images:
         return ResourceError(
-            f"{problem}, but there is now: something else had taken it. Resume; it goes on from the last saved state."
+            f"{problem}, but there is now: something else had taken it. Resume; it continues from the last saved state."
         )
     return ResourceError(
         f"{problem}; {fitting} fit. Start again with optim.batch_size {fitting}, or resume where there is more memory: "
-        "it goes on from the last saved state."
+        "it continues from the last saved state."
     )
 
 

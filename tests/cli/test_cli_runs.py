@@ -90,5 +90,5 @@ def test_stop_says_whether_the_run_is_stopped_or_will_be(store: Store, command: 
     store.set_status(running, Status.RUNNING)
     assert command("stop", queued) == f"{queued} smoke is stopped; `resume {queued}` queues it again."
     assert store.run(queued).status == Status.STOPPED
-    assert command("stop", running) == f"{running} smoke is stopping; `resume {running}` goes on from there."
+    assert command("stop", running) == f"{running} smoke is stopping; `resume {running}` continues from there."
     assert "stopping" in command("runs")

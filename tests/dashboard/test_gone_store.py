@@ -95,7 +95,7 @@ def test_nothing_reads_queued_that_went(open_page: Open, runs_dir: Path, store: 
     assert "Training continues when this page is closed." in said(page)
     shutil.rmtree(runs_dir)
     text = said(page.run())
-    assert "Training goes on" not in text
+    assert "Training continues" not in text
     assert "The runs that were started here are gone" in text
 
 

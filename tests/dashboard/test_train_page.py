@@ -181,7 +181,7 @@ def test_starting_a_preset_without_its_published_weights_is_a_sentence_until_som
     sound(page.button(key="start").click().run())
     told = page.error[0].value.replace("\\", "").replace("\u2060", "")
     file = "deit_small_patch16_224-cd65a155.pth"
-    assert f"The initial_checkpoint '{file}' of 'vit' is neither a run nor a checkpoint's path" in told
+    assert f"The initial_checkpoint '{file}' of 'vit' is neither a run nor the path of a checkpoint" in told
     assert f"fetch https://dl.fbaipublicfiles.com/deit/{file} into {Path.cwd()}, and start again." in told
     assert "whole experiment" not in told
     assert not store.runs()
@@ -194,7 +194,7 @@ def test_starting_a_preset_without_its_published_weights_is_a_sentence_until_som
 
 def test_a_student_without_its_teacher_is_told_of_the_experiment(store: Store) -> None:
     experiment = presets.get("digits-quick")
-    with pytest.raises(SpecError, match="or start the whole experiment that it is part of"):
+    with pytest.raises(SpecError, match="or start the whole experiment that contains it"):
         enqueue(store, experiment.runs[2])
 
 

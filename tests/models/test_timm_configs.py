@@ -95,7 +95,7 @@ def test_the_grid_is_the_configs(size: tuple[int, int], tmp_path: Path) -> None:
     assert_same(file, model, size)
     assert load_foreign(file).grid_size == (size[0] // 16, size[1] // 16)
     if size[0] != size[1]:
-        with pytest.raises(CheckpointError, match="square ones are shown"):
+        with pytest.raises(CheckpointError, match="but images are square here"):
             load_teacher(file, SEVEN, DATA)
     change(file, "model_args", {"img_size": [16, 16]})
     with pytest.raises(CheckpointError, match=r"1 x 1 patches, where config.json .* says model_args\.img_size"):
@@ -152,7 +152,7 @@ def test_another_function_is_refused_by_the_name_of_its_field(field: str, tmp_pa
         ("", {"architecture": "vit_base_patch16_rope_224"}, "architecture .* no plain ViT"),
         ("", {"num_classes": 5}, "num_classes 5"),
         ("", {"tempered": 1}, "tempered 1, a field that is not known"),
-        ("", {"label_names": ["cat", "dog"]}, "2 classes are named"),
+        ("", {"label_names": ["cat", "dog"]}, "names 2 classes"),
         ("", {"model_args": 3}, "model_args 3"),
         ("model_args", {"window": 7}, r"model_args\.window 7, a field that is not known"),
         ("model_args", {"depth": 3}, r"model_args\.depth 3"),

@@ -142,7 +142,7 @@ def test_every_field_of_their_processors_is_known(processor: str) -> None:
         ("config", {"layer_norm_eps": "small"}, 'layer_norm_eps "small"'),
         ("config", {"num_attention_heads": 0}, "num_attention_heads 0"),
         ("config", {"per_layer_config": {"0": {"hidden_act": "relu"}}}, "per_layer_config"),
-        ("config", {"id2label": {"0": "cat", "1": "dog"}}, "2 classes are named"),
+        ("config", {"id2label": {"0": "cat", "1": "dog"}}, "names 2 classes"),
         ("config", {"gated": True}, "gated true, a field that is not known"),
         ("preprocessor_config", {"image_processor_type": "CLIPImageProcessor"}, "image_processor_type"),
         ("preprocessor_config", {"size": {"height": 64, "width": 64}}, "size .*reads images of 32 x 32"),
@@ -170,5 +170,5 @@ def test_what_would_be_another_function_is_refused_by_name(
 def test_a_config_that_cannot_be_read_is_refused(file: str, content: str, tmp_path: Path) -> None:
     theirs().save_pretrained(tmp_path)
     (tmp_path / f"{file}.json").write_text(content)
-    with pytest.raises(CheckpointError, match=rf"{file}\.json is damaged or no config"):
+    with pytest.raises(CheckpointError, match=rf"{file}\.json is damaged or not a config"):
         load_foreign(tmp_path)

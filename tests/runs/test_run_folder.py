@@ -33,7 +33,7 @@ def stopped(store: Store, settings: Settings) -> str:
     """A run that got as far as step 20, and its folder with a checkpoint."""
     (run_id,) = enqueue(store, presets.smoke())
     store.add_points(run_id, [], step=20, total_steps=34)
-    store.set_status(run_id, Status.STOPPED, "Stopped; resume goes on from here.")
+    store.set_status(run_id, Status.STOPPED, "Stopped; resume continues from here.")
     folder = run_folder(settings.runs_dir, run_id)
     (folder / "epochs").mkdir(parents=True)
     (folder / "epochs" / "0001.safetensors").write_bytes(b"weights")

@@ -221,7 +221,7 @@ def test_a_run_says_how_far_it_has_read_its_images_and_may_be_stopped_there(
         r"Reading each file once, to recognise the data later: 1 of 60, about \d+ s left\.", "".join(said)
     )
     assert (run.status, run.step) == (Status.STOPPED, 0)
-    assert run.message == "Stopped in the terminal; resume reads the images anew."
+    assert run.message == "Stopped in the terminal; resume reads the images again."
     store.resume(run.id)
     launcher = LocalLauncher(store, settings)
     launcher.ensure_workers()

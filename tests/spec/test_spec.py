@@ -100,7 +100,7 @@ def test_what_is_taken_from_table_9_is_said(name: str) -> None:
     if name.startswith("deit-"):
         assert {run.data.normalization for run in spec.runs} == {"imagenet"}  # as the weights that it starts from
     if name.startswith("imagenet-"):
-        assert all(words in spec.description for words in ("uniform noise", "whole square", "Xavier", "held back"))
+        assert all(words in spec.description for words in ("uniform noise", "whole square", "Xavier", "held out"))
 
 
 def test_the_larger_images_are_fine_tuned_as_in_the_original() -> None:

@@ -162,7 +162,7 @@ def test_an_export_says_its_own_heads(file_format: Format, tiny: RunSpec, tmp_pa
 
 def test_a_cnn_starts_from_a_cnn(tiny_trio: ExperimentSpec, pretrained: RunSpec, tmp_path: Path) -> None:
     teacher = tiny_trio.runs[0]
-    with pytest.raises(CheckpointError, match="a vit and no resnet9"):
+    with pytest.raises(CheckpointError, match="a vit and not a resnet9"):
         initialised(change(teacher, initial_checkpoint="first"), tmp_path)
     torch.manual_seed(0)
     theirs = build_model(teacher, num_classes=4).state_dict()

@@ -1,4 +1,4 @@
-"""A file or folder of others as somebody's teacher, for the student's classes.
+"""A foreign file or folder as a teacher, for the student's classes.
 
 Knows models and specs; nothing of runs or of how files are read.
 """
@@ -16,18 +16,18 @@ from deit_core.spec import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransf
 
 
 def load_foreign_teacher(file: Path, classes: tuple[str, ...], num_heads: int | None = None) -> DistillationTeacher:
-    """Read a teacher for students that tell `classes` apart.
+    """Read a teacher for students with these `classes`.
 
     Args: num_heads: attention heads per block of a ViT; None takes what the file says, else the usual number.
 
-    Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an architecture
-        that is not known here, or tells another number of classes apart.
+    Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an unknown
+        architecture, or has another number of classes.
     """
     foreign = read_foreign(file, num_heads=num_heads)
     if foreign.num_classes != len(classes):
         raise CheckpointError(
-            f"The teacher {file} tells {foreign.num_classes} classes apart and the student {len(classes)}; train it on "
-            "the student's data first, in a run whose initial_checkpoint it is, and give that run as "
+            f"The teacher {file} has {foreign.num_classes} classes and the student {len(classes)}; train it on "
+            "the student's data first, in a run with it as initial_checkpoint, and use that run as "
             "distillation.teacher."
         )
     notes: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ def load_foreign_teacher(file: Path, classes: tuple[str, ...], num_heads: int | 
 
 
 def class_order(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[int] | None:
-    """Where each of our classes stands among theirs; None where the names are others, or in the same order."""
+    """The position of each of our classes among theirs; None where the names differ, or the order is the same."""
     if theirs == ours or len(set(theirs)) < len(theirs) or set(theirs) != set(ours):
         return None
     return [theirs.index(name) for name in ours]

@@ -24,9 +24,9 @@ _DISTILLATION = ("dist_token", "head_dist.weight", "head_dist.bias")
 
 @dataclass(frozen=True)
 class Shape:
-    """What tensors say of the ViT that they belong to. Nothing in them tells the number of attention heads.
+    """The shape of a ViT, from its tensors. They do not contain the number of attention heads.
 
-    `grid_size` takes images for square unless their size is known; `num_classes` is None where there is no head.
+    `grid_size` assumes square images unless their size is known; `num_classes` is None where there is no head.
     """
 
     patch_size: tuple[int, int]
@@ -43,15 +43,15 @@ class Shape:
     def of(
         cls, state: Mapping[str, Tensor], origin: str, img_size: Grid | None = None, size_source: str = ""
     ) -> "Shape":
-        """What these tensors are of.
+        """The shape of the ViT with these tensors.
 
-        Args: img_size: (height, width) in pixels, where a config says it; `said` is where.
+        Args: img_size: (height, width) in pixels, from a config; `size_source` names the config in errors.
         Raises: CheckpointError where they are not those of a ViT or DeiT, or of another image size.
         """
         needed = {"cls_token": 3, "pos_embed": 3, "patch_embed.proj.weight": 4, "blocks.0.mlp.fc1.weight": 2}
         if lacking := [name for name, ndim in needed.items() if name not in state or state[name].ndim != ndim]:
             raise CheckpointError(
-                f"{origin} holds no Vision Transformer as timm, Facebook's DeiT or Hugging Face name it: "
+                f"{origin} contains no Vision Transformer with the names of timm, Facebook's DeiT or Hugging Face: "
                 f"{_some(lacking)} {'is' if len(lacking) == 1 else 'are'} missing or of another shape. "
                 "Choose a ViT or DeiT with class token and learned positions."
             )
@@ -63,7 +63,7 @@ class Shape:
         height, width = img_size or (side * patch[0], side * patch[1])
         grid_size = height // patch[0], width // patch[1]
         if num_patches < 1 or grid_size[0] * grid_size[1] != num_patches:
-            square = "a square of patches; choose another checkpoint, or put its config.json beside it"
+            square = "a square of patches; choose another checkpoint, or put its config.json into the same folder"
             sized = f"{grid_size[0]} x {grid_size[1]} patches, where {size_source}; give the config that belongs to it"
             raise CheckpointError(
                 f"{origin} has positions for {state['pos_embed'].shape[1]} tokens, which are not "
@@ -90,7 +90,7 @@ def transfer(
     keep_heads: bool = True,
     shape: Shape | None = None,
 ) -> None:
-    """Load weights into a model, which may differ from where they come from in four ways, and in no others.
+    """Load weights into a model, which may differ from their source in four ways, and no others.
 
     Another image size: positions are resampled. Other classes (or not `keep_heads`): the heads stay as the model was
     initialised. With or without distillation token: the token, its position and its head stay so too, or are left out.
@@ -98,8 +98,8 @@ def transfer(
 
     Args:
         state: tensors under timm's names.
-        origin: what the weights are called in a sentence to a person.
-        shape: of the tensors, where more is known than they say.
+        origin: the name of the weights in messages.
+        shape: of the tensors, if a config says more about it.
     Raises: CheckpointError for tensors that are missing, unknown or of other shapes.
     """
     shape_of_file, own = shape or Shape.of(state, origin), model.state_dict()
@@ -123,7 +123,7 @@ def transfer(
 
 
 def _check_same(shape_of_file: Shape, model: VisionTransformer, origin: str) -> None:
-    """What no adaptation can bridge."""
+    """Refuse differences that no adaptation can solve."""
     fc1 = model.get_parameter("blocks.0.mlp.fc1.weight")
     wanted: dict[str, Any] = {
         "patch_size": model.patch_size,
@@ -137,7 +137,8 @@ def _check_same(shape_of_file: Shape, model: VisionTransformer, origin: str) -> 
     if differing := [name for name, value in wanted.items() if has[name] != value]:
         differences = ", ".join(f"{name} {has[name]} in place of {wanted[name]}" for name in differing)
         raise CheckpointError(
-            f"{origin} is of another architecture ({differences}); set the model to the same, or leave it."
+            f"{origin} is of another architecture ({differences}); give the model the same values, or choose another "
+            "file."
         )
 
 
@@ -145,14 +146,14 @@ def _check_names(adapted: Mapping[str, Tensor], own: Mapping[str, Tensor], origi
     missing = own.keys() - adapted.keys()
     if missing == {"head_dist.weight", "head_dist.bias"}:
         raise CheckpointError(
-            f"{origin} has a distillation token and no head for it, as Hugging Face's DeiTForImageClassification; use "
+            f"{origin} has a distillation token without a head, as in Hugging Face's DeiTForImageClassification; use "
             "a DeiTForImageClassificationWithTeacher, which has both heads."
         )
     if missing:
-        raise CheckpointError(f"{origin} lacks {_some(missing)}; it is incomplete, or of another architecture.")
+        raise CheckpointError(f"{origin} has no {_some(missing)}; it is incomplete, or of another architecture.")
     if unknown := adapted.keys() - own.keys():
         raise CheckpointError(
-            f"{origin} has parts that a ViT or DeiT as published has not ({_some(unknown)}); choose another checkpoint."
+            f"{origin} has parts that no published ViT or DeiT has ({_some(unknown)}); choose another checkpoint."
         )
     if other := [name for name in own if adapted[name].shape != own[name].shape]:
         shapes = f"{tuple(adapted[other[0]].shape)} in place of {tuple(own[other[0]].shape)}"
