@@ -1,4 +1,4 @@
-"""The program: its commands in the order of its help, and how it ends."""
+"""The program: its commands in the order of its help, and its exit codes."""
 
 import atexit
 import gc
@@ -44,10 +44,10 @@ for name, command in _COMMANDS.items():
 
 
 def main() -> None:
-    """The entry point: turns what a person can mend into a sentence and exit code 2."""
+    """The entry point: turns a user error into a sentence and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name in another alphabet than the terminal's is shown
+            stream.reconfigure(errors="backslashreplace")  # names in other alphabets than the terminal's are shown
     atexit.register(gc.freeze)  # without it Python looks through all of torch once more before the prompt comes back
     try:
         app()

@@ -1,4 +1,4 @@
-"""Commands on runs that are there: list, show, stop, resume, delete."""
+"""Commands on existing runs: list, show, stop, resume, delete."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -27,7 +27,7 @@ def list_runs(as_json: JsonOption = False, data_dir: DataDirOption = None, runs_
 def show(
     run_id: RunArgument, as_json: JsonOption = False, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
 ) -> None:
-    """Everything known of a run: its spec, its results, what became of it."""
+    """Show all facts on a run: its spec, its results, its history."""
     launcher = open_launcher(runs_dir, data_dir)
     launcher.ensure_workers()
     run = launcher.store.run(run_id)
@@ -44,7 +44,7 @@ def show(
 
 
 def stop(run_id: RunArgument, runs_dir: RunsDirOption = None) -> None:
-    """Stop a run after its step, and keep its checkpoint; or take it out of the queue."""
+    """Stop a run after its step and keep its checkpoint, or take it out of the queue."""
     launcher = open_launcher(runs_dir)
     run = launcher.store.run(run_id)
     launcher.stop(run.id)
@@ -65,7 +65,7 @@ def resume(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsDi
 def delete(
     run_id: RunArgument,
     runs_dir: RunsDirOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a run with its checkpoints and curves, after asking."""
     launcher = open_launcher(runs_dir)

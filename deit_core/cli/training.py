@@ -1,4 +1,4 @@
-"""Commands that start trainings, and tell beforehand what they are and how long they take."""
+"""Commands that start trainings, list presets, and estimate how long they take."""
 
 from dataclasses import asdict
 
@@ -23,7 +23,7 @@ from deit_core.settings import Settings
 
 
 def list_presets(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
-    """The presets: what each trains, what to expect, and how long it takes."""
+    """List the presets: what each trains, its expected results, and how long it takes."""
     specs = {name: presets.get(name) for name in presets.names()}
     if as_json:
         print_json({name: spec.model_dump(mode="json") for name, spec in specs.items()})
@@ -56,7 +56,7 @@ def train(
 def submit(
     preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
 ) -> None:
-    """Train in the background; prints the ids of the runs, one a line."""
+    """Train in the background; prints the ids of the runs, one per line."""
     launcher = open_launcher(runs_dir, data_dir)
     for run_id in launcher.submit(read_spec(preset, changes)):
         print(run_id)

@@ -94,7 +94,7 @@ def test_without_its_data_set_a_preset_says_how_to_get_it(name: str, deit: Comma
     code, _, said = deit("train", name)
     assert code == 2
     assert "could not be downloaded" in said
-    assert "Fetch" in said
+    assert "Download" in said
     assert "Traceback" not in said
 
 
@@ -121,7 +121,7 @@ def test_without_published_weights_nothing_is_begun(
         in said
     )
     description = presets.get(name).description  # type: ignore[union-attr]
-    assert f"fetch {vit.initial_checkpoint} from https://dl.fbaipublicfiles.com/deit/" in description
+    assert f"download {vit.initial_checkpoint} from https://dl.fbaipublicfiles.com/deit/" in description
     assert json.loads(deit("runs", "--json")[1]) == []
 
 

@@ -132,7 +132,7 @@ def test_a_fraction_is_shared_by_a_teacher_and_its_students() -> None:
 )
 def test_a_tutorial_s_errors_are_named(name: str, words: tuple[str, ...]) -> None:
     description = presets.get(name).description
-    assert all(word in description for word in ("Mended", *words))
+    assert all(word in description for word in ("Corrections", *words))
 
 
 def test_miniproject_has_its_exact_numbers() -> None:
