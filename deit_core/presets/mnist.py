@@ -16,7 +16,7 @@ def mnist_soft_resnet50() -> ExperimentSpec:
             "teacher gets pixels normalised like ImageNet's, and its frozen batch norms do not change (teacher.train() "
             "let them drift); the student's MLP is 4 times as wide as a token, not 64 times, its norms come first, its "
             "positions do not start at zero; every random draw is seeded. The notebook's 3 channels are the same grey, "
-            "so the student reads one; the teacher repeats it itself. The ImageNet weights, 98 MB, are fetched once."
+            "so the student reads one; the teacher repeats it itself. The ImageNet weights, 98 MB, are downloaded once."
         ),
         runs=teacher_and_students(
             data=DataSpec(source="mnist", img_size=VARIANTS["mnist-student"].img_size),

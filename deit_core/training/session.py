@@ -1,4 +1,4 @@
-"""What one session of a run works with: built from its spec, or put back to the state that was saved.
+"""The objects of one session of a run: built from its spec, or restored from the saved state.
 
 Knows data, model, teacher, optimiser and folder; nothing of how the steps and epochs follow one another.
 """
@@ -94,7 +94,7 @@ class Session:
         return self.spec.optim.epochs * self.batches.steps_per_epoch
 
     def start(self) -> None:
-        """Settle how a new run computes, and save its first state: from now on a folder without one has lost it."""
+        """Choose the plan of a new run, and save its first state: from now on a folder without state has lost it."""
         if self.is_new:
             self._choose_plan()
         self._started_at = time.monotonic() - self.progress.elapsed_s
@@ -138,7 +138,9 @@ class Session:
         return logits
 
     def open_teacher_logits(self, cap_gb: float) -> str:
-        """Let the teacher remember from now on; a sentence about it. Threads must be settled: tables depend on them."""
+        """Open the table of teacher logits; returns a sentence on it. Threads must be set before: tables depend on
+        them.
+        """
         if self.teacher is None:
             return ""
         return self.teacher.open_table(teacher_logits_folder(self.runs_dir), self.spec, self.data, cap_gb)
@@ -147,20 +149,21 @@ class Session:
         self.progress = self.folder.load_state(self.model, self.step.optimizer, self.device, self.step.average)
         if self.progress.data_hash != self.data.content_hash:
             raise RunError(
-                f"{self.spec.data.source} is not the data this run began with; restore the files, or start a new run."
+                f"{self.spec.data.source} is not the data that this run started with; restore the files, or start a "
+                "new run."
             )
         if self.teacher is not None and self.progress.teacher_hash not in ("", self.teacher.hash):
             assert self.spec.distillation is not None
             raise RunError(
-                f"The teacher {self.spec.distillation.teacher} has changed since this run began; restore it, or start "
-                "a new run."
+                f"The teacher {self.spec.distillation.teacher} has changed since this run started; restore it, or "
+                "start a new run."
             )
         self.folder.check_weights(self.progress, has_ema=self.spec.optim.ema == "separate")
         torch.set_num_threads(self.progress.num_threads)  # another number would round differently, as would a plan
         self.step.follow(Plan(**self.progress.plan) if self.progress.plan else plain_plan(self.spec.compute))
 
     def judged(self) -> tuple[nn.Module, nn.Module | None]:
-        """The weights that an epoch is judged by and leaves behind, and the moving average where it stands beside."""
+        """The weights that are evaluated and saved after an epoch, and the EMA weights if they are separate."""
         average = self.step.average
         if average is None:
             return self.model, None
@@ -169,12 +172,12 @@ class Session:
     def score(
         self, model: nn.Module, part: Literal["val", "test"], *, suffix: str = "", flip: bool = False
     ) -> dict[str, float]:
-        """How a model does on images that it has not learned; see `evaluate`."""
+        """Evaluate a model on validation or test images; see `evaluate`."""
         split = self.data.val if part == "val" else self.data.test
         return evaluate(model, split, self.normalize, self.device, part, suffix=suffix, flip=flip)
 
     def save_epoch(self, metrics: dict[str, float], *, is_best: bool) -> None:
-        """Write the weights after an epoch that was judged."""
+        """Write the weights after an epoch and its evaluation."""
         progress, (judged, beside) = self.progress, self.judged()
         card = ModelCard(
             spec=self.spec,
@@ -204,7 +207,7 @@ class Session:
         return CheckpointSaved(self.progress.step, self.progress.epoch, str(self.folder.path))
 
     def close(self) -> None:
-        """Let go of what others may want."""
+        """Release files and locks for other processes."""
         if self.teacher is not None:
             self.teacher.close()
 

@@ -1,4 +1,4 @@
-"""Whether a teacher from elsewhere means the same classes: how often it is right about images whose classes are known.
+"""Whether a teacher from elsewhere has the same classes: its accuracy on images with known classes.
 
 Knows a teacher and the images of a run; nothing of files.
 """
@@ -17,10 +17,10 @@ _SIGNIFICANCE = 0.01
 
 
 def check_teacher(teacher: TeacherLogits, data: ImageData, distillation: DistillationSpec) -> str:
-    """Ask a teacher about training images as they are, spread evenly over the data.
+    """Evaluate a teacher on training images without augmentation, spread evenly over the data.
 
-    Chance is the share that its decisions would get right if they had nothing to do with the images: the same
-    decisions, dealt out at random. So one that always says the most frequent class is not above chance.
+    Chance is the accuracy of its predictions in random order. So a teacher that always predicts the most frequent class
+    is not above chance.
 
     Returns: a sentence with its accuracy.
     Raises: CheckpointError where it is not above chance (binomial test, p < 0.01) and the spec does not accept that,

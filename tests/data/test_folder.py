@@ -265,7 +265,7 @@ def test_a_stopped_run_on_a_folder_goes_on_bit_for_bit(animals: Path, tmp_path: 
     whole, parts = (load_checkpoint(tmp_path / name / "last.safetensors").state_dict() for name in ("whole", "parts"))
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
     (animals / "cow" / "000.jpg").write_bytes((animals / "bee" / "000.jpg").read_bytes())
-    with pytest.raises(RunError, match="is not the data this run began with"):
+    with pytest.raises(RunError, match="is not the data that this run started with"):
         list(train(spec, run_dir=tmp_path / "parts", data_dir=tmp_path, resume=True))
     from_it = replace(spec, {"initial_checkpoint": str(tmp_path / "whole")})
     with pytest.raises(CheckpointError, match=r"learned from the folder before it changed.*; train it again"):

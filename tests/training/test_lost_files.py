@@ -28,8 +28,8 @@ def stop_in(epoch: int, spec: RunSpec, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("lost", "changes", "words"),
     [
-        ("state.pt", {}, r"holds weights of a run, but state\.pt is missing"),
-        ("spec.json", {}, r"holds weights of a run, but spec\.json is missing"),
+        ("state.pt", {}, r"contains weights of a run, but state\.pt is missing"),
+        ("spec.json", {}, r"contains weights of a run, but spec\.json is missing"),
         ("best.safetensors", {}, r"best\.safetensors, the weights of epoch 1, is missing"),
         (
             "best_ema.safetensors",

@@ -166,7 +166,7 @@ def test_a_student_of_mixed_images_asks_its_teacher(tiny_trio: ExperimentSpec, t
     spec = replace(deit, {"augment.mixup_alpha": 0.8, "optim.epochs": 1})
     events = list(train(spec, run_dir=tmp_path / "deit"))
     assert isinstance(events[0], RunStarted)
-    assert "no view comes twice" in events[0].teacher_logits
+    assert "no view repeats" in events[0].teacher_logits
     assert isinstance(events[-1], RunFinished)
 
 

@@ -111,7 +111,7 @@ def test_a_teacher_that_changes_under_a_run_ends_it(finished: Path, tiny: RunSpe
     state = load_file(file)
     state["norm.bias"] = state["norm.bias"] + 1
     save_file(state, file)
-    with pytest.raises(RunError, match=f"The teacher {file} has changed since this run began"):
+    with pytest.raises(RunError, match=f"The teacher {file} has changed since this run started"):
         list(train(spec, run_dir=tmp_path / "r", resume=True))
     file.write_bytes(sound)
     config = tmp_path / "d" / "config.json"
@@ -119,7 +119,7 @@ def test_a_teacher_that_changes_under_a_run_ends_it(finished: Path, tiny: RunSpe
     document = json.loads(read)
     document["pretrained_cfg"]["mean"] = [0.9]  # it would read pixels in another way
     config.write_text(json.dumps(document))
-    with pytest.raises(RunError, match="has changed since this run began"):
+    with pytest.raises(RunError, match="has changed since this run started"):
         list(train(spec, run_dir=tmp_path / "r", resume=True))
     config.write_text(read)
     assert isinstance(list(train(spec, run_dir=tmp_path / "r", resume=True))[-1], RunFinished)

@@ -213,7 +213,7 @@ def test_without_a_table_a_sentence_says_why(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "file").write_text("in the way")
     assert "File exists" in opened(tmp_path / "file")[1]
     monkeypatch.setattr(AugmentSpec, "num_views", None)
-    assert "no view comes twice" in opened(tmp_path)[1]
+    assert "no view repeats" in opened(tmp_path)[1]
 
 
 # Whole runs
