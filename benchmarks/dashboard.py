@@ -54,7 +54,7 @@ def serve(runs_dir: Path) -> Iterator[Dashboard]:
         yield Dashboard(url, server.pid, time.monotonic() - began)
     finally:
         main = psutil.Process(server.pid)
-        processes = [*main.children(), main]  # among them an estimate, say, which would go on beside the next
+        processes = [*main.children(), main]  # among them an estimate, say, which would run on during the next
         for process in processes:
             process.terminate()
         _, left = psutil.wait_procs(processes, _GOODBYE_S)

@@ -106,7 +106,7 @@ def _first_paints() -> Iterator[dict[str, object]]:
 
 @contextmanager
 def _opened(chromium: Browser, url: str) -> Iterator[Page]:
-    """A page in a browser without history or cache, closed afterwards: an open one goes on working beside the next."""
+    """A page in a browser without history or cache, closed afterwards: an open one goes on working during the next."""
     with chromium.new_context(viewport={"width": 1280, "height": 800}) as context:
         context.add_init_script(_NOTE_PAINT)
         page = context.new_page()
@@ -180,7 +180,7 @@ def _live_latency() -> dict[str, object]:
 
 
 class _Training:
-    """Measures a point `_STEPS_PER_S` times a second, in a thread, and hands it on as a worker does."""
+    """Measures a point `_STEPS_PER_S` times per second, in a thread, and hands it on as a worker does."""
 
     def __init__(self, store: Store, run: Run) -> None:
         self.run = run
@@ -242,7 +242,8 @@ def _latencies_ms(
 def _cost_of_visitors(num_threads: int, num_pairs: int) -> dict[str, object]:
     """A training alone and watched by turns; the server's part of it, since the visitors draw nothing.
 
-    While it is alone, the server and the visitors are suspended: opening the pages anew would take longer than a slice.
+    While it is alone, the server and the visitors are suspended: opening the pages again would take longer than a
+        slice.
     """
     with (
         tempfile.TemporaryDirectory() as folder,

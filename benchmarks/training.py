@@ -63,7 +63,7 @@ def _specs() -> dict[str, RunSpec]:
 def _rows(what: str, loops: dict[str, Loop], rounds: int) -> Iterator[dict[str, object]]:
     """In each round each loop makes one step, so that the machine's moods hit all alike.
 
-    The order is drawn anew each time: a step is faster after one like itself.
+    The order is drawn again each time: a step is faster after one like itself.
     """
     speeds: dict[str, list[float]] = {name: [] for name in loops}
     order = random.Random(0)

@@ -1,7 +1,7 @@
 """People who look at a page without drawing it: `python -m benchmarks.visitors URL PAGE COUNT`
 
 Each holds a session of the dashboard and does what the page's own code does in a browser: it asks for what polls again,
-listens to the live feed, and has drawn again what the feed says has changed. So what the server spends on somebody who
+listens to the live feed, and has drawn again what the feed says has changed. So what the server spends on a visitor who
 watches can be measured without the browser's part, which is on another machine. Knows Streamlit's messages.
 """
 

@@ -9,7 +9,7 @@ const charts = new WeakMap(); // the place in the page -> the Chart in it
 const waiting = new Map(); // page and key -> Chart
 const WAIT_MS = 3000;
 
-let library; // one download a page, shared by all its charts
+let library; // one download per page, shared by all its charts
 
 function loadPlotly(url) {
   library ??= new Promise((resolve, reject) => {

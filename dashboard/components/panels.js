@@ -108,7 +108,7 @@ class Panel {
   }
 
   point(patch, { aloud = false } = {}) {
-    if (this.table.pointed !== this) this.table.pointed?.leave(); // a mouse may rest beside the panel in focus
+    if (this.table.pointed !== this) this.table.pointed?.leave(); // a mouse may rest next to the panel in focus
     if (patch === null) return this.leave();
     this.table.pointed = this;
     this.last = patch;
@@ -177,7 +177,7 @@ class Table {
     if (this.refocus) this.giveFocusBack();
   }
 
-  // Only a table of another shape is built anew; it takes the panels at the same places over.
+  // Only a table of another shape is built again; it keeps the panels at the same places.
   build() {
     const { rows, columns, rowTitles } = this.data;
     const shape = [rows.length, rows[0]?.length, columns.length, rowTitles.length].join();

@@ -31,7 +31,7 @@ from deit_core.machine.limits import total_memory
 from deit_core.spec import DataSpec
 
 _MEMORY_SHARE = 0.5
-_FOLDER_SHARE = 0.25  # training holds a padded copy beside the images
+_FOLDER_SHARE = 0.25  # training holds a padded copy of the images too
 _PIECE = 8  # images that are counted at once
 _READ_AT_ONCE = 256  # images
 
@@ -103,7 +103,9 @@ def load_data(
     elif streams:
         facts = "statistics", content_hash, spec.split, spec.img_size
         pieces = in_order(train.images, _PIECE)
-        pieces = with_progress(pieces, "Finding mean and spread of the pixels", len(train), on_progress, piece=_PIECE)
+        pieces = with_progress(
+            pieces, "Computing mean and standard deviation of the pixels", len(train), on_progress, piece=_PIECE
+        )
         statistics = remembered(data_dir / FINDINGS, key_of(facts), lambda: pixel_statistics(pieces))
         mean, std = map(tuple, statistics)
     else:

@@ -112,7 +112,7 @@ def list_folder(root: Path) -> ImageFolder:
 
     Raises: DataError where there is no such folder, no image, fewer than two classes, a class without images that are
         read, a `val` or `test` without images in folders of its classes, or with a class that `train` lacks, no
-        `train` beside them, a name that is not UTF-8, or what may not be read.
+        `train` next to them, a name that is not UTF-8, or what may not be read.
     """
     try:
         if not root.is_dir():

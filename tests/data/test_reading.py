@@ -22,7 +22,7 @@ def animals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(
     ("memory_bytes", "last"),
-    [(0, "Finding mean and spread of the pixels"), (1e9, "Reading the test images")],
+    [(0, "Computing mean and standard deviation of the pixels"), (1e9, "Reading the test images")],
     ids=["streamed", "in memory"],
 )
 def test_each_pass_over_the_files_is_told_to_its_end(animals: Path, memory_bytes: float, last: str) -> None:

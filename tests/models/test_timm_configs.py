@@ -139,7 +139,7 @@ def test_another_function_is_refused_by_the_name_of_its_field(field: str, tmp_pa
     if field == "class_token":  # timm says the pool first
         field = "global_pool|class_token"
     for load in (load_foreign, lambda path: load_teacher(path, SEVEN, DATA), Published.of):
-        with pytest.raises(CheckpointError, match=rf"config.json beside .* says (model_args\.)?({field}) ") as caught:
+        with pytest.raises(CheckpointError, match=rf"config.json next to .* says (model_args\.)?({field}) ") as caught:
             load(file)
         assert "\n" not in str(caught.value)
 

@@ -65,9 +65,7 @@ def test_an_experiment_trains_to_its_end(launcher: LocalLauncher, tiny_trio: Exp
     assert kinds.count("epoch") == 2
     assert "epoch 2" in log_tail(launcher.settings.runs_dir, ids[0])
     story = [event.message for event in launcher.store.lifecycle(ids[2])]
-    assert any(re.search(r"Computes on cpu with \d threads?: float32.*read from .* MB", told) for told in story), (
-        story
-    )
+    assert any(re.search(r"Computes on cpu with \d threads?: float32.*read from .* MB", told) for told in story), story
     wait_for(launcher, lambda: not queue.registered_here(launcher.store))  # and the worker leaves
 
 

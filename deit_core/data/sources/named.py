@@ -21,7 +21,7 @@ _DIGITS_FILE = "sklearn/datasets/data/digits.csv.gz"
 def load_source(name: SourceName, data_dir: Path) -> Source:
     """Load a data set whole, downloading it where no copy is on this machine.
 
-    Raises: DataError where it cannot be had, or a file is damaged.
+    Raises: DataError where it cannot be loaded, or a file is damaged.
     """
     arrays = _load_digits() if name == "digits" else load_published(name, data_dir)
     digest = hashlib.sha256()

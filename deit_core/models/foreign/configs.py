@@ -15,7 +15,7 @@ Size = tuple[int, int]
 
 
 class Config:
-    """A config, or a part of one, whose fields are all known; reading one raises where its value is no such thing.
+    """A config, or a part of one, whose fields are all known; reading one raises where its value has the wrong type.
 
     Raises: CheckpointError for a field that is unknown, or asks for what is not computed here.
     """

@@ -64,9 +64,9 @@ class Published:
         if any(name in config for name in _TIMMS):
             published = _of_timm(file, config)
         else:
-            published = _of_hugging_face(Config(f"config.json beside {file}", config, known.HUGGING_FACE))
+            published = _of_hugging_face(Config(f"config.json next to {file}", config, known.HUGGING_FACE))
         if pixels:
-            source = Config(f"preprocessor_config.json beside {file}", pixels, known.HUGGING_FACE_PIXELS)
+            source = Config(f"preprocessor_config.json next to {file}", pixels, known.HUGGING_FACE_PIXELS)
             published = _with_pixels(published, source, config.get("num_channels", 3))
         return published
 
@@ -90,9 +90,9 @@ def _of_note(note: Config) -> Published:
 def _of_timm(file: Path, config: dict[str, Any]) -> Published:
     is_vit = any(name.endswith(("pos_embed", "position_embeddings")) for name in tensor_names(file))
     args_rules = known.TIMM_VIT_ARGS if is_vit else known.TIMM_CNN_ARGS
-    is_old = "pretrained_cfg" not in config  # its fields then stand beside the others
+    is_old = "pretrained_cfg" not in config  # its fields are then next to the others
     rules = (known.TIMM_PRETRAINED if is_old else {}) | known.TIMM_TOP
-    top = Config(f"config.json beside {file}", config, rules | {"global_pool": args_rules["global_pool"]})
+    top = Config(f"config.json next to {file}", config, rules | {"global_pool": args_rules["global_pool"]})
     args = top.part("model_args", args_rules)
     pretrained = top if is_old else top.part("pretrained_cfg", known.TIMM_PRETRAINED)
     named = config.get("architecture")
