@@ -52,9 +52,9 @@ def test_a_queued_student_says_what_it_waits_for(
     teacher, vit, deit = enqueue(store, presets.digits_quick())
     store.set_status(vit, Status.COMPLETED)
     store.set_status(teacher, status, "Why it ended.")
-    told = command("runs")
-    assert f"{deit} deit digits-quick {word}" in told
-    assert f"{deit} deit: {explanation}" in told
+    output = command("runs")
+    assert f"{deit} deit digits-quick {word}" in output
+    assert f"{deit} deit: {explanation}" in output
     expected = {
         "status": "queued",
         "condition": word,
@@ -78,9 +78,9 @@ def test_a_run_that_starts_from_another_says_so(store: Store, command: Command) 
 
 def test_a_run_that_waits_for_nothing_says_nothing(store: Store, command: Command) -> None:
     (run_id,) = enqueue(store, presets.smoke(), reserved_for="somebody")
-    told = command("runs")
-    assert "queued" in told
-    assert f"{run_id} smoke:" not in told
+    output = command("runs")
+    assert "queued" in output
+    assert f"{run_id} smoke:" not in output
     (document,) = json.loads(command("runs", "--json"))
     assert (document["condition"], document["waits_for"]) == ("queued", [])
 

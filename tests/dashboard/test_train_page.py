@@ -179,11 +179,11 @@ def test_starting_a_preset_without_its_published_weights_is_a_sentence_until_som
     page = train_page(preset="deit-small")
     assert "Measuring how long this takes" in words(page)
     sound(page.button(key="start").click().run())
-    told = page.error[0].value.replace("\\", "").replace("\u2060", "")
+    message = page.error[0].value.replace("\\", "").replace("\u2060", "")
     file = "deit_small_patch16_224-cd65a155.pth"
-    assert f"The initial_checkpoint '{file}' of 'vit' is neither a run nor the path of a checkpoint" in told
-    assert f"fetch https://dl.fbaipublicfiles.com/deit/{file} into {Path.cwd()}, and start again." in told
-    assert "whole experiment" not in told
+    assert f"The initial_checkpoint '{file}' of 'vit' is neither a run nor the path of a checkpoint" in message
+    assert f"download https://dl.fbaipublicfiles.com/deit/{file} into {Path.cwd()}, and start again." in message
+    assert "whole experiment" not in message
     assert not store.runs()
     estimates.found = found
     sound(page.run())  # the estimate has come

@@ -116,9 +116,9 @@ def test_a_data_folder_that_cannot_be_written_is_no_hindrance(animals: Path, tmp
 
 def test_a_link_to_nothing_is_named_and_refused_or_skipped(animals: Path) -> None:
     (animals / "cow" / "link.png").symlink_to(animals / "nowhere.png")
-    with pytest.raises(DataError, match=r"link\.png is not there any more, or is a link to nothing;") as told:
+    with pytest.raises(DataError, match=r"link\.png is not there any more, or is a link to nothing;") as caught:
         load_data(spec_of(animals), animals.parent)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
     assert opened(animals, corrupt_images="skip").skipped == (str(Path("cow") / "link.png"),)
 
 
@@ -147,9 +147,9 @@ def forbid(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize("name", ["001.png", "cow"])
 def test_what_may_not_be_read_is_a_sentence(animals: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid(monkeypatch, name)
-    with pytest.raises(DataError, match=rf"{name} cannot be read by the user who runs DeiT Lab.*chmod") as told:
+    with pytest.raises(DataError, match=rf"{name} cannot be read by the user who runs DeiT Lab.*chmod") as caught:
         load_data(spec_of(animals), animals.parent)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_folder_that_may_not_be_entered_is_a_sentence(animals: Path, monkeypatch: pytest.MonkeyPatch) -> None:

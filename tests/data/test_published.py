@@ -130,9 +130,9 @@ def test_damaged_cifar_files_are_refused(
         "other shapes": pickle.dumps({**written[file], "data": written[file]["data"][:, :1024]}),
     }
     path.write_bytes(damages[damage])
-    with pytest.raises(DataError, match=r"their MD5 differs.*delete the folder") as told:
+    with pytest.raises(DataError, match=r"their MD5 differs.*delete the folder") as raised:
         load_source(name, tmp_path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_cifar_files_that_may_not_be_read_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

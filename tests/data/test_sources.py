@@ -86,9 +86,9 @@ def test_a_damaged_gzip_is_named(tmp_path: Path, part: str, damage: str) -> None
     middle = len(whole) // 2
     damages = {"cut": whole[:middle], "a bit turned": whole[:10] + b"\xff" + whole[11:], "text": b"<html>gone</html>"}
     file.write_bytes(damages[damage])
-    with pytest.raises(DataError, match=f"{file.name} is damaged") as told:
+    with pytest.raises(DataError, match=f"{file.name} is damaged") as raised:
         load_source("fashion-mnist", tmp_path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

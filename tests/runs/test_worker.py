@@ -65,7 +65,9 @@ def test_an_experiment_trains_to_its_end(launcher: LocalLauncher, tiny_trio: Exp
     assert kinds.count("epoch") == 2
     assert "epoch 2" in log_tail(launcher.settings.runs_dir, ids[0])
     story = [event.message for event in launcher.store.lifecycle(ids[2])]
-    assert any(re.search(r"Computes on cpu with \d threads?: float32.*read from .* MB", told) for told in story), story
+    assert any(
+        re.search(r"Computes on cpu with \d threads?: float32.*read from .* MB", message) for message in story
+    ), story
     wait_for(launcher, lambda: not queue.registered_here(launcher.store))  # and the worker leaves
 
 
@@ -115,7 +117,7 @@ def test_a_terminated_worker_saves_before_it_goes(launcher: LocalLauncher, tiny:
     wait_for(launcher, lambda: store.run(run_id).step > 20)
     os.kill(worker_pid(store, store.run(run_id)), signal.SIGTERM)
     wait_for(launcher, lambda: store.run(run_id).status == Status.INTERRUPTED)
-    assert "told to end" in store.run(run_id).message
+    assert "asked to end" in store.run(run_id).message
 
 
 def test_a_failing_run_tells_why_and_the_queue_goes_on(launcher: LocalLauncher, tiny_trio: ExperimentSpec) -> None:

@@ -141,9 +141,9 @@ def test_heads_that_nothing_says_are_those_of_the_spec(tiny: RunSpec, tmp_path: 
     torch.save({"model": build_model(spec).state_dict()}, tmp_path / "deit.pth")
     for num_heads, notes in ((3, 0), (8, 1)):  # at a width that is published with three
         model = build_model(change(spec, model__num_heads=num_heads))
-        told = initialise(model, change(spec, model__num_heads=num_heads), DIGITS, tmp_path)
-        assert len(told) == notes
-        assert all("uses 8, as model.num_heads says; 3 are usual" in note for note in told)
+        sentences = initialise(model, change(spec, model__num_heads=num_heads), DIGITS, tmp_path)
+        assert len(sentences) == notes
+        assert all("uses 8, as in model.num_heads; 3 are usual" in note for note in sentences)
 
 
 @pytest.mark.parametrize("file_format", ["pt", "safetensors"])

@@ -259,8 +259,8 @@ class Outcome:
     def __init__(self, spec: RunSpec, folder: Path, **options: Any) -> None:
         events: list[Event] = list(train(spec, run_dir=folder, group_s=0, **options))
         steps = [event for event in events if isinstance(event, StepDone)]
-        told = ("train_loss", "train_loss_distillation", "train_agreement")
-        self.losses = [[step.metrics[name] for name in told] for step in steps]
+        names = ("train_loss", "train_loss_distillation", "train_agreement")
+        self.losses = [[step.metrics[name] for name in names] for step in steps]
         self.hit_rates = [step.metrics.get("teacher_hit_rate") for step in steps]
         self.weights = load_file(folder / "last.safetensors")
         started, finished = events[0], events[-1]
