@@ -31,7 +31,7 @@ class DistillationTeacher(nn.Module):
         mean, std: per channel, of pixels in [0, 1], as the model was trained with.
         img_size: the side in pixels that the model expects.
         precision: "bfloat16" runs the model under autocast; its logits are float32 all the same.
-        order: where each of the student's classes stands in the model's logits; None where the order is the same.
+        order: the index of each of the student's classes in the model's logits; None where the order is the same.
         knows_classes: whether that order was checked by class names, or is assumed.
         notes: sentences on facts that no file states and that were assumed.
     """
@@ -194,7 +194,7 @@ class DistillationLoss(nn.Module):
             inputs: the teacher's input: the same views that gave `outputs`.
             outputs: the student's (class logits, distillation logits), each (B, K), as it returns them in training, or
                 the logits of a model with a single output.
-            labels: (B,), or whatever the base criterion takes.
+            labels: (B,), or the labels that the base criterion takes.
         """
         with torch.no_grad():
             teacher_logits = self._teacher[0](inputs) if self._teacher else None

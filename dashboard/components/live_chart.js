@@ -14,7 +14,7 @@ let library; // one download per page, shared by all its charts
 function loadPlotly(url) {
   library ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    // Every page of an app lies directly under the app's base, so a relative address is right on each of them,
+    // Every page of an app is directly under the app's base, so a relative address is right on each of them,
     // behind a proxy that adds a path too.
     script.src = new URL(url, document.baseURI).href;
     const fail = () => {
@@ -45,7 +45,7 @@ function themeOf(node) {
   };
 }
 
-// A template yields to whatever the figure sets itself, and reaches every axis without naming it.
+// A template does not override the figure's own settings, and applies to every axis.
 function templateOf(theme) {
   const font = { family: theme.font, color: theme.text, size: 12 };
   const axis = {

@@ -1,7 +1,8 @@
 """A Plotly chart that takes new data without losing the reader's zoom.
 
 Knows how to bring a figure to the browser and keep its node there; does not know what the figure shows, how often it
-changes, or where its numbers come from. `st.plotly_chart` remounts on every change of its figure, hence this component.
+changes, or where its numbers come from. `st.plotly_chart` remounts on every change of its figure, so this component is
+needed.
 """
 
 import math

@@ -84,7 +84,7 @@ def distillation_pairings(groups: Sequence[Sequence[str]], runs: Runs) -> list[P
 
 
 def sampling_sd(accuracy: float, num_images: int) -> float:
-    """The standard deviation of an accuracy that was measured on so many images, from their choice alone."""
+    """The standard deviation of an accuracy from the random choice of its `num_images` test images."""
     return math.sqrt(accuracy * (1 - accuracy) / num_images)
 
 
@@ -97,7 +97,7 @@ def _pairs(plain: Sequence[str], distilled: Sequence[str], runs: Runs) -> Iterat
 
 
 def _alike_in_start(spec: RunSpec, other: RunSpec, runs: Runs) -> RunSpec:
-    """The spec, starting from the very run that `other` starts from where the two starts are alike, seeds included."""
+    """The spec, with the start of `other` if the two starts are equal, including their seeds."""
     start, others = runs.get(spec.initial_checkpoint), runs.get(other.initial_checkpoint)
     if start is None or others is None or start.seed != others.seed or _recipe(start, runs) != _recipe(others, runs):
         return spec

@@ -48,7 +48,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names in other alphabets than the terminal's are shown
-    atexit.register(gc.freeze)  # without it Python looks through all of torch once more before the prompt comes back
+    atexit.register(gc.freeze)  # without it Python looks through all of torch again before the prompt comes back
     try:
         app()
     except Exception as error:

@@ -1,6 +1,6 @@
-"""From a source to what a run trains on: a seeded subset, cut into train and validation, resized, with statistics.
+"""From a source to the data of a run: a seeded subset, split into train and validation, resized, with statistics.
 
-What would take too much memory stays in its files where it has files of its own; nothing else is different then.
+Images of a folder that need too much memory stay in their files; everything else is the same then.
 
 N images, C channels, S img_size
 """
@@ -49,10 +49,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """The three splits of a run, and what a model reads pixels with: `mean` and `std` per channel, of [0, 1].
+    """The three splits of a run, and `mean` and `std` per channel of the pixels in [0, 1].
 
     `drawn_from` is the hash of the images that validation was drawn from; empty where a folder has its own val and
-    test, which stay as they are whatever comes to the rest. `notes` are sentences that a person should know.
+    test. `notes` are sentences for the user.
     """
 
     train: Split
@@ -73,13 +73,13 @@ class ImageData:
 def load_data(
     spec: DataSpec, data_dir: Path, memory_bytes: float | None = None, on_progress: OnProgress = no_progress
 ) -> ImageData:
-    """Load, cut and resize what `spec` asks for. Test is never touched by the choice of a subset.
+    """Load, split and resize the images of `spec`. The choice of a subset never changes the test images.
 
     Args:
-        memory_bytes: a folder whose images take more stays in its files; None is a quarter of this machine's memory.
+        memory_bytes: a folder whose images need more stays in its files; None is a quarter of this machine's memory.
         on_progress: called with the progress, where many files are read.
-    Raises: DataError where the source cannot be had, or does not fit into memory and is no folder; SpecError where the
-        subset is too small to cut.
+    Raises: DataError where the source cannot be loaded, or does not fit into memory and is not a folder; SpecError
+        where the subset is too small to split.
     """
     source = open_source(spec, data_dir, on_progress)
     content_hash = source.hash_content(on_progress)
@@ -133,9 +133,9 @@ def memory_for_images(device: torch.device | None = None) -> float:
 
 
 def is_streamed(source: Source, num_images: int, img_size: int, memory_bytes: float | None = None) -> bool:
-    """Whether a run reads so many images of a source from their files over and over, as they take more memory than is.
+    """Whether a run reads `num_images` of a source from their files in every epoch, as they need too much memory.
 
-    Raises: DataError where they take half of this machine's memory and have no files of their own.
+    Raises: DataError where they need half of this machine's memory and the source is not a folder.
     """
     needed = num_images * source.test_images.shape[1] * img_size**2
     if isinstance(source.train_images, FolderImages):
@@ -143,16 +143,16 @@ def is_streamed(source: Source, num_images: int, img_size: int, memory_bytes: fl
     limit = _MEMORY_SHARE * total_memory()
     if needed > limit:
         raise DataError(
-            f"{num_images:,} images of {img_size} px take {needed / 1e9:.1f} GB, and data may take "
-            f"{limit / 1e9:.1f} GB, half of this machine's memory; make data.fraction or data.img_size smaller."
+            f"{num_images:,} images of {img_size} px need {needed / 1e9:.1f} GB, and at most {limit / 1e9:.1f} GB are "
+            f"allowed, half of this machine's memory; make data.fraction or data.img_size smaller."
         )
     return False
 
 
 def cut(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of the training and validation images that a spec takes of a source.
+    """Positions of the training and validation images of a spec in its source.
 
-    Raises: SpecError where the subset is too small to cut.
+    Raises: SpecError where the subset is too small to split.
     """
     if source.val_positions is None:
         return split_indices(source.train_labels, spec.fraction, spec.val_fraction, spec.split_seed)
@@ -183,10 +183,10 @@ def _subset(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np
 
 
 def too_few(shares: str, reason: ValueError | str) -> SpecError:
-    """What to say of shares of the data that leave too little to train on, or to validate by."""
+    """The error for fractions that leave too few images for training or validation."""
     return SpecError(
         f"{shares} leaves too few images of a class ({reason}); make data.fraction larger, or "
-        "data.val_fraction where images are few."
+        "data.val_fraction if there are few images."
     )
 
 
@@ -203,7 +203,9 @@ def pixel_statistics(pieces: Iterable[Tensor]) -> tuple[tuple[float, ...], tuple
         share = count.double() / count.sum()
         mean = (share * values).sum()
         means.append(mean.item())
-        stds.append(max((share * (values - mean) ** 2).sum().sqrt().item(), 1e-3))  # a black channel has no spread
+        stds.append(
+            max((share * (values - mean) ** 2).sum().sqrt().item(), 1e-3)
+        )  # a black channel has a standard deviation of 0
     return tuple(means), tuple(stds)
 
 
@@ -212,7 +214,7 @@ def _histogram(channel: Tensor) -> Tensor:
 
 
 def _constants(name: Literal["half", "imagenet"], num_channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel; of ImageNet's three values grey images get the means."""
+    """Mean and standard deviation per channel; for grey images the means of ImageNet's three values."""
     if name == "half":
         return (0.5,) * num_channels, (0.5,) * num_channels
     if num_channels == 1:

@@ -28,7 +28,7 @@ from deit_core.spec.fields import Part
 _INTRODUCTION = """
 Each field is defined once, in `deit_core/spec/`; this page, the form and the command line are made from there.
 `--set PATH=VALUE` sets a field of every run that has it, `--set NAME.PATH=VALUE` of the run NAME of an experiment.
-Fields marked * stand under *Advanced* in the form.
+Fields marked * are under *Advanced* in the form.
 """
 
 _SECTIONS: tuple[tuple[str, str, type[Part]], ...] = (

@@ -248,7 +248,7 @@ def describe(error: Exception) -> str:
 
 def main() -> None:
     faulthandler.enable()
-    atexit.register(gc.freeze)  # without it Python looks through all of torch once more before it ends
+    atexit.register(gc.freeze)  # without it Python looks through all of torch again before it ends
     logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])
     settings = Settings.from_env()
     store = open_store(settings.store_url)

@@ -117,7 +117,7 @@ def change_text(path: str, value: Any) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value as it stands in a change: JSON, or a plain word."""
+    """A value in the written form of a change: JSON, or a plain word."""
     if not isinstance(value, str):
         return json.dumps(value)
     try:
@@ -156,7 +156,7 @@ def _paths(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _allowed(kind: type[BaseModel], document: Any, loc: Loc) -> Iterator[str]:
-    """The paths that a document may have: of the run that `loc` lies in, else outside of all runs."""
+    """The paths that a document may have: of the run that contains `loc`, else outside all runs."""
     match loc:
         case ["runs", int(index), *_]:
             yield from _allowed(RunSpec, document["runs"][index], ())

@@ -117,7 +117,7 @@ def test_a_folder_anywhere_is_shown_in_grey_without_what_is_corrupt(run_page: Ru
     page = run_page("data", data="Folder of images", path=str(root), val_fraction="0.25")
     assert "3.png is damaged" in page.error[0].value.replace("\\", "").replace("\u2060", "")
     page.toggle(key="skip").set_value(True).run()
-    assert "Skipped, since they cannot be read: bee/3.png." in captions(page)
+    assert "Skipped, because they cannot be read: bee/3.png." in captions(page)
     page.toggle(key="colour").set_value(False).run()
     mean = next(line for line in captions(page).splitlines() if line.startswith("Mean"))
     assert mean.split(" and ")[0].count("0") < 4  # one channel

@@ -454,7 +454,7 @@ def test_a_run_s_story_says_what_is_left_out(tmp_path: Path, tiny: RunSpec) -> N
     events.close()
     assert started.notes[:2] == (
         "7 files are left out: 7 with ending .heic (cow/0.heic).",
-        "Skipped, since they cannot be read: cow/000.jpg.",
+        "Skipped, because they cannot be read: cow/000.jpg.",
     )
 
 

@@ -31,7 +31,7 @@ def test_it_is_timms(warmup: bool) -> None:
     model = ResNet9(1, 10, 4)
     ours = ModelEma(model, OptimSpec(ema="separate", ema_decay=0.9, ema_warmup=warmup))
     theirs = ModelEmaV3(model, decay=0.9, use_warmup=warmup)
-    for step in range(60):  # the warm-up reaches .9 after 31 steps
+    for step in range(60):  # the warm-up reaches 0.9 after 31 steps
         perturb(model)
         ours.update(model, step)
         theirs.update(model, step + 1)

@@ -187,7 +187,7 @@ def test_the_flip_is_scored_apart_and_by_the_mean_of_both() -> None:
     flipped = evaluate(Lopsided(), data, lambda x: x, cpu, "test", suffix="_flip", flip=True)
     assert plain["test_accuracy"] == 1
     assert flipped.keys() == {"test_loss_flip", "test_accuracy_flip"}
-    assert flipped["test_accuracy_flip"] == 0.5  # an image and its mirror image are answered alike: .5 and 1.5
+    assert flipped["test_accuracy_flip"] == 0.5  # an image and its mirror image are answered alike: 0.5 and 1.5
 
 
 def test_a_flip_of_digits_is_refused(tiny: RunSpec) -> None:

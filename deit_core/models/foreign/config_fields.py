@@ -33,7 +33,7 @@ def _without(names: str) -> Fields:
     return dict.fromkeys(names.split(), Field("only", (False,)))
 
 
-# How wide a ViT of timm's is by its name, with its number of heads; what stands before and after may vary.
+# The width of timm's ViTs by name, with their number of heads; the parts before and after may vary.
 TIMM_HEADS = {"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16, "giant": 16, "gigantic": 16}
 TIMM_VIT = re.compile(
     rf"(?:vit|deit)_(?P<size>{'|'.join(TIMM_HEADS)})_(?:distilled_)?patch\d+_\d+(?:_in21k|_miil|_miil_in21k|_dino|_sam)?"
