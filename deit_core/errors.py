@@ -47,7 +47,7 @@ class StoreError(DeitError):
     pass
 
 
-Loc = Sequence[int | str]  # where pydantic found a mistake
+Loc = Sequence[int | str]  # the place of a mistake, from pydantic
 
 
 def spec_error(

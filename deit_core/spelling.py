@@ -12,8 +12,8 @@ def nearest(path: str, known: Iterable[str]) -> str:
     def likeness(other: str) -> tuple[float, float]:
         return _likeness(path.rpartition(".")[2], other.rpartition(".")[2]), _likeness(path, other)
 
-    found = max(known, key=likeness, default="")
-    return found if likeness(found)[0] >= _LIKE else ""
+    closest = max(known, key=likeness, default="")
+    return closest if likeness(closest)[0] >= _LIKE else ""
 
 
 def _likeness(one: str, other: str) -> float:

@@ -1,5 +1,5 @@
 // Draws a Plotly figure into a node that outlives its data, so that a zoomed range survives every update.
-// Lines whose `meta` says where more of them comes from go on with the points that the live feed of the page has heard.
+// Lines whose `meta` says where more of them comes from continue with the points that the live feed of the page has received.
 // Knows figures, Streamlit's theme and the fields of a point; not what they mean, or when they arrive.
 
 const charts = new WeakMap(); // the place in the page -> the Chart in it

@@ -113,7 +113,7 @@ class Panel {
     this.table.pointed = this;
     this.last = patch;
     this.lay(this.cursor, patch);
-    this.table.tell(this.words(patch), aloud);
+    this.table.announce(this.words(patch), aloud);
   }
 
   leave() {
@@ -151,10 +151,10 @@ class Panel {
 }
 
 class Table {
-  constructor(node, tip, spoken) {
+  constructor(node, tip, announcer) {
     this.node = node;
     this.tip = tip;
-    this.spoken = spoken;
+    this.announcer = announcer;
     this.panels = [];
     this.pointed = null; // the panel whose patch the tip tells
     this.follow = () => this.pointed && this.putTip();
@@ -228,9 +228,9 @@ class Table {
     next.frame.focus();
   }
 
-  tell(text, aloud) {
+  announce(text, aloud) {
     this.tip.textContent = text;
-    if (aloud) this.spoken.textContent = text;
+    if (aloud) this.announcer.textContent = text;
     this.tip.showPopover(); // above everything: the table's own box would cut it off
     this.putTip();
   }
@@ -250,7 +250,7 @@ class Table {
 export default function ({ data, parentElement, setTriggerValue }) {
   const place = parentElement.querySelector(".table");
   if (!tables.has(place)) {
-    tables.set(place, new Table(place, parentElement.querySelector(".tip"), parentElement.querySelector(".spoken")));
+    tables.set(place, new Table(place, parentElement.querySelector(".tip"), parentElement.querySelector(".announcer")));
   }
   tables.get(place).update(data, setTriggerValue);
 }

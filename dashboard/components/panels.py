@@ -51,13 +51,14 @@ img { display: block; width: 100%; height: auto; border-radius: 2px; image-rende
   color: var(--st-text-color); background: var(--st-secondary-background-color);
   border: 1px solid var(--st-border-color); border-radius: 4px;
 }
-.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.announcer { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+}
 """
 
 _HTML = """
 <div class="scroll"><div class="table" role="table"></div></div>
 <div class="tip" popover="manual"></div>
-<div class="spoken" role="status"></div>
+<div class="announcer" role="status"></div>
 """
 
 _mount = st.components.v2.component(

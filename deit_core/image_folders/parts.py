@@ -1,6 +1,6 @@
 """Which folders in a folder of images are parts (train, val, test), and which are classes.
 
-Knows folders, and files by their names. Images are found in listing, and refused in image_folder.
+Knows folders, and files by their names. listing.py finds images, image_folder.py refuses folders.
 """
 
 import unicodedata

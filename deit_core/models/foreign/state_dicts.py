@@ -131,8 +131,8 @@ def _read_index(index: Path) -> dict[str, str]:
             f"{index} names {len(set(files.values()))} files, and {len(missing)} of them are not in its folder, such "
             f"as {min(missing)}; download them into the same folder."
         )
-    found: dict[str, str] = files
-    return found
+    by_tensor: dict[str, str] = files
+    return by_tensor
 
 
 def _read_tensors(file: Path) -> StateDict:
