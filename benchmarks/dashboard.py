@@ -1,4 +1,4 @@
-"""The real dashboard as a process of its own over a folder of runs, and the Chromium that looks at it.
+"""The real dashboard as a process of its own over a runs folder, and the Chromium that looks at it.
 
 Knows how to start and end both; nothing of what a page shows, or what is measured of it.
 """
@@ -38,7 +38,7 @@ def store_url(runs_dir: Path) -> str:
 
 @contextmanager
 def serve(runs_dir: Path) -> Iterator[Dashboard]:
-    """Start the dashboard over a folder of runs, and end it afterwards."""
+    """Start the dashboard over a runs folder, and end it afterwards."""
     environment = os.environ | {"DEIT_RUNS_DIR": str(runs_dir), "DEIT_STORE": store_url(runs_dir)}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -77,7 +77,7 @@ def test_a_run_that_starts_from_another_says_so(store: Store, command: Command) 
 
 
 def test_a_run_that_waits_for_nothing_says_nothing(store: Store, command: Command) -> None:
-    (run_id,) = enqueue(store, presets.smoke(), reserved_for="somebody")
+    (run_id,) = enqueue(store, presets.smoke(), reserved_for="someone")
     output = command("runs")
     assert "queued" in output
     assert f"{run_id} smoke:" not in output

@@ -1,4 +1,4 @@
-"""The folder of runs is moved or removed while the dashboard is open: pages say so, and what is started is kept."""
+"""The runs folder is moved or removed while the dashboard is open: pages say so, and what is started is kept."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -108,7 +108,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
         yield client
 
 
-def test_a_page_that_is_looked_at_is_drawn_anew_when_the_store_goes_and_comes(
+def test_a_page_that_is_looked_at_is_drawn_again_when_the_store_goes_and_comes(
     client: TestClient, store: Store, runs_dir: Path
 ) -> None:
     (run_id,) = enqueue(store, smoke())

@@ -201,7 +201,7 @@ def test_names_are_shown_as_they_are(store: Store, run_page: RunPage) -> None:
 
 
 def test_it_listens_also_where_nothing_trains(trio: dict[str, str], run_page: RunPage) -> None:
-    page = run_page("runs")  # somebody else may start a run
+    page = run_page("runs")  # someone else may start a run
     assert "deit_lab_live_feed" in [element.proto.component_name for element in page.get("bidi_component")]
 
 

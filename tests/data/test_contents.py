@@ -1,4 +1,4 @@
-"""What stands in two parts of a folder, or holds grey of 16 bits, is said before training and in the run's story."""
+"""What stands in two parts of a folder, or holds grey of 16 bits, is said before training and in the log of the run."""
 
 import re
 import shutil

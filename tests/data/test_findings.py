@@ -93,7 +93,7 @@ def test_corrupt_files_are_sought_once(animals: Path, read: list[Path]) -> None:
     (animals / "cow" / "004.jpg").write_bytes(b"a list of cows")
     age(animals)
     first = opened(animals, corrupt_images="skip")
-    assert len(read) == 60, "and a hash only where somebody asks for it"
+    assert len(read) == 60, "and a hash only where someone asks for it"
     known = first.content_hash
     num_read = len(read)
     again = opened(animals, corrupt_images="skip")

@@ -486,7 +486,7 @@ def under(part: str, names: Iterable[str] = TREE) -> list[str]:
     ],
 )
 def test_what_was_read_right_before_has_the_hash_that_it_had(names: list[str], expected: str, tmp_path: Path) -> None:
-    """Hashes as of the commit before folders were listed anew; runs on such folders resume."""
+    """Hashes as of the commit before folders were listed again; runs on such folders resume."""
     source = open_source(spec_of(fill(tmp_path / "f", names)), tmp_path)
     assert source.content_hash[:12] == expected
 

@@ -67,7 +67,7 @@ def test_images_and_labels_must_be_equally_many(tmp_path: Path) -> None:
         load_source("mnist", tmp_path)
 
 
-def test_a_folder_that_lacks_a_file_is_fetched_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_that_lacks_a_file_is_fetched_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As after deleting a damaged file."""
 
     def write(folder: Path) -> None:

@@ -55,7 +55,7 @@ def test_the_system_copy_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(load_source("fashion-mnist", tmp_path / "data").train_labels) == 20
 
 
-def test_a_damaged_system_copy_is_installed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_system_copy_is_installed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody but its package may delete a file there."""
     write_fashion_mnist(tmp_path / "system", "")
     (tmp_path / "system" / "t10k-labels-idx1-ubyte").write_bytes(b"")
@@ -137,7 +137,7 @@ def test_the_real_fashion_mnist(tmp_path: Path) -> None:
     assert source.train_images.shape == (60_000, 1, 28, 28)
     assert source.test_images.shape == (10_000, 1, 28, 28)
     assert np.bincount(source.train_labels).tolist() == [6000] * 10
-    assert source.train_images.mean() / 255 == pytest.approx(0.2860, abs=1e-4)  # the value everybody normalises with
+    assert source.train_images.mean() / 255 == pytest.approx(0.2860, abs=1e-4)  # the value everyone normalises with
     assert source.train_images.std() / 255 == pytest.approx(0.3530, abs=1e-4)
 
 

@@ -96,7 +96,7 @@ def test_a_second_name_in_unicode_is_believed(raw: bytes, tmp_path: Path) -> Non
 
 
 def test_a_second_name_of_another_first_is_not_believed(tmp_path: Path) -> None:
-    """Somebody renamed the file with a program that knows nothing of the second name."""
+    """Someone renamed the file with a program that knows nothing of the second name."""
     extra = struct.pack("<HHB", 0x1234, 1, 7) + unicode_path(b"old/0.png", "alt/0.png")
     assert classes_of(packed(b"new/0.png", b"dog/0.png", extra=extra), tmp_path) == ("dog", "new")
 

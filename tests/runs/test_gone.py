@@ -1,4 +1,4 @@
-"""The folder of runs is moved or removed while the store is open: nothing is written where nobody will find it."""
+"""The runs folder is moved or removed while the store is open: nothing is written where nobody will find it."""
 
 import shutil
 import time
@@ -170,7 +170,7 @@ def test_a_command_ends_with_a_sentence(
     assert "is gone: it was moved or removed" in str(mistake)
     assert len(store.runs()) == is_replaced
     if how != "the file alone":
-        assert list(settings.runs_dir.glob("*/")) == [], "its folder is not begun anew where it was"
+        assert list(settings.runs_dir.glob("*/")) == [], "its folder is not begun again where it was"
 
 
 def test_a_run_whose_folder_alone_goes_fails_with_a_sentence(store: Store, settings: Settings, tiny: RunSpec) -> None:

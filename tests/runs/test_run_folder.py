@@ -54,7 +54,7 @@ def test_a_run_goes_with_its_folder_however_it_lies_there(
     launcher.delete(stopped)
     assert launcher.store.runs() == []
     assert not os.path.lexists(folder)
-    assert (target / "epochs" / "0001.safetensors").exists() == (lies != "here"), "what is elsewhere is somebody's own"
+    assert (target / "epochs" / "0001.safetensors").exists() == (lies != "here"), "what is elsewhere is someone's own"
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def assert_ends(waiting: threading.Thread) -> None:
 
 
 def test_it_waits_for_a_run_that_it_may_take(store: Store) -> None:
-    enqueue(store, presets.smoke(), reserved_for="somebody")
+    enqueue(store, presets.smoke(), reserved_for="someone")
     waiting = stand_by(store)
     assert waiting.is_alive()
     enqueue(store, presets.smoke())

@@ -167,7 +167,7 @@ def test_a_run_whose_log_cannot_be_written_fails_and_the_queue_goes_on(launcher:
     assert (store.run(blocked).status, store.run(free).status) == (Status.FAILED, Status.COMPLETED)
 
 
-def test_a_run_whose_folder_has_gone_is_not_silently_begun_anew(launcher: LocalLauncher, tiny: RunSpec) -> None:
+def test_a_run_whose_folder_has_gone_is_not_silently_started_again(launcher: LocalLauncher, tiny: RunSpec) -> None:
     store = launcher.store
     (run_id,) = launcher.submit(long(tiny, epochs=300))
     wait_for(launcher, lambda: store.run(run_id).step > 20)

@@ -87,7 +87,7 @@ def test_a_run_cut_off_before_its_first_save_goes_on(tiny: RunSpec, tmp_path: Pa
 
 
 @pytest.mark.parametrize("num_saved", [0, 1, 2])
-def test_a_folder_that_goes_in_the_middle_of_a_save_is_not_made_anew(
+def test_a_folder_that_goes_in_the_middle_of_a_save_is_not_made_again(
     num_saved: int, tiny: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved: list[Path] = []

@@ -71,7 +71,7 @@ def test_takes_the_fastest_and_remembers_it(auto: RunSpec, tmp_path: Path, measu
     assert choose_plan(step, pixels, labels, tmp_path, 10) == BFLOAT16
     assert tried() == [Plan(), BFLOAT16]
     assert choose_plan(step, pixels, labels, tmp_path, 10) == BFLOAT16
-    assert len(tried()) == 2  # nothing anew
+    assert len(tried()) == 2  # nothing again
     other = replace(auto, {"model.depth": 1})
     choose_plan(*make_step(other), tmp_path, 10)
     assert len(tried()) == 4
@@ -159,7 +159,7 @@ def test_a_spec_that_names_its_precision_gets_it(teacher: RunSpec, tmp_path: Pat
 
 
 def test_compiling_is_tried_where_training_takes_long(auto: RunSpec, tmp_path: Path, measured: dict[Plan, Any]) -> None:
-    """A plan that was found for a short run is found anew for a long one, and stays then."""
+    """A plan that was found for a short run is found again for a long one, and stays then."""
     choose_plan(*make_step(auto), tmp_path, 100)
     assert not any(plan.compiled for plan in tried())
     compiled = Plan(compiled=True)

@@ -69,10 +69,10 @@ def counterparts(first: Run, others: Sequence[Run], by_id: Runs) -> list[tuple[R
 def _difference(pairing: Pairing, groups: Sequence[Sequence[Run]], by_id: Runs) -> dict[str, str]:
     pairs = [[100 * by_id[run_id].results["test_accuracy"] for run_id in pair] for pair in pairing.pairs]
     gain = Sample(tuple(distilled - plain for plain, distilled in pairs))
-    spread = "" if gain.sd is None else f" ± {gain.sd:.2f}"
+    sd = "" if gain.sd is None else f" ± {gain.sd:.2f}"
     return {
         "Difference on test": f"{_name(groups[pairing.distilled])} minus {_name(groups[pairing.plain])}",
-        "Points": escape(_signed(gain.mean) + spread),
+        "Points": escape(_signed(gain.mean) + sd),
         "Pairs": str(len(gain.values)),
         "95 % confidence interval": escape(" to ".join(map(_signed, gain.interval))) if gain.interval else "–",
         "Each pair": escape(", ".join(map(_signed, gain.values))),
