@@ -40,10 +40,10 @@ def store(settings: Settings) -> Store:
 @pytest.mark.parametrize(
     ("status", "word", "explanation"),
     [
-        (Status.FAILED, "blocked", "It waits for its teacher, run 1 teacher, which failed. Resume that one;"),
-        (Status.STOPPED, "blocked", "It waits for its teacher, run 1 teacher, which was stopped. Resume that one;"),
+        (Status.FAILED, "blocked", "It waits for its teacher, run 1 teacher, which failed. Resume that run;"),
+        (Status.STOPPED, "blocked", "It waits for its teacher, run 1 teacher, which was stopped. Resume that run;"),
         (Status.INTERRUPTED, "blocked", "It waits for its teacher, run 1 teacher, which was interrupted. Resume"),
-        (Status.RUNNING, "waiting", "It starts once its teacher, run 1 teacher, is completed; that one is running."),
+        (Status.RUNNING, "waiting", "It starts when its teacher, run 1 teacher, is completed; that run is running."),
     ],
 )
 def test_a_queued_student_says_what_it_waits_for(

@@ -122,7 +122,7 @@ def test_an_address_names_runs_by_their_ids(
 @pytest.mark.parametrize(("name", "key"), [("runs", "runs"), ("compare", "compare"), ("attention", "att_left")])
 def test_a_run_of_another_store_is_said(name: str, key: str, looked: dict[str, str], run_page: RunPage) -> None:
     page = run_page(name, **{key: ["a1b2c3d4", looked["vit"]] if key != "att_left" else "a1b2c3d4"})
-    assert "Run a1b2c3d4 is not here: deleted, " in infos(page)[0]
+    assert "Run a1b2c3d4 is not here: deleted" in infos(page)[0]
     assert "another store" in infos(page)[0]
     assert "a1b2c3d4" not in all_of(page, key)
 

@@ -46,7 +46,7 @@ def test_it_takes_two_runs_that_have_begun(run_page: RunPage, every_status: dict
         store.add_points(every_status[name], [], step=0)
     page = run_page("compare")
     assert not page.exception
-    assert "Choose two runs that have started that have begun" in page.info[0].value
+    assert "Choose two runs that have started" in page.info[0].value
     assert page.page_link[0].value == "Train a teacher, a ViT and a DeiT"
 
 
@@ -175,7 +175,7 @@ def test_several_seeds_are_told_with_mean_spread_and_paired_differences(run_page
         ["deit (3, 5, 7)", "42, 43, 44", "92.00 ± 1.00%"],
     ]
     (row,) = differences  # +3, +4, +2: mean 3, sd 1, half the interval 4.3027 / sqrt(3)
-    assert row == ["deit (3, 5, 7) less vit (2, 4, 6)", "+3.00 ± 1.00", "3", "+0.52 to +5.48", "+3.00, +4.00, +2.00"]
+    assert row == ["deit (3, 5, 7) minus vit (2, 4, 6)", "+3.00 ± 1.00", "3", "+0.52 to +5.48", "+3.00, +4.00, +2.00"]
     assert not [button for button in page.button if button.key == "add_seeds"]
 
 

@@ -65,7 +65,7 @@ def test_a_student_of_a_failed_teacher_is_not_called_queued(
     store: Store, every_status: dict[str, str], run_page: RunPage
 ) -> None:
     text = said(run_page("runs", runs=shown(store, every_status["blocked"])))
-    assert "It waits for its teacher, run 1 teacher, which failed. Resume that one" in text
+    assert "It waits for its teacher, run 1 teacher, which failed. Resume that run" in text
     assert "queued" not in text
 
 
@@ -140,7 +140,7 @@ def test_resume_queues_the_run_again(store: Store, every_status: dict[str, str],
     page = run_page("runs", runs=shown(store, run_id, every_status["blocked"]))
     page.button(key=f"Resume-{run_id}").click().run()
     assert store.run(run_id).status == Status.QUEUED
-    assert "It starts once its teacher, run 1 teacher, is completed; that one is queued." in said(page)
+    assert "It starts when its teacher, run 1 teacher, is completed; that run is queued." in said(page)
 
 
 def test_what_cannot_be_done_is_said_until_the_next_attempt(
@@ -232,7 +232,7 @@ def test_charts_follow_the_address(trio: dict[str, str], run_page: RunPage) -> N
 
 def test_a_chart_without_curves_says_why(trio: dict[str, str], run_page: RunPage) -> None:
     page = run_page("runs", runs=["2 vit"], curve_charts=["Teacher agreement"])
-    assert "it takes a DeiT" in said(page)
+    assert "it needs a DeiT" in said(page)
     page = run_page("runs", runs=["3 deit"], curve_charts=["Moving average"])
     assert "it needs the end of an epoch of a run with optim.ema at separate" in said(page)
 
