@@ -81,8 +81,8 @@ def encrypted() -> io.BytesIO:
         (lambda: zip_of(("a\\..\\..\\1.png", b"x")), "outside its folder"),
         (lambda: zip_of(("a/" + "n" * 300 + ".png", b"x")), "cannot be written"),
         (lambda: link_to("/etc/passwd"), "is a link or a device"),
-        (lambda: zip_of(("bee/1.png", bytes(50_000_000))), "grows more than 100 times"),
-        (lambda: zip_of(*((f"bee/{n}.png", bytes(900_000)) for n in range(20))), "The zip grows more than 100 times"),
+        (lambda: zip_of(("bee/1.png", bytes(50_000_000))), "would grow more than 100 times"),
+        (lambda: zip_of(*((f"bee/{n}.png", bytes(900_000)) for n in range(20))), "The zip would grow more than 100 times"),
         (encrypted, "is encrypted"),
         (lambda: zip_of(("bee/1.png", b"x"), ("BEE/1.png", b"y")), "have the same name"),
         (lambda: zip_of(("bee/words.txt", b"x")), "no PNG, JPEG, WebP, BMP, TIFF or GIF file in the zip"),
@@ -103,7 +103,7 @@ def test_what_is_dangerous_or_no_data_set_is_refused_with_a_sentence(
     assert not [path for path in tmp_path.rglob("*") if path.is_file() or path.is_symlink()]
 
 
-@pytest.mark.parametrize(("limit", "words"), [("MAX_FILES", "may hold 3"), ("MAX_BYTES", "GB are allowed")])
+@pytest.mark.parametrize(("limit", "words"), [("MAX_FILES", "at most 3 are allowed"), ("MAX_BYTES", "GB are allowed")])
 def test_number_and_size_are_limited(
     limit: str, words: str, animals_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +132,7 @@ def test_names_stay_inside_the_data_folder(name: str, animals_zip: Path, tmp_pat
 def test_the_command_says_how_to_train_on_it(animals_zip: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "deit_core", "import", str(animals_zip), "--data-dir", str(tmp_path / "data")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
-    assert "14 images for training and 4 for the test, 3 classes" in done.stdout
+    assert "14 images for training and 4 for testing, 3 classes" in done.stdout
     assert "--set data.path='folders/animals'" in done.stdout
     again = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert again.returncode == 2

@@ -159,7 +159,7 @@ def test_without_files_or_network_a_sentence_says_what_to_do(
     message = str(caught.value)
     assert message.startswith(f"{SOURCES[name].title} is not on this machine and could not be downloaded")
     assert str(tmp_path) in message
-    assert "Fetch" in message
+    assert "Download" in message
     assert "\n" not in message
     assert not list(tmp_path.glob(".download-*"))
 

@@ -92,7 +92,7 @@ def test_a_damaged_gzip_is_named(tmp_path: Path, part: str, damage: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("labels", "words"), [(np.arange(20), "labels up to 19, and it has 10 classes"), (np.arange(0), "hold no image")]
+    ("labels", "words"), [(np.arange(20), "labels up to 19, but it has 10 classes"), (np.arange(0), "contain no image")]
 )
 def test_another_data_set_in_its_place_is_refused(tmp_path: Path, labels: np.ndarray, words: str) -> None:
     folder = tmp_path / "FashionMNIST" / "raw"
@@ -181,5 +181,5 @@ def test_statistics_may_be_constants(normalization: Literal["half", "imagenet"],
 
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splits, "_MEMORY_SHARE", 0.0)
-    with pytest.raises(DataError, match=r"1,797 images of 16 px take 0\.0 GB.*make data\.fraction"):
+    with pytest.raises(DataError, match=r"1,797 images of 16 px need 0\.0 GB.*make data\.fraction"):
         load_data(DataSpec(source="digits", img_size=16), Path("nowhere"))

@@ -125,7 +125,7 @@ def test_a_config_says_the_names_of_the_classes(
 def test_a_vit_that_no_spec_can_describe_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "wide.pth"
     torch.save(timms(mlp_ratio=16).state_dict(), file)
-    with pytest.raises(CheckpointError, match=r"built as no model here can be.*mlp_ratio"):
+    with pytest.raises(CheckpointError, match=r"has a network that no spec can describe.*mlp_ratio"):
         teacher_model(file, load_teacher(file, TEN, DATA))
 
 

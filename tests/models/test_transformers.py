@@ -80,7 +80,7 @@ def test_an_image_that_is_not_square(tmp_path: Path) -> None:
     model = theirs(image_size=[32, 128])
     model.save_pretrained(tmp_path / "hf")
     assert_same(tmp_path / "hf", model, (32, 128))
-    with pytest.raises(CheckpointError, match="images of 32 x 128 pixels, and square ones"):
+    with pytest.raises(CheckpointError, match="images of 32 x 128 pixels, but images are square"):
         load_teacher(tmp_path / "hf", FIVE, DATA)
 
 
@@ -143,12 +143,12 @@ def test_every_field_of_their_processors_is_known(processor: str) -> None:
         ("config", {"num_attention_heads": 0}, "num_attention_heads 0"),
         ("config", {"per_layer_config": {"0": {"hidden_act": "relu"}}}, "per_layer_config"),
         ("config", {"id2label": {"0": "cat", "1": "dog"}}, "names 2 classes"),
-        ("config", {"gated": True}, "gated true, a field that is not known"),
+        ("config", {"gated": True}, "gated true, an unknown field"),
         ("preprocessor_config", {"image_processor_type": "CLIPImageProcessor"}, "image_processor_type"),
         ("preprocessor_config", {"size": {"height": 64, "width": 64}}, "size .*reads images of 32 x 32"),
         ("preprocessor_config", {"image_mean": ["half"]}, "image_mean"),
         ("preprocessor_config", {"do_pad": True}, "do_pad true"),
-        ("preprocessor_config", {"rescale_offset": True}, "rescale_offset true, a field that is not known"),
+        ("preprocessor_config", {"rescale_offset": True}, "rescale_offset true, an unknown field"),
     ],
 )
 def test_what_would_be_another_function_is_refused_by_name(

@@ -132,7 +132,7 @@ def test_heads_are_checked_where_a_hubs_config_says_them(pretrained: RunSpec, tm
     initialised(change(pretrained, initial_checkpoint=str(file), model__num_heads=4), tmp_path)
     (tmp_path / "config.json").write_text('{"model_args": {"num_heads": 2}}')
     initialised(change(pretrained, initial_checkpoint=str(file)), tmp_path)
-    with pytest.raises(CheckpointError, match=r"says 2 attention heads .* set model\.num_heads to 2"):
+    with pytest.raises(CheckpointError, match=r"states 2 attention heads .* set model\.num_heads to 2"):
         initialised(change(pretrained, initial_checkpoint=str(file), model__num_heads=4), tmp_path)
 
 
@@ -156,7 +156,7 @@ def test_an_export_says_its_own_heads(file_format: Format, tiny: RunSpec, tmp_pa
     start = change(spec, initial_checkpoint=str(file))
     initialised(start, tmp_path)
     assert load_foreign(file).num_heads == 8
-    with pytest.raises(CheckpointError, match=r"in or beside .* says 8 attention heads .* set model\.num_heads to 8"):
+    with pytest.raises(CheckpointError, match=r"its config states 8 attention heads .* set model\.num_heads to 8"):
         initialised(change(start, model__num_heads=3), tmp_path)
 
 
