@@ -47,15 +47,15 @@ def _make(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes, rename: Callable[[Path, Path], None]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        rename(beside, path)
+        rename(temporary, path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     if os.name == "posix":  # Windows cannot open folders
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -64,22 +64,22 @@ def _write(path: Path, content: bytes, rename: Callable[[Path, Path], None]) -> 
             os.close(folder)
 
 
-def _create(beside: Path, path: Path) -> None:
-    """Give the file its name unless another file has it; `beside` is removed afterwards."""
+def _create(temporary: Path, path: Path) -> None:
+    """Give the file its name unless another file has it; `temporary` is removed afterwards."""
     try:
-        os.link(beside, path)
+        os.link(temporary, path)
     except OSError:  # another has it, or the file system knows no links
         if path.exists():
             raise FileExistsError(path) from None
-        _replace(beside, path)
+        _replace(temporary, path)
 
 
-def _replace(beside: Path, path: Path, patience_s: float = 5.0) -> None:
+def _replace(temporary: Path, path: Path, patience_s: float = 5.0) -> None:
     """Rename; Windows refuses while another process reads the old file, so wait a little."""
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            beside.replace(path)
+            temporary.replace(path)
         except PermissionError:
             if os.name != "nt" or time.monotonic() > deadline:
                 raise

@@ -182,8 +182,8 @@ def _unpack(
 ) -> None:
     """Unpack into a temporary folder; move it into place once it is a valid data set."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".import-", ignore_cleanup_errors=True) as beside:
-        folder = Path(beside) / target.name
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".import-", ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary) / target.name
         for number, entry in enumerate(entries, 1):
             content.extract(entry, folder)
             note(number / len(entries))

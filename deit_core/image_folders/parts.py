@@ -150,12 +150,12 @@ class _Finder:
         self._left_out.update(contents.left_out)
         for path in contents.images:
             self._left_out.add("in no folder of a class", path)
-        for beside in contents.folders:
-            if beside not in kept:
-                images, left_out = self._listing.images_below(beside)
+        for other in contents.folders:
+            if other not in kept:
+                images, left_out = self._listing.images_below(other)
                 self._left_out.update(left_out)
                 for path in images:
-                    self._left_out.add(f"in {beside.name}, next to train, val and test", path)
+                    self._left_out.add(f"in {other.name}, next to train, val and test", path)
 
 
 def is_document(file: Path) -> bool:

@@ -88,15 +88,15 @@ class RunFolder:
                 f"{lost[0]}, the weights of epoch {progress.best_epoch}, is missing; put it back, or start a new run."
             )
 
-    def save_epoch(self, model: nn.Module, card: ModelCard, *, is_best: bool, beside: nn.Module | None = None) -> None:
+    def save_epoch(self, model: nn.Module, card: ModelCard, *, is_best: bool, ema: nn.Module | None = None) -> None:
         """Write the weights after an epoch as last, as best if they are, and under the epoch's number if small.
 
-        Args: beside: the EMA weights, written when the epoch is the best.
+        Args: ema: the EMA weights, written when the epoch is the best.
         Raises: RunError where the folder is gone.
         """
         files = {self.files.last: model}
         if is_best:
-            files |= {self.files.best_ema: beside} if beside is not None else {}
+            files |= {self.files.best_ema: ema} if ema is not None else {}
             files |= {self.files.best: model}
         if sum(t.numel() * t.element_size() for t in model.state_dict().values()) <= _KEPT_PER_EPOCH_BYTES:
             files[self.files.epoch(card.epoch)] = model

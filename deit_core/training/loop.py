@@ -168,10 +168,10 @@ def _end_epoch(session: Session) -> Iterator[Event]:
     """Validate, keep the weights if they are the best so far, save."""
     progress = session.progress
     metrics = {name: total.item() / session.batches.steps_per_epoch for name, total in progress.sums.items()}
-    judged, beside = session.judged()
+    judged, ema = session.judged()
     metrics |= session.score(judged, "val")
-    if beside is not None:
-        metrics |= session.score(beside, "val", suffix="_ema")
+    if ema is not None:
+        metrics |= session.score(ema, "val", suffix="_ema")
     if not math.isfinite(metrics["val_loss"]):
         raise _NotFiniteError(progress.step)
     progress.epoch, progress.sums = progress.epoch + 1, {}

@@ -178,7 +178,7 @@ class Session:
 
     def save_epoch(self, metrics: dict[str, float], *, is_best: bool) -> None:
         """Write the weights after an epoch and its evaluation."""
-        progress, (judged, beside) = self.progress, self.judged()
+        progress, (judged, ema) = self.progress, self.judged()
         card = ModelCard(
             spec=self.spec,
             classes=self.data.classes,
@@ -195,7 +195,7 @@ class Session:
             versions=self.versions,
             machine=self.machine,
         )
-        self.folder.save_epoch(judged, card, is_best=is_best, beside=beside)
+        self.folder.save_epoch(judged, card, is_best=is_best, ema=ema)
 
     def save_state(self) -> CheckpointSaved:
         """Write the state that the next session resumes from."""

@@ -124,13 +124,13 @@ def _download(name: SourceName, data_dir: Path) -> Path:
     data_dir.mkdir(parents=True, exist_ok=True)
     try:
         with (
-            tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-", ignore_cleanup_errors=True) as beside,
+            tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-", ignore_cleanup_errors=True) as temporary,
             contextlib.redirect_stdout(sys.stderr),  # stdout may be for JSON
         ):
-            getattr(torchvision.datasets, published.loader)(beside, download=True)
+            getattr(torchvision.datasets, published.loader)(temporary, download=True)
             folder.mkdir(parents=True, exist_ok=True)
             if find_published(name, data_dir) is None:
-                for file in (Path(beside) / published.folder).iterdir():
+                for file in (Path(temporary) / published.folder).iterdir():
                     file.replace(
                         folder / file.name
                     )  # some may exist already, for example after a damaged one was deleted

@@ -54,10 +54,10 @@ class Published:
         file = weights_in(path)
         if note := read_note(file):
             return _of_note(Config(f"The note in {file}", parse_config(note, f"The note in {file}"), known.NOTE))
-        return cls.beside(file) if has_hub_name(file) else cls()
+        return cls.of_configs(file) if has_hub_name(file) else cls()
 
     @classmethod
-    def beside(cls, file: Path) -> "Published":
+    def of_configs(cls, file: Path) -> "Published":
         """The facts from the configs in the folder of `file`."""
         config = read_config(file.with_name("config.json"))
         pixels = read_config(file.with_name("preprocessor_config.json"))
