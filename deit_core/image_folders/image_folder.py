@@ -146,7 +146,7 @@ def _read(root: Path, listing: Listing) -> ImageFolder:
                 problems[title] = _sentence(
                     f"{paths[0]} contains no {ONE_FORMAT} file; add images or remove it.", left_out.listed(root)
                 )
-        check = _check_train if part == "train" else _check_judged
+        check = _check_train if part == "train" else _check_evaluation
         check(folder, titles, images, layout.left_out.listed(root))
         if problems:
             raise DataError(next(iter(problems.values())))
@@ -190,7 +190,7 @@ def _check_train(
         )
 
 
-def _check_judged(
+def _check_evaluation(
     folder: Path, titles: Sequence[str], images: Mapping[str, Sequence[Path]], left_out: Sequence[LeftOut]
 ) -> None:
     """A part for evaluation: some classes may be missing in it, but not all."""

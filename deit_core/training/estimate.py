@@ -55,10 +55,10 @@ def estimate_duration(
     model = step.model.eval()
     with torch.no_grad():
         image_s = _seconds_per_call(lambda: model(pixels).sum().item()) / len(pixels)
-    num_judged = 2 if spec.optim.ema == "separate" else 1
+    num_models = 2 if spec.optim.ema == "separate" else 1
     num_parts = min(spec.optim.batch_size, int(num_train)) / len(pixels)  # of a batch; 1 where it is measured whole
-    per_epoch_s = step_s * num_parts * step.steps_per_epoch + image_s * num_val * num_judged
-    num_looks = num_judged + 2 * spec.augment.test_flip
+    per_epoch_s = step_s * num_parts * step.steps_per_epoch + image_s * num_val * num_models
+    num_looks = num_models + 2 * spec.augment.test_flip
     return per_epoch_s * spec.optim.epochs + image_s * facts.num_test * num_looks
 
 

@@ -168,8 +168,8 @@ def _end_epoch(session: Session) -> Iterator[Event]:
     """Validate, keep the weights if they are the best so far, save."""
     progress = session.progress
     metrics = {name: total.item() / session.batches.steps_per_epoch for name, total in progress.sums.items()}
-    judged, ema = session.judged()
-    metrics |= session.score(judged, "val")
+    model, ema = session.models()
+    metrics |= session.score(model, "val")
     if ema is not None:
         metrics |= session.score(ema, "val", suffix="_ema")
     if not math.isfinite(metrics["val_loss"]):

@@ -162,7 +162,7 @@ class Session:
         torch.set_num_threads(self.progress.num_threads)  # another number would round differently, as would a plan
         self.step.follow(Plan(**self.progress.plan) if self.progress.plan else plain_plan(self.spec.compute))
 
-    def judged(self) -> tuple[nn.Module, nn.Module | None]:
+    def models(self) -> tuple[nn.Module, nn.Module | None]:
         """The weights that are evaluated and saved after an epoch, and the EMA weights if they are separate."""
         average = self.step.average
         if average is None:
@@ -178,7 +178,7 @@ class Session:
 
     def save_epoch(self, metrics: dict[str, float], *, is_best: bool) -> None:
         """Write the weights after an epoch and its evaluation."""
-        progress, (judged, ema) = self.progress, self.judged()
+        progress, (model, ema) = self.progress, self.models()
         card = ModelCard(
             spec=self.spec,
             classes=self.data.classes,
@@ -195,7 +195,7 @@ class Session:
             versions=self.versions,
             machine=self.machine,
         )
-        self.folder.save_epoch(judged, card, is_best=is_best, ema=ema)
+        self.folder.save_epoch(model, card, is_best=is_best, ema=ema)
 
     def save_state(self) -> CheckpointSaved:
         """Write the state that the next session resumes from."""
