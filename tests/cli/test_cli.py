@@ -65,7 +65,9 @@ def test_the_whole_journey_without_a_page(tmp_path: Path) -> None:
     assert document["picture"] == str(pictures / "a.grad_cam.png")
     assert np.load(pictures / "a.grad_cam.npz")["Output"].shape == (16, 16)
     (tmp_path / "text.png").write_text("no image")
-    assert_sentence(deit(tmp_path, "rollout", shown["folder"], str(tmp_path / "text.png"), "--out", "x"), "no image")
+    assert_sentence(
+        deit(tmp_path, "rollout", shown["folder"], str(tmp_path / "text.png"), "--out", "x"), "an image that"
+    )
 
     exported = deit(tmp_path, "export", run_id, "--format", "pt", "--out", str(tmp_path / "DeiT_model.pt"))
     assert exported.stdout.strip() == str(tmp_path / "DeiT_model.pt")

@@ -107,7 +107,7 @@ def test_a_resume_without_the_folder_leaves_none(
     worker.work()
     run = store.run(stopped)
     assert (run.status, run.message) == (Status.FAILED, str(worker.mistake))
-    assert run.message.startswith(f"The folder of this run, {folder}, is not there; put it back")
+    assert run.message.startswith(f"The folder of this run, {folder}, does not exist; put it back")
     assert not folder.exists()
     moved.rename(folder)
     assert (folder / "epochs" / "0001.safetensors").exists()

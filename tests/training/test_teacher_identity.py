@@ -81,7 +81,7 @@ def test_a_teacher_without_names_is_tried_on_training_images(
 def test_a_teacher_in_another_order_without_names_is_refused(finished: Path, tiny: RunSpec, tmp_path: Path) -> None:
     turned = [(index + 1) % 10 for index in range(10)]
     spec = taught(tiny, as_foreign(finished, tmp_path / "d", turned))
-    with pytest.raises(CheckpointError, match=r"no more than chance.*accept_any_teacher to true") as caught:
+    with pytest.raises(CheckpointError, match=r"no better than chance.*accept_any_teacher to true") as caught:
         list(train(spec, run_dir=tmp_path / "r"))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "r" / "state.pt").exists()
@@ -99,7 +99,7 @@ def test_one_that_always_says_the_same_is_no_better_than_chance(finished: Path, 
     state["head.weight"].zero_()
     state["head.bias"] = nn.functional.one_hot(torch.tensor(3), 10).float()
     save_file(state, file)
-    with pytest.raises(CheckpointError, match="no more than chance"):
+    with pytest.raises(CheckpointError, match="no better than chance"):
         list(train(taught(tiny, file), run_dir=tmp_path / "r"))
 
 
@@ -177,7 +177,7 @@ def test_heads_that_are_stated_are_believed(tiny: RunSpec, tmp_path: Path) -> No
     started = next(train(start, run_dir=tmp_path / "start"))
     assert isinstance(started, RunStarted)
     (note,) = started.notes
-    assert "This run uses 12, as model.num_heads says; 6 are usual for its width of 384" in note
+    assert "This run uses 12, as in model.num_heads; 6 are usual for its width of 384" in note
 
 
 def _stop_after_an_epoch(spec: RunSpec, folder: Path) -> None:
