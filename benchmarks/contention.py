@@ -1,4 +1,4 @@
-"""Training beside other work: how fast is a small ViT while busy processes hold the cores?
+"""Training next to other work: how fast is a small ViT while busy processes hold the cores?
 
 Compares how torch's OpenMP threads wait for each other, each setting in a process of its own, interleaved so that the
 machine's moods hit all alike; the median of the rounds counts.
@@ -39,7 +39,7 @@ print(64 * steps / (time.perf_counter() - began))
 
 
 def measure(long: bool = False) -> list[dict[str, object]]:
-    """Images/s for each setting, beside as many busy processes as there are cores and beside none."""
+    """Images/s for each setting, next to as many busy processes as there are cores, and next to none."""
     rows: list[dict[str, object]] = []
     for num_busy in (0, num_cores()):
         speeds: dict[str, list[float]] = {name: [] for name in SETTINGS}

@@ -1,4 +1,4 @@
-"""The real dashboard as a process of its own over a folder of runs, and the Chromium that looks at it.
+"""The real dashboard as a process of its own over a runs folder, and the Chromium that looks at it.
 
 Knows how to start and end both; nothing of what a page shows, or what is measured of it.
 """
@@ -38,7 +38,7 @@ def store_url(runs_dir: Path) -> str:
 
 @contextmanager
 def serve(runs_dir: Path) -> Iterator[Dashboard]:
-    """Start the dashboard over a folder of runs, and end it afterwards."""
+    """Start the dashboard over a runs folder, and end it afterwards."""
     environment = os.environ | {"DEIT_RUNS_DIR": str(runs_dir), "DEIT_STORE": store_url(runs_dir)}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -54,7 +54,7 @@ def serve(runs_dir: Path) -> Iterator[Dashboard]:
         yield Dashboard(url, server.pid, time.monotonic() - began)
     finally:
         main = psutil.Process(server.pid)
-        processes = [*main.children(), main]  # among them an estimate, say, which would go on beside the next
+        processes = [*main.children(), main]  # among them an estimate, say, which would run on during the next
         for process in processes:
             process.terminate()
         _, left = psutil.wait_procs(processes, _GOODBYE_S)
@@ -66,8 +66,8 @@ def serve(runs_dir: Path) -> Iterator[Dashboard]:
 def launch_chromium(playwright: Playwright) -> Browser:
     """The system's own Chromium, without a window. Raises: FileNotFoundError where there is none."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return playwright.chromium.launch(executable_path=found, args=_ARGS)
+        if path := shutil.which(name):
+            return playwright.chromium.launch(executable_path=path, args=_ARGS)
     raise FileNotFoundError("There is no Chromium on this machine; install it (Debian: apt install chromium).")
 
 

@@ -1,4 +1,4 @@
-"""Whole presets as a user has them: from the command to the end of the last run, in a fresh folder of runs.
+"""Whole presets as a user has them: from the command to the end of the last run, in a fresh runs folder.
 
 Tells where the wall time goes. A run's start is what lies between its claim and its first step: importing torch in the
 first run of a process, data, model, and the choice of how to train. An epoch's end is validation and saving.

@@ -41,11 +41,11 @@ def end_with_me(folder: Path | None = None) -> None:
 
 def _end_all() -> None:
     """End every process with this process's own mark, and those that they start meanwhile."""
-    while found := [process for process in psutil.process_iter() if _is_marked(process)]:
-        for process in found:
+    while processes := [process for process in psutil.process_iter() if _is_marked(process)]:
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(found, _PATIENCE_S)
+        psutil.wait_procs(processes, _PATIENCE_S)
 
 
 def _is_marked(process: psutil.Process) -> bool:

@@ -1,4 +1,4 @@
-"""How near a training step comes to what the device can do: beside it, its own matrix products and nothing else.
+"""How near a training step comes to what the device can do: compared with its own matrix products and nothing else.
 
 The products of one step are recorded, with the very tensors they had, and made again one after the other. What they
 take is the least that a step of this model can take in eager mode; the rest is dropout, norms, activations, copies, the

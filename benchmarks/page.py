@@ -106,7 +106,7 @@ def _first_paints() -> Iterator[dict[str, object]]:
 
 @contextmanager
 def _opened(chromium: Browser, url: str) -> Iterator[Page]:
-    """A page in a browser without history or cache, closed afterwards: an open one goes on working beside the next."""
+    """A page in a browser without history or cache, closed afterwards: an open one goes on working during the next."""
     with chromium.new_context(viewport={"width": 1280, "height": 800}) as context:
         context.add_init_script(_NOTE_PAINT)
         page = context.new_page()
@@ -166,9 +166,9 @@ def _live_latency() -> dict[str, object]:
                 cpu_s = _cpu_s(dashboard.pid)
                 page.wait_for_timeout(_WATCH_S * 1000)
                 cpu_s = _cpu_s(dashboard.pid) - cpu_s
-                seen = page.evaluate("() => window.seen")
+                sightings = page.evaluate("() => window.seen")
             chromium.close()
-    latencies = _latencies_ms(seen, {f"{one.run.number} {one.run.name}": one.measured_at for one in trainings})
+    latencies = _latencies_ms(sightings, {f"{one.run.number} {one.run.name}": one.measured_at for one in trainings})
     return {
         "what": "step to screen",
         "runs": _NUM_RUNS,
@@ -180,7 +180,7 @@ def _live_latency() -> dict[str, object]:
 
 
 class _Training:
-    """Measures a point `_STEPS_PER_S` times a second, in a thread, and hands it on as a worker does."""
+    """Measures a point `_STEPS_PER_S` times per second, in a thread, and hands it on as a worker does."""
 
     def __init__(self, store: Store, run: Run) -> None:
         self.run = run
@@ -223,11 +223,13 @@ def _all(trainings: list[_Training]) -> Iterator[None]:
             training.end()
 
 
-def _latencies_ms(seen: list[tuple[str, str, int, float]], measured_at: dict[str, dict[int, float]]) -> list[float]:
+def _latencies_ms(
+    sightings: list[tuple[str, str, int, float]], measured_at: dict[str, dict[int, float]]
+) -> list[float]:
     """Of each step in each line: it was seen with the first later step that was."""
     newest: dict[str, int] = {}
     latencies: list[float] = []
-    for line, run, step, seen_ms in seen:
+    for line, run, step, seen_ms in sightings:
         steps = range(newest.get(line, step - 1) + 1, step + 1)
         latencies += (seen_ms - 1000 * measured_at[run][one] for one in steps)
         newest[line] = max(step, newest.get(line, 0))
@@ -240,7 +242,8 @@ def _latencies_ms(seen: list[tuple[str, str, int, float]], measured_at: dict[str
 def _cost_of_visitors(num_threads: int, num_pairs: int) -> dict[str, object]:
     """A training alone and watched by turns; the server's part of it, since the visitors draw nothing.
 
-    While it is alone, the server and the visitors are suspended: opening the pages anew would take longer than a slice.
+    While it is alone, the server and the visitors are suspended: opening the pages again would take longer than a
+        slice.
     """
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -1,6 +1,6 @@
 """What a slider costs: a move from cached attention, against the straightforward way and against a peer's Grad-CAM.
 
-The straightforward way fuses the heads, ranks with topk and multiplies matrices anew on every change, as the popular
+The straightforward way fuses the heads, ranks with topk and multiplies matrices again on every change, as the popular
 code does; it is written here for a batch, without that code's errors. Grad-CAM is pytorch-grad-cam's, a forward and a
 backward pass of the same model. Also: what it costs a model to give its attention away.
 
@@ -106,7 +106,7 @@ def _moves(model: VisionTransformer, images: Tensor) -> dict[str, Callable[[], T
 
 
 def naive_rollout(attention: Tensor, model: VisionTransformer, ratio: float) -> Tensor:
-    """The same map from (L, B, H, N, N), everything anew: (B, gh, gw)."""
+    """The same map from (L, B, H, N, N), everything computed again: (B, gh, gw)."""
     prefix, identity = model.num_prefix_tokens, torch.eye(attention.shape[-1])
     product = identity
     for layer in attention:

@@ -145,7 +145,7 @@ def _fill(store: Store, run_ids: list[str], num_points: int) -> None:
                 with recursive numbers(n) as (select 0 union all select n + 1 from numbers where n + 1 < ?),
                 places(n, place) as (select n / {len(some)}, n % {len(some)} from numbers)
                 insert into metrics (run_id, kind, step, epoch, elapsed_s, metrics)
-                select case place {whose} end, iif(n % 100 = 99, 'epoch', 'step'), 10 * n, n * .01, n * .5,
+                select case place {whose} end, iif(n % 100 = 99, 'epoch', 'step'), 10 * n, n * 0.01, n * 0.5,
                 json_object({metrics}) from places
                 """,
                 (len(some) * num_points,),

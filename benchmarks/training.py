@@ -63,7 +63,7 @@ def _specs() -> dict[str, RunSpec]:
 def _rows(what: str, loops: dict[str, Loop], rounds: int) -> Iterator[dict[str, object]]:
     """In each round each loop makes one step, so that the machine's moods hit all alike.
 
-    The order is drawn anew each time: a step is faster after one like itself.
+    The order is drawn again each time: a step is faster after one like itself.
     """
     speeds: dict[str, list[float]] = {name: [] for name in loops}
     order = random.Random(0)
@@ -104,12 +104,12 @@ def _student_loops(spec: RunSpec, teacher_spec: RunSpec, data: ImageData, folder
     plan = _choose(_step(spec, build_student(spec), teacher(), normalize, data), data, folder)
 
     def ours(plan: Plan, *, stored: bool = True) -> Loop:
-        asked = TeacherLogits(teacher(), teacher_spec.model, _DEVICE, "float32" if stored else "off")
+        logits = TeacherLogits(teacher(), teacher_spec.model, _DEVICE, "float32" if stored else "off")
         if stored:
-            asked.open_table(folder, spec, data, cap_gb=1.0)
+            logits.open_table(folder, spec, data, cap_gb=1.0)
             for batch in islice(_batches(spec, data).epoch(0), _STEPS):
-                asked(batch.pixels, batch.rows)
-        return _our_loop(_step(spec, build_student(spec), asked, normalize, data), data, plan)
+                logits(batch.pixels, batch.rows)
+        return _our_loop(_step(spec, build_student(spec), logits, normalize, data), data, plan)
 
     return {
         "tutorial": _tutorial_student(spec, cnn, data),
@@ -173,8 +173,8 @@ def _tutorial_student(spec: RunSpec, cnn: nn.Module, data: ImageData) -> Loop:
         tokens, _ = model.forward_features(pixels, return_attention=True)
         logits = model.forward_heads(tokens)
         with torch.no_grad():
-            said = cnn(pixels)
-        return _distillation_loss(spec, logits["class"], logits["distillation"], said, labels)
+            teacher_logits = cnn(pixels)
+        return _distillation_loss(spec, logits["class"], logits["distillation"], teacher_logits, labels)
 
     return _tutorial(spec, student, lambda pixels, labels: loss(student, pixels, labels), data)
 
@@ -320,12 +320,12 @@ def _bare(model: nn.Module, resident: tuple[Tensor, Tensor], spec: RunSpec, plan
     place(model, _DEVICE, channels_last=plan.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
     pixels, labels = resident
-    said = torch.randn(len(labels), int(labels.max()) + 1, device=_DEVICE)
+    teacher_logits = torch.randn(len(labels), int(labels.max()) + 1, device=_DEVICE)
     for _ in cycle([0]):
         with torch.autocast(_DEVICE.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
             outputs = model(pixels)
         if isinstance(outputs, tuple):
-            value = _distillation_loss(spec, outputs[0], outputs[1], said, labels)
+            value = _distillation_loss(spec, outputs[0], outputs[1], teacher_logits, labels)
         else:
             value = F.cross_entropy(outputs.float(), labels)
         optimizer.zero_grad()
@@ -334,13 +334,15 @@ def _bare(model: nn.Module, resident: tuple[Tensor, Tensor], spec: RunSpec, plan
         yield len(labels)
 
 
-def _distillation_loss(spec: RunSpec, by_class: Tensor, by_token: Tensor, said: Tensor, labels: Tensor) -> Tensor:
+def _distillation_loss(
+    spec: RunSpec, by_class: Tensor, by_token: Tensor, teacher_logits: Tensor, labels: Tensor
+) -> Tensor:
     assert spec.distillation is not None
     alpha, tau = spec.distillation.alpha, spec.distillation.tau
     if spec.distillation.kind == "hard":
-        taught = F.cross_entropy(by_token, said.argmax(-1))
+        taught = F.cross_entropy(by_token, teacher_logits.argmax(-1))
     else:
-        soft = F.kl_div((by_token / tau).log_softmax(-1), (said / tau).softmax(-1), reduction="batchmean")
+        soft = F.kl_div((by_token / tau).log_softmax(-1), (teacher_logits / tau).softmax(-1), reduction="batchmean")
         taught = tau**2 * soft
     return (1 - alpha) * F.cross_entropy(by_class, labels) + alpha * taught
 

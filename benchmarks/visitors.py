@@ -1,7 +1,7 @@
 """People who look at a page without drawing it: `python -m benchmarks.visitors URL PAGE COUNT`
 
 Each holds a session of the dashboard and does what the page's own code does in a browser: it asks for what polls again,
-listens to the live feed, and has drawn again what the feed says has changed. So what the server spends on somebody who
+listens to the live feed, and has drawn again what the feed says has changed. So what the server spends on a visitor who
 watches can be measured without the browser's part, which is on another machine. Knows Streamlit's messages.
 """
 
@@ -67,9 +67,9 @@ class Visitor:
 
     async def _listen(self, session: ClientConnection, drawn: dict[str, Any]) -> None:
         """Hold the feed's websocket, and tell it what has just been drawn."""
-        heard = self._drawn.get("runs", {})
+        newest = self._drawn.get("runs", {})
         self._drawn = drawn | {
-            "runs": {run_id: max(seq, heard.get(run_id, 0)) for run_id, seq in drawn["runs"].items()}
+            "runs": {run_id: max(seq, newest.get(run_id, 0)) for run_id, seq in drawn["runs"].items()}
         }
         if self._feed is None:
             self._feed = await connect(f"{self._url}/{drawn['path']}")

@@ -1,1 +1,1 @@
-"""The pages. Knows people, widgets and charts; no tensors and no SQL."""
+"""The pages. Knows users, widgets and charts; no tensors and no SQL."""

@@ -1,6 +1,6 @@
-"""What the address of a page asks for, and a sentence on whatever of it cannot be.
+"""The settings that the address of a page asks for, and a message on each that is not possible.
 
-An address counts when somebody opens it, and when Back or Forward bring it again; a link of the dashboard says nothing
+An address counts when a user opens it, and when Back or Forward bring it back. A link of the dashboard asks for nothing
 new. Knows addresses and widgets; nothing of runs, or of what a page shows.
 """
 
@@ -18,9 +18,9 @@ _PAGE, _ASKED, _CHECKED, _NOTES = "address_page", "address_asked", "address_chec
 
 @contextmanager
 def followed(url_path: str) -> Iterator[None]:
-    """While a page is drawn: what its address asks for can be taken, and what cannot be is said above the page.
+    """While a page is drawn, let it take the settings of its address; show above it which of them are not possible.
 
-    A sentence stays until the person changes that setting or leaves the page.
+    A message stays until the user changes that setting or leaves the page.
     """
     state = st.session_state
     if state.get(_PAGE) != url_path or is_back():
@@ -42,18 +42,18 @@ def followed(url_path: str) -> Iterator[None]:
 
 def take(key: str) -> list[str] | None:
     """What the address asks for under a key that no widget is bound to; None once that is taken, and after a link."""
-    asked: dict[str, list[str]] = st.session_state[_ASKED]
-    return asked.pop(key, None)
+    texts_by_key: dict[str, list[str]] = st.session_state[_ASKED]
+    return texts_by_key.pop(key, None)
 
 
-def tell(key: str, texts: Sequence[str]) -> None:
-    """Have the address say so, under a key that no widget is bound to, for a reload and whoever is sent it."""
+def write(key: str, texts: Sequence[str]) -> None:
+    """Write a setting into the address, under a key that no widget is bound to: for a reload, and for sending it."""
     if list(texts) != _now(key):
         st.query_params[key] = texts
 
 
 def note(key: str, sentence: str, *, is_error: bool = False) -> None:
-    """Say what cannot be of that which the address asks for under this key. Markdown: escape what people typed."""
+    """Show a message on what the address asks for under this key. Markdown: escape what users typed."""
     st.session_state[_NOTES][key] = ((sentence, is_error), None)
 
 
@@ -80,9 +80,9 @@ def _set_to(key: str) -> tuple[list[str], Any]:
 
 
 def _strange(key: str, texts: Sequence[str]) -> str:
-    """A sentence where a widget did not take what the address asks for; empty where it did, or there is no such widget.
+    """A message where a widget did not take what the address asks for; empty where it did, or there is no such widget.
 
-    Streamlit takes out of the address what it cannot use, and also what a widget begins with anyway.
+    Streamlit removes from the address what it cannot use, and also the default value of a widget.
     """
     shown = _texts(key)
     if shown is None:
@@ -91,9 +91,9 @@ def _strange(key: str, texts: Sequence[str]) -> str:
     refused = [text for text in texts if text and _plain(text) not in plain]
     if not refused:
         return ""
-    asked = ", ".join(f"{key}={text}" for text in refused)
+    settings = ", ".join(f"{key}={text}" for text in refused)
     instead = f"it is {escape(', '.join(shown))} instead" if shown else "it is left out"
-    return f"The address asks for {escape(asked)}, which cannot be chosen here; {instead}."
+    return f"The address asks for {escape(settings)}, which cannot be chosen here; {instead}."
 
 
 def _texts(key: str) -> list[str] | None:

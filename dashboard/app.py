@@ -1,4 +1,4 @@
-"""The dashboard as a server: the pages, and the live feed beside them. `streamlit run dashboard/app.py`
+"""The dashboard as a server: the pages and the live feed. `streamlit run dashboard/app.py`
 
 What the pages need is loaded by a thread once the server answers, so that no visitor waits for it.
 """

@@ -102,7 +102,7 @@ CHARTS: dict[str, Chart] = {
     "Moving average": Chart(
         (Line("val_accuracy_ema", "epoch", "moving average", "dot"),),
         "Validation accuracy of the moving average of the weights, where a run judges it beside them.",
-        needs="the end of an epoch of a run with optim.ema at beside",
+        needs="the end of an epoch of a run with optim.ema at separate",
     ),
     "Loss terms": Chart(
         (

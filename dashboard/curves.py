@@ -20,7 +20,7 @@ _HEIGHT = 300
 
 @dataclass(frozen=True)
 class View:
-    """What a person chose to see."""
+    """What the user chose to see."""
 
     titles: tuple[str, ...]
     axis: Axis
@@ -29,7 +29,7 @@ class View:
 
 
 def controls() -> View:
-    """The options of the curves, folded away; they are in the URL, and every page that shows curves has the same."""
+    """The options of the curves, hidden at first; they are in the URL, and all pages that show curves share them."""
     with st.popover("Chart options", icon=":material/tune:"):
         titles = st.multiselect(
             "Charts", list(CHARTS), default=["Loss", "Accuracy"], key="curve_charts", bind="query-params", wrap=True
@@ -51,7 +51,7 @@ def controls() -> View:
             0.01,
             key="curve_smoothing",
             bind="query-params",
-            help="Averages the training curves; what was measured stays faintly visible. Validation is not averaged.",
+            help="Averages the training curves; the measured values stay faintly visible. Validation is not averaged.",
         )
         is_log = st.toggle("Logarithmic loss", key="curve_log", bind="query-params")
     return View(tuple(titles), axis or "epoch", smoothing, is_log)
@@ -60,7 +60,7 @@ def controls() -> View:
 def draw(runs: Sequence[Run], view: View, *, key: str) -> None:
     """The chosen charts of the runs, two in a row.
 
-    Args: key: tells the charts of one page from those of another.
+    Args: key: identifies the charts of this page.
     """
     curves = [Curve(run, state.curves().of(run)) for run in runs]
     with st.grid(2, min_column_width=420):
@@ -101,5 +101,5 @@ def _draw_one(title: str, curves: Sequence[Curve], view: View, key: str) -> None
 
 def _why_empty(chart: Chart, curves: Sequence[Curve]) -> str:
     if any(curve.points for curve in curves):
-        return f"None of these runs has measured this: it takes {chart.needs}."
+        return f"None of these runs has measured this: it needs {chart.needs}."
     return "Nothing is measured yet; the curve begins with the first steps."

@@ -35,7 +35,7 @@ _WORDS = {
     "val": "validation",
     "warmup": "warm-up",
 }
-# A run's part in its experiment: changed alone, each of these gives a spec that cannot be trained.
+# A run's role in its experiment: a change of one of these alone gives a spec that cannot be trained.
 _ROLES = {"model.distilled", "distillation.teacher"}
 
 
@@ -59,16 +59,16 @@ class FormField:
 
 
 def form_fields(run: RunSpec) -> list[FormField]:
-    """Every field of a run that a person may set, in the spec's order, its own (name, seed) first."""
+    """Every field of a run that a user may set, in the spec's order, its own (name, seed) first."""
     parts: dict[str, BaseModel] = {"": run}
     parts |= {name: part for name in type(run).model_fields if isinstance(part := getattr(run, name), BaseModel)}
-    found = [
+    fields = [
         form_field(f"{prefix}.{name}".lstrip("."), info)
         for prefix, part in parts.items()
         for name, info in type(part).model_fields.items()
         if _is_settable(info)
     ]
-    return [field for field in found if field.path not in _ROLES]
+    return [field for field in fields if field.path not in _ROLES]
 
 
 def _is_settable(info: FieldInfo) -> bool:

@@ -6,8 +6,8 @@ from dashboard.components.live_chart import ensure_plotly_js
 from dashboard.navigation import pages
 from dashboard.telling import telling
 
-# An emoji: for a file Streamlit imports PIL before the first paint, and a material icon the browser would fetch from
-# somebody else's server.
+# An emoji: for a file Streamlit imports PIL before the first paint, and a material icon comes from
+# another company's server.
 ICON = "🔬"
 
 with telling():

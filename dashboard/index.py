@@ -1,8 +1,8 @@
-"""The HTML that every page begins with: Streamlit's own, told where its server is, and with a history by pages.
+"""The HTML of every page: Streamlit's own, with the address of its server and a browser history by pages.
 
-Without the first, a page such as /runs looks for the server at its own address first, is refused, and waits for a tenth
-of a second before it looks one folder further up. Should Streamlit stop reading what it is told here, it does that
-again. What history.js mends is said there.
+Without the address, a page such as /runs looks for the server at its own address first, is refused, and waits for a
+tenth of a second before it looks one folder further up. A version of Streamlit that ignores the address does that
+again. history.js says what it corrects.
 """
 
 from pathlib import Path

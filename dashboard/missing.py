@@ -1,4 +1,4 @@
-"""What a page says where the whole store is not there any more."""
+"""What a page says when the store does not exist any more."""
 
 import streamlit as st
 
@@ -6,17 +6,17 @@ from dashboard.state import store
 from dashboard.text import escape
 
 
-def tell_moved() -> None:
-    """Say that the store is not there, or is another than this visitor has seen."""
+def warn_moved() -> None:
+    """Say that the store does not exist, or is another file than at this visitor's first look."""
     is_there, path = store().is_there, escape(str(store().path))
-    seen = st.session_state.setdefault("store_seen", store().num_openings)
+    first_opening = st.session_state.setdefault("store_seen", store().num_openings)
     if not is_there:
         st.error(
-            f"{path} is gone: it was moved or removed, and the runs went with it, most likely with their folders. Put "
-            "it back, and they are here again; what you start before that begins a new store there."
+            f"{path} is gone: it was moved or removed, most likely together with the folders of its runs. Put it back "
+            "and reload. If you start something before that, a new store begins at this path."
         )
-    elif store().num_openings != seen:
+    elif store().num_openings != first_opening:
         st.warning(
-            f"{path} is another file than before: the old one was moved or removed, and what was in it alone is gone "
-            "from here. Reload the page to go on with what is here."
+            f"{path} is another file than before: the old one was moved or removed, and its runs are gone from here. "
+            "Reload the page to go on with the runs of the new file."
         )

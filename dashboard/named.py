@@ -1,4 +1,4 @@
-"""The runs that an address names: by their ids, as every store has a run of each number. Numbers are for people."""
+"""The runs that an address names by their ids. Numbers are for people: every store has a run with number 1."""
 
 from collections.abc import Sequence
 
@@ -7,20 +7,20 @@ from dashboard.run_status import label
 from dashboard.text import escape
 from deit_core.runs import Run
 
-_GONE = "deleted since, or of another store"
+_GONE = "deleted, or in another store"
 
 
 def take_named(key: str, runs: Sequence[Run], gone: str = _GONE) -> list[str] | None:
     """The ids among `runs` that the address asks for under `key`; None where it asks for nothing, or was taken already.
 
-    What is not there is said, and why it may be (`gone`). Addresses once had numbers and names: those of a run of this
-    store still lead to it, and that is said too.
+    A message names the ids that are not there, and the likely reason (`gone`). Old addresses have numbers and names:
+    they still lead to the run of this store, and a message says so.
     """
     names = address.take(key)
     if names is None:
         return None
     ids = {run.id: run.id for run in runs} | {label(run): run.id for run in runs}
-    names = [name for name in dict.fromkeys(names) if name]  # an empty one stands for no run
+    names = [name for name in dict.fromkeys(names) if name]  # an empty one means no run
     numbered = [name for name in names if name in ids and ids[name] != name]
     missing = [name for name in names if name not in ids]
     if missing:
@@ -29,12 +29,12 @@ def take_named(key: str, runs: Sequence[Run], gone: str = _GONE) -> list[str] | 
     elif numbered:
         address.note(
             key,
-            f"The address named {escape(', '.join(numbered))} by number, which in another store is another run. "
-            "It names runs by their ids now: send this one.",
+            f"The address named {escape(', '.join(numbered))} by number, which is another run in another store. "
+            "It now names runs by their ids: share this new address.",
         )
     return list(dict.fromkeys(ids[name] for name in names if name in ids))
 
 
 def tell_named(key: str, ids: Sequence[str]) -> None:
-    """Have the address name these runs, or say that there are none."""
-    address.tell(key, ids or [""])
+    """Write these runs into the address, or that there are none."""
+    address.write(key, ids or [""])

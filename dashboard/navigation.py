@@ -17,7 +17,7 @@ _PAGES = {
     "learn": ("Learn", ":material/school:"),
 }
 _FIRST = "train"
-_FIRST_PAINT_S = 4  # what is imported sooner competes with the first browser for the same cores
+_FIRST_PAINT_S = 4  # earlier imports compete with the first browser for the same cores
 
 
 def page(url_path: str) -> st.Page:
@@ -31,10 +31,10 @@ def page(url_path: str) -> st.Page:
 
 
 def show(url_path: str) -> None:
-    """Draw the page at this path, or the sentence on why that cannot be."""
+    """Draw the page at this path, or the reason why it cannot be drawn."""
     view = import_module(f"dashboard.views.{url_path}.page")
     with telling(), address.followed(url_path):
-        import_module("dashboard.missing").tell_moved()
+        import_module("dashboard.missing").warn_moved()
         view.render()
 
 
@@ -43,12 +43,12 @@ def pages() -> list[st.Page]:
 
 
 def paths() -> list[str]:
-    """The paths of all pages; that of the first is empty, the server's own address."""
+    """The paths of all pages; the first one is empty, the server's own address."""
     return ["" if url_path == _FIRST else url_path for url_path in _PAGES]
 
 
 def load_pages() -> None:
-    """Import what the pages need, so that the first visit of each need not: first what all share, later their own."""
+    """Import what the pages need before their first visit: first what all pages share, then the rest."""
     import_module("dashboard.state")
     time.sleep(_FIRST_PAINT_S)
     for url_path in _PAGES:

@@ -1,4 +1,4 @@
-"""What a run is and does, as pages say it: the words of deit_core.runs.condition, its kind, its partner, a colour.
+"""A run in words for pages: the words of deit_core.runs.condition, its kind of model, its partner, a colour.
 
 Knows no widgets.
 """
@@ -17,7 +17,7 @@ Tone = Literal["gray", "blue", "green", "orange", "red"]
 
 
 def family(run: Run) -> str:
-    """The kind of model in the field's short name."""
+    """The kind of model, by its usual short name."""
     model = run.spec.model
     if model.family == "torchvision":
         return model.name
@@ -25,7 +25,7 @@ def family(run: Run) -> str:
 
 
 def newest_pair(runs: Sequence[Run]) -> list[Run]:
-    """The newest completed ViT and DeiT of one experiment, if possible of one seed; `runs` come from the newest on."""
+    """The newest completed ViT and DeiT of one experiment, if possible of one seed; `runs` come newest first."""
     completed = [run for run in runs if run.status == Status.COMPLETED and run.experiment_id is not None]
     for deit in (run for run in completed if family(run) == "DeiT"):
         vits = [run for run in completed if family(run) == "ViT" and run.experiment_id == deit.experiment_id]

@@ -1,6 +1,6 @@
 """What all pages and all visitors share: the store, the launcher, the curves read so far, and the data sets.
 
-Nothing here matters: restart the dashboard and it is read again from the store.
+Nothing is lost when the dashboard restarts: all of it is read again from the store.
 """
 
 from typing import TYPE_CHECKING
@@ -39,16 +39,16 @@ def curves() -> Curves:
 
 
 def source(data: DataSpec) -> "Source":
-    """What a spec takes its images from, loaded once for everybody, and torch with it.
+    """The source of a spec's images, loaded once for all visitors; loads torch too.
 
-    Raises: DataError where it cannot be had.
+    Raises: DataError where it cannot be loaded.
     """
     return _folder(data.model_dump_json()) if data.source == "folder" else _source(data.source)
 
 
 @st.cache_data(ttl=5, show_spinner=False)
 def facts(data_json: str) -> SourceFacts:
-    """What is known of a spec's data before it is read. Raises: DataError where a folder is no data set."""
+    """The facts on a spec's data that are known before it is read. Raises: DataError where a folder is no data set."""
     data = DataSpec.model_validate_json(data_json)
     if data.source != "folder":
         return facts_of(data, settings().data_dir)
@@ -57,7 +57,7 @@ def facts(data_json: str) -> SourceFacts:
 
 @st.cache_resource(max_entries=4, ttl=5, show_spinner="Listing the images…")
 def listing(path: str) -> ImageFolder:
-    """What lies in the folder at `data.path`. Raises: DataError where it is no data set."""
+    """The images in the folder at `data.path`. Raises: DataError where it is not a data set."""
     return list_folder(find_folder(path, settings().data_dir))
 
 

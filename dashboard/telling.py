@@ -1,4 +1,4 @@
-"""What a page says where a person can mend what went wrong; a mistake of the program shows as Streamlit shows it."""
+"""How a page shows an error that the user can fix; a bug shows as Streamlit shows it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from dashboard.text import escape
-from deit_core.refusals import told
+from deit_core.refusals import user_error
 
 
 def _show(sentence: str) -> None:
@@ -15,11 +15,11 @@ def _show(sentence: str) -> None:
 
 @contextmanager
 def telling(show: Callable[[str], object] = _show) -> Iterator[None]:
-    """Have `show` say what a person can mend, in place of raising it. Also a decorator, of fragments and callbacks."""
+    """Show an error that the user can fix instead of raising it. Also a decorator, for fragments and callbacks."""
     try:
         yield
     except Exception as error:
-        mistake = told(error)
+        mistake = user_error(error)
         if mistake is None:
             raise
         show(str(mistake))

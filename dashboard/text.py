@@ -1,4 +1,4 @@
-"""What people typed, made safe to show. Knows Streamlit's markdown and Plotly's; nothing of pages."""
+"""Makes the text that users typed safe to show. Knows Streamlit's markdown and Plotly's; nothing of pages."""
 
 import html
 import re

@@ -24,16 +24,16 @@ _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as Pillow
 class DistillationTeacher(nn.Module):
     """A frozen classifier that reads plain pixels: it normalises, resizes and repeats channels for itself.
 
-    It is always in eval mode, also inside a module that is set to train, and gives logits without gradients.
+    It is always in eval mode, even inside a module in train mode, and gives logits without gradients.
 
     Args:
         model: (B, C, height, width) -> logits (B, K).
         mean, std: per channel, of pixels in [0, 1], as the model was trained with.
         img_size: the side in pixels that the model expects.
         precision: "bfloat16" runs the model under autocast; its logits are float32 all the same.
-        order: where each of the student's classes stands in the model's logits; None where the order is the same.
-        knows_classes: whether that order was checked by the classes' names, or is taken on trust.
-        notes: sentences on what nobody stated and was therefore assumed.
+        order: the index of each of the student's classes in the model's logits; None where the order is the same.
+        knows_classes: whether that order was checked by class names, or is assumed.
+        notes: sentences on facts that no file states and that were assumed.
     """
 
     mean: Tensor
@@ -101,7 +101,7 @@ def soft_distillation(student: Tensor, teacher: Tensor, tau: float, reduction: R
 
 
 def hard_distillation(student: Tensor, teacher: Tensor) -> Tensor:
-    """Cross-entropy of the student's logits (B, K) with the teacher's decisions as labels."""
+    """Cross-entropy of the student's logits (B, K) with the teacher's predicted classes as labels."""
     return F.cross_entropy(student, teacher.argmax(dim=-1))
 
 
@@ -191,10 +191,10 @@ class DistillationLoss(nn.Module):
         """The loss of one batch.
 
         Args:
-            inputs: what the teacher sees: the very views that gave `outputs`.
+            inputs: the teacher's input: the same views that gave `outputs`.
             outputs: the student's (class logits, distillation logits), each (B, K), as it returns them in training, or
                 the logits of a model with a single output.
-            labels: (B,), or whatever the base criterion takes.
+            labels: (B,), or the labels that the base criterion takes.
         """
         with torch.no_grad():
             teacher_logits = self._teacher[0](inputs) if self._teacher else None
@@ -202,7 +202,7 @@ class DistillationLoss(nn.Module):
 
 
 class HardDistillationLoss(DistillationLoss):
-    """Half true labels, half the teacher's decisions: the loss that trained the published DeiT models."""
+    """Half true labels, half the teacher's predicted classes: the loss that trained the published DeiT models."""
 
     def __init__(self, teacher: nn.Module, **options: Any) -> None:
         super().__init__(nn.CrossEntropyLoss(), teacher, "hard", **options)

@@ -1,10 +1,10 @@
-"""What a person can get wrong, each a sentence that says what is wrong and what to do.
+"""Errors that the user can fix. Each is a sentence that says what is wrong and what to do.
 
 DeitError (ValueError)
   SpecError          a preset, a field or a combination of fields that cannot be trained
-  DataError          a data set that is missing or damaged, an upload that is no image
+  DataError          a data set that is missing or damaged, an upload that is not an image
   CheckpointError    a checkpoint that is missing, damaged or made for something else
-  RunError           a run that is asked for something that its status does not allow
+  RunError           an action on a run that its status does not allow
   ResourceError      a machine without the memory or the disk space that a run needs, or that refuses a file
   StoreError         a store of runs that cannot be read or written
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DeitError(ValueError):
-    """The root: everything a person can mend. Its text is shown to people as it is."""
+    """The base class: every error that the user can fix. Its text is shown as it is."""
 
 
 class SpecError(DeitError):
@@ -47,48 +47,50 @@ class StoreError(DeitError):
     pass
 
 
-Loc = Sequence[int | str]  # where pydantic found a mistake
+Loc = Sequence[int | str]  # the place of a mistake, from pydantic
 
 
 def spec_error(
     error: "ValidationError", document: Any, fields: Callable[[Loc], Iterable[str]] = lambda loc: ()
 ) -> SpecError:
-    """Turn what pydantic found in a document into one SpecError, a sentence a mistake; runs may share one.
+    """Turn pydantic's errors on a document into one SpecError, one sentence per mistake; runs may share a sentence.
 
-    Args: fields: gives the paths of the fields that there are in the run, or else the document, that a mistake is in.
+    Args: fields: gives the paths of the existing fields in the run, or else in the document, that has the mistake.
     """
-    found: dict[tuple[bool, str], dict[str, str]] = {}  # a mistake without its run -> run -> the sentence with its run
+    # A mistake without its run -> run -> the sentence with its run.
+    by_mistake: dict[tuple[bool, str], dict[str, str]] = {}
     details = error.errors()
     for detail in details:
         if detail["type"] == "too_short" and len(details) > 1:
-            continue  # pydantic counts only the sound items: the others have their own sentences
+            continue  # pydantic counts only the valid items: the others have their own sentences
         run, path = _place(detail["loc"], document)
-        meant = nearest(path, fields(detail["loc"])) if detail["type"] == "extra_forbidden" else ""
-        found.setdefault((run == "", _sentence(detail, "", path, meant)), {})[run] = _sentence(detail, run, path, meant)
+        closest = nearest(path, fields(detail["loc"])) if detail["type"] == "extra_forbidden" else ""
+        mistake = (run == "", _sentence(detail, "", path, closest))
+        by_mistake.setdefault(mistake, {})[run] = _sentence(detail, run, path, closest)
     return SpecError(
         " ".join(
             f"{', '.join(runs)}: {sentence}" if len(runs) > 1 else next(iter(runs.values()))
-            for (_, sentence), runs in found.items()
+            for (_, sentence), runs in by_mistake.items()
         )
     )
 
 
 def _place(loc: Loc, document: Any) -> tuple[str, str]:
-    """The run in which a mistake is, empty where it is in none, and the path of the field there."""
+    """The run that has a mistake, empty where no run has it, and the path of the field in it."""
     run, path = "", list(loc)
     match path:
         case ["runs", int(index), *rest] if isinstance(document["runs"][index], dict):  # not runs.1.optim.lr
             run, path = str(document["runs"][index].get("name", f"runs.{index}")), rest
     if "model" in path[:-2]:
-        del path[path.index("model") + 1]  # pydantic names the family there; `replace` and --set do not
+        del path[path.index("model") + 1]  # here pydantic names the family; `replace` and --set do not
     return run, ".".join(map(str, path))
 
 
-def _sentence(detail: "ErrorDetails", run: str, path: str, meant: str) -> str:
+def _sentence(detail: "ErrorDetails", run: str, path: str, closest: str) -> str:
     where = ".".join(filter(None, (run, path)))
     match detail["type"]:
-        case "extra_forbidden" if meant:
-            return f"There is no field {where}; did you mean {'.'.join(filter(None, (run, meant)))}?"
+        case "extra_forbidden" if closest:
+            return f"There is no field {where}; did you mean {'.'.join(filter(None, (run, closest)))}?"
         case "extra_forbidden":
             return f"There is no field {where}; remove it or check its spelling."
         case "missing":

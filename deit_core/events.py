@@ -1,4 +1,4 @@
-"""What happens during a training, as plain data: the loop yields these, and whoever reads them decides what to do.
+"""The events of a training, as plain data: the loop yields them, and the caller decides what to do.
 
 Metrics are those of `deit_core/metrics.py`: losses in nats, accuracies as shares in [0, 1]. `_s` counts seconds of this
 session of the run (a resumed run starts its clock where it stopped).
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Reading:
-    """Told about once a second before a run starts, where reading its images takes longer; `what` begins a sentence."""
+    """Sent about once a second before a run starts, if reading its images takes longer; `what` begins a sentence."""
 
     what: str
     done: int
@@ -31,16 +31,16 @@ class RunStarted:
     device: str
     num_threads: int
     plan: str = ""  # precision, memory layout and whether compiled, in words
-    teacher_logits: str = ""  # a sentence: where they are looked up, or why the teacher is asked at every step
-    streamed: bool = False  # images are read from their files again and again, as they are too many for the memory
-    notes: tuple[str, ...] = ()  # sentences that a person should know of the data and the weights that it begins with
+    teacher_logits: str = ""  # a sentence: the table they are read from, or why the teacher computes them at every step
+    streamed: bool = False  # images are read from their files in every epoch, as they are too large for the memory
+    notes: tuple[str, ...] = ()  # sentences for the user on the data and the initial weights
 
 
 @dataclass(frozen=True)
 class StepDone:
     """A group of steps that ended with `step` (counted from 1). `metrics` are means over the group.
 
-    `teacher_hit_rate` among them is the share of images whose teacher's logits were found in the table.
+    `teacher_hit_rate` is the share of images whose teacher logits were already in the table.
     """
 
     step: int
@@ -71,7 +71,7 @@ class CheckpointSaved:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """`metrics` has test_* of the best epoch's weights, scored once."""
+    """`metrics` has test_* of the best epoch's weights, evaluated once."""
 
     step: int
     best_epoch: int
@@ -81,7 +81,7 @@ class RunFinished:
 
 @dataclass(frozen=True)
 class RunFailed:
-    """The run ended by itself for a reason a person can act on; `reason` is a sentence."""
+    """The run ended by itself for a reason that the user can act on; `reason` is a sentence."""
 
     step: int
     reason: str

@@ -1,17 +1,17 @@
-"""Where files lie: in the folder of all runs, and in the folder of one run. Knows names; opens no file.
+"""The names of files in the runs folder and in the folder of one run. Opens no file.
 
 runs.sqlite                   the store, unless DEIT_STORE names another
 estimates/                    how long a spec takes on this machine
 plans/                        how a model computes fastest on this machine
-teacher-logits/               tables of what teachers said
+teacher-logits/               tables of teachers' logits
 <id>/                         the folder of one run
     spec.json                 the whole spec
     last.safetensors          weights after the newest finished epoch
     best.safetensors          weights of the epoch with the best validation accuracy
-    best_ema.safetensors      the moving average after that epoch, where both are judged
+    best_ema.safetensors      the EMA weights after that epoch, where both are evaluated
     epochs/0001.safetensors   weights after each epoch, where they are small
     state.pt                  all that an exact resume needs
-    log.txt                   what its worker wrote
+    log.txt                   the output of its worker
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def run_folder(runs_dir: Path, run_id: str) -> Path:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of one run; a name says nothing on whether the file is there."""
+    """The paths of the files of one run; the files may not exist."""
 
     folder: Path
 
@@ -76,7 +76,7 @@ class RunFiles:
         return self.folder / _EPOCHS / f"{epoch:04d}.safetensors"
 
     def epochs(self) -> dict[int, Path]:
-        """The weights after single epochs that are there, in the order of the epochs. Other names are left out."""
+        """The existing files of weights after single epochs, in the order of the epochs. Other names are ignored."""
         numbers = {int(path.stem) for path in (self.folder / _EPOCHS).glob("*.safetensors") if path.stem.isdecimal()}
         files = {epoch: self.epoch(epoch) for epoch in sorted(numbers)}
         return {epoch: file for epoch, file in files.items() if file.is_file()}

@@ -1,7 +1,7 @@
 """Random numbers from counters: what is drawn depends on a seed, a count and a purpose, never on earlier draws.
 
-So the number of the step alone says where a run is, and a run that resumes draws what it would have drawn. Knows no
-tensors: it gives seeds, and each module draws with its own generator.
+So the step number alone fixes the state of a run, and a resumed run draws the same numbers. Knows no tensors: it gives
+seeds, and each module draws with its own generator.
 """
 
 from enum import IntEnum
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What is drawn. Two purposes with one number would draw the same numbers; a number that changes changes runs."""
+    """What is drawn. Two purposes with the same number would draw the same values; changing a number changes runs."""
 
     ORDER = 0  # of the images of an epoch
     CROP_AND_FLIP = 1

@@ -1,4 +1,4 @@
-"""Where things are on this machine, from the environment: read once, at the edge, and passed in from there."""
+"""Where files are on this machine, from the environment: read once at the start and passed on from there."""
 
 import math
 import os
@@ -11,7 +11,7 @@ from deit_core.layout import store_file
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a store, runs and data lie, and how much of this machine runs may take.
+    """Where the store, runs and data are, and how much of this machine runs may use.
 
     `store_url` is a database URL; `num_workers` is how many runs train at once; `logits_gb` is the disk space for the
     tables of teachers' logits, in units of 10^9 bytes.

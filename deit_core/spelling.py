@@ -1,4 +1,4 @@
-"""Which name somebody meant who wrote another. Knows letters; nothing of fields."""
+"""The known name that is closest to a misspelt one. Knows letters; nothing of fields."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -7,13 +7,13 @@ _LIKE = 0.65  # of two last words that may be one, on difflib's scale from 0 to 
 
 
 def nearest(path: str, known: Iterable[str]) -> str:
-    """The known path, such as optim.lr, that comes nearest by its last word, then as a whole; empty where none does."""
+    """The known path, such as optim.lr, closest by its last word, then as a whole; empty where none is close."""
 
     def likeness(other: str) -> tuple[float, float]:
         return _likeness(path.rpartition(".")[2], other.rpartition(".")[2]), _likeness(path, other)
 
-    found = max(known, key=likeness, default="")
-    return found if likeness(found)[0] >= _LIKE else ""
+    closest = max(known, key=likeness, default="")
+    return closest if likeness(closest)[0] >= _LIKE else ""
 
 
 def _likeness(one: str, other: str) -> float:

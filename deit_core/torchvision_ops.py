@@ -1,4 +1,4 @@
-"""The one door to torchvision: import it from here, `from deit_core.torchvision_ops import torchvision`, or `v2`.
+"""The only import of torchvision: import it from here, `from deit_core.torchvision_ops import torchvision`, or `v2`.
 
 torchvision's Linux wheel on PyPI is built against CUDA. Beside a CPU-only torch its compiled extension cannot load,
 and then the import itself fails ("operator torchvision::nms does not exist"), since it registers shape functions for

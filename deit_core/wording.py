@@ -1,4 +1,4 @@
-"""Numbers as people say them."""
+"""Numbers and progress in words."""
 
 from deit_core.events import Reading, RunStarted
 
@@ -15,19 +15,19 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def reading(told: Reading) -> str:
-    """How far a reading is, as a sentence."""
-    if told.done == told.total:
-        return f"{told.what}: done."
-    return f"{told.what}: {told.done:,} of {told.total:,}, about {duration(told.time_left_s)} left."
+def reading(progress: Reading) -> str:
+    """The progress of a reading, as a sentence."""
+    if progress.done == progress.total:
+        return f"{progress.what}: done."
+    return f"{progress.what}: {progress.done:,} of {progress.total:,}, about {duration(progress.time_left_s)} left."
 
 
 def computing(started: RunStarted) -> str:
-    """How a run computes, in sentences: where, in which manner, and where its teacher's logits are from."""
+    """How a run computes, in sentences: the device, the plan, and the source of its teacher's logits."""
     threads = f"{started.num_threads} thread{'s' if started.num_threads != 1 else ''}"
     sentences = [f"Computes on {started.device} with {threads}: {started.plan}."]
     if started.streamed:
-        sentences.append("Images are read from their files in every epoch, since they are too many for the memory.")
+        sentences.append("Images are read from their files in every epoch, because they do not fit into memory.")
     if started.teacher_logits:
         sentences.append(started.teacher_logits)
     return " ".join(sentences)

@@ -20,7 +20,7 @@ end_with_me()
 
 @pytest.fixture
 def tiny() -> RunSpec:
-    """A plain ViT on digits: 17 steps an epoch, about .2 s each epoch."""
+    """A plain ViT on digits: 17 steps per epoch, about 0.2 s each epoch."""
     changes = {"model.drop_rate": 0.1, "model.attn_drop_rate": 0.1, "compute.precision": "float32"}
     return replace(presets.smoke(), {"name": "tiny", **changes})
 

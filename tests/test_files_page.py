@@ -14,9 +14,9 @@ from deit_core.models.foreign.formats import FORMATS
 PAGE = (Path(__file__).parents[1] / "docs" / "files.md").read_text()
 
 USES = {  # in the words of the page
-    "honoured": "Honoured",
+    "honoured": "Applied",
     "the tensors' own": "Must agree with the tensors",
-    "no part": "Play no part in what the model computes",
+    "no part": "Without effect on what the model computes",
 }
 
 

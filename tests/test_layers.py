@@ -1,4 +1,4 @@
-"""Imports point down and never in a circle, and what paints first loads no torch.
+"""Imports point down and never in a circle, and the first page loads no torch.
 
 Imports inside functions and under TYPE_CHECKING count like all others.
 """
@@ -13,8 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Lowest first. A room imports from itself and from the layers before its own, never from another room of its layer;
-# single modules of a layer may build on each other.
+# Lowest first. A package imports from itself and from the layers before its own, never from another package of its
+# layer; single modules of a layer may import each other.
 LAYERS: dict[str, list[set[str]]] = {
     "deit_core": [
         {"spelling", "events", "metrics", "randomness", "machine"},
@@ -51,7 +51,7 @@ LAYERS: dict[str, list[set[str]]] = {
 
 def modules() -> dict[str, Path]:
     """Every module by its name; a package is its __init__."""
-    files = [file for room in ("deit_core", "dashboard") for file in (ROOT / room).rglob("*.py")]
+    files = [file for package in ("deit_core", "dashboard") for file in (ROOT / package).rglob("*.py")]
     names = (".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files)
     return dict(zip(names, files, strict=True))
 
@@ -92,45 +92,46 @@ def circle(arrows: Mapping[str, Iterable[str]]) -> list[str]:
     return next((found for name in sorted(arrows) if (found := search(name, []))), [])
 
 
-def inside(room: str, name: str) -> str:
-    """The part of a room that a module belongs to; empty for the room's own __init__ and for what is outside."""
-    return name.removeprefix(f"{room}.").partition(".")[0] if name.startswith(f"{room}.") else ""
+def inside(package: str, name: str) -> str:
+    """The part of a package that a module belongs to; empty for the package's own __init__ and for what is outside."""
+    return name.removeprefix(f"{package}.").partition(".")[0] if name.startswith(f"{package}.") else ""
 
 
-def arrows_between_parts(room: str) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
+def arrows_between_parts(package: str) -> dict[str, set[str]]:
+    arrows: dict[str, set[str]] = {}
     for name, others in IMPORTS.items():
-        if part := inside(room, name):
-            found.setdefault(part, set()).update({inside(room, other) for other in others} - {"", part})
-    return found
+        if part := inside(package, name):
+            arrows.setdefault(part, set()).update({inside(package, other) for other in others} - {"", part})
+    return arrows
 
 
-@pytest.mark.parametrize("room", LAYERS)
-def test_imports_point_down(room: str) -> None:
-    layer_of = {part: index for index, layer in enumerate(LAYERS[room]) for part in layer}
-    arrows = arrows_between_parts(room)
+@pytest.mark.parametrize("package", LAYERS)
+def test_imports_point_down(package: str) -> None:
+    layer_of = {part: index for index, layer in enumerate(LAYERS[package]) for part in layer}
+    arrows = arrows_between_parts(package)
     assert arrows.keys() == layer_of.keys()
     wrong = [
         f"{part} -> {other}"
         for part, others in arrows.items()
         for other in others
-        if layer_of[other] > layer_of[part] or (layer_of[other] == layer_of[part] and not is_single(room, part, other))
+        if layer_of[other] > layer_of[part]
+        or (layer_of[other] == layer_of[part] and not is_single(package, part, other))
     ]
     assert wrong == []
 
 
-def is_single(room: str, *parts: str) -> bool:
-    """Whether these are modules and no rooms."""
-    return not any((ROOT / Path(*room.split("."), part)).is_dir() for part in parts)
+def is_single(package: str, *parts: str) -> bool:
+    """Whether these are single modules and not packages."""
+    return not any((ROOT / Path(*package.split("."), part)).is_dir() for part in parts)
 
 
 def test_no_circle_of_modules() -> None:
     assert circle(IMPORTS) == []
 
 
-@pytest.mark.parametrize("room", ["deit_core", "dashboard", "dashboard.views"])
-def test_no_circle_of_rooms(room: str) -> None:
-    assert circle(arrows_between_parts(room)) == []
+@pytest.mark.parametrize("package", ["deit_core", "dashboard", "dashboard.views"])
+def test_no_circle_of_packages(package: str) -> None:
+    assert circle(arrows_between_parts(package)) == []
 
 
 def test_pages_know_nothing_of_each_other() -> None:
@@ -138,7 +139,7 @@ def test_pages_know_nothing_of_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "kept_out"),
+    ("package", "kept_out"),
     [
         ("deit_core", {"streamlit", "dashboard", "plotly"}),
         ("deit_core.analysis", {"torch", "torchvision"}),
@@ -149,9 +150,9 @@ def test_pages_know_nothing_of_each_other() -> None:
         ("dashboard.components", {"deit_core.runs"}),
     ],
 )
-def test_what_a_room_never_imports(room: str, kept_out: set[str]) -> None:
+def test_what_a_package_never_imports(package: str, kept_out: set[str]) -> None:
     for name, others in IMPORTS.items():
-        if name == room or name.startswith(f"{room}."):
+        if name == package or name.startswith(f"{package}."):
             assert not {other for other in others for wrong in kept_out if f"{other}.".startswith(f"{wrong}.")}, name
 
 

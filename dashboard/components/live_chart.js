@@ -1,5 +1,5 @@
 // Draws a Plotly figure into a node that outlives its data, so that a zoomed range survives every update.
-// Lines whose `meta` says where more of them comes from go on with the points that the live feed of the page has heard.
+// Lines whose `meta` says where more of them comes from continue with the points that the live feed of the page has received.
 // Knows figures, Streamlit's theme and the fields of a point; not what they mean, or when they arrive.
 
 const charts = new WeakMap(); // the place in the page -> the Chart in it
@@ -9,12 +9,12 @@ const charts = new WeakMap(); // the place in the page -> the Chart in it
 const waiting = new Map(); // page and key -> Chart
 const WAIT_MS = 3000;
 
-let library; // one download a page, shared by all its charts
+let library; // one download per page, shared by all its charts
 
 function loadPlotly(url) {
   library ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    // Every page of an app lies directly under the app's base, so a relative address is right on each of them,
+    // Every page of an app is directly under the app's base, so a relative address is right on each of them,
     // behind a proxy that adds a path too.
     script.src = new URL(url, document.baseURI).href;
     const fail = () => {
@@ -45,7 +45,7 @@ function themeOf(node) {
   };
 }
 
-// A template yields to whatever the figure sets itself, and reaches every axis without naming it.
+// A template does not override the figure's own settings, and applies to every axis.
 function templateOf(theme) {
   const font = { family: theme.font, color: theme.text, size: 12 };
   const axis = {

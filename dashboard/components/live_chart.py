@@ -1,7 +1,8 @@
 """A Plotly chart that takes new data without losing the reader's zoom.
 
 Knows how to bring a figure to the browser and keep its node there; does not know what the figure shows, how often it
-changes, or where its numbers come from. `st.plotly_chart` remounts on every change of its figure, hence this component.
+changes, or where its numbers come from. `st.plotly_chart` remounts on every change of its figure, so this component is
+needed.
 """
 
 import math
@@ -18,10 +19,10 @@ import streamlit as st
 
 STATIC_DIR = Path(__file__).resolve().parent.parent / "static"
 
-# The version makes the browser fetch anew after an upgrade, and never otherwise.
+# With the version the browser downloads the file again after an upgrade, and never otherwise.
 _SCRIPT_URL = f"app/static/plotly.min.js?v={version('plotly')}"
 
-# What Plotly shows of a trace's own words and reads as markup.
+# The text of a trace that Plotly reads as markup.
 _SHOWN = {"name", "text", "hovertext", "x", "y", "labels", "customdata", "legendgrouptitle"}
 
 _HTML = """
@@ -44,14 +45,14 @@ def live_chart(figure: Mapping[str, Any], *, key: str, alt: str, height: int = 3
     """Draw a figure, or give the chart already drawn under this key new data.
 
     The chart keeps its place in the page, its zoom and its hidden traces while the key stays; inside a fragment that
-    polls it only ever moves its lines. Colours, fonts and margins follow Streamlit's theme unless the figure sets them.
+    polls, only its lines move. Colours, fonts and margins follow Streamlit's theme unless the figure sets them.
 
     Args:
         figure: {"data": [...], "layout": {...}} of plain lists; numbers that are not finite become gaps. Words of a
             trace (name, text, categories) show literally, so pass run names as they are; `layout` is the caller's own
             and may hold Plotly's markup. Give each trace a `uid` where traces come and go, so that a hidden one stays
-            hidden. Change `layout.uirevision` to let go of the zoom, as when the axis changes its meaning. The legend
-            stands where a title would; put a heading above the chart instead.
+            hidden. Change `layout.uirevision` to reset the zoom, for example when the axis changes its meaning. The
+            legend takes the place of a title; put a heading above the chart.
         key: identifies the chart in its page, over all reruns.
         alt: what the chart shows, in a sentence, for people who do not see it.
         height: pixels.

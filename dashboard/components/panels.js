@@ -108,12 +108,12 @@ class Panel {
   }
 
   point(patch, { aloud = false } = {}) {
-    if (this.table.pointed !== this) this.table.pointed?.leave(); // a mouse may rest beside the panel in focus
+    if (this.table.pointed !== this) this.table.pointed?.leave(); // a mouse may rest next to the panel in focus
     if (patch === null) return this.leave();
     this.table.pointed = this;
     this.last = patch;
     this.lay(this.cursor, patch);
-    this.table.tell(this.words(patch), aloud);
+    this.table.announce(this.words(patch), aloud);
   }
 
   leave() {
@@ -151,10 +151,10 @@ class Panel {
 }
 
 class Table {
-  constructor(node, tip, spoken) {
+  constructor(node, tip, announcer) {
     this.node = node;
     this.tip = tip;
-    this.spoken = spoken;
+    this.announcer = announcer;
     this.panels = [];
     this.pointed = null; // the panel whose patch the tip tells
     this.follow = () => this.pointed && this.putTip();
@@ -177,7 +177,7 @@ class Table {
     if (this.refocus) this.giveFocusBack();
   }
 
-  // Only a table of another shape is built anew; it takes the panels at the same places over.
+  // Only a table of another shape is built again; it keeps the panels at the same places.
   build() {
     const { rows, columns, rowTitles } = this.data;
     const shape = [rows.length, rows[0]?.length, columns.length, rowTitles.length].join();
@@ -228,9 +228,9 @@ class Table {
     next.frame.focus();
   }
 
-  tell(text, aloud) {
+  announce(text, aloud) {
     this.tip.textContent = text;
-    if (aloud) this.spoken.textContent = text;
+    if (aloud) this.announcer.textContent = text;
     this.tip.showPopover(); // above everything: the table's own box would cut it off
     this.putTip();
   }
@@ -250,7 +250,7 @@ class Table {
 export default function ({ data, parentElement, setTriggerValue }) {
   const place = parentElement.querySelector(".table");
   if (!tables.has(place)) {
-    tables.set(place, new Table(place, parentElement.querySelector(".tip"), parentElement.querySelector(".spoken")));
+    tables.set(place, new Table(place, parentElement.querySelector(".tip"), parentElement.querySelector(".announcer")));
   }
   tables.get(place).update(data, setTriggerValue);
 }

@@ -1,7 +1,7 @@
 """A table of pictures over grids of patches, whose patches can be read and picked.
 
-Knows how to bring pictures to the browser, keep their nodes there, and hear what is picked; does not know what the
-pictures show or what a pick changes. `st.image` cannot tell where it was clicked, hence this component.
+Knows how to bring pictures to the browser, keep their nodes there, and receive what is picked; does not know what the
+pictures show or what a pick changes. `st.image` does not report where it was clicked, so this component is needed.
 
     gh x gw patches
 """
@@ -51,13 +51,14 @@ img { display: block; width: 100%; height: auto; border-radius: 2px; image-rende
   color: var(--st-text-color); background: var(--st-secondary-background-color);
   border: 1px solid var(--st-border-color); border-radius: 4px;
 }
-.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.announcer { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+}
 """
 
 _HTML = """
 <div class="scroll"><div class="table" role="table"></div></div>
 <div class="tip" popover="manual"></div>
-<div class="spoken" role="status"></div>
+<div class="announcer" role="status"></div>
 """
 
 _mount = st.components.v2.component(
@@ -75,7 +76,7 @@ class Panel:
     """One picture of the table.
 
     Attributes:
-        png: what is drawn. The browser enlarges it, so a pixel a patch is enough where no finer detail is shown.
+        png: what is drawn. The browser enlarges it, so one pixel per patch is enough where no finer detail is shown.
         alt: what the picture shows, in a sentence, for people who do not see it.
         caption: a small line below the picture.
         values: (gh, gw) finite numbers in "x uniform", shown when a patch is pointed at.

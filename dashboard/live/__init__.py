@@ -1,1 +1,1 @@
-"""What open pages are told while a run trains: the server that says it, and the JavaScript that hears it."""
+"""Messages to open pages while a run trains: the server that sends them, and the JavaScript that receives them."""

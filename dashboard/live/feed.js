@@ -1,4 +1,4 @@
-// Hears what runs measure while the page is looked at, hands it to charts and lines, and says when more must be drawn
+// Receives what runs measure while the page is visible, passes it to charts and lines, and reports when more must be drawn
 // again. Knows the server's feed (dashboard/live/server.py) and Streamlit's triggers; nothing of charts.
 
 const RETRY_MS = 2000;
@@ -8,7 +8,7 @@ const feeds = new WeakMap(); // the place in the page -> the Feed in it
 class Feed {
   constructor() {
     window.liveFeed = { points: {} }; // run -> its points since the page was drawn; charts read it
-    this.heard = {}; // run -> newest seq
+    this.newest = {}; // run -> newest seq
     this.onVisibility = () => (document.hidden ? this.close() : this.open());
     document.addEventListener("visibilitychange", this.onVisibility);
   }
@@ -18,11 +18,11 @@ class Feed {
     this.redraw = redraw;
     const kept = {};
     for (const [run, seq] of Object.entries(data.runs)) {
-      this.heard[run] = Math.max(seq, this.heard[run] ?? 0);
+      this.newest[run] = Math.max(seq, this.newest[run] ?? 0);
       kept[run] = (window.liveFeed.points[run] ?? []).filter((point) => point.seq > seq);
     }
     window.liveFeed.points = kept;
-    if (this.socket?.readyState === WebSocket.OPEN) this.say();
+    if (this.socket?.readyState === WebSocket.OPEN) this.send();
     else if (!this.socket && !document.hidden) this.open();
   }
 
@@ -31,8 +31,8 @@ class Feed {
     const url = new URL(this.data.path, document.baseURI);
     url.protocol = url.protocol.replace("http", "ws");
     const socket = (this.socket = new WebSocket(url));
-    socket.onopen = () => this.say();
-    socket.onmessage = (event) => this.hear(JSON.parse(event.data));
+    socket.onopen = () => this.send();
+    socket.onmessage = (event) => this.receive(JSON.parse(event.data));
     // Where there is no feed, the page is drawn again instead; where there is no server, Streamlit says so itself.
     socket.onclose = () => {
       if (socket !== this.socket) return;
@@ -51,17 +51,17 @@ class Feed {
     socket?.close();
   }
 
-  say() {
-    const runs = Object.fromEntries(Object.keys(this.data.runs).map((run) => [run, this.heard[run]]));
+  send() {
+    const runs = Object.fromEntries(Object.keys(this.data.runs).map((run) => [run, this.newest[run]]));
     this.socket.send(JSON.stringify({ runs, state: this.data.state, progress: this.data.progress }));
   }
 
-  hear({ points, lines, redraw }) {
+  receive({ points, lines, redraw }) {
     let longest = 0;
     for (const [run, more] of Object.entries(points)) {
       const kept = (window.liveFeed.points[run] ??= []);
       kept.push(...more);
-      this.heard[run] = more.at(-1).seq;
+      this.newest[run] = more.at(-1).seq;
       longest = Math.max(longest, kept.length);
     }
     if (longest) window.dispatchEvent(new Event("live-points"));

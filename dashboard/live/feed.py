@@ -1,6 +1,6 @@
-"""The page's end of the live feed: what it hears goes to its charts without the server drawing anything again.
+"""The page's end of the live feed: new points go to its charts, and the server draws nothing again.
 
-Knows what the feed needs to be told; what it sends, and when, is decided in dashboard/live/server.py.
+Knows what the feed needs to know; what it sends, and when, is decided in dashboard/live/server.py.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.live import server as live
 from deit_core.runs import Run
 
-_MAX_POINTS = 1000  # heard of one run before its curves are drawn, and thinned, anew
+_MAX_POINTS = 1000  # received for one run before its curves are thinned and drawn again
 
 _mount = st.components.v2.component(
     "deit_lab_live_feed",
@@ -21,13 +21,13 @@ _mount = st.components.v2.component(
 
 
 def live_feed(drawn: live.Drawn, runs: Sequence[Run], *, key: str) -> live.Redraw:
-    """Listen for what is new; call it inside the fragment that draws the runs' progress.
+    """Listen for news of the runs; call it inside the fragment that draws the runs' progress.
 
     Args:
-        drawn: what the page has drawn besides.
+        drawn: what else the page has drawn.
         runs: all runs, as their progress is being drawn.
         key: identifies the feed in its page.
-    Returns: why this run of the script was asked for: "page" where all must be drawn anew, "progress", or "".
+    Returns: why the script runs now: "page" where all must be drawn again, "progress", or "".
     """
     data = {
         "path": live.PATH,

@@ -1,6 +1,6 @@
-"""A line on how a run is, which follows the live feed of its page without being drawn again.
+"""A line on the state of a run, which follows the live feed of its page without being drawn again.
 
-Knows the run's id and what the line said when it was drawn; what it says next is decided in dashboard/live/server.py.
+Knows the run's id and the first text of the line; the later ones are decided in dashboard/live/server.py.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ _mount = st.components.v2.component(
 
 
 def live_line(run_id: str, text: str, *, key: str) -> None:
-    """Show `text`, and in its place what the page's live feed says of the run from then on.
+    """Show `text`, and later in its place what the page's live feed says about the run.
 
     Args:
         text: plain; it shows literally.

@@ -1,8 +1,8 @@
-"""The live feed: every page that watches runs hears at once what they measure, and what else has changed about them.
+"""The live feed: every page that watches runs learns at once what they measure, and what else has changed.
 
-A page holds one websocket. It says what it shows; it is sent the points that are new and how its runs are, and asked to
-draw itself again where that is not enough. The store is read once for everybody, and less often the more there are, so
-that being watched costs a training little. Knows runs and websockets; nothing of charts or widgets.
+A page holds one websocket. It sends what it shows. It receives the new points and the state of its runs, and a request
+to draw itself again where that is not enough. The store is read once for all pages, and less often the more pages there
+are, so that watching costs a training little. Knows runs and websockets; nothing of charts or widgets.
 """
 
 import asyncio
@@ -27,25 +27,25 @@ from deit_core.runs import Point, Run, Status
 
 PATH = "live"  # of the websocket, below the address of the app
 
-PERIOD_S = 0.4  # from one look at the store to the next
+PERIOD_S = 0.4  # between two reads of the store
 IDLE_PERIOD_S = 2.0  # where nothing trains or is queued
-PERIOD_OF_EACH_S = 0.03  # the more watch, the longer
+PERIOD_OF_EACH_S = 0.03  # the more pages, the longer
 REDRAW_S = 5.0  # of the progress, on one page; at most one page is drawn again in this time
 _TEND_S = 1.0
-PATIENCE_S = 5.0  # until a page that should draw itself again, and has not, is asked once more
+PATIENCE_S = 5.0  # until a page that has not drawn itself again is asked again
 
 Redraw = Literal["page", "progress", ""]
 
 
 class Drawn(NamedTuple):
-    """What a page draws. `state` changes when it must be drawn anew: a status, or the first point of its kind."""
+    """What a page draws. `state` changes when it must be drawn again: a status, or the first point of its kind."""
 
     seqs: dict[str, int]  # id of each run with curves -> its newest point
     state: str
 
 
 def drawn(runs: Sequence[Run], shown: Sequence[str]) -> Drawn:
-    """What a page is about to draw; ask before its curves are drawn, so that these are as new as it says.
+    """What a page is about to draw; call it before the curves are drawn, so that these are at least as new.
 
     Args: shown: ids of the runs whose curves it shows.
     """
@@ -55,18 +55,18 @@ def drawn(runs: Sequence[Run], shown: Sequence[str]) -> Drawn:
 
 
 def drawn_progress(runs: Sequence[Run]) -> str:
-    """Changes when a run gets on: a thousandth of its steps, or an epoch."""
+    """Changes when a run makes progress: a thousandth of its steps, or an epoch."""
     return str(hash(tuple((run.epoch, int(1000 * run.progress), *run.results.values()) for run in runs)))
 
 
 @dataclass
 class _Watch:
-    """What one page has drawn, as it says itself."""
+    """What one page reports to have drawn."""
 
     seqs: dict[str, int] = field(default_factory=dict)  # run id -> newest point
     state: str = ""
     progress: str = ""
-    lines: dict[str, str] = field(default_factory=dict)  # run id -> how it is
+    lines: dict[str, str] = field(default_factory=dict)  # run id -> its state
     drawn_at: float = 0.0
     asked_at: float = -math.inf
 
@@ -76,21 +76,21 @@ class _Watch:
         self.drawn_at, self.asked_at = time.monotonic(), -math.inf
 
     def points(self) -> dict[str, list[Point]]:
-        """What is new to it, by run."""
+        """The points that are new to it, by run."""
         new = {run_id: state.curves().since(run_id, seq) for run_id, seq in self.seqs.items()}
         new = {run_id: points for run_id, points in new.items() if points}
         self.seqs |= {run_id: points[-1].seq for run_id, points in new.items()}
         return new
 
     def new_lines(self, runs: Sequence[Run]) -> dict[str, str]:
-        """How its running runs are now, where that has changed since it was drawn, by run."""
+        """The state of its running runs, where that has changed since it was drawn, by run."""
         lines = {run.id: explain(run, runs) for run in runs if run.id in self.seqs and run.status == Status.RUNNING}
         new = {run_id: line for run_id, line in lines.items() if line != self.lines.get(run_id, line)}
         self.lines = lines
         return new
 
     def redraw(self, runs: Sequence[Run], interval_s: float) -> Redraw:
-        """What it should draw again now."""
+        """What it should draw again now: the page, the progress, or nothing."""
         now = time.monotonic()
         if now - self.asked_at < PATIENCE_S:
             return ""
@@ -104,7 +104,7 @@ class _Watch:
 
 
 class _Reader:
-    """Looks at the store for all pages."""
+    """Reads the store for all pages."""
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
@@ -120,7 +120,7 @@ class _Reader:
 
     @property
     def due_in_s(self) -> float:
-        """Until the next look, at the same moment for all pages: each wake-up would interrupt the training."""
+        """Wait for the next read, at the same moment for all pages: each wake-up interrupts the training."""
         return self.period_s - time.monotonic() % self.period_s
 
     @contextmanager
@@ -143,7 +143,7 @@ class _Reader:
     def _look(self) -> None:
         self._looked_at = time.monotonic()
         if self._looked_at - self._tended_at > _TEND_S:
-            state.launcher().tend()
+            state.launcher().ensure_workers()
             self._tended_at = self._looked_at
         self.runs = state.store().runs()
         for run_id in self._watched:

@@ -1,1 +1,1 @@
-"""One page a file, one `render()` each."""
+"""One package per page, each with one `render()`."""

@@ -1,4 +1,4 @@
-"""What finished runs teach."""
+"""Comparisons of finished runs."""
 
 from deit_core.analysis.comparison import Difference, Mismatch, chance_margin, differences, mismatches
 from deit_core.analysis.seeds import Pairing, Sample, distillation_pairings, sampling_sd, seed_groups

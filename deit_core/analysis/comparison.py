@@ -14,15 +14,15 @@ from deit_core.spec import RunSpec
 
 _FAIR = ("name", "tags", "notes", "distillation", "model.distilled", "augment.test_flip")
 
-# What a difference does to a comparison, by the longest path that leads to it.
+# The effect of a difference on a comparison, by the longest path that matches it.
 _REASONS = {
-    "initial_checkpoint": "they start from different weights, one of which may have learned something already",
-    "seed": "they start from different weights and see the images in another order, which alone moves accuracy",
-    "data": "they learn from, or are judged on, different images",
+    "initial_checkpoint": "they start from different weights, and one of these may be trained already",
+    "seed": "they start from different weights and see the images in another order, which alone changes accuracy",
+    "data": "they learn from, or are evaluated on, different images",
     "data.img_size": "one sees the images in more detail",
     "data.normalization": "their pixels are normalised differently",
-    "model": "the models differ in more than the distillation, so its effect cannot be told apart",
-    "optim": "the training recipes differ, so the effect of distillation cannot be told apart",
+    "model": "the models differ in more than the distillation, so its effect cannot be separated",
+    "optim": "the training recipes differ, so the effect of distillation cannot be separated",
     "optim.epochs": "one trains longer",
     "optim.batch_size": "one takes more steps in an epoch, each from fewer images",
     "augment": "they see different views of the training images",
@@ -33,9 +33,9 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Difference:
-    """A field on which specs disagree: a value for each of them, None where the field is empty or absent.
+    """A field in which specs differ: a value for each of them, None where the field is empty or absent.
 
-    `description` is empty where the field means another thing in each of them.
+    `description` is empty where the field has another meaning in each of them.
     """
 
     path: str
@@ -57,34 +57,34 @@ def differences(specs: Sequence[RunSpec]) -> list[Difference]:
     tables = [dict(_fields(spec)) for spec in specs]
     paths = sorted({path: None for table in tables for path in table}, key=_section)
     rows = [(path, [table[path] for table in tables if path in table]) for path in paths]
-    found = []
+    result = []
     for path, fields in rows:
         values = tuple(table[path].value if path in table else None for table in tables)
         if any(value != values[0] for value in values):
             descriptions = {field.description for field in fields}
-            found.append(Difference(path, descriptions.pop() if len(descriptions) == 1 else "", values))
-    return found
+            result.append(Difference(path, descriptions.pop() if len(descriptions) == 1 else "", values))
+    return result
 
 
 def mismatches(first: RunSpec, second: RunSpec) -> list[Mismatch]:
-    """What keeps two runs from being a fair pair: all differences but the distillation and the words about a run.
+    """Why a comparison of two runs is not fair: all differences except the distillation, the name, tags and notes.
 
-    Models of two families differ in all of their fields; only the family is then named.
+    Models of two families differ in all of their fields; then only the family is named.
     """
-    found = [
+    result = [
         Mismatch(difference.path, (difference.values[0], difference.values[1]), _reason(difference.path))
         for difference in differences([first, second])
         if not _is_under(difference.path, _FAIR)
     ]
     if first.model.family != second.model.family:
-        found = [one for one in found if one.path == "model.family" or not _is_under(one.path, ("model",))]
-    return found
+        result = [one for one in result if one.path == "model.family" or not _is_under(one.path, ("model",))]
+    return result
 
 
 def chance_margin(accuracies: tuple[float, float], num_images: int) -> float:
     """The difference of two accuracies that chance alone exceeds once in twenty times.
 
-    Takes the two as measured on independent samples of `num_images`, which for one shared test set is cautious.
+    Assumes that both are measured on independent samples of `num_images`, which is cautious for one shared test set.
     """
     variance = sum(accuracy * (1 - accuracy) for accuracy in accuracies) / num_images
     return 1.96 * math.sqrt(variance)
@@ -96,7 +96,7 @@ class _Field(NamedTuple):
 
 
 def _fields(part: BaseModel, prefix: str = "") -> Iterator[tuple[str, _Field]]:
-    """Path and field of all that has a value of its own, in the order of the spec."""
+    """Path and field of each value, in the order of the spec."""
     for name, field in type(part).model_fields.items():
         value = getattr(part, name)
         if isinstance(value, BaseModel):

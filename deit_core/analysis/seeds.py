@@ -1,4 +1,4 @@
-"""Runs that differ in their seed alone: their mean and spread, and how far distilled ones lie from plain ones.
+"""Runs that differ only in the seed: mean, standard deviation, and the difference of distilled and plain runs.
 
 Plain data: knows specs and numbers, not runs, curves or pages; loads no torch.
 """
@@ -19,7 +19,7 @@ _MIN_FOR_INTERVAL = 3
 
 @dataclass(frozen=True)
 class Sample:
-    """What runs of several seeds measured, in the order of the runs."""
+    """The results of runs of several seeds, in the order of the runs."""
 
     values: tuple[float, ...]
 
@@ -45,7 +45,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pairing:
-    """Two groups of runs that differ in nothing but the distillation.
+    """Two groups of runs that differ only in the distillation.
 
     `plain` and `distilled` are indices of groups, `pairs` the ids (plain, distilled) of the runs that share a seed.
     """
@@ -56,12 +56,12 @@ class Pairing:
 
 
 def seed_groups(ids: Sequence[str], runs: Runs) -> list[list[str]]:
-    """The ids, those together whose runs are alike in all but their seed and the words about them.
+    """The ids in groups of runs that are equal except for the seed and the words about them.
 
-    A run's weights at the start count as alike where they come from runs that are. No group has a seed twice: a run
-    that was trained again is in a group of its own.
+    Two runs that start from other runs count as equal if those are equal. No group has a seed twice: a run that was
+    trained again is in its own group.
 
-    Args: runs: at least those asked for and, where known, what they start from.
+    Args: runs: at least those of `ids` and, where known, the runs that they start from.
     """
     groups: dict[tuple[object, int], dict[int, str]] = {}
     for run_id in ids:
@@ -73,18 +73,18 @@ def seed_groups(ids: Sequence[str], runs: Runs) -> list[list[str]]:
 
 
 def distillation_pairings(groups: Sequence[Sequence[str]], runs: Runs) -> list[Pairing]:
-    """Each distilled group with each plain one that it is fairly compared with, where they share a seed."""
-    found = [
+    """Each distilled group with each plain group that it can be compared with fairly, where they share a seed."""
+    pairings = [
         Pairing(first, second, tuple(_pairs(plain, distilled, runs)))
         for second, distilled in enumerate(groups)
         for first, plain in enumerate(groups)
         if runs[distilled[0]].distillation is not None and runs[plain[0]].distillation is None
     ]
-    return [pairing for pairing in found if pairing.pairs]
+    return [pairing for pairing in pairings if pairing.pairs]
 
 
 def sampling_sd(accuracy: float, num_images: int) -> float:
-    """The standard deviation of an accuracy that was measured on so many images, from their choice alone."""
+    """The standard deviation of an accuracy from the random choice of its `num_images` test images."""
     return math.sqrt(accuracy * (1 - accuracy) / num_images)
 
 
@@ -97,7 +97,7 @@ def _pairs(plain: Sequence[str], distilled: Sequence[str], runs: Runs) -> Iterat
 
 
 def _alike_in_start(spec: RunSpec, other: RunSpec, runs: Runs) -> RunSpec:
-    """The spec, starting from the very run that `other` starts from where the two starts are alike, seeds included."""
+    """The spec, with the start of `other` if the two starts are equal, including their seeds."""
     start, others = runs.get(spec.initial_checkpoint), runs.get(other.initial_checkpoint)
     if start is None or others is None or start.seed != others.seed or _recipe(start, runs) != _recipe(others, runs):
         return spec
@@ -105,7 +105,7 @@ def _alike_in_start(spec: RunSpec, other: RunSpec, runs: Runs) -> RunSpec:
 
 
 def _recipe(spec: RunSpec, runs: Runs) -> Any:
-    """All of a spec that is not its seed, its words, or the id of what it starts from; equal for equal recipes."""
+    """All of a spec except the seed, the words, and the id of the run it starts from; equal for equal recipes."""
     words = {"name", "seed", "tags", "notes"}
     start = runs.get(spec.initial_checkpoint)
     if start is None:

@@ -6,11 +6,11 @@ MethodName = Literal["rollout", "class_attention", "gradient_rollout", "attentio
 
 
 class MethodFacts(NamedTuple):
-    """What there is to say of a method before it is used.
+    """Facts on a method.
 
     family: the kind of model that it reads.
-    class_specific: whether the map depends on the class asked for. Those that do follow a gradient, and take no single
-        token as query; the others give shares, whose scale means something.
+    class_specific: whether the map depends on a chosen class. Such methods follow a gradient, and take no single token
+        as query; the maps of the others are shares, whose scale has a meaning.
     summary: one sentence for a page.
     source: who published it.
     """
@@ -28,45 +28,45 @@ METHODS: dict[str, MethodFacts] = {
         title="Attention rollout",
         family="vit",
         class_specific=False,
-        summary="Follows the attention through all layers back to the patches; it knows no classes, so it draws the "
-        "same map whichever class you ask about.",
+        summary="Follows the attention through all layers back to the patches. It does not use classes, so the map "
+        "is the same for every class.",
         source="Abnar & Zuidema 2020 (arXiv:2005.00928)",
     ),
     "class_attention": MethodFacts(
         title="Last-layer attention",
         family="vit",
         class_specific=False,
-        summary="Shows what the output token attends to in the last layer only, the mean of its heads; by then a patch "
-        "also holds what it gathered from others, and no class enters.",
+        summary="Shows what the output token attends to in the last layer only, as the mean of its heads. A patch "
+        "there also contains information from other patches. It does not use classes.",
         source="Caron et al. 2021 (arXiv:2104.14294)",
     ),
     "gradient_rollout": MethodFacts(
         title="Gradient rollout",
         family="vit",
         class_specific=True,
-        summary="Rolls out only the attention that raises the logit of the class you ask about, the heads of a layer "
-        "taken together; another class gives another map.",
+        summary="A rollout of only the attention that raises the logit of the chosen class, with the heads of a layer "
+        "combined; another class gives another map.",
         source="J. Gildenblat 2020 (github.com/jacobgil/vit-explain), corrected",
     ),
     "attention_relevance": MethodFacts(
         title="Attention relevance",
         family="vit",
         class_specific=True,
-        summary="Adds up, layer by layer, the attention of each head that raises the logit of the class you ask about; "
-        "another class gives another map, and what speaks against the class is left out.",
+        summary="Adds up, layer by layer, the attention of each head that raises the logit of the chosen class. "
+        "Another class gives another map; evidence against the class is left out.",
         source="Chefer et al. 2021 (arXiv:2103.15679)",
     ),
     "grad_cam": MethodFacts(
         title="Grad-CAM",
         family="cnn",
         class_specific=True,
-        summary="Shows which cells of the CNN's last features speak for the class you ask about; a cell of ResNet-9 "
-        "is 8 x 8 pixels, so the map is coarse, and rows and columns that fill no cell stay empty.",
+        summary="Shows which cells of the CNN's last features support the chosen class. A cell of ResNet-9 is 8 x 8 "
+        "pixels, so the map is coarse; rows and columns that do not fill a cell stay empty.",
         source="Selvaraju et al. 2017 (arXiv:1610.02391)",
     ),
 }
 
-# What the options of `deit_core.attention` may be; the page and the command line offer the same.
+# The allowed values of the options of `deit_core.attention`, for the page and the command line.
 HeadFusionName = Literal["mean", "max", "min"]
 QueryName = Literal["outputs", "head", "class", "distillation", "patch"]
 TokenName = Literal["head", "class", "distillation", "difference", "patch"]  # what a map is of

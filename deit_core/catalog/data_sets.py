@@ -24,7 +24,7 @@ _FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Sh
 
 _CIFAR_10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-# The fine labels in the order of their numbers, which is the alphabet's.
+# The fine labels in the order of their numbers, which is alphabetical.
 _CIFAR_100 = """
 apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
 caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
@@ -35,10 +35,10 @@ sunflower sweet_pepper table tank telephone television tiger tractor train trout
 willow_tree wolf woman worm
 """
 
-# Per channel, of pixels in [0, 1]: what models of ImageNet were trained with unless something says otherwise.
+# Per channel, of pixels in [0, 1]: the usual values of models trained on ImageNet.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-# Of "folder" deit_core.image_folders.facts reads what is asked.
+# deit_core.image_folders.facts has the facts of a "folder".
 SOURCES: dict[SourceName, SourceFacts] = {
     "fashion-mnist": SourceFacts(
         title="Fashion-MNIST",

@@ -1,4 +1,4 @@
-"""The program: its commands in the order of its help, and how it ends."""
+"""The program: its commands in the order of its help, and its exit codes."""
 
 import atexit
 import gc
@@ -13,7 +13,7 @@ from deit_core.cli.pictures import rollout
 from deit_core.cli.results import export, fields, report
 from deit_core.cli.runs import delete, list_runs, resume, show, stop
 from deit_core.cli.training import estimate, list_presets, submit, train
-from deit_core.refusals import told
+from deit_core.refusals import user_error
 
 app = typer.Typer(
     name="deit_core",
@@ -45,15 +45,15 @@ for name, command in _COMMANDS.items():
 
 
 def main() -> None:
-    """The entry point: turns what a person can mend into a sentence and exit code 2."""
+    """The entry point: turns a user error into a sentence and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name in another alphabet than the terminal's is shown
-    atexit.register(gc.freeze)  # without it Python looks through all of torch once more before the prompt comes back
+            stream.reconfigure(errors="backslashreplace")  # names in other alphabets than the terminal's are shown
+    atexit.register(gc.freeze)  # without it Python looks through all of torch again before the prompt comes back
     try:
         app()
     except Exception as error:
-        mistake = told(error)
+        mistake = user_error(error)
         if mistake is None:
             raise
         print(f"Error: {mistake}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Commands that bring data and say what is in it: a published set, a folder of images, a zip that becomes one."""
+"""Commands on data: download a data set, list a folder or a zip of images, import a zip."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -20,19 +20,19 @@ def describe_data(
         str,
         typer.Argument(
             metavar="NAME|FOLDER|ZIP",
-            help=f"One of {', '.join(SOURCES)}, which is fetched; or the path of a folder or a zip of images.",
+            help=f"One of {', '.join(SOURCES)}, which is downloaded; or the path of a folder or a zip of images.",
         ),
     ],
     as_json: JsonOption = False,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Say what a run would read: images by part and class, what is left out, and what may not be meant."""
+    """Show what a run would read: images by part and class, files that are left out, and warnings."""
     home = Settings.from_env(data_dir=data_dir).data_dir
     if source in SOURCES:
         _describe_source(source, home, as_json=as_json)
         return
-    listed, found = _look_into(source, home if home.is_dir() else None, as_json=as_json)
-    warnings = [*listed.warnings, *found]
+    listed, content_notes = _look_into(source, home if home.is_dir() else None, as_json=as_json)
+    warnings = [*listed.warnings, *content_notes]
     if as_json:
         left_out = [asdict(one) for one in listed.left_out]
         print_json({"parts": listed.counts(), "left_out": left_out, "warnings": warnings})
@@ -41,8 +41,10 @@ def describe_data(
 
 
 def import_images(
-    archive: Annotated[Path, typer.Argument(help="A zip with a folder a class, or train, val and test with such.")],
-    name: Annotated[str | None, typer.Option(help="What to call the folder (default: the zip's name).")] = None,
+    archive: Annotated[
+        Path, typer.Argument(help="A zip with one folder per class, or folders train, val and test with these.")
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of the folder (default: the zip's name).")] = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Unpack a zip of images into the data folder, after checking it, and print how to train on it."""
@@ -52,7 +54,7 @@ def import_images(
     listed = list_zip(archive)
     path = import_zip(archive, name or archive.stem, root)
     sentences = (
-        f"{listed.num_train} images for training and {listed.num_test} for the test, {len(listed.classes)} classes.",
+        f"{listed.num_train} images for training and {listed.num_test} for testing, {len(listed.classes)} classes.",
         *listed.notes,
         f"Train on it with --set data.source=folder --set data.path='{path}'",
     )
@@ -60,23 +62,22 @@ def import_images(
 
 
 def _look_into(name: str, home: Path | None, *, as_json: bool) -> tuple[ImageFolder, tuple[str, ...]]:
-    """What a folder or a zip holds by its names, and what there is to say of its content."""
+    """The listing of a folder or a zip, and warnings on its content."""
     from deit_core.data.sources.contents import content_warnings
-    from deit_core.data.sources.progress import silently
+    from deit_core.data.sources.progress import no_progress
 
-    path, tell = find_folder(name, Path()), silently if as_json else print_reading
+    path, on_progress = find_folder(name, Path()), no_progress if as_json else print_reading
     try:
         if path.is_dir():
             listed = list_folder(path)
-            return listed, content_warnings(listed, tell, data_dir=home)
+            return listed, content_warnings(listed, on_progress, data_dir=home)
         if path.is_file():
             with open_zip(path) as (listed, files):
-                return listed, content_warnings(listed, tell, access=files)
+                return listed, content_warnings(listed, on_progress, access=files)
     except OSError as error:
         raise unreadable(path, error) from None
     raise DataError(
-        f"There is no data set {name!r}, nor a folder or a zip of that name here; choose {', '.join(SOURCES)}, or give "
-        "a path."
+        f"There is no data set, folder or zip with the name {name!r}; choose {', '.join(SOURCES)}, or give a path."
     )
 
 

@@ -1,4 +1,4 @@
-"""What commands have in common: their arguments, how a spec is read from them, and where runs are."""
+"""Shared parts of the commands: arguments, reading a spec from them, and the folders of runs."""
 
 import inspect
 import json
@@ -23,14 +23,16 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Change a field of all runs, e.g. optim.lr=1e-3, or of one by its name, e.g. vit.model.patch_size=4. "
+        help="Change a field of all runs, e.g. optim.lr=1e-3, or of one run by its name, e.g. vit.model.patch_size=4. "
         "Repeatable.",
     ),
 ]
-DataDirOption = Annotated[Path | None, typer.Option(help="Where data sets lie (default: DEIT_DATA_DIR, or data).")]
-RunsDirOption = Annotated[Path | None, typer.Option(help="Where runs land (default: DEIT_RUNS_DIR, or checkpoints).")]
+DataDirOption = Annotated[Path | None, typer.Option(help="Folder of the data sets (default: DEIT_DATA_DIR, or data).")]
+RunsDirOption = Annotated[
+    Path | None, typer.Option(help="Folder of the runs (default: DEIT_RUNS_DIR, or checkpoints).")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-RunArgument = Annotated[str, typer.Argument(metavar="ID", help="A run's number, its id or the beginning of it.")]
+RunArgument = Annotated[str, typer.Argument(metavar="ID", help="A run's number, its id or the start of its id.")]
 
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -85,7 +87,7 @@ def read_spec(preset: str, changes: list[str] | None) -> AnySpec:
 
 
 def open_launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalLauncher:
-    """The launcher over the store of these folders, or of the environment, which begins with its first run."""
+    """The launcher for the store of these folders, or of the environment; the first run creates the store."""
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     return LocalLauncher(open_store(settings.store_url, create=False), settings)
 

@@ -1,4 +1,4 @@
-"""Commands that take results elsewhere: weights of a run, a page on experiments."""
+"""Commands that export results: weights of a run, a page on experiments."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -49,17 +49,17 @@ def export(
 def report(
     experiments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[EXPERIMENT]...", help="Names, or beginnings of ids, in the order of the page."),
+        typer.Argument(metavar="[EXPERIMENT]...", help="Names, or starts of ids, in the order of the page."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The Markdown file to write.")] = Path("results.md"),
     data_dir: DataDirOption = None,
     runs_dir: RunsDirOption = None,
 ) -> None:
-    """Write a page on what experiments gave: mean and spread over seeds, paired differences, how to repeat them."""
+    """Write a page on the results of experiments: mean and standard deviation over seeds, paired differences."""
     from deit_core.results import write_report
 
     launcher = open_launcher(runs_dir, data_dir)
-    launcher.tend()
+    launcher.ensure_workers()
     for path in write_report(launcher.store, launcher.settings.runs_dir, out, experiments or ()):
         print(path)
 

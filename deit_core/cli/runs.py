@@ -1,4 +1,4 @@
-"""Commands on runs that are there: list, show, stop, resume, delete."""
+"""Commands on existing runs: list, show, stop, resume, delete."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from deit_core.runs.condition import explain, word
 def list_runs(as_json: JsonOption = False, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None) -> None:
     """All runs, the newest first."""
     launcher = open_launcher(runs_dir, data_dir)
-    launcher.tend()
+    launcher.ensure_workers()
     runs = launcher.store.runs()
     if as_json:
         print_json([_run_document(run, runs) for run in runs])
@@ -27,9 +27,9 @@ def list_runs(as_json: JsonOption = False, data_dir: DataDirOption = None, runs_
 def show(
     run_id: RunArgument, as_json: JsonOption = False, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
 ) -> None:
-    """Everything known of a run: its spec, its results, what became of it."""
+    """Show all facts on a run: its spec, its results, its history."""
     launcher = open_launcher(runs_dir, data_dir)
-    launcher.tend()
+    launcher.ensure_workers()
     run = launcher.store.run(run_id)
     document = _run_document(run, launcher.store.runs()) | {
         "spec": run.spec.model_dump(mode="json"),
@@ -44,12 +44,12 @@ def show(
 
 
 def stop(run_id: RunArgument, runs_dir: RunsDirOption = None) -> None:
-    """Stop a run after its step, and keep its checkpoint; or take it out of the queue."""
+    """Stop a run after its step and keep its checkpoint, or take it out of the queue."""
     launcher = open_launcher(runs_dir)
     run = launcher.store.run(run_id)
     launcher.stop(run.id)
     if launcher.store.run(run.id).status == Status.RUNNING:
-        print(f"{run.id} {run.name} is stopping; `resume {run.id}` goes on from there.")
+        print(f"{run.id} {run.name} is stopping; `resume {run.id}` continues from there.")
     else:
         print(f"{run.id} {run.name} is stopped; `resume {run.id}` queues it again.")
 
@@ -65,15 +65,15 @@ def resume(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsDi
 def delete(
     run_id: RunArgument,
     runs_dir: RunsDirOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a run with its checkpoints and curves, after asking."""
     launcher = open_launcher(runs_dir)
-    found = run_id if run_id in launcher.store.unreadable() else launcher.store.run(run_id).id
+    full_id = run_id if run_id in launcher.store.unreadable() else launcher.store.run(run_id).id
     if not yes:
-        typer.confirm(f"Delete run {found}, its checkpoints and its curves?", abort=True, err=True)
-    launcher.delete(found)
-    print(f"{found} is deleted.")
+        typer.confirm(f"Delete run {full_id}, its checkpoints and its curves?", abort=True, err=True)
+    launcher.delete(full_id)
+    print(f"{full_id} is deleted.")
 
 
 def _run_document(run: Run, runs: Sequence[Run]) -> dict[str, Any]:

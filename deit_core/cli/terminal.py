@@ -1,4 +1,4 @@
-"""What the command line shows people: tables, and the progress of a training."""
+"""Output of the command line for people: tables, and the progress of a training."""
 
 import sys
 import time
@@ -32,7 +32,7 @@ _stdout, _stderr = Console(), Console(stderr=True)
 
 
 def print_presets(specs: Mapping[str, AnySpec], measured: Mapping[str, Estimate | None]) -> None:
-    """Args: measured: what is known already of how long each takes on this machine; nothing is measured for it."""
+    """Args: measured: the known estimates for this machine; nothing is measured here."""
     for name, spec in specs.items():
         _stdout.print(f"[bold]{name}[/bold]", highlight=False)
         runs = members(spec)
@@ -82,8 +82,8 @@ def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:
     _stdout.print(table)
     for run in runs:
         waits = run.status == Status.QUEUED and waiting_for(run, everything)
-        if said := explain(run, everything) if waits else "" if run.status == Status.QUEUED else run.message:
-            _stdout.print(f"{run.id} {escape(run.name)}: {escape(said)}", highlight=False, soft_wrap=True)
+        if message := explain(run, everything) if waits else "" if run.status == Status.QUEUED else run.message:
+            _stdout.print(f"{run.id} {escape(run.name)}: {escape(message)}", highlight=False, soft_wrap=True)
 
 
 def print_run(document: Mapping[str, Any]) -> None:
@@ -95,22 +95,22 @@ def print_estimate(estimate: Estimate) -> None:
     _stdout.print(f"About {duration(estimate.duration_s)} on this machine ({escape(parts)}).", highlight=False)
 
 
-def print_reading(told: Reading) -> None:
-    """On stderr, where it is in nobody's way."""
-    _stderr.print(reading(told), highlight=False)
+def print_reading(progress: Reading) -> None:
+    """Print to stderr, so that stdout stays clean."""
+    _stderr.print(reading(progress), highlight=False)
 
 
 def print_listing(
     counts: Mapping[str, Mapping[str, int]], left_out: Sequence[LeftOut], warnings: Sequence[str]
 ) -> None:
-    """Args: counts: by part and class, how many images."""
+    """Args: counts: number of images by part and class."""
     images = Table(box=None, pad_edge=False)
     images.add_column("class")
     for part in counts:
         images.add_column(part, justify="right")
     for title in next(iter(counts.values())):
-        images.add_row(escape(title), *(f"{found[title]:,}" for found in counts.values()))
-    images.add_row("in all", *(f"{sum(found.values()):,}" for found in counts.values()))
+        images.add_row(escape(title), *(f"{numbers[title]:,}" for numbers in counts.values()))
+    images.add_row("in all", *(f"{sum(numbers.values()):,}" for numbers in counts.values()))
     _stdout.print(images)
     if left_out:
         passed_over = Table(box=None, pad_edge=False, title="Left out", title_justify="left")
@@ -127,7 +127,7 @@ def print_listing(
 class Progress:
     """A bar for each run with loss, accuracy, images/s and time left; in a file or a pipe, a line for each epoch.
 
-    Before, where it takes long, how far the images are read; in a file or a pipe, a line as each pass over them begins.
+    Before that, the progress of reading the images if it takes long; in a file or a pipe, one line per pass over them.
     """
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class Progress:
         self._is_live = sys.stderr.isatty()
         self._tasks: dict[str, TaskID] = {}
         self._totals: dict[str, tuple[RunStarted, float]] = {}
-        self._pass = "", ""  # over the images: of which run, and what for
+        self._pass = "", ""  # over the images: the run, and the purpose
 
     def __enter__(self) -> Self:
         if self._is_live:

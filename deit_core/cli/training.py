@@ -1,4 +1,4 @@
-"""Commands that start trainings, and tell beforehand what they are and how long they take."""
+"""Commands that start trainings, list presets, and estimate how long they take."""
 
 from dataclasses import asdict
 
@@ -23,7 +23,7 @@ from deit_core.settings import Settings
 
 
 def list_presets(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
-    """The presets: what each trains, what to expect, and how long it takes."""
+    """List the presets: what each trains, its expected results, and how long it takes."""
     specs = {name: presets.get(name) for name in presets.names()}
     if as_json:
         print_json({name: spec.model_dump(mode="json") for name, spec in specs.items()})
@@ -35,7 +35,7 @@ def list_presets(as_json: JsonOption = False, runs_dir: RunsDirOption = None) ->
 def train(
     preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
 ) -> None:
-    """Train in the foreground with a progress bar. Ctrl-C stops after the step, and `resume` goes on from there."""
+    """Train in the foreground with a progress bar. Ctrl-C stops after the step, and `resume` continues from there."""
     from deit_core.runs.foreground import train_here
 
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
@@ -56,7 +56,7 @@ def train(
 def submit(
     preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
 ) -> None:
-    """Train in the background; prints the ids of the runs, one a line."""
+    """Train in the background; prints the ids of the runs, one per line."""
     launcher = open_launcher(runs_dir, data_dir)
     for run_id in launcher.submit(read_spec(preset, changes)):
         print(run_id)
@@ -70,8 +70,8 @@ def estimate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how long a spec takes on this machine: a few seconds for each of its runs."""
-    found = measure(read_spec(preset, changes), Settings.from_env(runs_dir=runs_dir, data_dir=data_dir))
+    result = measure(read_spec(preset, changes), Settings.from_env(runs_dir=runs_dir, data_dir=data_dir))
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(result))
     else:
-        terminal.print_estimate(found)
+        terminal.print_estimate(result)

@@ -1,7 +1,7 @@
-"""Batches of uint8 images on the training device, augmented a batch at a time.
+"""Batches of uint8 images on the training device, augmented one batch at a time.
 
-Order and views are a pure function of (data, augmentation, seed, epoch), so a resumed run sees what it would have
-seen. Pixels leave here as floats in [0, 1]; each model normalises for itself.
+Order and views are a pure function of (data, augmentation, seed, epoch), so a resumed run gets the same batches. Pixels
+leave here as floats in [0, 1]; each model normalises them itself.
 """
 
 from collections.abc import Iterator
@@ -33,13 +33,13 @@ class Batch(NamedTuple):
 
 
 def whole_batches(num_images: int, batch_size: int) -> tuple[int, int]:
-    """How many images a batch has, and how many such batches an epoch."""
+    """The number of images per batch, and of batches per epoch."""
     batch_size = min(batch_size, num_images)
     return batch_size, num_images // batch_size
 
 
 class TrainBatches:
-    """Shuffled, augmented batches of a split; the images left over after the last whole batch sit out an epoch."""
+    """Shuffled, augmented batches of a split; images after the last whole batch are left out in that epoch."""
 
     def __init__(self, split: Split, batch_size: int, augment: AugmentSpec, seed: int, device: torch.device) -> None:
         self.num_images, self.img_size = len(split), int(split.images.shape[-1])
@@ -90,11 +90,11 @@ class TrainBatches:
 
 
 def eval_batch_size(device: torch.device) -> int:
-    """Images at once where nothing is kept for a backward pass; larger batches fall out of a CPU's cache."""
+    """Images at once where no backward pass follows; larger batches do not fit into a CPU's cache."""
     return 128 if device.type == "cpu" else 512
 
 
 def eval_batches(split: Split, device: torch.device, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Every image of a split once, in order and as it is: (pixels in [0, 1], labels), the last batch shorter."""
+    """Every image of a split once, in order and unchanged: (pixels in [0, 1], labels), the last batch shorter."""
     for images, labels in zip(in_order(split.images, batch_size), split.labels.split(batch_size), strict=True):
         yield to_pixels(images.to(device)), labels.to(device)

@@ -1,6 +1,6 @@
-"""What a person looks at before training: how many images of each class, some of them, and their random views.
+"""A preview of the data before training: the number of images of each class, samples, and their random views.
 
-Plain arrays in and out. Knows no page; cuts and augments with the very functions that a run uses.
+Plain arrays in and out. Knows no page; splits and augments with the same functions as a run.
 
     K classes, C channels, S img_size
 """
@@ -22,19 +22,19 @@ _GAP = 4  # pixels between two images of a mosaic
 
 
 def class_counts(source: Source, spec: DataSpec) -> dict[str, NDArray[np.int64]]:
-    """How many images of each class (K,) are in train, validation and test.
+    """The number of images of each class (K,) in train, validation and test.
 
     Raises: SpecError where the subset is too small to cut.
     """
     train, val = cut(source, spec)
     labels = {"train": source.train_labels[train], "validation": source.train_labels[val], "test": source.test_labels}
-    return {name: np.bincount(found, minlength=len(source.classes)) for name, found in labels.items()}
+    return {name: np.bincount(labels_of_part, minlength=len(source.classes)) for name, labels_of_part in labels.items()}
 
 
 def class_images(source: Source, spec: DataSpec, label: int, first: int, count: int) -> NDArray[np.uint8]:
     """`count` training images of a class (count, C, S, S) from the `first` on, as a run sees them before augmentation.
 
-    They begin anew after the last, so there are always `count`.
+    After the last image they start again with the first, so there are always `count`.
     """
     train, _ = cut(source, spec)
     members = train[source.train_labels[train] == label]
@@ -45,9 +45,9 @@ def class_images(source: Source, spec: DataSpec, label: int, first: int, count: 
 def training_statistics(
     source: Source, spec: DataSpec, most: int = 2000
 ) -> tuple[tuple[float, ...], tuple[float, ...], int]:
-    """Mean and standard deviation per channel of the training pixels, in [0, 1], and of how many images.
+    """Mean and standard deviation per channel of the training pixels, in [0, 1], and the number of images used.
 
-    Of more than `most` images, every n-th is taken, so that a page need not read them all.
+    Of more than `most` images, only every n-th is read, to save the page time.
     """
     train, _ = cut(source, spec)
     chosen = train[:: -(-len(train) // most)]
@@ -60,8 +60,8 @@ def sample_views(
 ) -> NDArray[np.uint8]:
     """`count` random views (count, C, S, S) of one image (C, S, S), drawn as a run draws them.
 
-    Each is mixed with a view of `other` (C, S, S), where the spec mixes and there is one. In a run one share serves a
-    whole batch; here each view has a share of its own, as if it came from another batch.
+    Each is mixed with a view of `other` (C, S, S), where the spec mixes and there is one. In a run a whole batch has
+    one ratio; here each view has its own, as if it came from another batch.
     """
     pixels = _views(image, spec, seed, count)
     if other is not None:

@@ -1,6 +1,6 @@
-"""From a source to what a run trains on: a seeded subset, cut into train and validation, resized, with statistics.
+"""From a source to the data of a run: a seeded subset, split into train and validation, resized, with statistics.
 
-What would take too much memory stays in its files where it has files of its own; nothing else is different then.
+Images of a folder that need too much memory stay in their files; everything else is the same then.
 
 N images, C channels, S img_size
 """
@@ -21,7 +21,7 @@ from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.data.sources.findings import FINDINGS, key_of, remembered
 from deit_core.data.sources.folder import open_source
 from deit_core.data.sources.folder_images import FolderImages
-from deit_core.data.sources.progress import Tell, silently, told
+from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
 from deit_core.data.sources.resizing import resize
 from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split, stratified_subset
@@ -31,7 +31,7 @@ from deit_core.machine.limits import total_memory
 from deit_core.spec import DataSpec
 
 _MEMORY_SHARE = 0.5
-_FOLDER_SHARE = 0.25  # training holds a padded copy beside the images
+_FOLDER_SHARE = 0.25  # training holds a padded copy of the images too
 _PIECE = 8  # images that are counted at once
 READ_AT_ONCE = 256  # images
 
@@ -49,10 +49,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """The three splits of a run, and what a model reads pixels with: `mean` and `std` per channel, of [0, 1].
+    """The three splits of a run, and `mean` and `std` per channel of the pixels in [0, 1].
 
     `drawn_from` is the hash of the images that validation was drawn from; empty where a folder has its own val and
-    test, which stay as they are whatever comes to the rest. `notes` are sentences that a person should know.
+    test. `notes` are sentences for the user.
     """
 
     train: Split
@@ -70,19 +70,21 @@ class ImageData:
         return int(self.train.images.shape[1])
 
 
-def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None, tell: Tell = silently) -> ImageData:
-    """Load, cut and resize what `spec` asks for. Test is never touched by the choice of a subset.
+def load_data(
+    spec: DataSpec, data_dir: Path, memory_bytes: float | None = None, on_progress: OnProgress = no_progress
+) -> ImageData:
+    """Load, split and resize the images of `spec`. The choice of a subset never changes the test images.
 
     Args:
-        memory_bytes: a folder whose images take more stays in its files; None is a quarter of this machine's memory.
-        tell: hears how far it is, where many files are read.
-    Raises: DataError where the source cannot be had, or does not fit into memory and is no folder; SpecError where the
-        subset is too small to cut.
+        memory_bytes: a folder whose images need more stays in its files; None is a quarter of this machine's memory.
+        on_progress: called with the progress, where many files are read.
+    Raises: DataError where the source cannot be loaded, or does not fit into memory and is not a folder; SpecError
+        where the subset is too small to split.
     """
-    source = open_source(spec, data_dir, tell)
-    content_hash = source.hash_content(tell)
+    source = open_source(spec, data_dir, on_progress)
+    content_hash = source.hash_content(on_progress)
     train_indices, val_indices = cut(source, spec)
-    notes = (*source.notes, *source.warn(train_indices, val_indices, tell))
+    notes = (*source.notes, *source.warn(train_indices, val_indices, on_progress))
     num_images = len(train_indices) + len(val_indices) + len(source.test_labels)
     streams = is_streamed(source, num_images, spec.img_size, memory_bytes)
 
@@ -91,7 +93,7 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
     ) -> Split:
         if isinstance(images, FolderImages):
             files = images.take(chosen)
-            return Split(files if streams else _in_memory(files, name, tell), torch.tensor(labels[chosen]))
+            return Split(files if streams else _in_memory(files, name, on_progress), torch.tensor(labels[chosen]))
         return Split(resize(torch.tensor(images[chosen]), spec.img_size), torch.tensor(labels[chosen]))
 
     train = split("training", source.train_images, source.train_labels, train_indices)
@@ -101,9 +103,11 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
     elif streams:
         facts = "statistics", content_hash, spec.split, spec.img_size
         pieces = in_order(train.images, _PIECE)
-        pieces = told(pieces, "Finding mean and spread of the pixels", len(train), tell, piece=_PIECE)
-        found = remembered(data_dir / FINDINGS, key_of(facts), lambda: pixel_statistics(pieces))
-        mean, std = map(tuple, found)
+        pieces = with_progress(
+            pieces, "Computing mean and standard deviation of the pixels", len(train), on_progress, piece=_PIECE
+        )
+        statistics = remembered(data_dir / FINDINGS, key_of(facts), lambda: pixel_statistics(pieces))
+        mean, std = map(tuple, statistics)
     else:
         mean, std = pixel_statistics(in_order(train.images, len(train)))
     test = split("test", source.test_images, source.test_labels, np.arange(len(source.test_labels)))
@@ -111,10 +115,10 @@ def load_data(spec: DataSpec, data_dir: Path, memory_bytes: float | None = None,
     return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from, notes)
 
 
-def _in_memory(images: FolderImages, name: str, tell: Tell) -> Tensor:
+def _in_memory(images: FolderImages, name: str, on_progress: OnProgress) -> Tensor:
     whole, begin = torch.empty(images.shape, dtype=torch.uint8), 0
     pieces = in_order(images, READ_AT_ONCE)
-    for piece in told(pieces, f"Reading the {name} images", len(images), tell, piece=READ_AT_ONCE):
+    for piece in with_progress(pieces, f"Reading the {name} images", len(images), on_progress, piece=READ_AT_ONCE):
         whole[begin : begin + len(piece)] = piece
         begin += len(piece)
     return whole
@@ -129,9 +133,9 @@ def memory_for_images(device: torch.device | None = None) -> float:
 
 
 def is_streamed(source: Source, num_images: int, img_size: int, memory_bytes: float | None = None) -> bool:
-    """Whether a run reads so many images of a source from their files over and over, as they take more memory than is.
+    """Whether a run reads `num_images` of a source from their files in every epoch, as they need too much memory.
 
-    Raises: DataError where they take half of this machine's memory and have no files of their own.
+    Raises: DataError where they need half of this machine's memory and the source is not a folder.
     """
     needed = num_images * source.test_images.shape[1] * img_size**2
     if isinstance(source.train_images, FolderImages):
@@ -139,16 +143,16 @@ def is_streamed(source: Source, num_images: int, img_size: int, memory_bytes: fl
     limit = _MEMORY_SHARE * total_memory()
     if needed > limit:
         raise DataError(
-            f"{num_images:,} images of {img_size} px take {needed / 1e9:.1f} GB, and data may take "
-            f"{limit / 1e9:.1f} GB, half of this machine's memory; make data.fraction or data.img_size smaller."
+            f"{num_images:,} images of {img_size} px need {needed / 1e9:.1f} GB, and at most {limit / 1e9:.1f} GB are "
+            f"allowed, half of this machine's memory; make data.fraction or data.img_size smaller."
         )
     return False
 
 
 def cut(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of the training and validation images that a spec takes of a source.
+    """Positions of the training and validation images of a spec in its source.
 
-    Raises: SpecError where the subset is too small to cut.
+    Raises: SpecError where the subset is too small to split.
     """
     if source.val_positions is None:
         return split_indices(source.train_labels, spec.fraction, spec.val_fraction, spec.split_seed)
@@ -179,10 +183,10 @@ def _subset(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np
 
 
 def too_few(shares: str, reason: ValueError | str) -> SpecError:
-    """What to say of shares of the data that leave too little to train on, or to validate by."""
+    """The error for fractions that leave too few images for training or validation."""
     return SpecError(
         f"{shares} leaves too few images of a class ({reason}); make data.fraction larger, or "
-        "data.val_fraction where images are few."
+        "data.val_fraction if there are few images."
     )
 
 
@@ -199,7 +203,9 @@ def pixel_statistics(pieces: Iterable[Tensor]) -> tuple[tuple[float, ...], tuple
         share = count.double() / count.sum()
         mean = (share * values).sum()
         means.append(mean.item())
-        stds.append(max((share * (values - mean) ** 2).sum().sqrt().item(), 1e-3))  # a black channel has no spread
+        stds.append(
+            max((share * (values - mean) ** 2).sum().sqrt().item(), 1e-3)
+        )  # a black channel has a standard deviation of 0
     return tuple(means), tuple(stds)
 
 
@@ -208,7 +214,7 @@ def _histogram(channel: Tensor) -> Tensor:
 
 
 def _constants(name: Literal["half", "imagenet"], num_channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel; of ImageNet's three values grey images get the means."""
+    """Mean and standard deviation per channel; for grey images the means of ImageNet's three values."""
     if name == "half":
         return (0.5,) * num_channels, (0.5,) * num_channels
     if num_channels == 1:

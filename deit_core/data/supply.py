@@ -1,6 +1,6 @@
-"""Where batches get their images from: all of them in memory, or read from files a little ahead.
+"""The supply of images for batches: all of them in memory, or read from files a little ahead.
 
-Both give the very same bytes, so nothing that comes after knows which of the two it was. Knows no views and no labels.
+Both give exactly the same bytes, so later code does not know which of the two it was. Knows no views and no labels.
 
     N images, P places in an epoch's batches, B batch, C channels, S img_size, p padding
 """
@@ -39,7 +39,7 @@ class Resident:
 
 
 class Streamed:
-    """Images that are read from their files for each batch, each once however often the batch shows it."""
+    """Images that are read from their files for each batch; each is read once, even if the batch shows it often."""
 
     def __init__(self, images: FolderImages, padding: int, device: torch.device) -> None:
         self._images, self._padding, self._device = images, padding, device

@@ -1,7 +1,7 @@
-"""Bringing a zip of images into the data folder. Everything is checked before anything is written.
+"""Imports a zip of images into the data folder. Everything is checked before anything is written.
 
-Knows archives and files; what is an image, and what makes a folder a data set, is asked of deit_core.image_folders.
-Only images are unpacked.
+Knows archives and files; deit_core.image_folders decides what is an image and which folder is a data
+set. Only images are unpacked.
 """
 
 import lzma
@@ -24,9 +24,9 @@ from deit_core.refusals import refusal
 
 MAX_FILES = 200_000
 MAX_BYTES = 20_000_000_000
-MAX_RATIO = 100  # images are compressed already: what grows more is made to fill a disk
+MAX_RATIO = 100  # images are compressed already: a zip that grows more is made to fill a disk
 IMPORTED = "folders"  # inside the data folder
-_ROOT = Path("the zip")  # what messages call the folder that it will be
+_ROOT = Path("the zip")  # the name of the new folder in messages
 
 _DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, UnicodeDecodeError, NotImplementedError, EOFError)
 
@@ -39,7 +39,7 @@ def import_zip(
     Args:
         archive: a path or an open file.
         name: what the folder will be called; letters, digits, spaces, dots, hyphens and underscores.
-        note: is told the share that is unpacked, after each file.
+        note: called with the share that is unpacked, after each file.
     Returns: what `data.path` of a spec should be.
     Raises: DataError where the archive is damaged, dangerous, too large, or no data set, or the name is taken.
     """
@@ -49,7 +49,7 @@ def import_zip(
         )
     target = data_dir / IMPORTED / name
     if is_there(target):
-        raise DataError(f"There is a folder {name!r} already; choose another name, or remove {target} first.")
+        raise DataError(f"A folder {name!r} exists already; choose another name, or remove {target} first.")
     with _opened(archive, target) as content:
         entries = _checked(content, name)
         _check_room(entries, data_dir)
@@ -59,7 +59,7 @@ def import_zip(
 
 @contextmanager
 def open_zip(archive: Path | IO[bytes]) -> Iterator[tuple[ImageFolder, "ZippedFiles"]]:
-    """What `import_zip` would unpack, and what it would leave out; the files are named as in the zip, and read there.
+    """The files that `import_zip` would unpack or leave out, with the names in the zip. Nothing is written.
 
     Raises: DataError where the archive is damaged, dangerous, too large, or no data set.
     """
@@ -69,13 +69,13 @@ def open_zip(archive: Path | IO[bytes]) -> Iterator[tuple[ImageFolder, "ZippedFi
 
 
 def list_zip(archive: Path | IO[bytes]) -> ImageFolder:
-    """What `open_zip` lists, for whoever reads no file."""
+    """The list of `open_zip`, without reading any file."""
     with open_zip(archive) as (listed, _):
         return listed
 
 
 class ZippedFiles:
-    """The files of an open zip, read where they are, by their paths below `root`."""
+    """The files of an open zip, read from the zip, by their paths below `root`."""
 
     def __init__(self, content: zipfile.ZipFile, root: Path) -> None:
         self._content = content
@@ -104,7 +104,7 @@ def _opened(archive: Path | IO[bytes], target: Path | None = None) -> Iterator[z
         with zipfile.ZipFile(archive) as content:
             yield content
     except _DAMAGES as error:
-        raise DataError(f"{which} is no zip, or a damaged one ({error}); make it again and try once more.") from None
+        raise DataError(f"{which} is not a zip, or is damaged ({error}); make it again and retry.") from None
     except OSError as error:
         raise DataError(refusal(error, target or which, verb="written" if target else "read")) from None
 
@@ -118,12 +118,12 @@ def _checked(content: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     _name_entries(content)
     entries = [entry for entry in content.infolist() if not entry.is_dir()]
     if len(entries) > MAX_FILES:
-        raise DataError(f"The zip holds {len(entries):,} files and may hold {MAX_FILES:,}; take some out.")
+        raise DataError(f"The zip contains {len(entries):,} files, and at most {MAX_FILES:,} are allowed; remove some.")
     for entry in content.infolist():
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise DataError(
-                f"{entry.filename!r} in the zip is a link or a device, which could lead out of the folder; pack the "
+                f"{entry.filename!r} in the zip is a link or a device, which could point outside the folder; pack the "
                 "files themselves."
             )
         if entry.flag_bits & 1:
@@ -133,12 +133,12 @@ def _checked(content: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
         raise DataError("Two files in the zip have the same name; pack it again with each file once.")
     images = images_among(entry.filename for entry in entries)
     if not images:
-        raise DataError(f"There is no {ONE_FORMAT} file in the zip for {name!r}; pack a folder a class.")
+        raise DataError(f"There is no {ONE_FORMAT} file in the zip for {name!r}; pack one folder per class.")
     return [entry for entry in entries if PurePath(entry.filename) in images]
 
 
 def _name_entries(content: zipfile.ZipFile) -> None:
-    """Give all entries the names that they were meant to have, after these were checked."""
+    """Give all entries their original names, after these were checked."""
     entries = content.infolist()
     for entry, name in zip(entries, final_names(entries), strict=True):
         _check_name(name)
@@ -150,7 +150,7 @@ def _check_name(path: str) -> None:
     is_bad = path.startswith("/") or ".." in parts or re.search(r"[\\\x00-\x1f]|^[A-Za-z]:", path)
     if is_bad or not parts or any(len(part.encode()) > 255 for part in parts):
         raise DataError(
-            f"{path!r} in the zip would be written outside of its folder, or cannot be written; pack it again with "
+            f"{path!r} in the zip would be written outside its folder, or cannot be written; pack it again with "
             "plain relative names."
         )
 
@@ -159,15 +159,13 @@ def _check_size(entries: Sequence[zipfile.ZipInfo]) -> None:
     total, packed = (sum(sizes) for sizes in ([e.file_size for e in entries], [e.compress_size for e in entries]))
     if total > MAX_BYTES:
         raise DataError(
-            f"Unpacked, the zip takes {total / 1e9:.1f} GB, and {MAX_BYTES / 1e9:.0f} GB are allowed; unpack it "
-            "yourself and give the folder's path."
+            f"The unpacked zip takes {total / 1e9:.1f} GB, and at most {MAX_BYTES / 1e9:.0f} GB are allowed; unpack it "
+            "yourself and use the path of the folder."
         )
     bombs = [e for e in entries if e.file_size > 1_000_000 and e.file_size > MAX_RATIO * max(1, e.compress_size)]
     if bombs or total > MAX_RATIO * max(10_000, packed):
         which = repr(bombs[0].filename) if bombs else "The zip"
-        raise DataError(
-            f"{which} grows more than {MAX_RATIO} times when it is unpacked, as no images do; it is not unpacked."
-        )
+        raise DataError(f"{which} would grow more than {MAX_RATIO} times, which images never do; it is not unpacked.")
 
 
 def _check_room(entries: Sequence[zipfile.ZipInfo], data_dir: Path) -> None:
@@ -175,17 +173,17 @@ def _check_room(entries: Sequence[zipfile.ZipInfo], data_dir: Path) -> None:
     needed, free = sum(entry.file_size for entry in entries), shutil.disk_usage(data_dir).free
     if needed > 0.9 * free:
         raise DataError(
-            f"The images take {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free in {data_dir}; make room."
+            f"The images need {needed / 1e9:.1f} GB, but {data_dir} has only {free / 1e9:.1f} GB free; free some space."
         )
 
 
 def _unpack(
     content: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], target: Path, note: Callable[[float], None]
 ) -> None:
-    """Unpack beside and move into place once the folder has proved to be a data set."""
+    """Unpack into a temporary folder; move it into place once it is a valid data set."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".import-", ignore_cleanup_errors=True) as beside:
-        folder = Path(beside) / target.name
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".import-", ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary) / target.name
         for number, entry in enumerate(entries, 1):
             content.extract(entry, folder)
             note(number / len(entries))

@@ -1,4 +1,4 @@
-"""What a form asks of the data that a spec names: from the table, or for a folder of images from its names.
+"""The facts on a spec's data that a form needs: from the table, or for a folder from the names of its files.
 
 Loads nothing and reads no pixels.
 """
@@ -11,7 +11,7 @@ from deit_core.spec import DataSpec
 
 
 def facts_of(data: DataSpec, data_dir: Path) -> SourceFacts:
-    """The facts of a data set, or of the folder that lies at `data.path` now.
+    """The facts of a data set, or of the folder at `data.path`.
 
     Raises: DataError where a folder cannot be used as a data set.
     """
@@ -22,7 +22,7 @@ def facts_of(data: DataSpec, data_dir: Path) -> SourceFacts:
 
 
 def folder_facts(data: DataSpec, root: Path, listed: ImageFolder) -> SourceFacts:
-    """The facts of the folder `root`, which has been listed."""
+    """The facts of the folder `root`, from its listing."""
     return SourceFacts(
         title=title_of(data),
         classes=listed.classes,
@@ -36,5 +36,5 @@ def folder_facts(data: DataSpec, root: Path, listed: ImageFolder) -> SourceFacts
 
 
 def title_of(data: DataSpec) -> str:
-    """What a page calls the data; asks no file."""
+    """The name of the data on a page; reads no file."""
     return f"folder {Path(data.path).name}" if data.source == "folder" else SOURCES[data.source].title

@@ -1,7 +1,7 @@
 """A folder of images as a data set: its classes and files, from the names alone.
 
-Reads no pixels and loads nothing, so that a form can ask. Beside it lies what finds images (listing), parts and classes
-(layout). Which images are held back where a folder has no parts of its own for that is decided in deit_core.data.
+Reads no pixels and loads nothing, so that a form can use it. See listing.py for images, parts.py for parts and classes.
+deit_core.data decides which images are held out where a folder has no validation or test part.
 
     K classes
 """
@@ -24,7 +24,7 @@ _TEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Part:
-    """Files in the order of their classes and names, and the number of the class of each."""
+    """Files in the order of their classes and names, and the class number of each."""
 
     files: tuple[Path, ...]
     labels: tuple[int, ...]
@@ -35,11 +35,11 @@ class Part:
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """What lies in a folder.
+    """The contents of a folder.
 
-    parts: by the name train, val or test, those that it has; one without parts is all train.
+    parts: the existing parts, by name (train, val, test); a folder without parts is all train.
     left_out: the files that are not read.
-    warnings: sentences on what may not be meant.
+    warnings: sentences on what may be a mistake.
     """
 
     root: Path
@@ -54,7 +54,7 @@ class ImageFolder:
 
     @property
     def val(self) -> Part | None:
-        """What validates; with `val` and no `test`, as ImageNet is unpacked, `val` is the test."""
+        """The validation part; with `val` and no `test`, as in ImageNet, `val` is the test."""
         return self.parts.get("val") if "test" in self.parts else None
 
     @property
@@ -63,55 +63,56 @@ class ImageFolder:
 
     @property
     def num_test(self) -> int:
-        """Images for the test; without one, those that are held out."""
+        """Number of test images; without a test part, of those that are held out."""
         return len(self.test) if self.test else num_held_out(len(self.train), len(self.classes))
 
     @property
     def num_train(self) -> int:
-        """Images for training and, where there is no part for it, validation."""
+        """Number of images for training and, without a part for it, validation."""
         return len(self.train) if self.test else len(self.train) - self.num_test
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of it, in sentences."""
+        """Sentences for the user on the folder."""
         return tuple(filter(None, (sentence(self.left_out), *self.warnings)))
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """How many images each class has in each part."""
+        """The number of images of each class in each part."""
         counted = {name: Counter(part.labels) for name, part in self.parts.items()}
         return {
-            name: {title: found[label] for label, title in enumerate(self.classes)} for name, found in counted.items()
+            name: {title: numbers[label] for label, title in enumerate(self.classes)}
+            for name, numbers in counted.items()
         }
 
 
 def num_held_out(num_images: int, num_classes: int) -> int:
-    """A fifth, no fewer images than classes; a class of very few may have none there."""
+    """A fifth, and at least as many images as classes; a class with very few images may have none in it."""
     return max(num_classes, math.ceil(_TEST_SHARE * num_images))
 
 
 def find_folder(path: str, data_dir: Path) -> Path:
-    """Where the path of a spec lies: in the data folder unless it is absolute; `~` is the home.
+    """The folder of a spec's path: in the data folder unless it is absolute; `~` is the home folder.
 
-    Raises: DataError where it begins with `~` and a name that is no user's.
+    Raises: DataError where it begins with `~` and the name of no user.
     """
     try:
         return data_dir / Path(path).expanduser()
     except RuntimeError:
         user = Path(path).parts[0]
         raise DataError(
-            f"There is no home folder {user}; begin the path with ~/ for your own, or write it in full."
+            f"There is no home folder {user}; start the path with ~/ for your own, or write the full path."
         ) from None
 
 
 def list_folder(root: Path) -> ImageFolder:
-    """List the images of a folder that holds a folder a class, or parts (train, val, test) that do.
+    """List the images of a folder that holds one folder per class, or parts (train, val, test) that do.
 
-    A folder around the one that counts, as archives have it, is passed through, and so is one in a part that is named
-    as that part.
+    A folder that contains only the data folder, as in many archives, is skipped; so is one in a part with the name of
+    that part.
 
     Raises: DataError where there is no such folder, no image, fewer than two classes, a class without images that are
         read, a `val` or `test` without images in folders of its classes, or with a class that `train` lacks, no
-        `train` beside them, a name that is not UTF-8, or what may not be read.
+        `train` next to them, a name that is not UTF-8, or what may not be read.
     """
     try:
         if not root.is_dir():
@@ -124,7 +125,7 @@ def list_folder(root: Path) -> ImageFolder:
 
 
 def list_names(names: Iterable[str], root: Path) -> ImageFolder:
-    """The same of the names of files that do not lie in a folder yet; `root` is what messages call it.
+    """The same for names of files that are not in a folder yet; messages call it `root`.
 
     Raises: DataError as `list_folder` does.
     """
@@ -132,40 +133,40 @@ def list_names(names: Iterable[str], root: Path) -> ImageFolder:
 
 
 def _read(root: Path, listing: Listing) -> ImageFolder:
-    found = find_layout(root, listing)
-    titles = tuple(found.classes["train"])
+    layout = find_layout(root, listing)
+    titles = tuple(layout.classes["train"])
     parts: dict[str, Part] = {}
-    for part, folder in found.parts.items():
+    for part, folder in layout.parts.items():
         images: dict[str, list[Path]] = {}
-        lost: dict[str, str] = {}  # class -> what to say of its folder, which holds no image
-        for title, paths in found.classes[part].items():
+        problems: dict[str, str] = {}  # class -> message on its folder, which has no image
+        for title, paths in layout.classes[part].items():
             images[title], left_out = _images(paths, listing)
-            found.left_out.update(left_out)
+            layout.left_out.update(left_out)
             if not images[title] and (part == "train" or _should_hold_images(paths, listing)):
-                lost[title] = _said(
-                    f"{paths[0]} holds no {ONE_FORMAT} file; fill it or remove it.", left_out.listed(root)
+                problems[title] = _sentence(
+                    f"{paths[0]} contains no {ONE_FORMAT} file; add images or remove it.", left_out.listed(root)
                 )
-        check = _check_train if part == "train" else _check_judged
-        check(folder, titles, images, found.left_out.listed(root))
-        if lost:
-            raise DataError(next(iter(lost.values())))
+        check = _check_train if part == "train" else _check_evaluation
+        check(folder, titles, images, layout.left_out.listed(root))
+        if problems:
+            raise DataError(next(iter(problems.values())))
         files = [(file, label) for label, title in enumerate(titles) for file in images.get(title, ())]
         parts[part] = Part(tuple(file for file, _ in files), tuple(label for _, label in files))
-    return ImageFolder(found.root, titles, parts, found.left_out.listed(root), tuple(found.warnings))
+    return ImageFolder(layout.root, titles, parts, layout.left_out.listed(root), tuple(layout.warnings))
 
 
 def _images(folders: Sequence[Path], listing: Listing) -> tuple[list[Path], Tally]:
     images: list[Path] = []
     left_out = Tally()
     for folder in folders:
-        found, passed_over = listing.images_below(folder)
-        images += found
+        own, passed_over = listing.images_below(folder)
+        images += own
         left_out.update(passed_over)
     return images, left_out
 
 
 def _should_hold_images(folders: Sequence[Path], listing: Listing) -> bool:
-    """Whether there are files that may have been meant as images; in val and test an empty class is none."""
+    """Whether there are files that may be meant as images; in val and test an empty class is not a class."""
     return any(not is_document(file) for folder in folders for file in listing.files(folder))
 
 
@@ -174,34 +175,37 @@ def _check_train(
 ) -> None:
     if not any(images.values()):
         raise DataError(
-            _said(f"There is no image in {folder}; it should hold a folder a class with {ONE_FORMAT} files.", left_out)
+            _sentence(
+                f"There is no image in {folder}; it should contain one folder per class with {ONE_FORMAT} files.",
+                left_out,
+            )
         )
     if len(titles) < 2:
         raise DataError(
-            _said(
-                f"There is only one class in {folder}, {titles[0]!r}, and a model needs two to tell apart; put each "
-                "class into a folder of its own.",
+            _sentence(
+                f"There is only one class in {folder}, {titles[0]!r}, and a model needs at least two; put each "
+                "class into its own folder.",
                 left_out,
             )
         )
 
 
-def _check_judged(
+def _check_evaluation(
     folder: Path, titles: Sequence[str], images: Mapping[str, Sequence[Path]], left_out: Sequence[LeftOut]
 ) -> None:
-    """A part that models are judged by: a class may be missing there, but not all."""
+    """A part for evaluation: some classes may be missing in it, but not all."""
     if strange := [title for title in images if title not in titles]:
         raise DataError(f"{folder} has a class {strange[0]!r} that is not in training; rename it or remove it.")
     if not any(images.values()):
         raise DataError(
-            _said(
-                f"There is no image in the classes of {folder}; it should hold a folder a class, as training does, "
-                f"with {ONE_FORMAT} files in it. Sort them so, or remove it, and images are held out of the training "
-                "images.",
+            _sentence(
+                f"There is no image in the classes of {folder}; it should contain one folder per class, as training "
+                f"does, with {ONE_FORMAT} files in it. Sort them so, or remove it, and images are held out of the "
+                "training images.",
                 left_out,
             )
         )
 
 
-def _said(problem: str, left_out: Sequence[LeftOut]) -> str:
+def _sentence(problem: str, left_out: Sequence[LeftOut]) -> str:
     return " ".join(filter(None, (problem, sentence(left_out))))

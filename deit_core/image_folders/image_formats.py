@@ -1,4 +1,4 @@
-"""The formats of image files that are read, one table: what decodes, what lists and what a page says follow it."""
+"""The formats of image files that are read, in one table for decoding, listing and the pages."""
 
 FORMATS = {  # as Pillow names them: the endings that files of each have; of an animation the first frame is read
     "PNG": (".png", ".apng"),
@@ -14,5 +14,5 @@ ONE_FORMAT, ALL_FORMATS = f"{_FIRST} or {_LAST}", f"{_FIRST} and {_LAST}"
 
 
 def is_image(name: str) -> bool:
-    """Whether a file of this name is taken for an image, whatever is in it."""
+    """Whether a file of this name counts as an image, whatever it contains."""
     return name.lower().endswith(ENDINGS)

@@ -1,4 +1,4 @@
-"""What is passed over where images are listed, counted by why. Knows paths; nothing of the reasons."""
+"""Files that are left out when images are listed, counted by reason. Knows paths; nothing of the reasons."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _MOST_SAID = 5  # reasons in a sentence
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Files that are not read: why, after their number as in "20 with ending .heic", and the path of one of them."""
+    """Files that are not read: the reason, as in "20 with ending .heic", their number, and the path of one."""
 
     why: str
     count: int
@@ -18,27 +18,29 @@ class LeftOut:
 
 
 class Tally:
-    """Counts what is left out, by why it is."""
+    """Counts files that are left out, by reason."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[int, Path]] = {}
+        self._by_reason: dict[str, tuple[int, Path]] = {}
 
     def add(self, why: str, example: Path, count: int = 1) -> None:
-        before, first = self._found.get(why, (0, example))
-        self._found[why] = before + count, first
+        before, first = self._by_reason.get(why, (0, example))
+        self._by_reason[why] = before + count, first
 
     def update(self, other: "Tally") -> None:
-        for why, (count, example) in other._found.items():
+        for why, (count, example) in other._by_reason.items():
             self.add(why, example, count)
 
     def listed(self, root: Path) -> tuple[LeftOut, ...]:
-        """The most frequent first, with paths as seen from `root`."""
-        found = [LeftOut(why, count, printable(path.relative_to(root))) for why, (count, path) in self._found.items()]
-        return tuple(sorted(found, key=lambda one: (-one.count, one.why)))
+        """The most frequent reason first, with paths relative to `root`."""
+        files = [
+            LeftOut(why, count, printable(path.relative_to(root))) for why, (count, path) in self._by_reason.items()
+        ]
+        return tuple(sorted(files, key=lambda one: (-one.count, one.why)))
 
 
 def sentence(left_out: Sequence[LeftOut]) -> str:
-    """What is left out, in words; empty where nothing is."""
+    """The files that are left out, in words; empty where there are none."""
     if not left_out:
         return ""
     total = sum(one.count for one in left_out)

@@ -16,7 +16,7 @@ from deit_core.image_folders.left_out import Tally, printable
 from deit_core.image_folders.trees import Disk, Names, Tree
 from deit_core.refusals import refusal
 
-SYSTEM_NAMES = (  # what systems put among people's files, in any case; and every name that begins with a dot
+SYSTEM_NAMES = (  # names of system files, in upper or lower case; and every name that begins with a dot
     *("@eaDir", "#recycle", "@Recycle", "#snapshot", "__MACOSX", "lost+found", "$RECYCLE.BIN"),
     *("System Volume Information", "Thumbs.db", "ehthumbs.db", "desktop.ini"),
 )
@@ -25,7 +25,7 @@ _SYSTEM_NAMES = {name.lower(): name for name in SYSTEM_NAMES}
 
 @dataclass
 class Contents:
-    """What one folder holds, in the order of the names. `links` are those of the folders that lie elsewhere."""
+    """The contents of one folder, in the order of the names. `links` are those of the folders that are elsewhere."""
 
     folders: list[Path] = field(default_factory=list)
     links: set[Path] = field(default_factory=set)
@@ -35,23 +35,23 @@ class Contents:
 
 
 class Listing:
-    """Looks into the folders of a tree, into each once."""
+    """Reads the folders of a tree, each of them once."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self._seen: dict[Path, Contents] = {}
+        self._contents: dict[Path, Contents] = {}
 
     def look(self, folder: Path) -> Contents:
-        """What a folder holds itself; what is a system's, and links to a folder that they lie in, are not entered.
+        """The contents of one folder; system folders, and links to a folder around them, are not entered.
 
         Raises: DataError for a folder or an image whose name is not UTF-8; OSError where the folder may not be read.
         """
-        if folder not in self._seen:
-            self._seen[folder] = self._read(folder)
-        return self._seen[folder]
+        if folder not in self._contents:
+            self._contents[folder] = self._read(folder)
+        return self._contents[folder]
 
     def images_below(self, top: Path) -> tuple[list[Path], Tally]:
-        """The images in a folder and in all below it, in the order of their paths, and what is left out there.
+        """The images in a folder and all folders below it, in the order of their paths, and the files left out.
 
         A folder is read once, however many links lead to it: under its own path where it has one below `top`.
 
@@ -71,48 +71,50 @@ class Listing:
                 if real in read:
                     continue
                 read.add(real)
-                found = self.look(path)
-                images += found.images
-                left_out.update(found.left_out)
-                tops += [folder for folder in found.folders if folder in found.links]
+                contents = self.look(path)
+                images += contents.images
+                left_out.update(contents.left_out)
+                tops += [folder for folder in contents.folders if folder in contents.links]
                 inside += [
-                    (folder, str(PurePath(real, folder.name))) for folder in found.folders if folder not in found.links
+                    (folder, str(PurePath(real, folder.name)))
+                    for folder in contents.folders
+                    if folder not in contents.links
                 ]
         return sorted(images), left_out
 
     def files(self, folder: Path) -> Iterator[Path]:
-        """All files in a folder and below that are not a system's, images first in each; links are not followed."""
-        found = self.look(folder)
-        yield from found.images
-        yield from found.others
-        for path in found.folders:
-            if path not in found.links:
+        """All files in a folder and below except system files, images first in each; links are not followed."""
+        contents = self.look(folder)
+        yield from contents.images
+        yield from contents.others
+        for path in contents.folders:
+            if path not in contents.links:
                 yield from self.files(path)
 
     def _read(self, folder: Path) -> Contents:
-        found = Contents()
+        contents = Contents()
         for name, is_folder, is_link in self.tree.entries(folder):
             path = folder / name
             if system := _of_system(name):
                 inside = self._all_files(path) if is_folder and not is_link else [path]
                 for file in inside:
-                    found.left_out.add(f"of the system: {system}", file)
+                    contents.left_out.add(f"of the system: {system}", file)
             elif is_link and is_folder and self._leads_up(path):
-                found.left_out.add("through a link to a folder around it", path)
+                contents.left_out.add("through a link to a folder around it", path)
             elif is_folder:
-                found.folders.append(in_utf8(path))
+                contents.folders.append(in_utf8(path))
                 if is_link:
-                    found.links.add(path)
+                    contents.links.add(path)
             elif is_image(name):
-                found.images.append(in_utf8(path))
+                contents.images.append(in_utf8(path))
             else:
-                found.others.append(path)
+                contents.others.append(path)
                 ending = printable(PurePath(name.lower()).suffix)
-                found.left_out.add(f"with ending {ending}" if ending else "with no ending", path)
-        return found
+                contents.left_out.add(f"with ending {ending}" if ending else "with no ending", path)
+        return contents
 
     def _all_files(self, folder: Path) -> Iterator[Path]:
-        """All files below a system's folder, as far as it may be read."""
+        """All files below a system folder, as far as it can be read."""
         with suppress(OSError):
             for name, is_folder, is_link in self.tree.entries(folder):
                 if is_folder and not is_link:
@@ -121,13 +123,13 @@ class Listing:
                     yield folder / name
 
     def _leads_up(self, link: Path) -> bool:
-        """Whether a link leads to a folder that it lies in, be it by way of other links."""
+        """Whether a link leads to a folder around it, directly or through other links."""
         target = Path(self.tree.real(link))
         return any(Path(self.tree.real(above)).is_relative_to(target) for above in link.parents)
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images that lie in a folder itself, by name.
+    """The images in a folder itself, by name.
 
     Raises: DataError where the name of one is not UTF-8, or the folder may not be read.
     """
@@ -138,17 +140,17 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def images_among(names: Iterable[str]) -> set[PurePath]:
-    """Those of the names of files that are images outside of a system's folders."""
+    """The names of files that are images outside system folders."""
     return set(Listing(Names(Path(), names)).images_below(Path())[0])
 
 
 def unreadable(path: Path | str, error: OSError) -> DataError:
-    """What to say of a file or folder that the system does not let us read."""
+    """The error for a file or folder that the system does not let us read."""
     return DataError(refusal(error, path, verb="read"))
 
 
 def in_utf8(path: Path) -> Path:
-    """The path, where it can be written down as UTF-8. Raises: DataError where it cannot."""
+    """The path, if it can be written as UTF-8. Raises: DataError where it cannot."""
     try:
         os.fspath(path).encode()
     except UnicodeEncodeError:
@@ -157,5 +159,5 @@ def in_utf8(path: Path) -> Path:
 
 
 def _of_system(name: str) -> str:
-    """The name on the list that makes this name a system's; empty where none does."""
+    """The entry of the list that makes this a system file; empty where none does."""
     return "names with a dot in front" if name.startswith(".") else _SYSTEM_NAMES.get(name.lower(), "")

@@ -1,6 +1,6 @@
 """Which folders in a folder of images are parts (train, val, test), and which are classes.
 
-Knows folders, and files by their names. Images are found in listing, and refused in image_folder.
+Knows folders, and files by their names. listing.py finds images, image_folder.py refuses folders.
 """
 
 import unicodedata
@@ -29,10 +29,10 @@ _UNSPACED = str.maketrans("", "", " -_")
 class Layout:
     """Where the images of each class are.
 
-    root: the folder that counts, inside of those that only lie around it.
+    root: the data folder, inside the folders that contain nothing else.
     parts: by train, val or test, the folder of each; without parts `root` is train.
     classes: by part and by the name of the class, the folders that hold it.
-    left_out: what lies beside the classes; not what lies in them.
+    left_out: files next to the classes, not in them.
     """
 
     root: Path
@@ -43,7 +43,7 @@ class Layout:
 
 
 def find_layout(root: Path, listing: Listing) -> Layout:
-    """Find the folders, by their names and by what lies in them.
+    """Find the folders, by their names and contents.
 
     Raises: DataError where there is a val or test, and no train; or where a name is not UTF-8.
     """
@@ -75,9 +75,9 @@ class _Finder:
         return folder
 
     def _only_around(self, folder: Path) -> Path | None:
-        """The folder that another only lies around, as in archives. A part beside some file is not entered: it is one.
+        """The data folder inside folders that contain nothing else, as in archives. A part next to a file stays.
 
-        That is as it was, and a file's name in the folder that counts is part of a data set's hash.
+        This keeps old hashes: a file's name in the data folder is part of a data set's hash.
         """
         visible = [name for name in self._listing.tree.names(folder) if not name.startswith((".", "__MACOSX"))]
         inside = self._single(folder)
@@ -86,17 +86,17 @@ class _Finder:
         return inside
 
     def _same_part(self, folder: Path) -> Path | None:
-        """The folder in a part that is named as that part."""
+        """The folder in a part that has the name of the part."""
         inside = self._single(folder)
         return inside if inside and _part_of(inside) == _part_of(folder) else None
 
     def _single(self, folder: Path) -> Path | None:
-        """The one folder in a folder, where no images lie beside it."""
+        """The only folder in a folder, if there are no images next to it."""
         folders = self._folders(folder)
         return folders[0] if len(folders) == 1 and not self._look(folder).images else None
 
     def _parts(self, root: Path) -> dict[str, Path]:
-        """The parts in a folder; none where folders named like parts are classes beside others, as of trains."""
+        """The parts in a folder; none where a folder such as train is one of several classes, as in vehicles."""
         folders = self._folders(root)
         named = [path for path in folders if _part_of(path)]
         hold_folders = any(self._look(path).folders for path in named)
@@ -109,8 +109,8 @@ class _Finder:
             return {part: parts[part] for part in PART_NAMES if part in parts}
         if hold_folders and len(named) == len(folders):
             raise DataError(
-                f"There is no train beside {_and([path.name for path in named])} in {root}; name the folder with the "
-                "images to learn from train, or move the classes out into one folder."
+                f"There is no folder train next to {_and([path.name for path in named])} in {root}; call the folder "
+                "with the training images train, or move the classes into one folder."
             )
         return {}
 
@@ -119,15 +119,15 @@ class _Finder:
         folders = self._folders(root)
         self._leave_out(root, kept=folders)
         self._warnings += [
-            f"{path.name} holds no image, and is taken for no class."
+            f"{path.name} contains no image, so it is not a class."
             for path in self._look(root).folders
             if path not in folders
         ]
         inside = [{path.name for path in self._look(folder).folders} for folder in folders]
         if len(inside) > 1 and len(inside[0]) > 1 and all(names == inside[0] for names in inside):
             self._warnings.append(
-                f"Each of the classes {_and(sorted(path.name for path in folders))} holds the folders "
-                f"{_and(sorted(inside[0]))}; if those are the classes, name the folders around them train and test."
+                f"Each of the classes {_and(sorted(path.name for path in folders))} contains the folders "
+                f"{_and(sorted(inside[0]))}; if those are the classes, call the folders around them train and test."
             )
         classes: dict[str, list[Path]] = {}
         for path in folders:
@@ -135,7 +135,7 @@ class _Finder:
         return classes
 
     def _folders(self, root: Path) -> list[Path]:
-        """The folders in a folder, without those that hold only documents: labels, a licence."""
+        """The folders in a folder, except those with only documents, such as labels or a licence."""
         return [path for path in self._look(root).folders if not self._is_aside(path)]
 
     def _is_aside(self, folder: Path) -> bool:
@@ -145,21 +145,21 @@ class _Finder:
         return holds_documents and not self._listing.images_below(folder)[0]  # behind links
 
     def _leave_out(self, folder: Path, kept: Sequence[Path]) -> None:
-        """Count what lies in a folder beside the folders that are kept."""
-        found = self._look(folder)
-        self._left_out.update(found.left_out)
-        for path in found.images:
+        """Count the other contents of a folder, next to the folders that are kept."""
+        contents = self._look(folder)
+        self._left_out.update(contents.left_out)
+        for path in contents.images:
             self._left_out.add("in no folder of a class", path)
-        for beside in found.folders:
-            if beside not in kept:
-                images, left_out = self._listing.images_below(beside)
+        for other in contents.folders:
+            if other not in kept:
+                images, left_out = self._listing.images_below(other)
                 self._left_out.update(left_out)
                 for path in images:
-                    self._left_out.add(f"in {beside.name}, beside train, val and test", path)
+                    self._left_out.add(f"in {other.name}, next to train, val and test", path)
 
 
 def is_document(file: Path) -> bool:
-    """Whether a file is what people keep beside images: labels, a licence."""
+    """Whether a file is a document that people keep next to images: labels, a licence."""
     return file.name.lower().endswith(DOCUMENT_ENDINGS)
 
 
@@ -168,7 +168,7 @@ def _part_of(folder: Path) -> str | None:
 
 
 def _titles(parts: Iterable[dict[str, list[Path]]]) -> dict[str, str]:
-    """What each class is called: as its folders are, and composed where they differ in that."""
+    """The name of each class: that of its folders, in composed form where they differ in that."""
     spellings: dict[str, set[str]] = {}
     for classes in parts:
         for key, paths in classes.items():

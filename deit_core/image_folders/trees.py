@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 
 class Entry(NamedTuple):
-    """What a folder holds by this name; a link to a folder is a folder, too."""
+    """An entry of a folder; a link to a folder is a folder, too."""
 
     name: str
     is_folder: bool
@@ -18,7 +18,7 @@ class Tree(Protocol):
     """Folders in folders, wherever they are."""
 
     def entries(self, folder: Path) -> Sequence[Entry]:
-        """What is in a folder, by name. Raises: OSError where it may not be read."""
+        """The entries of a folder, by name. Raises: OSError where it cannot be read."""
 
     def names(self, folder: Path) -> Sequence[str]:
         """The same, names alone."""
@@ -31,8 +31,8 @@ class Disk:
     """The folders of this machine."""
 
     def entries(self, folder: Path) -> Sequence[Entry]:
-        with os.scandir(folder) as found:
-            return sorted(Entry(entry.name, entry.is_dir(), entry.is_symlink()) for entry in found)
+        with os.scandir(folder) as entries:
+            return sorted(Entry(entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries)
 
     def names(self, folder: Path) -> Sequence[str]:
         return [path.name for path in folder.iterdir()]
@@ -42,7 +42,7 @@ class Disk:
 
 
 class Names:
-    """The folders that names of files as a/b/c.png make below `root`."""
+    """The folders that file names such as a/b/c.png imply below `root`."""
 
     def __init__(self, root: Path, names: Iterable[str]) -> None:
         self._inside: dict[Path, set[Entry]] = {root: set()}

@@ -1,7 +1,7 @@
-"""What the names in a zip are, where it does not say in which encoding they are written.
+"""The names in a zip, where it does not say which encoding they have.
 
-A zip says so by a flag for UTF-8, or by a second name in UTF-8 beside the first. Else the bytes are looked at: one
-encoding is believed where it, and no other of a short list, makes words of its own script of all names. Knows names;
+A zip says so by a flag for UTF-8, or by a second name in UTF-8. Else the bytes decide: an encoding is used if it, and
+no other of a short list, turns all names into words of its own script. Knows names;
 unpacks nothing.
 """
 
@@ -24,22 +24,22 @@ Words = Sequence[str]
 
 
 def final_names(entries: Sequence[ZipInfo]) -> list[str]:
-    """The names of the entries as they were meant.
+    """The original names of the entries.
 
     Raises: DataError where their bytes can be read in several ways, or in none.
     """
-    said = [_said(entry) for entry in entries]
-    raw = [_bytes(entry) for entry, name in zip(entries, said, strict=True) if name is None]
+    names = [_name_in_utf8(entry) for entry in entries]
+    raw = [_bytes(entry) for entry, name in zip(entries, names, strict=True) if name is None]
     encoding = _encoding_of(sorted({name for name in raw if not name.isascii()}))
     guessed = iter([name.decode(encoding) for name in raw])
-    return [next(guessed) if name is None else name for name in said]
+    return [next(guessed) if name is None else name for name in names]
 
 
 def _bytes(entry: ZipInfo) -> bytes:
     return entry.orig_filename.encode("cp437")  # which Python reads what has no flag in: no byte is lost
 
 
-def _said(entry: ZipInfo) -> str | None:
+def _name_in_utf8(entry: ZipInfo) -> str | None:
     """The name as the zip states it in UTF-8; None where it does not."""
     if entry.flag_bits & _UTF8_FLAG:
         return entry.orig_filename
@@ -59,21 +59,23 @@ def _encoding_of(raw: Sequence[bytes]) -> str:
     as_utf8 = _read(raw, "utf-8", lambda _words: True)
     if as_utf8 is not None and _are_surely_utf8(as_utf8):
         return "utf-8"
-    found = {encoding: names for encoding, are in _READINGS.items() if (names := _read(raw, encoding, are)) is not None}
+    by_encoding = {
+        encoding: names for encoding, are in _READINGS.items() if (names := _read(raw, encoding, are)) is not None
+    }
     if as_utf8 is not None:
-        found["utf-8"] = as_utf8
-    if len(found) == 1:
-        return next(iter(found))
-    ways = " or ".join(repr(names[0]) for names in found.values())
-    what = f"could be {ways}" if ways else "is a word in no encoding that we know"
+        by_encoding["utf-8"] = as_utf8
+    if len(by_encoding) == 1:
+        return next(iter(by_encoding))
+    ways = " or ".join(repr(names[0]) for names in by_encoding.values())
+    what = f"could be {ways}" if ways else "is not a word in any known encoding"
     raise DataError(
-        f"The zip does not say how its names are written, and {raw[0].decode('cp437')!r} {what}; pack it again with "
+        f"The zip does not state the encoding of its names, and {raw[0].decode('cp437')!r} {what}; pack it again with "
         "names in UTF-8, as most programs can (7-Zip: -mcu=on)."
     )
 
 
 def _read(raw: Sequence[bytes], encoding: str, are_words: Callable[[Words], bool]) -> list[str] | None:
-    """The names in an encoding; None where what is in them is no words."""
+    """The names in an encoding; None where they are not words."""
     try:
         names = [name.decode(encoding) for name in raw]
     except UnicodeDecodeError:
@@ -84,7 +86,7 @@ def _read(raw: Sequence[bytes], encoding: str, are_words: Callable[[Words], bool
 
 
 def _are_surely_utf8(names: Sequence[str]) -> bool:
-    """Beyond two bytes a letter, or as people write: next to nothing else is UTF-8 by chance."""
+    """Letters of more than two bytes, or usual words: other encodings are almost never UTF-8 by chance."""
     runs = [run for name in names for run in re.findall(r"[0-9A-Za-z\x80-\U0010ffff]+", name) if not run.isascii()]
     return any(char > "\u07ff" for run in runs for char in run) or all(
         re.search("[0-9A-Za-z]", run) or not re.search("[\x80-\u024f]", run) for run in runs
@@ -92,7 +94,7 @@ def _are_surely_utf8(names: Sequence[str]) -> bool:
 
 
 def _is_of(word: str, *scripts: str) -> bool:
-    """Whether what is beyond ASCII in a word is of these scripts, by the names that Unicode has for its characters."""
+    """Whether all characters beyond ASCII belong to these scripts, by their Unicode names."""
     return all(unicodedata.name(char, "").startswith(scripts) for char in word if not char.isascii())
 
 

@@ -1,1 +1,1 @@
-"""This machine: how much of it there is, what it is called, and how its threads behave. Knows no torch."""
+"""This machine: its cores and memory, its description, and how its threads wait. Knows no torch."""

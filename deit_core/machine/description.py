@@ -1,4 +1,4 @@
-"""What this machine is, and which commit of the code runs on it, in words for people. Loads no torch."""
+"""A description of this machine and of the commit that runs on it, for people. Loads no torch."""
 
 import platform
 import subprocess
@@ -31,10 +31,10 @@ def _cpu() -> str:
 
 
 def _commit() -> str:
-    """The commit that this package stands at, with "-dirty" behind it where files were changed; else nothing."""
+    """The commit of this package, with "-dirty" if files were changed; empty where there is none."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
     root = Path(__file__).parents[2]
-    if not (root / ".git").exists():  # an installed copy may lie inside somebody else's repository
+    if not (root / ".git").exists():  # an installed copy may be inside another repository
         return ""
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=10)

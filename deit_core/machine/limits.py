@@ -1,6 +1,6 @@
-"""What of this machine a process may use: all of it, or what its container grants. Loads no torch.
+"""The cores and memory that a process may use: all, or the limits of its container. Loads no torch.
 
-A container sees the whole machine's cores and memory; what it is granted stands in the files of its control group
+A container sees the cores and memory of the whole machine; its limits are in the files of its control group
 (https://docs.kernel.org/admin-guide/cgroup-v2.html, and v1's cfs_quota and limit_in_bytes).
 """
 

@@ -44,13 +44,13 @@ def build_student(spec: RunSpec, *, in_chans: int | None = None, num_classes: in
 def build_teacher(
     spec: RunSpec, *, in_chans: int | None = None, num_classes: int | None = None
 ) -> "ResNet9 | TorchvisionClassifier":
-    """The CNN that a teacher's run trains, not yet with any pretrained weights.
+    """The CNN that a teacher's run trains, without pretrained weights.
 
     Raises: SpecError when the spec describes another family.
     """
     model = spec.model
     if isinstance(model, VisionTransformerSpec):
-        raise SpecError(f"{model.family} is no CNN; set model.family to resnet9 or torchvision.")
+        raise SpecError(f"{model.family} is not a CNN; set model.family to resnet9 or torchvision.")
     in_chans, num_classes = _shape(spec, in_chans, num_classes)
     if isinstance(model, ResNet9Spec):
         return ResNet9(in_chans=in_chans, num_classes=num_classes, width=model.width)
@@ -69,7 +69,7 @@ def build_teacher(
 def input_statistics(
     model: ModelSpec, mean: Sequence[float], std: Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """What pixels are normalised with before the model sees them: the data's, or 0 and 1 if it normalises for itself.
+    """Mean and std that normalise the model's input: those of the data, or 0 and 1 if the model normalises itself.
 
     Args: mean, std: the data's, per channel.
     """
@@ -79,10 +79,12 @@ def input_statistics(
 
 
 def _shape(spec: RunSpec, in_chans: int | None, num_classes: int | None) -> tuple[int, int]:
-    """Channels and classes: those that are given, else those of the data set."""
+    """Channels and classes: from the arguments, else from the data set."""
     if in_chans and num_classes:
         return in_chans, num_classes
     facts = SOURCES.get(spec.data.source)
     if facts is None:
-        raise SpecError("What a folder of images holds is known when it is read; give in_chans and num_classes.")
+        raise SpecError(
+            "The classes of a folder of images are only known when it is read; give in_chans and num_classes."
+        )
     return in_chans or facts.in_chans, num_classes or len(facts.classes)

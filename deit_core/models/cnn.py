@@ -5,7 +5,7 @@ Source of the shape: Coleman et al.'s DAWNBench entries as refined by D. Page ("
 
 from torch import Tensor, nn
 
-STRIDES = {"layer1": 2, "layer2": 4, "layer3": 8}  # the pixels, down and across, that a cell of a stage stands for
+STRIDES = {"layer1": 2, "layer2": 4, "layer3": 8}  # pixels per cell of each stage, down and across
 
 
 class _ConvBlock(nn.Sequential):

@@ -1,6 +1,6 @@
 """Dropout whose random masks a CPU draws several times as fast as torch's own: one random word for four numbers.
 
-Knows one tensor; not where in a model it stands.
+Knows one tensor; not its place in a model.
 """
 
 import torch
@@ -14,11 +14,11 @@ _PER_WORD = 4  # 16-bit numbers in one 64-bit word, of which torch's generator m
 class Dropout(nn.Module):
     """In training sets each number to 0 with probability `p` and scales the others by 1 / (1 - p).
 
-    On a CPU torch draws such masks by one call of its generator a number, all on one thread: of the mini-project's
-    ViT half a step's time. Elsewhere this is torch's own.
+    On a CPU torch draws such masks with one call of its generator per number, on one thread: half of the step time of
+    the mini-project's ViT. On other devices this is torch's own dropout.
 
     Args:
-        p: 0 <= p < 1, here to the nearest 1/65,536; what is kept is scaled by just that.
+        p: 0 <= p < 1, here to the nearest 1/65,536; the other numbers are scaled by exactly that.
     """
 
     def __init__(self, p: float) -> None:

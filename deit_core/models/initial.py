@@ -1,4 +1,4 @@
-"""Weights that a run's training starts from: another run's, a file of others, or torchvision's pretrained ones.
+"""The weights that a run starts from: those of another run, of a foreign file, or torchvision's pretrained ones.
 
 Knows specs, models and files; nothing of optimisers or of steps.
 """
@@ -26,18 +26,18 @@ _MAX_EPS = 1e-5  # of layer norms: below, no logit differs by more than a roundi
 def initialise(
     model: nn.Module, spec: RunSpec, classes: tuple[str, ...], runs_dir: Path, data_hash: str = ""
 ) -> tuple[str, ...]:
-    """Give a new run's model the weights that its spec says it starts from; without any it stays as it is.
+    """Load the weights that the spec of a new run starts from; without any the model stays as it is.
 
-    Heads are kept where they tell the same classes apart: of a run made here by name, of other files by number.
+    Heads are kept if the classes are the same: for a run made here by name, for other files by number.
 
     Args:
         model: built from `spec`, and just initialised.
         classes: the class names of the run's data.
         runs_dir: where a run named by its id is looked for.
-        data_hash: of the images that validation is drawn from: tells a folder in another place, or one that changed.
-    Returns: sentences on what the weights do not say and was therefore believed.
+        data_hash: of the images that validation is drawn from: detects a moved or changed folder.
+    Returns: sentences on facts that the weights do not contain and that were assumed.
     Raises: CheckpointError where the weights are not there, damaged, of another architecture, or have learned from
-        images that this run is judged on.
+        images that this run is evaluated on.
     """
     notes: tuple[str, ...] = ()
     if spec.initial_checkpoint:
@@ -45,16 +45,16 @@ def initialise(
         if not is_foreign(path):
             _start_from_run(model, path, spec, classes, data_hash)
         elif isinstance(model, VisionTransformer):
-            found = read_vit(path)
-            if found.layer_norm_eps > _MAX_EPS:
+            vit = read_vit(path)
+            if vit.layer_norm_eps > _MAX_EPS:
                 raise CheckpointError(
-                    f"{path} has layer_norm_eps {found.layer_norm_eps:g}, and a model here has 1e-6, which computes "
-                    "something else; choose another checkpoint."
+                    f"{path} has layer_norm_eps {vit.layer_norm_eps:g}, and a model here has 1e-6, which computes "
+                    "different values; choose another checkpoint."
                 )
-            transfer(found.state, model, str(path), shape=found.shape)
-            notes = _check_heads(path, model, found.published.num_heads)
+            transfer(vit.state, model, str(path), shape=vit.shape)
+            notes = _check_heads(path, model, vit.published.num_heads)
         else:
-            Published.of(path)  # a config beside it may refuse
+            Published.of(path)  # its config may refuse
             _load_cnn(read_state_dict(path), _network(model), str(path))
     elif isinstance(spec.model, TorchvisionSpec) and spec.model.pretrained == "imagenet":
         from deit_core.models.torchvision_classifier import imagenet_weights  # loads torchvision
@@ -64,7 +64,7 @@ def initialise(
 
 
 def hash_checkpoint(path: Path) -> str:
-    """A SHA-256 of a checkpoint: of a file, with those that an index names, of a run's best weights, or of a folder."""
+    """A SHA-256 of a checkpoint: a file, the files that an index names, a run's best weights, or a folder."""
     digest = hashlib.sha256()
     for file in _content(path):
         with file.open("rb") as opened:
@@ -80,16 +80,16 @@ def _content(path: Path) -> list[Path]:
 
 
 def find_checkpoint(name: str, runs_dir: Path) -> Path:
-    """What a spec's `initial_checkpoint` means: a run's folder in `runs_dir`, else a path.
+    """The path of a spec's `initial_checkpoint`: a run's folder in `runs_dir`, else a path.
 
-    Raises: CheckpointError where neither is there.
+    Raises: CheckpointError where neither exists.
     """
     for path in (run_folder(runs_dir, name), Path(name)):
         if is_there(path):
             return path
     raise CheckpointError(
         f"The initial_checkpoint {name!r} is neither a run in {runs_dir} nor a file; set it to the id of a finished "
-        "run or a checkpoint's path, or leave it empty."
+        "run or to the path of a checkpoint, or leave it empty."
     )
 
 
@@ -105,10 +105,10 @@ def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[
 
 def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
     theirs, ours = card.spec.model, spec.model
-    told = f"The initial_checkpoint is of the run {card.spec.name!r}"
+    origin = f"The initial_checkpoint is of the run {card.spec.name!r}"
     if theirs.family != ours.family:
         raise CheckpointError(
-            f"{told}, a {theirs.family} and no {ours.family}; choose a run of the same kind of model."
+            f"{origin}, a {theirs.family} and not a {ours.family}; choose a run of the same kind of model."
         )
     if (
         isinstance(theirs, VisionTransformerSpec)
@@ -116,40 +116,42 @@ def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
         and theirs.num_heads != ours.num_heads
     ):  # the weights would fit all the same
         raise CheckpointError(
-            f"{told}, which has {theirs.num_heads} attention heads a block and not {ours.num_heads}; "
+            f"{origin}, which has {theirs.num_heads} attention heads per block and not {ours.num_heads}; "
             f"set model.num_heads to {theirs.num_heads}."
         )
-    if found := card.learned_held_back(spec.data, data_hash):
-        why, remedy = found
-        raise CheckpointError(f"{told}, which {why}, so it has learned images that this run is judged on; {remedy}.")
+    if overlap := card.learned_held_back(spec.data, data_hash):
+        why, remedy = overlap
+        raise CheckpointError(
+            f"{origin}, which {why}, so it has learned images that this run is evaluated on; {remedy}."
+        )
 
 
 def _check_heads(path: Path, model: VisionTransformer, noted: int | None) -> tuple[str, ...]:
-    """Tensors say nothing of heads, so any number that divides the width fits: where no note says it, the spec does."""
+    """Tensors do not contain the number of heads: a note states it, else the number in the spec is used."""
     usual = NUM_HEADS.get(model.embed_dim)
     if noted is not None and noted != model.num_heads:
         raise CheckpointError(
-            f"What is noted in or beside {path} says {noted} attention heads a block, and the model has "
+            f"{path} or its config states {noted} attention heads per block, but the model has "
             f"{model.num_heads}; set model.num_heads to {noted}."
         )
     if noted is None and usual not in (None, model.num_heads):
         return (
             f"{path} does not say how many attention heads its blocks have. This run uses {model.num_heads}, as "
-            f"model.num_heads says; {usual} are usual for its width of {model.embed_dim}.",
+            f"in model.num_heads; {usual} are usual for its width of {model.embed_dim}.",
         )
     return ()
 
 
 def _network(model: nn.Module) -> nn.Module:
-    """The part of a model that files of others hold: torchvision's own network, else the model."""
+    """The part of a model that foreign files contain: torchvision's own network, else the model."""
     return model.get_submodule("network") if hasattr(model, "network") else model
 
 
 def _load_cnn(state: Mapping[str, Tensor], model: nn.Module, origin: str, *, keep_heads: bool = True) -> None:
-    """Load weights into a model of the same architecture, but for the head, its last linear map."""
+    """Load weights into a model of the same architecture, except the head, its last linear map."""
     own = model.state_dict()
     head = next(name for name in reversed(own) if name.endswith(".weight")).removesuffix("weight")
-    # Files of before torch 0.4.1, some of torchvision's among them, do not count the batches; nothing here asks for it.
+    # Files from before torch 0.4.1, some of torchvision's too, have no batch counters; they are not needed here.
     counters = {name: tensor for name, tensor in own.items() if name.endswith(".num_batches_tracked")}
     adapted = counters | dict(state)
     if not keep_heads or (head + "weight" in state and len(state[head + "weight"]) != len(own[head + "weight"])):

@@ -1,4 +1,4 @@
-"""How a classifier reads pixels, and what it tells apart: all that showing it pictures takes.
+"""How a classifier reads pixels, and its classes: all that is needed to show it pictures.
 
 Knows numbers and names; no files, no models.
 """
@@ -13,7 +13,7 @@ from deit_core.errors import CheckpointError
 
 
 class Reading(BaseModel, ABC):
-    """What a model needs beside its weights to be shown pictures.
+    """All that is needed to show pictures to a model, besides its weights.
 
     `mean` and `std` are per channel, of pixels in [0, 1]; `epoch` is the one the weights are from, 0 where none is
     known, and `metrics` are those of that epoch.
@@ -31,7 +31,7 @@ class Reading(BaseModel, ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What the model is called in a sentence."""
+        """The name of the model in messages."""
 
     @property
     @abstractmethod
@@ -41,28 +41,28 @@ class Reading(BaseModel, ABC):
     def normalise(self, images: Tensor) -> Tensor:
         """Images as the model was trained to read them: (B, C, height, width) uint8 -> float32, on the same device.
 
-        Raises: ValueError for another layout, which would be read as another picture.
+        Raises: ValueError for another layout, which would give another picture.
         """
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != self.in_chans:
             raise CheckpointError(
                 f"{self.name!r} reads images as (B, {self.in_chans}, height, width) uint8, not "
-                f"{tuple(images.shape)} {images.dtype}; fit_image makes such."
+                f"{tuple(images.shape)} {images.dtype}; use fit_image."
             )
         mean, std = (torch.tensor(values, device=images.device).view(-1, 1, 1) for values in (self.mean, self.std))
         return (images.float() / 255 - mean) / std
 
     def class_index(self, name: str) -> int:
-        """Where a class stands in the model's logits. Raises: ValueError for a class that it does not know."""
+        """The index of a class in the model's logits. Raises: ValueError for an unknown class."""
         if name not in self.classes:
             shown = ", ".join(self.classes[:10]) + (" …" if len(self.classes) > 10 else "")
-            raise CheckpointError(f"{self.name!r} knows no class {name!r}; choose one of {shown}.")
+            raise CheckpointError(f"{self.name!r} has no class {name!r}; choose one of {shown}.")
         return self.classes.index(name)
 
 
 class FileReading(Reading):
-    """Of a file that no run here has written.
+    """The reading of a foreign file.
 
-    `assumed` says, in sentences, what no file says and was taken as it is published.
+    `assumed` are sentences on facts that no file states, for which published values are used.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""A finished run, or a file of others, as somebody's teacher: frozen, with its own normalisation."""
+"""A finished run, or a foreign file, as a teacher: frozen, with its own normalisation."""
 
 from pathlib import Path
 
@@ -21,12 +21,12 @@ def load_teacher(
     *,
     num_heads: int | None = None,
 ) -> DistillationTeacher:
-    """Load the teacher for a student that tells `classes` apart in `data`, whose content has that hash once it is read.
+    """Load the teacher for a student with these `classes` on `data`, whose images have the hash `data_hash`.
 
-    Classes are compared by name: the same in another order are put into the student's. A file of others need not have
-    names, or has the names of the classes it was first trained on; then only their number can be checked.
+    Classes are compared by name: another order is changed into the student's. A foreign file may have no names, or the
+    names of the classes it was first trained on; then only their number can be checked.
 
-    Args: num_heads: attention heads per block of a ViT of others, where the caller knows better than its file.
+    Args: num_heads: attention heads per block of a foreign ViT, if its file does not state them.
 
     Raises: CheckpointError when the checkpoint is missing or damaged, knows other classes, or has learned from images
         that the student's validation holds back.
@@ -36,7 +36,7 @@ def load_teacher(
     card = read_card(path)
     if len(card.classes) != len(classes):
         raise CheckpointError(
-            f"The teacher {card.spec.name!r} tells {len(card.classes)} classes apart and the student {len(classes)}; "
+            f"The teacher {card.spec.name!r} has {len(card.classes)} classes and the student {len(classes)}; "
             "choose a teacher that was trained on the student's data set."
         )
     order = class_order(card.classes, classes)
@@ -46,22 +46,23 @@ def load_teacher(
             f"than the student's ({', '.join(classes[:3])}, ...); "
             "choose a teacher that was trained on the student's data set."
         )
-    if found := card.learned_held_back(data, data_hash):
-        why, remedy = found
+    if overlap := card.learned_held_back(data, data_hash):
+        why, remedy = overlap
         raise CheckpointError(
-            f"The teacher {card.spec.name!r} {why}, so it has learned images that the student is judged on; {remedy}."
+            f"The teacher {card.spec.name!r} {why}, so it has learned images that the student is evaluated on; "
+            f"{remedy}."
         )
-    asked = card.spec.compute.precision
-    precision = card.precision or (asked if asked != "auto" else "float32")
+    spec_precision = card.spec.compute.precision
+    precision = card.precision or (spec_precision if spec_precision != "auto" else "float32")
     return DistillationTeacher(
         load_checkpoint(path), card.mean, card.std, card.spec.data.img_size, precision, order=order
     )
 
 
 def teacher_model(path: Path | str, teacher: DistillationTeacher) -> ModelSpec:
-    """What a teacher that was loaded from `path` is built from.
+    """The model spec of a teacher that was loaded from `path`.
 
-    Raises: CheckpointError for a file of others whose network no spec can describe.
+    Raises: CheckpointError for a foreign file whose network no spec can describe.
     """
     if not is_foreign(path):
         return read_card(path).spec.model
@@ -69,19 +70,19 @@ def teacher_model(path: Path | str, teacher: DistillationTeacher) -> ModelSpec:
         return spec_of(teacher.model)
     except ValidationError as error:
         raise CheckpointError(
-            f"{path} is built as no model here can be: {spec_error(error, {})} Choose another teacher."
+            f"{path} has a network that no spec can describe: {spec_error(error, {})} Choose another teacher."
         ) from None
 
 
 def find_teacher(name: str, runs_dir: Path) -> Path:
-    """The checkpoint that a spec's `distillation.teacher` means: a run's folder in `runs_dir`, else a path.
+    """The path of a spec's `distillation.teacher`: a run's folder in `runs_dir`, else a path.
 
-    Raises: CheckpointError where neither is there.
+    Raises: CheckpointError where neither exists.
     """
     for path in (run_folder(runs_dir, name), Path(name)):
         if is_there(path):
             return path
     raise CheckpointError(
-        f"The teacher {name!r} is neither a run in {runs_dir} nor a checkpoint's path; train a teacher first, "
-        "and set distillation.teacher to its run's id."
+        f"The teacher {name!r} is neither a run in {runs_dir} nor the path of a checkpoint; train a teacher first, "
+        "and set distillation.teacher to the id of its run."
     )

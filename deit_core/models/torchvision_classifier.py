@@ -1,4 +1,4 @@
-"""torchvision's CNNs as classifiers of any images: with another head, frozen or not, adapting what they are shown.
+"""torchvision's CNNs as classifiers of any images: with a new head, frozen or not, and adapted input.
 
 Knows tensors and torchvision's networks; nothing of runs.
 
@@ -65,7 +65,7 @@ class TorchvisionClassifier(nn.Module):
         return self
 
     def read_pixels(self, mean: Sequence[float], std: Sequence[float], *, in_chans: int) -> None:
-        """From now on images are pixels in [0, 1] of so many channels, normalised here by these of three channels."""
+        """From now on images are pixels in [0, 1] with `in_chans` channels; they are normalised in three channels."""
         self.in_chans, self.normalises = in_chans, True
         for own, values in ((self.mean, mean), (self.std, std)):
             own.copy_(torch.tensor(values).view(-1, 1, 1))
@@ -103,7 +103,7 @@ class TorchvisionClassifier(nn.Module):
 def imagenet_weights(name: str) -> dict[str, Any]:
     """torchvision's newest ImageNet weights of a network, from its cache or its download.
 
-    Raises: CheckpointError, one sentence with the way out, where neither is to be had.
+    Raises: CheckpointError, one sentence that says what to do, where neither is available.
     """
     weights = torchvision.models.get_model_weights(name).DEFAULT
     cache = Path(torch.hub.get_dir()) / "checkpoints"
@@ -112,12 +112,12 @@ def imagenet_weights(name: str) -> dict[str, Any]:
         state: dict[str, Any] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (URLError, OSError) as error:
         raise CheckpointError(
-            f"The ImageNet weights of {name} are not on this machine and cannot be fetched ({error}); download "
+            f"The ImageNet weights of {name} are not on this machine and cannot be downloaded ({error}); download "
             f"{weights.url} elsewhere and put it in {cache}, name the file as initial_checkpoint, or set "
             "model.pretrained to off."
         ) from None
     except Exception as error:  # a damaged download can raise anything
         raise CheckpointError(
-            f"{cache / file_name} is damaged ({type(error).__name__}); delete it, so that it is fetched again."
+            f"{cache / file_name} is damaged ({type(error).__name__}); delete it, so that it is downloaded again."
         ) from error
     return state

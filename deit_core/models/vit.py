@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from deit_core.models.dropout import Dropout
 
-_FEW_TOKENS = 256  # whose attention weights are small beside the rest that a backward pass keeps
+_FEW_TOKENS = 256  # up to which the attention weights are a small part of what a backward pass keeps
 
 Size = int | tuple[int, int]
 Output = Tensor | tuple[Tensor, Tensor]
@@ -36,7 +36,7 @@ class PatchEmbed(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; returns its weights (B, H, N, N) only when asked, else runs fused."""
+    """Multi-head self-attention; returns its weights (B, H, N, N) only on request, else runs fused."""
 
     def __init__(self, dim: int, num_heads: int, qkv_bias: bool, attn_drop: float, proj_drop: float) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class DropPath(nn.Module):
 
 
 class Block(nn.Module):
-    """A pre-norm transformer block: (B, N, D) -> (B, N, D), and its attention weights when asked."""
+    """A pre-norm transformer block: (B, N, D) -> (B, N, D), and its attention weights on request."""
 
     def __init__(
         self,
@@ -159,7 +159,9 @@ class VisionTransformer(nn.Module):
         if image[0] % patch[0] or image[1] % patch[1]:
             raise ValueError(f"Patches of {patch} px do not divide images of {image} px; choose sizes that do.")
         if embed_dim % num_heads:
-            raise ValueError(f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}; choose numbers that are.")
+            raise ValueError(
+                f"embed_dim {embed_dim} is not a multiple of num_heads {num_heads}; choose another number."
+            )
         self.img_size, self.patch_size = image, patch
         self.in_chans, self.num_classes, self.embed_dim = in_chans, num_classes, embed_dim
         self.depth, self.num_heads, self.distilled = depth, num_heads, distilled
@@ -183,7 +185,7 @@ class VisionTransformer(nn.Module):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Xavier for every linear map, so that the spread follows the width; tokens and positions start small.
+        """Xavier for every linear map, so that the variance follows the width; tokens and positions start small.
 
         Queries, keys and values are three square maps in one matrix and are initialised as three.
         """
@@ -201,16 +203,16 @@ class VisionTransformer(nn.Module):
                 nn.init.trunc_normal_(token, std=0.02)
 
     def no_weight_decay(self) -> set[str]:
-        """Names of the parameters, beside biases and norms, that weight decay must spare."""
+        """Names of the parameters, besides biases and norms, that get no weight decay."""
         return {"cls_token", "dist_token", "pos_embed"}
 
     def forward_features(
         self, x: Tensor, return_attention: bool | Collection[int] = False, keep: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """(B, C, height, width) -> normalised tokens (B, N, D), and (B, H, N, N) of each layer asked for.
+        """(B, C, height, width) -> normalised tokens (B, N, D), and (B, H, N, N) of each requested layer.
 
-        keep: (B, K) indices of the patches that stay, 0 <= K; the others are deleted once they know their positions,
-            so N = prefix + K. A patch is then truly absent, not grey (Jain et al. 2022, arXiv:2204.08945).
+        keep: (B, K) indices of the patches that stay, 0 <= K; the others are removed after their positions are added,
+            so N = prefix + K. A patch is then really absent, not grey (Jain et al. 2022, arXiv:2204.08945).
         """
         x = self.patch_embed(x)
         prefix = [token.expand(x.shape[0], -1, -1) for token in (self.cls_token, self.dist_token) if token is not None]
@@ -219,14 +221,14 @@ class VisionTransformer(nn.Module):
             always, patches = x.tensor_split([self.num_prefix_tokens], dim=1)
             x = torch.cat([always, patches.take_along_dim(keep.unsqueeze(-1), dim=1)], dim=1)
         attention = []
-        asked = self._layers_asked(return_attention)
+        layers = self._layer_indices(return_attention)
         for index, block in enumerate(self.blocks):
-            x, weights = block(x, index in asked)
+            x, weights = block(x, index in layers)
             if weights is not None:
                 attention.append(weights)
         return self.norm(x), attention
 
-    def _layers_asked(self, return_attention: bool | Collection[int]) -> Collection[int]:
+    def _layer_indices(self, return_attention: bool | Collection[int]) -> Collection[int]:
         if isinstance(return_attention, bool):
             return range(self.depth) if return_attention else ()
         if not return_attention or min(return_attention) < 0 or max(return_attention) >= self.depth:
@@ -265,7 +267,7 @@ class VisionTransformer(nn.Module):
 
 
 def mean_of_heads(heads: dict[str, Tensor]) -> Tensor:
-    """A model's answer in eval mode, (B, classes), from the logits of its output heads."""
+    """A model's logits in eval mode, (B, classes), from the logits of its output heads."""
     return torch.stack(list(heads.values())).mean(0)
 
 

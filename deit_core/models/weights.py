@@ -26,12 +26,12 @@ _HEADER = "deit_lab"
 
 
 class ModelCard(Reading):
-    """All that a file of weights needs to be used: how it was trained, what it tells apart, how it reads pixels.
+    """All facts needed to use a file of weights: how it was trained, its classes, and how it reads pixels.
 
-    The hashes are of the images, of all that decides what its teacher says, and of its `initial_checkpoint`, empty
-    where there was none; `precision` is what it was trained in, None in older files, where the spec says it;
-    `versions` are those of the libraries it was trained with, `machine` is what `describe_machine` said, with its "gpu"
-    where that trained it.
+    The hashes are of the images, of all that decides its teacher's logits, and of its `initial_checkpoint`, empty where
+    there was none; `precision` is that of the training, None in older files, where the spec has it;
+    `versions` are those of the libraries, `machine` is the result of `describe_machine`, with its "gpu" if that was
+    used.
     """
 
     spec: RunSpec
@@ -52,9 +52,9 @@ class ModelCard(Reading):
         return self.spec.data.img_size
 
     def network_input(self) -> Published:
-        """What an exported state dict does not say: how its network reads pixels, its classes, and a ViT's heads.
+        """Facts that an exported state dict does not contain: how it reads pixels, its classes, and a ViT's heads.
 
-        Of torchvision's CNNs the network alone is exported, which reads three channels of its own size.
+        Of torchvision's CNNs only the network is exported, which reads three channels at its own size.
         """
         model, side = self.spec.model, self.spec.data.img_size
         if not isinstance(model, TorchvisionSpec):
@@ -67,11 +67,11 @@ class ModelCard(Reading):
         return Published(None, mean, std, (side, side), self.classes, self.in_chans)
 
     def learned_held_back(self, data: DataSpec, data_hash: str = "") -> tuple[str, str] | None:
-        """Why it may have learned images that `data` holds back, and what to do about it; None where it has not.
+        """Why it may have learned images that `data` holds out, and what to do about it; None where it has not.
 
-        That is where its images are those of `data`, by name or by content, and were cut otherwise.
+        It may have if its images are those of `data`, by name or by content, but were split differently.
 
-        Args: data_hash: of what is cut, where it has been read and nothing of it is apart by itself.
+        Args: data_hash: of the images that are split, if they were read and the data has no split of its own.
         """
         own = self.spec.data
         is_same_place = own.origin == data.origin
@@ -80,7 +80,7 @@ class ModelCard(Reading):
             return f"split {data.source} differently", same
         is_folder = is_same_place and data.source == "folder" and own.colour == data.colour
         if is_folder and data_hash and self.data_hash != data_hash:
-            return "learned from the folder before it changed, when other images were held back", "train it again"
+            return "learned from the folder before it changed, when other images were held out", "train it again"
         return None
 
 
@@ -92,14 +92,16 @@ def save_weights(path: Path, model: nn.Module, card: ModelCard, *, makes_folder:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of what a model is trained with here, for its card."""
+    """Versions of the libraries that train a model here, for its card."""
     names = ("deit-lab", "torch", "torchvision", "numpy")
-    found = {one.metadata["Name"].lower(): one.version for name in names for one in metadata.distributions(name=name)}
-    return {"python": platform.python_version(), **{name: found[name] for name in names if name in found}}
+    versions = {
+        one.metadata["Name"].lower(): one.version for name in names for one in metadata.distributions(name=name)
+    }
+    return {"python": platform.python_version(), **{name: versions[name] for name in names if name in versions}}
 
 
 def read_card(path: Path | str) -> ModelCard:
-    """What a checkpoint says of itself, without loading its weights.
+    """Read the card of a checkpoint, without loading its weights.
 
     Args: path: a .safetensors file, or a run's folder (then its best epoch).
     Raises: CheckpointError where there is none, or it is damaged or not ours.
@@ -147,20 +149,20 @@ def load_checkpoint(path: Path | str) -> nn.Module:
 def weights_file(path: Path | str) -> Path:
     """The file that `path` means: itself, or a folder's, of a run the weights of its best epoch.
 
-    Raises: CheckpointError where there is none, or it is of a kind that is not read.
+    Raises: CheckpointError where there is none, or its format is not read.
     """
     if not Path(path).exists():
-        raise CheckpointError(f"There is no checkpoint at {path}; a run has one once its first epoch has ended.")
+        raise CheckpointError(f"There is no checkpoint at {path}; a run has one after its first epoch.")
     return weights_in(Path(path))
 
 
 def _header(file: Path) -> str | None:
-    """The card of a file that was written here, JSON; what a pickle says of itself is no card."""
+    """The card of a file that was written here, JSON; a pickle has no card."""
     return read_metadata(file).get(_HEADER) if recognise(file).name == "safetensors" else None
 
 
 def _damaged(file: Path, error: Exception) -> CheckpointError:
     reason = str(error).splitlines()[0]
     return CheckpointError(
-        f"{file} is damaged or no checkpoint ({reason}); choose another epoch or train the run again."
+        f"{file} is damaged or not a checkpoint ({reason}); choose another epoch or train the run again."
     )

@@ -1,7 +1,7 @@
 """Experiments and runs by name, each a function that returns its spec.
 
-`names()` lists them, `get(name)` builds one. What one gave when it was last measured stands in its `expectation`; one
-without has not been measured.
+`names()` lists them, `get(name)` builds one. `expectation` has the results of the last measurement; a preset without it
+has not been measured.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def names() -> list[str]:
 def get(name: str) -> AnySpec:
     """Build a preset.
 
-    Raises: SpecError for a name that is none.
+    Raises: SpecError for an unknown name.
     """
     if name not in _PRESETS:
         raise SpecError(f"There is no preset {name!r}; choose {', '.join(names()[:-1])} or {names()[-1]}.")

@@ -4,7 +4,7 @@ from deit_core.presets.trio import teacher_and_students
 from deit_core.presets.variants import vit_variant
 from deit_core.spec import AugmentSpec, DataSpec, ExperimentSpec, OptimSpec, ResNet9Spec, VisionTransformerSpec
 
-_SHIFTS = AugmentSpec(crop_padding=4, horizontal_flip=True)  # what DeiT does to images of 32 px and less
+_SHIFTS = AugmentSpec(crop_padding=4, horizontal_flip=True)  # DeiT's augmentation of images of 32 px and less
 
 
 def cifar10_quick() -> ExperimentSpec:
@@ -12,7 +12,7 @@ def cifar10_quick() -> ExperimentSpec:
         name="cifar10-quick",
         description=(
             "A lesson in colour: CNN teacher, ViT and DeiT on a fifth of CIFAR-10, the mini-project's model with its "
-            "64 patches of 4 px. Few epochs of few images: what shows is how much the teacher helps."
+            "64 patches of 4 px. Few epochs of few images: they show how much the teacher helps."
         ),
         runs=teacher_and_students(
             data=DataSpec(source="cifar-10", img_size=32, fraction=0.2),

@@ -1,6 +1,6 @@
-"""DeiT on folders of images: the paper's recipe from scratch, and published DeiTs made fit for images of one's own.
+"""DeiT on folders of images: the paper's recipe from scratch, and published DeiTs fine-tuned on your own images.
 
-Knows names of files that Facebook publishes; nothing of whether they are here.
+Knows names of files that Facebook publishes; does not know whether they are on this machine.
 """
 
 from typing import Literal
@@ -18,10 +18,12 @@ _PUBLISHED: dict[Size, str] = {
     "base": "deit_base_patch16_224-b5f2ef4d.pth",
 }
 _ADDRESS = "https://dl.fbaipublicfiles.com/deit/"
-WEIGHTS = {file: f"{_ADDRESS}{file}" for file in _PUBLISHED.values()}  # what presets start from, and its address
+WEIGHTS = {
+    file: f"{_ADDRESS}{file}" for file in _PUBLISHED.values()
+}  # the file that presets start from, and its address
 
 _OWN_IMAGES = DataSpec(source="folder", path="images", img_size=224)
-_AS_PUBLISHED = _OWN_IMAGES.with_changes(normalization="imagenet")  # what published weights expect
+_AS_PUBLISHED = _OWN_IMAGES.with_changes(normalization="imagenet")  # as published weights expect
 _CROPS = AugmentSpec(crop_padding=0, horizontal_flip=True, resized_crop=0.08)  # the original's at 224 and 384 px
 _TABLE_9 = _CROPS.with_changes(
     randaugment_ops=2,
@@ -41,13 +43,13 @@ def _table_9_optim(batch_size: int) -> OptimSpec:
         warmup_epochs=5,
         weight_decay=0.05,
         label_smoothing=0.1,
-        ema="beside",
+        ema="separate",
         ema_decay=0.99996,
     )
 
 
 def _shape(variant: str) -> VisionTransformerSpec:
-    """A published shape with the stochastic depth that all were trained with."""
+    """A published shape with the stochastic depth of its training."""
     return vit_variant(variant).with_changes(drop_path_rate=0.1)
 
 
@@ -57,14 +59,14 @@ def imagenet_deit(size: Size) -> ExperimentSpec:
         description=(
             f"DeiT-{size.capitalize()} from scratch on ImageNet as in the paper (Touvron et al. 2021, "
             "arXiv:2012.12877, table 9): 300 epochs, batch 1024, AdamW at 5e-4 for 512 images, 5 epochs of warm-up, "
-            "resized crops, RandAugment, erasing, mixup, CutMix, 3 views an image, stochastic depth .1; hard "
-            "distillation. The teacher is RegNetY-16GF with torchvision's ImageNet weights, whose head alone sees the "
-            "images for 1 epoch. Other than there: weights begin by Xavier's rule, not at a spread of .02, RandAugment "
-            "is torchvision's, crops are cut from images of 224 px and not from their files, erased pixels become "
-            "uniform noise and not normal, a hundredth of the training images is held back to choose the epoch, and "
-            "images are judged by the whole square in their middle, not by 224 px cut from the middle of 256. A moving "
-            "average is scored beside, as the original code does. The images are in data.path, imagenet in the data "
-            "folder; for days of a large GPU, where optim.batch_size may be smaller, as the learning rate follows it."
+            "resized crops, RandAugment, erasing, mixup, CutMix, 3 views per image, stochastic depth 0.1; hard "
+            "distillation. The teacher is RegNetY-16GF with torchvision's ImageNet weights; only its head is trained, "
+            "for 1 epoch. Differences from the paper: weights start by Xavier's rule, not with a standard deviation of "
+            "0.02; RandAugment is torchvision's; crops are cut from images of 224 px and not from their files; erased "
+            "pixels become uniform noise and not normal; 1 % of the training images is held out to choose the epoch; "
+            "and images are evaluated on the whole square in their middle, not on 224 px from the middle of 256. EMA "
+            "weights are evaluated too, as in the original code. The images are in data.path, imagenet in the data "
+            "folder. It needs days on a large GPU; optim.batch_size may be smaller, as the learning rate follows it."
         ),
         runs=teacher_and_students(
             data=DataSpec(source="folder", path="imagenet", img_size=224, val_fraction=0.01, normalization="imagenet"),
@@ -84,12 +86,12 @@ def tutorial_deit_base() -> ExperimentSpec:
         description=(
             f"The DeiT notebook's own model ({VARIANTS['tutorial-deit-base'].source}): 224 px, patch 16, width 768, "
             "depth 12, from scratch, with the paper's teacher and its recipe, without repeated augmentation (the "
-            "notebook trains nothing). Mended: the distillation token is one of its own and is concatenated (the "
-            "head read a patch in its place), and has a position; scores are scaled before the softmax and by the root "
-            "of a head's width, not after it and by that of all; queries, keys and values lie as in timm; residuals "
-            "are not added in place; there is a last LayerNorm; tokens and positions begin at a spread of .02, not 1; "
-            "the teacher is in eval mode and no part of the loss; in eval mode the model gives one tensor. The images "
-            "are in data.path, images in the data folder; for a GPU."
+            "notebook trains nothing). Corrections: the distillation token is concatenated as a separate token with a "
+            "position (in the notebook the head read a patch); attention scores are scaled before the softmax by the "
+            "root of a head's width, not after it by that of the whole width; queries, keys and values have timm's "
+            "order; residuals are not added in place; there is a last LayerNorm; tokens and positions start with a "
+            "standard deviation of 0.02, not 1; the teacher is in eval mode and not part of the loss module; in eval "
+            "mode the model returns one tensor. The images are in data.path, images in the data folder; for a GPU."
         ),
         runs=teacher_and_students(
             data=_OWN_IMAGES,
@@ -108,12 +110,12 @@ def published_deit(size: Size) -> ExperimentSpec:
     return ExperimentSpec(
         name=f"deit-{size}",
         description=(
-            f"A published DeiT-{size.capitalize()} made fit for a folder of images of your own, at 224 px, with new "
-            f"heads. ViT and DeiT start from the same weights: fetch {file} from {_ADDRESS} into the folder "
-            "that DeiT Lab is started in. 30 epochs with the augmentation of the paper's table 9, without repeated "
-            "augmentation, and pixels normalised as ImageNet's, as those weights expect; the teacher is torchvision's "
-            "RegNetY-3.2GF with ImageNet weights, fine-tuned first. The images are in data.path, images in the data "
-            "folder; for a GPU."
+            f"A published DeiT-{size.capitalize()} fine-tuned on a folder of your own images, at 224 px, with new "
+            f"heads. ViT and DeiT start from the same weights: download {file} from {_ADDRESS} into the folder where "
+            "DeiT Lab is started. 30 epochs with the augmentation of the paper's table 9, without repeated "
+            "augmentation, and pixels normalised like ImageNet's, as those weights expect; the teacher is "
+            "torchvision's RegNetY-3.2GF with ImageNet weights, fine-tuned first. The images are in data.path, images "
+            "in the data folder; for a GPU."
         ),
         runs=teacher_and_students(
             data=_AS_PUBLISHED,
@@ -143,8 +145,8 @@ def published_deit_384(size: Size) -> ExperimentSpec:
         name=f"deit-{size}-384",
         description=(
             f"deit-{size}, and then both students fine-tuned from 224 to 384 px: positions resampled (bicubic), 30 "
-            "epochs at a learning rate of 5e-6 and a weight decay of 1e-8 as in the original, and the DeiT still "
-            f"taught, which the original refuses. {first.description}"
+            "epochs at a learning rate of 5e-6 and a weight decay of 1e-8 as in the original. The DeiT keeps its "
+            f"teacher, which the original refuses. {first.description}"
         ),
         runs=(
             *first.runs,

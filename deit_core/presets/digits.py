@@ -1,4 +1,4 @@
-"""Presets on the digits that scikit-learn brings along: seconds to a minute, without a download."""
+"""Presets on the digits of scikit-learn: seconds to a minute, without a download."""
 
 from deit_core.presets.trio import teacher_and_students
 from deit_core.spec import (
@@ -14,7 +14,7 @@ from deit_core.spec import (
 
 
 def smoke() -> RunSpec:
-    """A few seconds on a CPU: does training work on this machine? A test holds its loss to a golden value."""
+    """A few seconds on a CPU: does training work on this machine? A test compares its loss with a golden value."""
     return RunSpec(
         name="smoke",
         data=DataSpec(source="digits", img_size=16, val_fraction=0.2),
@@ -32,7 +32,8 @@ def digits_quick() -> ExperimentSpec:
         name="digits-quick",
         description=(
             "The whole journey in about a minute, without a download: a small CNN teacher, then a ViT and a DeiT that "
-            "learns from the teacher's decisions, on 1,797 handwritten digits of 8x8 pixels, enlarged to 16x16."
+            "learns from the classes that the teacher predicts, on 1,797 handwritten digits of 8x8 pixels, enlarged to "
+            "16x16."
         ),
         runs=teacher_and_students(
             data=data,
@@ -41,7 +42,7 @@ def digits_quick() -> ExperimentSpec:
             teacher_optim=OptimSpec(epochs=8, batch_size=64, lr=2e-3, warmup_epochs=2),
             student=VisionTransformerSpec(patch_size=2, embed_dim=48, depth=3, num_heads=4),
             student_optim=OptimSpec(epochs=20, batch_size=32, lr=2e-3, warmup_epochs=4),
-            num_threads=1,  # keeps its pace beside a busy browser, where two would wait for each other all the time
+            num_threads=1,  # stays fast next to a busy browser, where two threads would often wait for each other
         ),
         expectation=Expectation(
             accuracy={"teacher": 0.992, "vit": 0.975, "deit": 0.969},

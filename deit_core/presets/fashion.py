@@ -1,4 +1,4 @@
-"""Presets on Fashion-MNIST: the mini-project's own numbers, our best recipe for its model, and what they compare."""
+"""Presets on Fashion-MNIST: the mini-project's settings, our best recipe for its model, and comparisons."""
 
 import itertools
 
@@ -18,8 +18,8 @@ from deit_core.spec import (
 _DATA = DataSpec(source="fashion-mnist", img_size=28)
 _AUGMENT = AugmentSpec(crop_padding=2, horizontal_flip=True)
 
-# The best recipe we know, of fashion-full and of the experiments that ask how much data or how many epochs it takes;
-# found on validation images, see the search in docs/results.md.
+# The best recipe we know, for fashion-full and the experiments on the amount of data and the number of epochs.
+# Chosen on validation images, see the search in docs/results.md.
 _TEACHER = ResNet9Spec(width=36)
 _TEACHER_EPOCHS = 14
 _TEACHER_AUGMENT = _AUGMENT.with_changes(test_flip=True)
@@ -30,8 +30,8 @@ _FEW_AUGMENT = AugmentSpec(crop_padding=1, horizontal_flip=True)  # of students 
 _LONG_EPOCHS = 50
 _MEASURED = "2 cores of an EPYC, 2026-11-22, seed 42; the time is an estimate"
 _COMPARED_EPOCHS = (2, 5, 10)
-# Share of the data -> epochs of the teacher and of its students. Fewer images are shown more often, so that what is
-# compared is how much there is to learn from rather than how many steps were made.
+# Share of the data -> epochs of the teacher and of its students. Fewer images are shown more often, so that the
+# comparison is about the amount of data and not the number of steps.
 _COMPARED_FRACTIONS = {0.01: (100, 200), 0.05: (50, 60), 0.1: (40, 40), 1.0: (_TEACHER_EPOCHS, _STUDENT_EPOCHS)}
 
 
@@ -47,8 +47,8 @@ def fashion_classroom() -> ExperimentSpec:
     return ExperimentSpec(
         name="fashion-classroom",
         description=(
-            "A lesson's worth: CNN teacher, ViT and DeiT on a fifth of Fashion-MNIST, with the mini-project's model. "
-            "Few epochs, so the students are far from their best; what shows is how much the teacher helps."
+            "For one lesson: CNN teacher, ViT and DeiT on a fifth of Fashion-MNIST, with the mini-project's model. "
+            "Few epochs, so the students are far from their best; they show how much the teacher helps."
         ),
         runs=teacher_and_students(
             data=DataSpec(source="fashion-mnist", img_size=28, fraction=0.2),
@@ -70,12 +70,12 @@ def fashion_miniproject() -> ExperimentSpec:
     return ExperimentSpec(
         name="fashion-miniproject",
         description=(
-            "The mini-project's exact numbers: 28x28 Fashion-MNIST, patch 4, width 64, depth 6, 4 heads, MLP ratio 2, "
-            "dropout .1, batch 128, learning rate 5e-4, 10 epochs, true labels as they are, pixels normalised with .5 "
-            "and .5, hard distillation. Mended: its warm-up was as long as its training (10 of 10 epochs) and never "
-            "ended; here it is 1 epoch. Its best epoch was chosen on test; here on a validation split of a tenth of "
-            "the training images. Other than there: a head is one linear layer, where its is Linear-Tanh-Linear, and "
-            "weights begin by Xavier's rule, not at a spread of .02."
+            "The mini-project's exact settings: 28x28 Fashion-MNIST, patch 4, width 64, depth 6, 4 heads, MLP ratio 2, "
+            "dropout 0.1, batch 128, learning rate 5e-4, 10 epochs, no label smoothing, pixels normalised with 0.5 and "
+            "0.5, hard distillation. Corrections: its warm-up was as long as its training (10 of 10 epochs); here it "
+            "is 1 epoch. Its best epoch was chosen on test; here on a validation split of 10 % of the training images. "
+            "Differences: a head is one linear layer, not Linear-Tanh-Linear, and weights start by Xavier's rule, not "
+            "with a standard deviation of 0.02."
         ),
         runs=teacher_and_students(
             data=DataSpec(source="fashion-mnist", img_size=28, normalization="half"),
@@ -100,8 +100,8 @@ def fashion_full() -> ExperimentSpec:
         name="fashion-full",
         description=(
             "The best recipe we know for ten epochs of the mini-project's model: all of Fashion-MNIST, a wider "
-            "teacher, no dropout, Muon in place of AdamW, and images mirrored but not moved. One DeiT learns from the "
-            "teacher's decisions, another from its probabilities."
+            "teacher, no dropout, Muon in place of AdamW, and images mirrored but not shifted. One DeiT learns from "
+            "the classes that the teacher predicts, another from its probabilities."
         ),
         runs=(teacher, vit, deit, soft),
         expectation=Expectation(
@@ -135,7 +135,8 @@ def fashion_epochs() -> ExperimentSpec:
         name="fashion-epochs",
         description=(
             "How much a teacher helps, and for how long: a ViT and a DeiT of 2, 5 and 10 epochs each, all from one "
-            "teacher, with fashion-full's recipe. Every training has its own schedule, so none is a longer one cut off."
+            "teacher, with fashion-full's recipe. Every training has its own schedule, so none is a part of a longer "
+            "one."
         ),
         runs=(teacher, *itertools.chain(*pairs)),
     )
@@ -158,10 +159,10 @@ def fashion_fractions() -> ExperimentSpec:
     return ExperimentSpec(
         name="fashion-fractions",
         description=(
-            "How much a teacher helps where images are few: teacher, ViT and DeiT on 1, 5, 10 and 100 % of "
-            "Fashion-MNIST, with fashion-full's recipe, but for images moved by up to a pixel. Students see only what "
-            "their teacher saw. Fewer images are shown in more epochs, so that all make hundreds of steps at least; "
-            "the test is all of it each time."
+            "How much a teacher helps with few images: teacher, ViT and DeiT on 1, 5, 10 and 100 % of Fashion-MNIST, "
+            "with fashion-full's recipe, except that images are shifted by up to one pixel. Students learn from the "
+            "same images as their teacher. Fewer images get more epochs, so that all runs make hundreds of steps; the "
+            "test set is always the whole one."
         ),
         runs=tuple(itertools.chain(*trios)),
     )

@@ -1,4 +1,4 @@
-"""The trio of every lesson, a CNN teacher, a ViT and a DeiT, from the parts that presets differ in.
+"""The trio of every lesson: a CNN teacher, a ViT and a DeiT, built from the parts that differ between presets.
 
 Knows specs; nothing of any data set.
 """
@@ -36,7 +36,7 @@ def teacher_and_students(
     """A teacher, a ViT and a DeiT that learns from the teacher, in this order.
 
     Args:
-        teacher_augment: the teacher's own augmentation, where it is not its students'.
+        teacher_augment: the teacher's own augmentation, if it differs from its students'.
         student_start: the `initial_checkpoint` of both students.
         suffix: ends the three names.
     """
@@ -74,7 +74,7 @@ def students(
     compute: ComputeSpec = _COMPUTE,
     suffix: str = "",
 ) -> tuple[RunSpec, RunSpec]:
-    """A ViT and a DeiT, which differ in nothing but the distillation."""
+    """A ViT and a DeiT, which differ only in the distillation."""
 
     def student(name: str, shape: VisionTransformerSpec, taught: DistillationSpec | None) -> RunSpec:
         return RunSpec(

@@ -1,6 +1,6 @@
-"""Shapes of ViT and DeiT that others published, by name, each with its source.
+"""Published shapes of ViT and DeiT, by name, each with its source.
 
-Plain data. A shape is not a preset: it says nothing of data or recipe.
+Plain data. A shape is not a preset: it has no data or recipe.
 """
 
 from typing import NamedTuple

@@ -29,8 +29,8 @@ from deit_core.spec.fields import Part
 _INTRODUCTION = """
 Each field is defined once, in `deit_core/spec/`; this page, the form and the command line are made from there.
 `--set PATH=VALUE` sets a field of every run that has it, `--set NAME.PATH=VALUE` of the run NAME of an experiment.
-Fields marked * stand under *Advanced* in the form. The last section is what the Attention page is set to and what
-`python -m deit_core rollout` takes (`--discard-ratio` for `discard_ratio`).
+Fields marked * are under *Advanced* in the form. The last section has the fields of the Attention page, which are the
+options of `python -m deit_core rollout` too (`--discard-ratio` for `discard_ratio`).
 """
 
 _SECTIONS: tuple[tuple[str, str, type[Part]], ...] = (

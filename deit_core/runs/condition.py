@@ -1,4 +1,4 @@
-"""What a run is and does, in words: its place in the queue, what it waits for, what a person can do about it.
+"""The status of a run in words: its place in the queue, the run it waits for, and what the user can do.
 
 Plain text, run names included: a page escapes it. The same words on pages and in the terminal.
 """
@@ -14,12 +14,12 @@ _ENDS = {Status.STOPPED: "was stopped", Status.INTERRUPTED: "was interrupted", S
 
 
 def label(run: Run) -> str:
-    """What a run is called in lists: its number makes it unique."""
+    """The name of a run in lists: its number makes it unique."""
     return f"{run.number} {run.name}"
 
 
 def word(run: Run, runs: Sequence[Run]) -> str:
-    """The status in a word or two. A queued run that its teacher holds up is not simply queued."""
+    """The status in a word or two. A queued run that waits for its teacher is not simply queued."""
     if run.status == Status.RUNNING and run.stop_requested:
         return "stopping"
     if run.status != Status.QUEUED:
@@ -31,7 +31,7 @@ def word(run: Run, runs: Sequence[Run]) -> str:
 
 
 def explain(run: Run, runs: Sequence[Run]) -> str:
-    """A sentence or two on how the run is, and what to do where it needs somebody."""
+    """One or two sentences on the status of the run, and what to do if the user has to act."""
     match run.status:
         case Status.QUEUED:
             return _explain_queued(run, runs)
@@ -39,13 +39,13 @@ def explain(run: Run, runs: Sequence[Run]) -> str:
             return _explain_running(run)
         case Status.COMPLETED:
             accuracy = run.results.get(TEST_ACCURACY)
-            return "" if accuracy is None else f"{accuracy:.1%} of the test images right."
+            return "" if accuracy is None else f"Test accuracy {accuracy:.1%}."
         case _:
             return run.message
 
 
 def is_live(run: Run, runs: Sequence[Run]) -> bool:
-    """Whether the run trains, or will without anybody's doing: then it is worth looking again."""
+    """Whether the run trains, or will train without any action by the user."""
     return run.status.is_active and word(run, runs) != "blocked"
 
 
@@ -55,11 +55,11 @@ def _explain_queued(run: Run, runs: Sequence[Run]) -> str:
         if other.status.can_resume:
             return (
                 f"It waits for {_role(other, run)}, run {label(other)}, which {_ENDS[other.status]}. "
-                "Resume that one; this one starts by itself once that one is completed."
+                "Resume that run; this one starts by itself when that run is completed."
             )
     if waits:
         first = waits[0]
-        return f"It starts once {_role(first, run)}, run {label(first)}, is completed; that one is {first.status}."
+        return f"It starts when {_role(first, run)}, run {label(first)}, is completed; that run is {first.status}."
     ahead = sum(_is_in_line(other, runs) and other.number < run.number for other in runs)
     if not ahead:
         return "Next in the queue: it starts as soon as a worker is free."
@@ -73,7 +73,7 @@ def _role(other: Run, run: Run) -> str:
 
 def _explain_running(run: Run) -> str:
     if run.stop_requested:
-        return "It stops after this step and keeps its state." if run.step else "It stops as soon as it can."
+        return "It stops after this step and saves its state." if run.step else "It stops as soon as possible."
     if run.message or not run.total_steps:
         return run.message or "Loading the data and the model."
     epoch = min(run.epoch + 1, run.spec.optim.epochs)

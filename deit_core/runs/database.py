@@ -1,4 +1,4 @@
-"""A SQLite file (WAL) that may be moved or removed while it is open, and other processes that notice the same.
+"""A SQLite file (WAL) that may be moved or removed while it is open, by this or another process.
 
 Knows the tables; nothing of what is in them.
 """
@@ -18,7 +18,7 @@ from deit_core.refusals import refusal, store_error
 from deit_core.runs import schema
 from deit_core.settings import sqlite_url
 
-BUSY_TIMEOUT_S = 30  # how long a writer waits for another before it gives up
+BUSY_TIMEOUT_S = 30  # how long a writer waits for another one
 
 
 class Database:
@@ -26,7 +26,7 @@ class Database:
 
     Raises, also in each transaction: StoreError where the file cannot be read or written.
 
-    Args: create: make the file where there is none; else it is made when the first run is written.
+    Args: create: create the file if it does not exist; else it is created with the first run.
     """
 
     def __init__(self, url: str, *, create: bool = True) -> None:
@@ -45,18 +45,18 @@ class Database:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is a file at the path. Where it is another than before, that one is opened."""
-        found = _identity(self.path)
-        if found is not None and found != self._file:
+        """Whether there is a file at the path. If it is another file than before, opens that one."""
+        identity = _identity(self.path)
+        if identity is not None and identity != self._file:
             self._open()
-        return found is not None
+        return identity is not None
 
     @contextmanager
     def writing(self, *, anew: bool = False) -> Iterator[Connection]:
-        """One transaction that holds the write lock from its first moment, so what it reads stays true.
+        """One transaction that has the write lock from its start, so what it reads stays true.
 
-        Args: anew: begin a new file where there is none any more.
-        Raises: RunError where there is none, else: what is written into a file that was removed is lost.
+        Args: anew: create a new file if there is none any more.
+        Raises: RunError if there is none and not `anew`: data written into a removed file is lost.
         """
         if not self.is_there:
             if not anew:
@@ -67,22 +67,22 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Read what was last written; waits for no writer. Where the file is gone there is nothing to read."""
+        """Read what was last written, without waiting for writers. Nothing can be read if the file is gone."""
         if not self.is_there:
             with _nothing() as connection:
                 yield connection
             return
-        with _telling(self.path), self.engine.connect() as connection:
+        with _readable_errors(self.path), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with _telling(self.path), self.engine.begin() as connection:
+        with _readable_errors(self.path), self.engine.begin() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     def _open(self) -> None:
-        """Take the file at the path, made where there is none, and give it the tables that it lacks."""
+        """Open the file at the path, create it if necessary, and add missing tables."""
         with self._opening:
             if self._file is not None and self._file == _identity(self.path):
                 return  # another thread was first
@@ -90,12 +90,12 @@ class Database:
             self.engine.dispose()  # its connections lead to the file before
             with self._writing() as connection:
                 schema.prepare(connection)
-            self._file = _identity(self.path)  # no other file has it while the engine keeps a connection
+            self._file = _identity(self.path)  # no other file can have it while the engine keeps a connection
             self.num_openings += 1
 
 
 def sqlite_path(url: str) -> Path:
-    """The file that an address names, from the root.
+    """The absolute path of the file that an address names.
 
     Raises: RunError for another kind of address.
     """
@@ -109,30 +109,30 @@ def sqlite_path(url: str) -> Path:
 
 
 def gone(path: Path) -> str:
-    """What to say of a store that is not there any more."""
+    """The message for a store that does not exist any more."""
     return (
-        f"The store {path} is gone: it was moved or removed, and its runs with it. Put it back, or start a run, and a "
-        "new store begins there."
+        f"The store {path} is gone: it was moved or removed, and its runs with it. Put it back; or start a run, which "
+        "creates a new store."
     )
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another at the same path; None where there is none, or an empty one: not written yet.
+    """The identity of the file at a path; None where there is none, or it is empty and not yet written.
 
     Raises: StoreError where none can be.
     """
     try:
-        found = path.stat()
+        facts = path.stat()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(refusal(error)) from error
-    return (found.st_dev, found.st_ino) if found.st_size else None
+    return (facts.st_dev, facts.st_ino) if facts.st_size else None
 
 
 @contextmanager
 def _nothing() -> Iterator[Connection]:
-    """A store without a run."""
+    """An empty store."""
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
         schema.metadata.create_all(connection)
@@ -141,8 +141,8 @@ def _nothing() -> Iterator[Connection]:
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    """Raises: StoreError where it is not our mistake that the database at `path` gives up."""
+def _readable_errors(path: Path) -> Iterator[None]:
+    """Raises: StoreError where the database at `path` fails and it is not a bug."""
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
@@ -152,6 +152,6 @@ def _telling(path: Path) -> Iterator[None]:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver's own transactions would begin too late; ours begin at once
+    connection.isolation_level = None  # the driver's own transactions would start too late; ours start at once
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")

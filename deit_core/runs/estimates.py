@@ -1,6 +1,6 @@
-"""Measured estimates of how long a spec takes on this machine, made by a process of their own and kept in files.
+"""Measured estimates of how long a spec takes on this machine, made by a separate process and kept in files.
 
-The page asks and reads; it never waits. Knows no torch.
+The page starts the process and reads the file; it never waits. Knows no torch.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from deit_core.spec import AnySpec, trainings
 class Estimate:
     """Seconds for the whole spec, and by name for each of its runs with all seeds.
 
-    `error` is a sentence when it cannot be told.
+    `error` is a sentence where it cannot be measured.
     """
 
     duration_s: float
@@ -33,7 +33,7 @@ class Estimate:
 
 
 class Estimates:
-    """One file a spec; specs that take equally long share it."""
+    """One file per spec; specs that take equally long share it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -44,7 +44,7 @@ class Estimates:
         """The estimate, once it has been measured."""
         try:
             return Estimate(**json.loads(self.file(spec).read_bytes()))
-        except (FileNotFoundError, ValueError, TypeError):  # not there, or another version's
+        except (FileNotFoundError, ValueError, TypeError):  # missing, or from another version
             return None
 
     def is_measuring(self, spec: AnySpec) -> bool:
@@ -52,17 +52,17 @@ class Estimates:
         return child is not None and child.poll() is None
 
     def request(self, spec: AnySpec) -> None:
-        """Have a process measure this spec, unless it is known, under way, or another is being measured."""
+        """Start a process that measures this spec, unless it is known or any spec is being measured."""
         with self._lock:
             if self.get(spec) is not None or any(child.poll() is None for child in self._measuring.values()):
                 return
             file = self.file(spec)
-            asked = file.with_suffix(".spec.json")
-            write_atomically(asked, spec.model_dump_json().encode())
+            spec_file = file.with_suffix(".spec.json")
+            write_atomically(spec_file, spec.model_dump_json().encode())
             with file.with_suffix(".log").open("wb") as log:
                 self._measuring = {
                     _key(spec): subprocess.Popen(
-                        [sys.executable, "-m", "deit_core.runs.estimator", str(asked), str(file)],
+                        [sys.executable, "-m", "deit_core.runs.estimator", str(spec_file), str(file)],
                         env=os.environ | self.settings.environment(),
                         stdin=subprocess.DEVNULL,
                         stdout=log,
@@ -71,7 +71,7 @@ class Estimates:
                 }
 
     def cancel(self) -> None:
-        """Break off what is being measured: a training is about to begin, and each would slow the other."""
+        """Stop the measuring: a training is about to start, and each would slow the other."""
         with self._lock:
             for child in self._measuring.values():
                 if child.poll() is None:
@@ -80,11 +80,11 @@ class Estimates:
             self._measuring = {}
 
     def forget(self, spec: AnySpec) -> None:
-        """Drop what was measured, so that it can be measured again."""
+        """Delete the estimate, so that it can be measured again."""
         self.file(spec).unlink(missing_ok=True)
 
     def file(self, spec: AnySpec) -> Path:
-        """Where the estimate of a spec is kept."""
+        """The file with the estimate of a spec."""
         return estimates_folder(self.settings.runs_dir) / f"{_key(spec)}.json"
 
 

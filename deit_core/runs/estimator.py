@@ -1,6 +1,6 @@
-"""Measures how long a spec takes: for the command, and as the process of its own that `Estimates` starts.
+"""Measures how long a spec takes: for the command, and as the separate process that `Estimates` starts.
 
-Knows specs and settings; of training only what it asks to be measured.
+Knows specs and settings; of training only the measuring.
 """
 
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deit_core.machine.limits import num_cores
 from deit_core.machine.threads import spin_briefly
-from deit_core.refusals import told
+from deit_core.refusals import user_error
 from deit_core.runs.estimates import Estimate, save_estimate
 from deit_core.runs.pulse import process_age_s
 from deit_core.settings import Settings
@@ -17,9 +17,9 @@ from deit_core.spec import AnySpec, load_spec
 
 
 def measure(spec: AnySpec, settings: Settings) -> Estimate:
-    """Seconds for a spec on this machine, the start of a process included.
+    """Seconds for a spec on this machine, including the start of a process.
 
-    Raises: DeitError where a teacher, a folder of images, or the device that is asked for, is not there.
+    Raises: DeitError where a teacher, a folder of images, or the device is missing.
     """
     spin_briefly()
     from deit_core.training.estimate import estimate_durations
@@ -31,14 +31,14 @@ def measure(spec: AnySpec, settings: Settings) -> Estimate:
 
 
 def main() -> None:
-    """Measure the spec in the first file, and write the estimate into the second, also where it cannot be made."""
-    asked, out = map(Path, sys.argv[1:])
+    """Measure the spec in the first file, and write the estimate, or the error, into the second."""
+    spec_file, out = map(Path, sys.argv[1:])
     try:
-        found = measure(load_spec(asked.read_bytes()), Settings.from_env())
+        estimate = measure(load_spec(spec_file.read_bytes()), Settings.from_env())
     except Exception as error:
         traceback.print_exc()
-        found = Estimate(0.0, {}, str(told(error) or error))  # whoever reads the file must not wait for ever
-    save_estimate(out, found)
+        estimate = Estimate(0.0, {}, str(user_error(error) or error))  # the reader of the file must not wait for ever
+    save_estimate(out, estimate)
 
 
 if __name__ == "__main__":

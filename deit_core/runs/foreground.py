@@ -1,4 +1,4 @@
-"""Training in this process, as a command does: the same worker, store and folders as in the background."""
+"""Trains in this process, for a command: with the same worker, store and folders as in the background."""
 
 import signal
 import sys
@@ -18,8 +18,8 @@ from deit_core.spec import AnySpec
 def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) -> tuple[list[Run], DeitError | None]:
     """Train a run or an experiment to its end, or until Ctrl-C, which stops it after the step and saves it.
 
-    Returns: its runs as they ended, in the order of the experiment, and what a person could have got right. Where the
-        store went or was replaced meanwhile there are none.
+    Returns: its runs as they ended, in the order of the experiment, and the first error that the user can fix. If the
+        store was removed or replaced meanwhile there are no runs.
     """
     queue.reap(store)
     entry = queue.register(store, num_slots=None)
@@ -32,7 +32,7 @@ def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) 
         raise
 
     def end(number: int, _frame: FrameType | None) -> None:
-        print("Stopping after this step; once more to abort at once.", file=sys.stderr)
+        print("Stopping after this step; press Ctrl-C again to abort at once.", file=sys.stderr)
         worker.end()
         signal.signal(number, signal.default_int_handler)
 

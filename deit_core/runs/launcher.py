@@ -1,7 +1,7 @@
-"""Starting runs: from a spec to queued rows, and enough detached workers to train them.
+"""Starts runs: turns a spec into queued rows, and starts enough detached workers to train them.
 
-Knows the store and processes; nothing of torch. The local engine: workers are processes of this machine, each in a
-session of its own with its output in a file, so nothing that happens to who started them reaches them.
+Knows the store and processes; nothing of torch. Workers are processes of this machine, each in its own session with its
+output in a file, so they are independent of the process that started them.
 """
 
 import os
@@ -30,7 +30,7 @@ _MAX_FAILED_STARTS = 3
 
 
 class LocalLauncher:
-    """Keeps the queue moving on this machine. Safe to share between threads."""
+    """Submits, stops, resumes and deletes runs, and keeps workers running. Safe to share between threads."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store, self.settings = store, settings
@@ -39,13 +39,16 @@ class LocalLauncher:
         self._lock = threading.Lock()
 
     def submit(self, spec: AnySpec) -> list[str]:
-        """Queue a run or an experiment and see to it that somebody trains it. Returns the ids of its runs."""
+        """Queue a run or an experiment and make sure that a worker trains it. Returns the ids of its runs."""
         run_ids = enqueue(self.store, spec)
-        self.tend()
+        self.ensure_workers()
         return run_ids
 
-    def tend(self) -> None:
-        """Notice workers that are gone, and start what the queue lacks. Cheap: call it at every poll."""
+    def ensure_workers(self) -> None:
+        """Mark the runs of dead workers as interrupted, and start as many workers as the queue needs.
+
+        Cheap: call it at every poll.
+        """
         with self._lock:
             self._look()
             if num_ready := queue.num_ready(self.store):
@@ -59,10 +62,10 @@ class LocalLauncher:
                     self._start()
 
     def warm(self) -> None:
-        """Have a worker load torch and stand by for the run that somebody is about to submit.
+        """Start a worker that loads torch and waits for the next run that a user submits.
 
-        It waits for minutes and leaves again. Nothing happens where this machine has a worker already, or the store is
-        gone: the worker would begin another. Cheap.
+        It waits for some minutes and then ends. Does nothing if this machine has a worker already, or the store is
+        gone: the worker would create a new one. Cheap.
         """
         with self._lock:
             self._look()
@@ -71,7 +74,7 @@ class LocalLauncher:
 
     @property
     def trouble(self) -> str:
-        """A sentence when workers end as soon as they start, else nothing."""
+        """A message if workers end as soon as they start, else empty."""
         if self._num_failed_starts < _MAX_FAILED_STARTS:
             return ""
         return f"Workers cannot start; {self.settings.runs_dir / _WORKERS_LOG} says why. Then restart the dashboard."
@@ -82,15 +85,15 @@ class LocalLauncher:
         self.store.stop(run_id)
 
     def resume(self, run_id: str) -> None:
-        """Queue a run again that was stopped, interrupted or failed; it goes on from its last saved state."""
+        """Queue a stopped, interrupted or failed run again; it continues from its last saved state."""
         queue.reap(self.store)
         self.store.resume(run_id)
-        self.tend()
+        self.ensure_workers()
 
     def delete(self, run_id: str) -> None:
-        """Delete a run, and the folder with its checkpoints; of a folder that is a link only the link.
+        """Delete a run and the folder with its checkpoints; if the folder is a link, only the link.
 
-        Raises: RunError while it runs, while another run needs it, or its folder cannot be removed; then it stays.
+        Raises: RunError if it runs, another run needs it, or its folder cannot be removed; then it stays.
         """
         queue.reap(self.store)
         self.store.delete(run_id, lambda: _remove(run_folder(self.settings.runs_dir, run_id)))
@@ -101,7 +104,7 @@ class LocalLauncher:
             self._starting[worker_id] = start_worker(self.store, self.settings, worker_id, is_spare)
 
     def _look(self) -> None:
-        """Find workers that are gone, collect those that have ended, count those in a row that ended with an error."""
+        """Find dead workers, remove those that have ended, and count failed starts in sequence."""
         queue.reap(self.store)
         for worker_id, process in list(self._starting.items()):
             status = process.poll()
@@ -111,9 +114,9 @@ class LocalLauncher:
 
 
 def submit(store: Store, spec: AnySpec, settings: Settings | None = None) -> list[str]:
-    """Queue a run or an experiment and see to it that a detached worker trains it.
+    """Queue a run or an experiment and make sure that a detached worker trains it.
 
-    Args: settings: where runs and data lie; by default from the environment.
+    Args: settings: where runs and data are; by default from the environment.
     Returns: the ids of the runs, in the experiment's order.
     """
     return LocalLauncher(store, settings or Settings.from_env()).submit(spec)
@@ -142,8 +145,8 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
             start = _located(run.initial_checkpoint, siblings, known)
             start = start or _refuse(spec, run, "initial_checkpoint", run.initial_checkpoint, "initial_checkpoint")
             run = run.with_changes(initial_checkpoint=start)
-        asked = {run.initial_checkpoint, run.distillation.teacher if run.distillation else ""}
-        if needed := sorted(asked & known):
+        references = {run.initial_checkpoint, run.distillation.teacher if run.distillation else ""}
+        if needed := sorted(references & known):
             needs[run_id] = needed
         specs[run_id] = run
     experiment = spec if isinstance(spec, ExperimentSpec) else None
@@ -152,23 +155,23 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
 
 
 def _located(name: str, siblings: Mapping[str, str], known: Collection[str]) -> str | None:
-    """What a name of a run or a checkpoint means to a worker: an id, a path from the root, or nothing that is here."""
+    """The id of a run, the absolute path of a checkpoint, or None where neither exists."""
     name = siblings.get(name, name)
     if name in known:
         return name
     if is_there(Path(name)):
-        return str(Path(name).resolve())  # a worker may be at home elsewhere
+        return str(Path(name).resolve())  # a worker may have another working folder
     return None
 
 
 def _refuse(spec: AnySpec, run: RunSpec, what: str, name: str, field: str) -> NoReturn:
-    """Say how to get, or what to name instead of, something that is not here."""
+    """Refuse a missing run or checkpoint, and say what to do."""
     if name in WEIGHTS:
-        remedy = f"fetch {WEIGHTS[name]} into {Path.cwd()}, and start again."
+        remedy = f"download {WEIGHTS[name]} into {Path.cwd()}, and start again."
     else:
         remedy = f"set {field} to the id of a run (`python -m deit_core runs` lists them) or to the path of a file"
-        remedy += "." if isinstance(spec, ExperimentSpec) else ", or start the whole experiment that it is part of."
-    raise SpecError(f"The {what} {name!r} of {run.name!r} is neither a run nor a checkpoint's path; {remedy}")
+        remedy += "." if isinstance(spec, ExperimentSpec) else ", or start the whole experiment that contains it."
+    raise SpecError(f"The {what} {name!r} of {run.name!r} is neither a run nor the path of a checkpoint; {remedy}")
 
 
 def _remove(folder: Path) -> None:
@@ -180,7 +183,7 @@ def _remove(folder: Path) -> None:
     except OSError as error:
         raise RunError(
             f"{error.filename or folder} cannot be removed ({error.strerror}), so the run stays, though some of its "
-            "files may have gone. Mend that, say by chmod u+w on the folder around it, then delete the run again."
+            "files may be gone. Fix this, for example with chmod u+w on its parent folder, then delete the run again."
         ) from error
 
 
@@ -198,8 +201,8 @@ def start_worker(store: Store, settings: Settings, worker_id: str, is_spare: boo
     """Start a worker process that outlives this one.
 
     Args:
-        worker_id: the name by which it will be known in the store.
-        is_spare: whether it stands by for its first run, torch loaded, for some minutes or until this process ends.
+        worker_id: its name in the store.
+        is_spare: whether it loads torch and waits for its first run, for some minutes or until this process ends.
     """
     settings.runs_dir.mkdir(parents=True, exist_ok=True)
     environment = os.environ | replace(settings, store_url=store.url).environment()

@@ -1,9 +1,9 @@
-"""Whether a worker lives, by its process and its beats, and by clocks that nobody sets.
+"""Whether a worker is alive, by its process, its heartbeat, and by clocks that nobody can set.
 
-The wall clock says nothing here: a person or a time server may set it, and the start time of every process moves with
-it. Linux names each start of the machine and counts the time since, the same for all its processes; a worker writes
-both down. Of workers that did not, and of those on other machines, it counts for how long this process has seen the
-same beat. Knows the table of workers; nothing of runs.
+The wall clock is useless here: a user or a time server may set it, and the start time of every process moves with it.
+Linux has an id for each start of the machine and counts the time since then, the same for all processes; a worker
+writes down both. For other workers, and those on other machines, it counts how long this process has seen the same
+heartbeat. Knows the table of workers; nothing of runs.
 """
 
 import os
@@ -19,8 +19,8 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 from deit_core.runs import schema
 from deit_core.runs.store import Store
 
-SILENT_AFTER_S = 10.0  # a worker that beats more often than this is alive, whatever its process looks like
-GONE_AFTER_S = 60.0  # of silence, for a worker whose process cannot be looked at: it is on another machine
+SILENT_AFTER_S = 10.0  # a worker with a newer heartbeat than this is alive, whatever its process looks like
+GONE_AFTER_S = 60.0  # without heartbeat, for a worker on another machine, whose process cannot be checked
 
 _workers, _pulses = schema.workers, schema.pulses
 
@@ -31,21 +31,21 @@ def workers() -> Select[Any]:
 
 
 def begin(connection: Connection, store: Store, worker_id: str) -> None:
-    """Write down this process as a worker's, where the system counts its time."""
+    """Write the identity of this process as a worker's, where the system counts its time."""
     if boot := _boot():
         row = {"boot": boot, "process_start": process_start(os.getpid()), "beat_at": store.steady()}
         connection.execute(insert(_pulses).values(worker_id=worker_id, **row))
 
 
 def beat(connection: Connection, store: Store, worker_id: str) -> bool:
-    """Say that a worker is alive. False when it is no longer among the workers."""
-    said = update(_workers).where(_workers.c.id == worker_id).values(heartbeat_at=store.clock())
+    """Write a heartbeat. False when the worker is not in the table any more."""
+    statement = update(_workers).where(_workers.c.id == worker_id).values(heartbeat_at=store.clock())
     connection.execute(update(_pulses).where(_pulses.c.worker_id == worker_id).values(beat_at=store.steady()))
-    return connection.execute(said).rowcount == 1
+    return connection.execute(statement).rowcount == 1
 
 
 def is_gone(worker: Row[Any], store: Store) -> bool:
-    """Whether a worker has ended. Of one in doubt that is told after it was silent for long enough."""
+    """Whether a worker has ended. If that is unclear, only after a long time without heartbeat."""
     is_here = worker.host == socket.gethostname()
     if worker.boot is not None and (boot := _boot()):
         if is_here:
@@ -58,7 +58,7 @@ def is_gone(worker: Row[Any], store: Store) -> bool:
         process = psutil.Process(worker.pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return True
-        seems_another = abs(process.create_time() - worker.process_started_at) > 1  # so it does once the clock is set
+        seems_another = abs(process.create_time() - worker.process_started_at) > 1  # as it does after the clock is set
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:
@@ -67,9 +67,9 @@ def is_gone(worker: Row[Any], store: Store) -> bool:
 
 
 def process_start(pid: int) -> int | None:
-    """When a process of this machine began, in ticks since the machine did; None where there is none, or Linux is not.
+    """The start of a process, in ticks since the start of the machine; None where there is none, or not on Linux.
 
-    A zombie, which is what is left of a process until its parent asks, is none.
+    A zombie, a dead process that its parent has not collected yet, does not count.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
@@ -88,7 +88,7 @@ def process_age_s() -> float:
 
 @cache
 def _boot() -> str | None:
-    """The name of this start of the machine; None where the system has none, or does not show its processes."""
+    """The id of this start of the machine; None where the system has none, or does not show its processes."""
     try:
         name = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -97,7 +97,7 @@ def _boot() -> str | None:
 
 
 def _seen_silent_s(worker: Row[Any], store: Store) -> float:
-    """For how long this process has seen no other beat of a worker than its newest."""
+    """For how long this process has seen no newer heartbeat of a worker."""
     newest, since = store.beats_seen.get(worker.id, (None, 0.0))
     if newest != worker.heartbeat_at:
         newest, since = store.beats_seen[worker.id] = worker.heartbeat_at, store.steady()

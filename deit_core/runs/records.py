@@ -1,4 +1,4 @@
-"""What the store takes and gives back: a run and its measured points as plain data."""
+"""The records of the store: a run, its measured points, and changes of both, as plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,9 +11,9 @@ from deit_core.spec import ExperimentSpec, RunSpec
 class Status(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
-    STOPPED = "stopped"  # somebody asked for it
+    STOPPED = "stopped"  # by the user
     INTERRUPTED = "interrupted"  # its worker is gone
-    FAILED = "failed"  # it ended with an error
+    FAILED = "failed"  # ended with an error
     COMPLETED = "completed"
 
     @property
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """Share of the steps that is done, in [0, 1]."""
+        """Share of the steps that are finished, in [0, 1]."""
         if self.status == Status.COMPLETED:
             return 1.0
         return self.step / self.total_steps if self.total_steps else 0.0
@@ -62,7 +62,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A row of the experiment table; `spec` is None where an older version submitted it, or another one."""
+    """A row of the experiment table; `spec` is None where another version submitted it."""
 
     id: str
     name: str

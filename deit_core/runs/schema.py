@@ -13,7 +13,7 @@ experiments = Table(
     Column("created_at", Float, nullable=False),
 )
 
-# Beside `experiments`, not in it: an older store gets a table that it lacks, but not a column.
+# A separate table, not a column of `experiments`: an older store gets missing tables, but not columns.
 experiment_specs = Table(
     "experiment_specs",
     metadata,
@@ -27,17 +27,17 @@ workers = Table(
     Column("id", String(12), primary_key=True),
     Column("host", String(255), nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("process_started_at", Float, nullable=False),  # with the pid, names a process beyond doubt
-    Column("slot", Integer),  # which of the machine's places it fills; none for a foreground command
+    Column("process_started_at", Float, nullable=False),  # together with the pid, identifies a process
+    Column("slot", Integer),  # its worker slot on the machine; none for a foreground command
     Column("heartbeat_at", Float, nullable=False),
 )
 
-# Beside `workers`, for the same reason: the same by clocks that nobody sets, where the system has them (see pulse.py).
+# A separate table for the same reason: heartbeats by clocks that nobody can set, if the system has them (pulse.py).
 pulses = Table(
     "pulses",
     metadata,
     Column("worker_id", ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True),
-    Column("boot", String(36), nullable=False),  # the name that this start of its machine has
+    Column("boot", String(36), nullable=False),  # the id of this start of its machine
     Column("process_start", Integer, nullable=False),  # in ticks since then
     Column("beat_at", Float, nullable=False),  # in seconds since then
 )
@@ -46,14 +46,14 @@ runs = Table(
     "runs",
     metadata,
     Column("id", String(12), nullable=False, unique=True),
-    # The order of submission, which is the order of the queue. Never used again: links and people remember it.
+    # The order of submission, which is the order of the queue. Never reused: links and people remember it.
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("experiment_id", ForeignKey("experiments.id", ondelete="SET NULL"), index=True),
     Column("spec", Text, nullable=False),
     Column("status", String(12), nullable=False, index=True),
     Column("message", Text, nullable=False, default=""),
     Column("stop_requested", Integer, nullable=False, default=0),
-    Column("reserved_for", String(12)),  # the one worker that may claim it: a foreground command's
+    Column("reserved_for", String(12)),  # the only worker that may claim it: that of a foreground command
     Column("worker_id", String(12)),
     Column("created_at", Float, nullable=False),
     Column("started_at", Float),
@@ -98,13 +98,13 @@ lifecycle = Table(
 
 
 def prepare(connection: Connection) -> None:
-    """Give a store the tables that it lacks."""
+    """Add missing tables to a store."""
     metadata.create_all(connection)
     number_all(connection)
 
 
 def number_all(connection: Connection) -> None:
-    """Number the runs of a store from before SQLite did so; of any other there is nothing to do."""
+    """Number the runs of a store from before SQLite numbered them; does nothing to other stores."""
     connection.exec_driver_sql(
         "UPDATE runs SET number = (SELECT coalesce(max(number), 0) FROM runs) + rowid WHERE number IS NULL"
     )

@@ -1,6 +1,6 @@
-"""What the other runs of an experiment learned from: repetitions with other seeds are to have the same teacher.
+"""The teacher of the other runs of an experiment: repetitions with other seeds must have the same teacher.
 
-Knows the store and run folders; loads torch when it is asked.
+Knows the store and run folders; loads torch when it is called.
 """
 
 from pathlib import Path
@@ -11,17 +11,17 @@ from deit_core.runs.store import Store
 
 
 def shared_teacher_hash(store: Store, run: Run, runs_dir: Path) -> str:
-    """The hash of the teacher that another run of the same experiment began with, under the same name; else empty."""
+    """The hash of the teacher with the same name that another run of the experiment started with; else empty."""
     from deit_core.training.checkpoint import RunFolder
 
-    asked = run.spec.distillation
-    if asked is None or run.experiment_id is None:
+    distillation = run.spec.distillation
+    if distillation is None or run.experiment_id is None:
         return ""
     for other in reversed(store.runs()):  # the oldest first
         theirs = other.spec.distillation
         if theirs is None or other.id == run.id or other.experiment_id != run.experiment_id:
             continue
-        same = (theirs.teacher, theirs.teacher_num_heads) == (asked.teacher, asked.teacher_num_heads)
-        if same and (found := RunFolder(run_folder(runs_dir, other.id)).teacher_hash()):
-            return found
+        same = (theirs.teacher, theirs.teacher_num_heads) == (distillation.teacher, distillation.teacher_num_heads)
+        if same and (teacher_hash := RunFolder(run_folder(runs_dir, other.id)).teacher_hash()):
+            return teacher_hash
     return ""

@@ -1,4 +1,4 @@
-"""Standing by: a worker loads torch while somebody fills in a form, so that the run they start begins at once.
+"""A spare worker loads torch while a user fills in the form, so that the next run starts at once.
 
 Knows the store and this process; of training only what it imports.
 """
@@ -24,10 +24,10 @@ _LOADED = (
 
 
 def stand_by(store: Store, starter: int, is_ending: Callable[[], bool], wait_s: float = WAIT_S) -> None:
-    """Return once a run is ready, or there is no reason to wait any longer; load meanwhile what a first step needs.
+    """Load what a first step needs, and return once a run is ready or there is no reason to wait any longer.
 
-    Such a reason is that the time is over, that the worker is to end, that the process `starter`, whose people it waits
-    for, has ended, or that the store is no longer there.
+    It waits no longer if the time is over, the worker has to end, the process `starter` has ended, or the store is
+    gone.
     """
     began = time.monotonic()
     is_loaded = False
@@ -42,7 +42,7 @@ def stand_by(store: Store, starter: int, is_ending: Callable[[], bool], wait_s: 
 
 
 def load() -> None:
-    """Import what a first step needs, and ask what this machine is."""
+    """Import what a first step needs, and describe this machine once."""
     spin_briefly()
     for name in _LOADED:
         import_module(name)

@@ -1,6 +1,6 @@
-"""The worker: claims runs, trains them, and writes what happens into the store. `python -m deit_core.runs.worker`
+"""The worker: claims runs, trains them, and writes their events into the store. `python -m deit_core.runs.worker`
 
-It enters the queue before torch is loaded, so that nobody starts a second one meanwhile.
+It registers before torch is loaded, so that no second worker is started meanwhile.
 """
 
 import atexit
@@ -21,7 +21,7 @@ from deit_core.events import Event, Reading, RunFailed, RunFinished
 from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
 from deit_core.machine.threads import spin_briefly
-from deit_core.refusals import told
+from deit_core.refusals import user_error
 from deit_core.runs import queue
 from deit_core.runs.database import gone
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher
@@ -51,7 +51,7 @@ class Worker:
 
     Args:
         watch: called with each event of each run, for a progress bar.
-        spare_of: the process for whose people it stands by until its first run is there, torch loaded.
+        spare_of: the process that started it as a spare; it loads torch and waits for its first run.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class Worker:
         self._stopping = threading.Event()  # the run is to stop
         self._run: Run | None = None
         self._launcher = LocalLauncher(store, settings)
-        self.mistake: DeitError | None = None  # the first thing that a person can mend and that ended a run
+        self.mistake: DeitError | None = None  # the first error that ended a run and that the user can fix
 
     def work(self) -> None:
-        """Claim and train until nothing is ready, or until told to end."""
+        """Claim and train until no run is ready, or until `end` is called."""
         done = threading.Event()
         beat = threading.Thread(target=self._beat, args=(done,), daemon=True)
         beat.start()
@@ -86,7 +86,7 @@ class Worker:
                 run = queue.claim(self.store, self.worker_id, reserved_only=not self.is_background)
                 if run is not None:
                     if self.is_background:
-                        self._launcher.tend()  # the run before may have made several ready
+                        self._launcher.ensure_workers()  # the last run may have made several runs ready
                     self.train(run)
                 elif not self.is_background or queue.retire(self.store, self.worker_id):
                     return
@@ -101,11 +101,11 @@ class Worker:
         self._ending.set()
 
     def train(self, run: Run) -> None:
-        """Train one claimed run to whatever end it comes to; that end is in the store afterwards."""
+        """Train one claimed run until it ends; its final status is in the store afterwards."""
         self._stopping.clear()
         self._run = run
         try:
-            _check_folder(run, run_folder(self.settings.runs_dir, run.id))  # before its log would begin it anew
+            _check_folder(run, run_folder(self.settings.runs_dir, run.id))  # before its log would create it again
             with self._logging_to_file(run):
                 log.info("run %s %r", run.id, run.name)
                 try:
@@ -120,15 +120,17 @@ class Worker:
         self._run = None
         if not self.store.is_there:
             self.mistake = self.mistake or RunError(gone(self.store.path))
-        elif patiently(lambda: queue.heartbeat(self.store, self.worker_id)):  # else it was taken for dead: not its own
+        elif patiently(
+            lambda: queue.heartbeat(self.store, self.worker_id)
+        ):  # else it counted as dead and the run is not its own any more
             patiently(lambda: self.store.set_status(run.id, status, message, update))
 
     def _failed(self, error: Exception) -> tuple[Status, str, RunUpdate]:
-        self.mistake = self.mistake or told(error)
+        self.mistake = self.mistake or user_error(error)
         return Status.FAILED, describe(error), RunUpdate()
 
     def _follow(self, run: Run) -> tuple[Status, str, RunUpdate]:
-        """Train and write down what happens, up to the run's end: its status, why, and its last columns."""
+        """Train and record events until the run ends; returns its status, the reason, and its last columns."""
         spin_briefly()
         from deit_core.training import train
 
@@ -140,8 +142,8 @@ class Worker:
                 if self.watch is not None:
                     self.watch(run, event)
 
-            def tell(reading: Reading) -> None:
-                self._check_stopped("resume reads the images anew.")
+            def on_progress(reading: Reading) -> None:
+                self._check_stopped("resume reads the images again.")
                 note(reading)
 
             events = train(
@@ -153,7 +155,7 @@ class Worker:
                 device=self._device(),
                 num_threads=self._num_threads(),
                 logits_gb=self.settings.logits_gb,
-                tell=tell,
+                on_progress=on_progress,
                 teacher_hash=shared_teacher_hash(self.store, run, self.settings.runs_dir),
             )
             with contextlib.closing(events):
@@ -164,17 +166,17 @@ class Worker:
                             return Status.FAILED, event.reason, RunUpdate()
                         if isinstance(event, RunFinished):
                             return Status.COMPLETED, "", RunUpdate(results=recorder.results)
-                        self._check_stopped("resume goes on from here.")
+                        self._check_stopped("resume continues from here.")
                 except _StoppedError as stopped:
                     return stopped.status, str(stopped), RunUpdate()
         raise AssertionError("a training ends with RunFinished or RunFailed")
 
     def _check_stopped(self, resume: str) -> None:
-        """Raises: _StoppedError where the run or the process is to stop; `resume` says what comes of it."""
+        """Raises: _StoppedError where the run or the process has to stop; `resume` says what a resume does."""
         if self._stopping.is_set():
             raise _StoppedError(Status.STOPPED, f"Stopped; {resume}")
         if self._ending.is_set() and self.is_background:
-            raise _StoppedError(Status.INTERRUPTED, f"Its worker was told to end; {resume}")
+            raise _StoppedError(Status.INTERRUPTED, f"Its worker was asked to end; {resume}")
         if self._ending.is_set():
             raise _StoppedError(Status.STOPPED, f"Stopped in the terminal; {resume}")
 
@@ -191,13 +193,13 @@ class Worker:
         return max(1, num_cores() // sharing)
 
     def _beat(self, done: threading.Event) -> None:
-        """In a thread of its own: say that the process is alive, and hear whether its run should stop."""
+        """In a separate thread: write heartbeats, and check whether the run has to stop."""
         while not done.wait(queue.HEARTBEAT_S / 4):
             run = self._run
             try:
                 if not queue.heartbeat(self.store, self.worker_id):
-                    self._ending.set()  # taken for dead, perhaps after a long sleep: another worker may have the run
-                elif run is not None and any(found.stop_requested for found in self.store.runs([run.id])):
+                    self._ending.set()  # counted as dead, perhaps after a long sleep: another worker may have the run
+                elif run is not None and any(row.stop_requested for row in self.store.runs([run.id])):
                     self._stopping.set()
             except RunError:
                 self._ending.set()  # the store is gone, and the folder of the run most likely with it
@@ -220,32 +222,32 @@ class Worker:
             yield
         finally:
             log.removeHandler(handler)
-            with contextlib.suppress(OSError):  # what a full disk did not take must not cost a run that ended well
+            with contextlib.suppress(OSError):  # a full disk must not fail a run that ended well
                 file.close()
 
 
 def _check_folder(run: Run, folder: Path) -> None:
-    """Raises: RunError where a run that had begun is to go on without its folder."""
+    """Raises: RunError where a started run has lost its folder."""
     if run.step > 0 and not RunFiles(folder).spec.exists():
         raise RunError(
-            f"The folder of this run, {folder}, is not there; put it back, or resume the run with the folder of runs "
-            "that it began in (--runs-dir or DEIT_RUNS_DIR)."
+            f"The folder of this run, {folder}, does not exist; put it back, or resume the run with its first runs "
+            "folder (--runs-dir or DEIT_RUNS_DIR)."
         )
 
 
 def describe(error: Exception) -> str:
-    """What ended a run, in a sentence that says what to do."""
-    if (mistake := told(error)) is not None:
+    """The reason why a run ended, in a sentence that says what to do."""
+    if (mistake := user_error(error)) is not None:
         return str(mistake)
-    if isinstance(error, MemoryError):  # of a training's own steps it is told which batch size fits
-        return "There was not enough memory. Close other programs, then resume: it goes on from the last saved state."
+    if isinstance(error, MemoryError):  # an error in a training step names the batch size that fits
+        return "There was not enough memory. Close other programs, then resume: it continues from the last saved state."
     first_line = (str(error).splitlines() or [""])[0]
-    return f"It ended with an error that is not yours ({type(error).__name__}: {first_line}); the log has more."
+    return f"This run failed because of a bug in DeiT Lab ({type(error).__name__}: {first_line}); the log has more."
 
 
 def main() -> None:
     faulthandler.enable()
-    atexit.register(gc.freeze)  # without it Python looks through all of torch once more before it ends
+    atexit.register(gc.freeze)  # without it Python looks through all of torch again before it ends
     logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])
     settings = Settings.from_env()
     store = open_store(settings.store_url)

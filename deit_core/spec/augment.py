@@ -1,4 +1,4 @@
-"""Views of the images."""
+"""Augmentation of the training images."""
 
 from deit_core.spec.fields import Part, field
 
@@ -7,67 +7,70 @@ class AugmentSpec(Part):
     """Random views of the training images, the same for every run with the same seed."""
 
     crop_padding: int = field(
-        2, "Pads by this much and crops back at random: shifts by up to it.", unit="px", ge=0, le=32
+        2, "Pads each side by this, then crops at random: shifts the image by up to as much.", unit="px", ge=0, le=32
     )
     horizontal_flip: bool = field(False, "Mirrors half of the images. Never for digits.")
     resized_crop: float = field(
         0.0,
-        "Random resized crop: a view shows a part of the image, of this share of its area at least, enlarged to the "
-        "whole; 0 is off, DeiT has .08 on ImageNet.",
+        "Random resized crop: a view shows a part of the image, at least this share of its area, enlarged to the full "
+        "size; 0 is off, DeiT has 0.08 on ImageNet.",
         ge=0,
         le=0.9,
         advanced=True,
     )
     randaugment_ops: int = field(
         0,
-        "RandAugment as in torchvision: so many of its 14 operations in a row on each image; 0 is off, DeiT takes 2.",
+        "RandAugment as in torchvision: number of its 14 operations applied in sequence to each image; 0 is off, DeiT "
+        "takes 2.",
         ge=0,
         le=4,
         advanced=True,
     )
     randaugment_magnitude: int = field(
-        9, "How strong they are, 0 to 30. What timm calls m9 of 10 is 27 here.", ge=0, le=30, advanced=True
+        9, "Strength of the RandAugment operations, 0 to 30. timm's m9 of 10 is 27 here.", ge=0, le=30, advanced=True
     )
     color_jitter: float = field(
         0.0,
-        "Brightness, contrast and saturation change by up to this share; 0 is off. DeiT has .3, and only without "
+        "Brightness, contrast and saturation change by up to this share; 0 is off. DeiT has 0.3, and only without "
         "RandAugment; here both may be on.",
         ge=0,
         le=1,
         advanced=True,
     )
     random_erasing: float = field(
-        0.0, "Chance that a rectangle of 2 to 33 % of an image becomes noise; DeiT has .25.", ge=0, le=1, advanced=True
+        0.0, "Chance that a rectangle of 2 to 33 % of an image becomes noise; DeiT has 0.25.", ge=0, le=1, advanced=True
     )
     mixup_alpha: float = field(
         0.0,
-        "Mixup: each image is a blend of two, by a share from Beta(alpha, alpha); 0 is off, DeiT has .8.",
+        "Mixup: each image is a blend of two, with a ratio from Beta(alpha, alpha); 0 is off, DeiT has 0.8.",
         ge=0,
         le=10,
         advanced=True,
     )
     cutmix_alpha: float = field(
         0.0,
-        "CutMix: a box of each image is another's, of a share from Beta(alpha, alpha); 0 is off, DeiT has 1.",
+        "CutMix: a box in each image comes from another image; its size is from Beta(alpha, alpha). 0 is off, DeiT "
+        "has 1.",
         ge=0,
         le=10,
         advanced=True,
     )
-    mixup_prob: float = field(1.0, "Share of the batches that are mixed at all.", ge=0, le=1, advanced=True)
+    mixup_prob: float = field(1.0, "Share of the batches that Mixup or CutMix changes.", ge=0, le=1, advanced=True)
     mixup_switch_prob: float = field(
-        0.5, "Where both are on, the share of them that CutMix takes.", ge=0, le=1, advanced=True
+        0.5, "If Mixup and CutMix are both on: the share of these batches that gets CutMix.", ge=0, le=1, advanced=True
     )
     repeated_aug: int = field(
         1,
-        "Repeated augmentation: views of one image in a batch, which then has fewer images; 1 is off, DeiT has 3.",
+        "Repeated augmentation: number of views of each image in a batch, which then has fewer images; 1 is off, DeiT "
+        "has 3.",
         ge=1,
         le=16,
         advanced=True,
     )
     test_flip: bool = field(
         False,
-        "Also scores the test images by the mean of each image's logits and its mirror image's; reported apart, as "
-        "test_accuracy_flip. Never for digits.",
+        "Also evaluates the test images with the mean of the logits of each image and its mirror image; reported "
+        "separately, as test_accuracy_flip. Never for digits.",
         advanced=True,
     )
 
@@ -78,7 +81,7 @@ class AugmentSpec(Part):
 
     @property
     def num_views(self) -> int | None:
-        """How many views there are of one image; None where they are without end, or too many to come twice."""
+        """The number of different views of one image; None where it is infinite, or too large for a view to repeat."""
         if self.resized_crop or self.randaugment_ops or self.color_jitter or self.random_erasing or self.mixes:
             return None
         return (2 * self.crop_padding + 1) ** 2 * (2 if self.horizontal_flip else 1)

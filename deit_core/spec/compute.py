@@ -8,19 +8,19 @@ from deit_core.spec.fields import Part, field
 class ComputeSpec(Part):
     """Where and how a run is computed. Changes the speed, not what is learned (beyond rounding)."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = field("auto", "auto takes a GPU where there is one.", advanced=True)
+    device: Literal["auto", "cpu", "cuda", "mps"] = field("auto", "auto takes a GPU if there is one.", advanced=True)
     precision: Literal["auto", "float32", "bfloat16"] = field(
         "auto",
-        "auto tries both on the run's first steps, and takes bfloat16 (autocast) where it is at least a tenth "
-        "faster and its losses agree.",
+        "auto tries both on the run's first steps, and takes bfloat16 (autocast) if it is at least 10 % faster and "
+        "its losses agree.",
         advanced=True,
     )
     num_threads: int | None = field(
-        None, "CPU threads; empty shares the cores among the workers.", ge=1, le=256, advanced=True
+        None, "Number of CPU threads; empty: the workers share the cores.", ge=1, le=256, advanced=True
     )
     checkpoint_interval_s: float = field(
         60.0,
-        "Longest time between two saved states, beside the one at each epoch's end.",
+        "Longest time between two saved states; one more is saved at the end of each epoch.",
         unit="s",
         gt=0,
         advanced=True,

@@ -1,4 +1,4 @@
-"""Which images."""
+"""Data: which images, and how they are split."""
 
 import os.path
 from typing import Literal, Self
@@ -10,19 +10,21 @@ from deit_core.spec.fields import Part, field
 
 
 class DataSpec(Part):
-    """Which images, cut how into train, validation and test."""
+    """Which images, and how they are split into train, validation and test."""
 
     source: SourceName = field("fashion-mnist", "The data set; folder is any folder of images.")
     path: str = field(
         "",
-        "The folder of images, in the data folder or absolute: a folder a class, or train, val and test with such.",
+        "The folder of images, in the data folder or absolute. It has one folder per class, or folders train, val and "
+        "test, each with one folder per class.",
         max_length=1000,
         source="folder",
     )
     colour: bool = field(True, "Images are read in colour (3 channels), or in grey (1).", source="folder")
     corrupt_images: Literal["refuse", "skip"] = field(
         "refuse",
-        "refuse: a file that cannot be read ends the run, with its name. skip: it is left out, after all were tried.",
+        "refuse: a file that cannot be read ends the run, and its name is shown. skip: all files are tried first, and "
+        "such files are left out.",
         advanced=True,
         source="folder",
     )
@@ -30,39 +32,40 @@ class DataSpec(Part):
     fraction: float = field(1.0, "Share of the training images that is used, the same share of each class.", gt=0, le=1)
     val_fraction: float = field(
         0.1,
-        "Share of the training images set aside for choosing the best epoch; a folder with val and test has its own.",
+        "Share of the training images kept for validation, which chooses the best epoch. A folder with val and test "
+        "has its own validation images.",
         ge=0.01,
         le=0.5,
         advanced=True,
     )
     split_seed: int = field(
         0,
-        "Seed of the validation split and of the fraction. A teacher and its students share it, so that neither "
-        "learns from images the other is judged on.",
+        "Seed of the validation split and of the fraction. A teacher and its students must share it, so that neither "
+        "learns from images on which the other is evaluated.",
         ge=0,
         lt=2**31,
         advanced=True,
     )
     normalization: Literal["computed", "half", "imagenet"] = field(
         "computed",
-        "Mean and standard deviation that pixels are normalised with: computed from the training images; half: .5 and "
-        ".5; imagenet: ImageNet's, with which published weights were trained, or of grey images .449 and .226, the "
-        "means of its three.",
+        "Mean and standard deviation used to normalise pixels. computed: from the training images. half: 0.5 and 0.5. "
+        "imagenet: those of ImageNet, which published weights were trained with; for grey images 0.449 and 0.226, the "
+        "means over the three channels.",
         advanced=True,
     )
 
     @property
     def split(self) -> tuple[str, float, float, int]:
-        """What decides which images are learned and which are held back; a teacher's must be its students'."""
+        """The values that decide which images are for training; a teacher and its students must have the same."""
         return self.origin, self.fraction, self.val_fraction, self.split_seed
 
     @property
     def origin(self) -> str:
-        """What tells one collection of images from another, as far as names do."""
+        """The name of the collection of images."""
         return f"folder {os.path.normpath(self.path)}" if self.source == "folder" else self.source
 
     @model_validator(mode="after")
     def _folder_has_a_path(self) -> Self:
         if self.source == "folder" and not self.path.strip():
-            raise ValueError("A folder of images needs data.path; give it the folder's place.")
+            raise ValueError("A folder of images needs data.path; set it to the path of the folder.")
         return self

@@ -1,4 +1,4 @@
-"""Specs from JSON, variants of a spec, and what makes one spec a variant of another."""
+"""Specs from JSON, variants of a spec, and the changes that turn one spec into another."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ _Any = TypeVar("_Any", bound=AnySpec)
 def load_spec(text: str | bytes) -> AnySpec:
     """Read a run or an experiment from its JSON.
 
-    Raises: SpecError, a sentence a mistake.
+    Raises: SpecError, one sentence per mistake.
     """
     try:
         document = json.loads(text)
@@ -35,7 +35,7 @@ def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
     On an experiment a change reaches every run that has the field; a path that begins with a run's name
     ("vit.optim.lr") reaches that run alone, with all of its seeds.
 
-    Raises: SpecError where no such field is, or the outcome cannot be trained.
+    Raises: SpecError where there is no such field, or the result cannot be trained.
     """
     document = spec.model_dump(mode="json")
     for path, value in changes.items():
@@ -49,8 +49,8 @@ def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
         else:
             reached = [run for run in document["runs"] if _has(run, keys)]
         if not reached:
-            meant = nearest(path, _reachable(spec, document))
-            todo = f"did you mean {meant}?" if meant else "the Train page and `show` list the fields of a spec."
+            closest = nearest(path, _reachable(spec, document))
+            todo = f"did you mean {closest}?" if closest else "the Train page and `show` list the fields of a spec."
             raise SpecError(f"There is no field {path}; {todo}")
         for target in reached:
             for key in keys[:-1]:
@@ -62,9 +62,9 @@ def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
 
 
 def validated(kind: type[_Spec], document: Mapping[str, Any]) -> _Spec:
-    """A spec, or a part of one, of its fields.
+    """Build a spec, or a part of one, from its fields.
 
-    Raises: SpecError, a sentence a mistake.
+    Raises: SpecError, one sentence per mistake.
     """
     try:
         return kind.model_validate(document)
@@ -73,9 +73,9 @@ def validated(kind: type[_Spec], document: Mapping[str, Any]) -> _Spec:
 
 
 def changes_between(base: AnySpec, spec: AnySpec) -> dict[str, Any] | None:
-    """The changes by which `replace` makes `spec` of `base`, an expectation apart; a change of all runs is one.
+    """The changes with which `replace` turns `base` into `spec`, without the expectation; one change for all runs.
 
-    None where there are no such: the runs of the two have other names, or one is no experiment.
+    None where there are none: the runs of the two have different names, or only one is an experiment.
     """
     before, after = ([run.model_dump(mode="json") for run in members(one)] for one in (base, spec))
     if type(base) is not type(spec) or [run["name"] for run in before] != [run["name"] for run in after]:
@@ -83,16 +83,18 @@ def changes_between(base: AnySpec, spec: AnySpec) -> dict[str, Any] | None:
     if isinstance(base, RunSpec):
         return dict(_changes(before[0], after[0]))
     fields = ("name", "description", "seeds")
-    found = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(base, name)}
+    changes = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(base, name)}
     by_run = {new["name"]: dict(_changes(old, new)) for old, new in zip(before, after, strict=True)}
     for path in dict.fromkeys(path for changes in by_run.values() for path in changes):
         reached = [run["name"] for run in before if _has(run, path.split("."))]
         values = [by_run[name].get(path, ...) for name in reached]
         if len(reached) > 1 and all(value == values[0] for value in values):
-            found[path] = values[0]
+            changes[path] = values[0]
         else:
-            found |= {f"{name}.{path}": value for name, value in zip(reached, values, strict=True) if value is not ...}
-    return found
+            changes |= {
+                f"{name}.{path}": value for name, value in zip(reached, values, strict=True) if value is not ...
+            }
+    return changes
 
 
 def parse_change(text: str) -> tuple[str, Any]:
@@ -115,7 +117,7 @@ def change_text(path: str, value: Any) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value as it stands in a change: JSON, or a plain word."""
+    """A value in the written form of a change: JSON, or a plain word."""
     if not isinstance(value, str):
         return json.dumps(value)
     try:
@@ -126,7 +128,7 @@ def value_text(value: Any) -> str:
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Path and value of what was changed: a field, or a section as a whole where it has other fields now."""
+    """Path and value of each change: a field, or a whole section where it now has other fields."""
     for name, value in after.items():
         old = before[name]
         if isinstance(old, dict) and isinstance(value, dict) and old.keys() == value.keys():
@@ -154,7 +156,7 @@ def _paths(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _allowed(kind: type[BaseModel], document: Any, loc: Loc) -> Iterator[str]:
-    """The paths that a document may have: of the run that `loc` lies in, else outside of all runs."""
+    """The paths that a document may have: of the run that contains `loc`, else outside all runs."""
     match loc:
         case ["runs", int(index), *_]:
             yield from _allowed(RunSpec, document["runs"][index], ())

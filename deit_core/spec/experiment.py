@@ -9,7 +9,7 @@ from deit_core.spec.run import RunSpec
 
 
 class Expectation(Part):
-    """What a preset gave when it was last measured: test accuracy by run name, and the time for all of it."""
+    """The results of a preset when it was last measured: test accuracy by run name, and the total time."""
 
     accuracy: dict[str, float]
     duration_s: float
@@ -17,7 +17,7 @@ class Expectation(Part):
 
 
 class ExperimentSpec(Part):
-    """A named set of runs, a teacher before its students: the unit a lesson launches."""
+    """A named set of runs, with a teacher before its students: the unit that a lesson starts."""
 
     version: Literal[1] = 1
     name: str = Field(min_length=1, max_length=80)
@@ -25,8 +25,8 @@ class ExperimentSpec(Part):
     runs: tuple[RunSpec, ...] = Field(min_length=1, max_length=100)
     seeds: int = field(
         1,
-        "How many times each run is trained, with its seed, the next, and so on. A teacher is trained once and teaches "
-        "all of them, so that their spread is the students' own.",
+        "How many times each run is trained: with its seed, the next seed, and so on. A teacher is trained once and "
+        "teaches all of its students, so that the standard deviation is that of the students alone.",
         ge=1,
         le=20,
     )
@@ -36,7 +36,9 @@ class ExperimentSpec(Part):
     def _runs_fit(self) -> Self:
         names = [run.name for run in self.runs]
         if awkward := [name for name in names if name in {*RunSpec.model_fields, "seeds"} or "=" in name]:
-            raise ValueError(f"A run cannot be called {awkward[0]!r}: fields are changed by name; give it another.")
+            raise ValueError(
+                f"A run cannot be called {awkward[0]!r}, because a field has that name; choose another name."
+            )
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"Two runs are called {min(twice)!r}; give each run of an experiment its own name.")
         for index, run in enumerate(self.runs):
@@ -46,7 +48,7 @@ class ExperimentSpec(Part):
                 if start.data.origin == run.data.origin and start.data.split != run.data.split:
                     raise ValueError(
                         f"{start.name!r} and {run.name!r} split their data differently, so the second would start "
-                        "from weights that have learned images it is judged on; give both the same fraction, "
+                        "from weights that have learned images it is evaluated on; give both the same fraction, "
                         "val_fraction and split_seed."
                     )
             if (teacher := self.teacher_of(run)) is None:
@@ -56,7 +58,7 @@ class ExperimentSpec(Part):
             if teacher.data.split != run.data.split:
                 raise ValueError(
                     f"{teacher.name!r} and {run.name!r} split their data differently, so the "
-                    "teacher would have learned images its student is judged on; give both the same source, "
+                    "teacher would have learned images its student is evaluated on; give both the same source, "
                     "fraction, val_fraction and split_seed."
                 )
         return self
@@ -67,26 +69,28 @@ class ExperimentSpec(Part):
         names = [run.name for run in self.runs]
         names += [_seed_name(run, offset) for offset in range(1, self.seeds) for run in repeated]
         if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"With {self.seeds} seeds two runs are called {min(twice)!r}; rename the one listed here.")
+            raise ValueError(
+                f"With {self.seeds} seeds two runs are called {min(twice)!r}; rename the run in this list."
+            )
         if long := [name for name in names if len(name) > 80]:
             raise ValueError(f"With its seed a run is called {long[0]!r}; give it a shorter name.")
         if max((run.seed for run in repeated), default=0) + self.seeds > 2**31:
-            raise ValueError(f"{self.seeds} seeds from there on reach 2147483648; begin with a smaller seed.")
+            raise ValueError(f"{self.seeds} seeds would go beyond 2147483647; start with a smaller seed.")
         return self
 
     def num_repeats(self, run: RunSpec) -> int:
-        """How many times a run of this experiment is trained: once if others learn from it, else once a seed."""
+        """How many times a run of this experiment is trained: once if others learn from it, else once per seed."""
         return 1 if run.name in self._taught_from() else self.seeds
 
     def _taught_from(self) -> set[str]:
-        """Names of the runs that teach, and of those that these come from."""
-        found: set[str] = set()
+        """Names of the runs that teach, and of the runs that these start from."""
+        names: set[str] = set()
         for run in reversed(self.runs):  # what a run comes from is listed before it
             if teacher := self.teacher_of(run):
-                found.add(teacher.name)
-            if run.name in found and (start := self.start_of(run)):
-                found.add(start.name)
-        return found
+                names.add(teacher.name)
+            if run.name in names and (start := self.start_of(run)):
+                names.add(start.name)
+        return names
 
     def teacher_of(self, run: RunSpec) -> RunSpec | None:
         """The run of this experiment that teaches `run`, if one does."""
@@ -108,22 +112,23 @@ def members(spec: AnySpec) -> tuple[RunSpec, ...]:
 
 
 def trainings(spec: AnySpec) -> tuple[RunSpec, ...]:
-    """All that is trained: an experiment's runs, then with each further seed those that teach none; or the one run.
+    """All trainings: an experiment's runs, then those that teach no other run with each further seed; or the one run.
 
-    After "vit" of seed 42 comes "vit-s43"; where it starts from a run that is repeated too, from that of its own seed.
+    After "vit" with seed 42 comes "vit-s43". If it starts from a run that is repeated too, it takes the one with its
+    own seed.
     """
     if isinstance(spec, RunSpec):
         return (spec,)
     students = {run.name: run for run in spec.runs if spec.num_repeats(run) > 1}
-    found = list(spec.runs)
+    runs = list(spec.runs)
     for offset in range(1, spec.seeds):
         for run in students.values():
             start = students.get(run.initial_checkpoint)
             changes: dict[str, Any] = {"name": _seed_name(run, offset), "seed": run.seed + offset}
             if start is not None:
                 changes["initial_checkpoint"] = _seed_name(start, offset)
-            found.append(run.with_changes(**changes))
-    return tuple(found)
+            runs.append(run.with_changes(**changes))
+    return tuple(runs)
 
 
 def listed_name(run: RunSpec) -> str:

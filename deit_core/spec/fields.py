@@ -12,15 +12,15 @@ from deit_core.errors import spec_error
 def field(
     default: Any, description: str, *, unit: str = "", advanced: bool = False, source: str = "", **bounds: Any
 ) -> Any:
-    """A field with all that a form needs: `advanced` fields are folded away, `unit` stands behind the number, and one
-    with a `source` means something with that source alone.
+    """A field with all that a form needs. `advanced` fields are hidden at first, `unit` follows the number, and a field
+    with a `source` has a meaning for that source only.
     """
     extra: dict[str, Any] = {"unit": unit, "advanced": advanced, "source": source}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
 class Part(BaseModel):
-    """A frozen section of a spec: unknown fields and numbers that are none are refused."""
+    """A frozen section of a spec: unknown fields, infinity and not-a-number are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
@@ -59,13 +59,13 @@ def kinds_of(info: FieldInfo) -> list[Any]:
 def bounds(info: FieldInfo) -> str:
     """The bounds of a number in words, such as " At least 1 and at most 32."; empty where there are none."""
     names = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    found = [
+    limits = [
         f"{words} {_number(getattr(item, name))}"
         for item in info.metadata
         for name, words in names.items()
         if hasattr(item, name)
     ]
-    return f" {' and '.join(found).capitalize()}." if found else ""
+    return f" {' and '.join(limits).capitalize()}." if limits else ""
 
 
 def _number(value: float) -> str:

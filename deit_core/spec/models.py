@@ -12,15 +12,19 @@ class VisionTransformerSpec(Part):
 
     family: Literal["vit"] = field("vit", "Vision Transformer.")
     distilled: bool = field(False, "Adds the distillation token and its head: the DeiT student.")
-    patch_size: int = field(4, "Side of the square patches an image is cut into.", unit="px", ge=1, le=64)
+    patch_size: int = field(4, "Side of the square patches that an image is cut into.", unit="px", ge=1, le=64)
     embed_dim: int = field(64, "Width of every token.", ge=8, le=2048)
     depth: int = field(6, "Number of transformer blocks.", ge=1, le=48)
-    num_heads: int = field(4, "Attention heads per block; divides the width.", ge=1, le=32)
+    num_heads: int = field(4, "Attention heads per block; must divide the width.", ge=1, le=32)
     mlp_ratio: float = field(2.0, "Hidden width of a block's MLP, in multiples of the width.", gt=0, le=8)
     drop_rate: float = field(0.0, "Dropout on positions, attention output and MLP.", ge=0, lt=1, advanced=True)
     attn_drop_rate: float = field(0.0, "Dropout on the attention weights.", ge=0, lt=1, advanced=True)
     drop_path_rate: float = field(
-        0.0, "Stochastic depth: chance that the last block is skipped; earlier ones less.", ge=0, lt=1, advanced=True
+        0.0,
+        "Stochastic depth: chance that the last block is skipped; earlier blocks are skipped less often.",
+        ge=0,
+        lt=1,
+        advanced=True,
     )
 
     @model_validator(mode="after")
@@ -56,18 +60,17 @@ class TorchvisionSpec(Part):
     ] = field("resnet18", "The network, by torchvision's name. DeiT's own teacher was a RegNetY-16GF.")
     pretrained: Literal["off", "imagenet"] = field(
         "off",
-        "imagenet: starts from torchvision's ImageNet weights, taken from initial_checkpoint where that names a file, "
-        "else from torchvision's cache or its download; images are then normalised as ImageNet's. off: from scratch.",
+        "imagenet: starts from torchvision's ImageNet weights, read from initial_checkpoint if that names a file, else "
+        "from torchvision's cache or a download. Images are then normalised like ImageNet's. off: from scratch.",
     )
     freeze_backbone: bool = field(
         False,
-        "Trains the new head alone; the rest stays as it was pretrained, its batch norms' statistics too. "
+        "Trains only the new head; all other weights and the batch norm statistics stay as pretrained. "
         "Off: everything is fine-tuned.",
     )
     input_size: int | None = field(
         None,
-        "The network resizes images to this before it looks at them, such as 224 for ImageNet weights; empty leaves "
-        "them as they are.",
+        "The network first resizes images to this size, for example 224 for ImageNet weights; empty: no resizing.",
         unit="px",
         ge=8,
         le=512,

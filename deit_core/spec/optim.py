@@ -1,11 +1,13 @@
-"""Optimiser, schedule and moving average."""
+"""Optimiser, schedule and EMA weights."""
 
 import math
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from deit_core.spec.fields import Part, field
+
+_OLD_EMA = {"beside": "separate", "instead": "replace"}  # values of specs until 2026-11-28
 
 
 class OptimSpec(Part):
@@ -13,51 +15,53 @@ class OptimSpec(Part):
 
     optimizer: Literal["adamw", "sgd", "muon"] = field(
         "adamw",
-        "AdamW; SGD with Nesterov momentum .9; or Muon on the matrices of a ViT's blocks and AdamW on the rest, at "
-        "one learning rate.",
+        "AdamW; SGD with Nesterov momentum 0.9; or Muon for the matrices of a ViT's blocks and AdamW for the rest, "
+        "with one learning rate.",
     )
     epochs: int = field(10, "Passes over the training images.", ge=1, le=10_000)
-    batch_size: int = field(128, "Images per step, or all there are if fewer.", ge=1, le=8192)
+    batch_size: int = field(128, "Images per step; all training images if there are fewer.", ge=1, le=8192)
     lr: float = field(1e-3, "Peak learning rate, before lr_scaling.", gt=0, le=10)
     lr_scaling: Literal["none", "linear", "sqrt"] = field(
         "none",
-        "How the peak follows the batch size. linear: lr * batch_size / 512, as DeiT; sqrt: lr * sqrt(batch_size / "
-        "256), as timm for AdamW. The minimum stays as it is.",
+        "How the peak learning rate follows the batch size. linear: lr * batch_size / 512, as DeiT; sqrt: lr * "
+        "sqrt(batch_size / 256), as timm for AdamW. min_lr does not change.",
         advanced=True,
     )
-    min_lr: float = field(1e-5, "Learning rate at the end.", ge=0, le=1, advanced=True)
+    min_lr: float = field(1e-5, "Learning rate at the end of training.", ge=0, le=1, advanced=True)
     warmup_epochs: float = field(1.0, "Epochs until the peak is reached.", ge=0, advanced=True)
     weight_decay: float = field(
         0.05,
-        "Weight decay, decoupled but for SGD; spares tokens, positions, biases and norms.",
+        "Weight decay, decoupled except for SGD; not applied to tokens, positions, biases and norms.",
         ge=0,
         le=1,
         advanced=True,
     )
     label_smoothing: float = field(0.1, "Softens the true labels (not the teacher's).", ge=0, lt=1, advanced=True)
     clip_grad: float | None = field(
-        None, "Gradients whose joint norm is larger are scaled down to it; empty: never.", gt=0, le=1000, advanced=True
+        None,
+        "Gradients with a larger total norm are scaled down to this norm; empty: never.",
+        gt=0,
+        le=1000,
+        advanced=True,
     )
     layer_decay: float = field(
         1.0,
-        "Each block of a ViT learns at this multiple of the rate of the block after it; 1: all at the same. Meant "
+        "The learning rate of each ViT block is this multiple of the rate of the next block; 1: all the same. Meant "
         "for fine-tuning.",
         gt=0,
         le=1,
         advanced=True,
     )
-    ema: Literal["off", "beside", "instead"] = field(
+    ema: Literal["off", "separate", "replace"] = field(
         "off",
-        "Moving average of the weights. beside: judged as well, its numbers reported apart (val_accuracy_ema). "
-        "instead: judged and kept in place of the weights themselves.",
+        "Moving average of the weights (EMA). separate: it is evaluated too, and its numbers are reported separately "
+        "(val_accuracy_ema). replace: it is evaluated and saved in place of the weights themselves.",
         advanced=True,
     )
-    ema_decay: float = field(
-        0.9998, "Share that the moving average keeps of itself at each step.", ge=0, lt=1, advanced=True
-    )
+    ema_decay: float = field(0.9998, "Share of the EMA weights that is kept at each step.", ge=0, lt=1, advanced=True)
     ema_warmup: bool = field(
         True,
-        "Lets the moving average follow faster at first; without it a short run's is mostly its initial weights.",
+        "Lets the EMA weights follow faster at first. Without it, those of a short run are mostly the initial weights.",
         advanced=True,
     )
 
@@ -71,6 +75,11 @@ class OptimSpec(Part):
         }
         return self.lr * factors[self.lr_scaling]
 
+    @field_validator("ema", mode="before")
+    @classmethod
+    def _old_names(cls, value: Any) -> Any:
+        return _OLD_EMA.get(value, value) if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _schedule_is_sound(self) -> Self:
         if self.warmup_epochs >= self.epochs:
@@ -80,5 +89,5 @@ class OptimSpec(Part):
             )
         if self.min_lr > self.peak_lr:
             scaled = "" if self.lr_scaling == "none" else f", which lr_scaling makes {self.peak_lr:g}"
-            raise ValueError(f"min_lr {self.min_lr:g} lies above lr {self.lr:g}{scaled}; make it smaller.")
+            raise ValueError(f"min_lr {self.min_lr:g} is larger than lr {self.lr:g}{scaled}; make it smaller.")
         return self

@@ -1,4 +1,4 @@
-"""One training."""
+"""One run."""
 
 from typing import Annotated, Literal, Self
 
@@ -15,32 +15,32 @@ from deit_core.spec.optim import OptimSpec
 
 
 class RunSpec(Part):
-    """One training, completely. Equal specs give equal weights on the same CPU, computed in the same precision."""
+    """All settings of one run. Equal specs give equal weights on the same CPU, computed in the same precision."""
 
     version: Literal[1] = 1
-    name: str = field("run", "What the run is called on the pages.", min_length=1, max_length=80, pattern=r"\S")
+    name: str = field("run", "Name of the run on the pages.", min_length=1, max_length=80, pattern=r"\S")
     data: DataSpec = DataSpec()
     model: ModelSpec = VisionTransformerSpec()
     distillation: DistillationSpec | None = None
     optim: OptimSpec = OptimSpec()
     augment: AugmentSpec = AugmentSpec()
     compute: ComputeSpec = ComputeSpec()
-    seed: int = field(42, "Seed of initialisation, order, views and dropout.", ge=0, lt=2**31)
+    seed: int = field(42, "Seed of the initialisation, the order of the images, the views and dropout.", ge=0, lt=2**31)
     initial_checkpoint: str = field(
         "",
         "Weights that training starts from: the name of a run of the same experiment, the id of a finished run, or a "
-        "file of DeiT Lab, timm, Facebook's DeiT or Hugging Face, for a CNN of torchvision. Another image size "
-        "resamples the positions, other classes get new heads. Empty: from scratch.",
+        "file of DeiT Lab, timm, Facebook's DeiT or Hugging Face; for a CNN, of torchvision. Another image size "
+        "resamples the positions, and other classes get new heads. Empty: from scratch.",
         advanced=True,
         max_length=1000,
     )
     tags: tuple[Annotated[str, Field(max_length=80)], ...] = field(
         (),
-        "Words to find the run by. With search among them, a report judges it on validation images alone.",
+        "Words to find the run by. With the tag search, a report uses its validation accuracy only.",
         advanced=True,
         max_length=50,
     )
-    notes: str = field("", "Anything worth remembering.", max_length=10_000, advanced=True)
+    notes: str = field("", "Notes for people.", max_length=10_000, advanced=True)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -60,19 +60,20 @@ class RunSpec(Part):
         if has_tokens and self.distillation is not None and self.distillation.alpha in (0, 1):
             raise ValueError(
                 f"With a distillation.alpha of {self.distillation.alpha:g} one of the two heads learns nothing, and "
-                "the model answers with the mean of both; choose one between 0 and 1, or set model.distilled to false."
+                "the model predicts with the mean of both; choose an alpha between 0 and 1, or set model.distilled to "
+                "false."
             )
         if self.distillation is not None and self.distillation.trained_fusion and not has_tokens:
             raise ValueError(
-                "Late fusion needs the embeddings of two tokens, which a model without distillation token has not; set "
-                "model.distilled to true, or distillation.trained_fusion to false."
+                "Late fusion needs the embeddings of two tokens, but a model without distillation token has only one; "
+                "set model.distilled to true, or distillation.trained_fusion to false."
             )
         is_random = not self.initial_checkpoint and not (
             self.model.family == "torchvision" and self.model.pretrained != "off"
         )
         if self.model.family == "torchvision" and self.model.freeze_backbone and is_random:
             raise ValueError(
-                "A frozen backbone that has learned nothing stays random; set model.pretrained to imagenet, name "
+                "A frozen backbone without pretrained weights stays random; set model.pretrained to imagenet, name "
                 "an initial_checkpoint, or set model.freeze_backbone to false."
             )
         if self.augment.horizontal_flip and facts is not None and not facts.flips_keep_class:
@@ -95,11 +96,13 @@ class RunSpec(Part):
         if self.model.family != "vit":
             if self.optim.optimizer == "muon":
                 raise ValueError(
-                    "Muon moves the matrices of a ViT's blocks, and this model has none; set optim.optimizer to adamw "
+                    "Muon optimises the matrices of ViT blocks, and this model has none; set optim.optimizer to adamw "
                     "or sgd."
                 )
             if self.optim.layer_decay < 1:
-                raise ValueError("optim.layer_decay counts the blocks of a ViT, and this model has none; set it to 1.")
+                raise ValueError(
+                    "optim.layer_decay applies to the blocks of a ViT, and this model has none; set it to 1."
+                )
             is_frozen = self.model.family == "torchvision" and self.model.freeze_backbone
             if self.optim.batch_size == 1 and not is_frozen:
                 raise ValueError("Batch norm cannot learn from one image; set optim.batch_size to 2 or more.")

@@ -1,4 +1,4 @@
-"""Training one run: the loop and what it saves."""
+"""Training one run: the loop and its checkpoints."""
 
 from deit_core.training.device import choose_device
 from deit_core.training.evaluation import evaluate, head_logits

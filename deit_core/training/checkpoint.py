@@ -1,8 +1,8 @@
 """A run's folder: its spec, its weights as safetensors, and the state that an exact resume needs.
 
 deit_core.layout says which files there are. Every file is written whole or not at all. The state holds the weights
-again, beside their average, the optimiser, step, sums and best epoch, so that it is consistent in itself whenever the
-process is killed; from it a run resumes bit for bit on a CPU.
+again, with their EMA, the optimiser, step, sums and best epoch, so that it is consistent in itself whenever the process
+is killed; from it a run resumes bit for bit on a CPU.
 """
 
 import io
@@ -27,11 +27,11 @@ _KEPT_PER_EPOCH_BYTES = 8 * 2**20
 
 @dataclass
 class Progress:
-    """Where a run stands: all that changes during training beside weights and optimiser.
+    """The progress of a run: all that changes during training, except weights and optimiser.
 
-    `step` and `epoch` count what is finished, over the whole run; `sums` are the metrics of the epoch under way so
-    far; `elapsed_s` is training time over all sessions, `plan` the fields of the Plan that all of them compute by. The
-    hashes are of what the run began with: its data, teacher and `initial_checkpoint`, empty where it has none.
+    `step` and `epoch` count finished ones, over the whole run; `sums` are the metrics of the current epoch so far;
+    `elapsed_s` is training time over all sessions, `plan` the fields of the Plan of all of them. The hashes are of the
+    data, teacher and `initial_checkpoint` at the start of the run, empty where it has none.
     """
 
     step: int = 0
@@ -57,19 +57,19 @@ class RunFolder:
     def start(self, spec: RunSpec, *, resume: bool) -> None:
         """Create the folder for a new run, or check that a resumed one is of the same spec.
 
-        Raises: RunError when the folder holds another run, one that was not asked to be resumed, or weights without the
-            files that they go on from; whatever is there stays as it is.
+        Raises: RunError when the folder contains another run, this run without `resume`, or weights without the
+            files that they continue from; existing files stay unchanged.
         """
         file = self.files.spec
         if file.exists():
             if load_spec(file.read_bytes()) != spec:
-                raise RunError(f"{self.path} holds a run with another spec; choose another folder.")
+                raise RunError(f"{self.path} contains a run with another spec; choose another folder.")
             if self.files.state.exists() and not resume:
-                raise RunError(f"{self.path} holds this run already; resume it, or choose another folder.")
+                raise RunError(f"{self.path} contains this run already; resume it, or choose another folder.")
         if any(self._weights()) and (lost := [one for one in (file, self.files.state) if not one.exists()]):
             raise RunError(
-                f"{self.path} holds weights of a run, but {lost[0].name} is missing, without which it cannot go on; "
-                f"put {lost[0].name} back, or start a new run. The weights stay as they are."
+                f"{self.path} contains weights of a run, but {lost[0].name} is missing, so the run cannot continue; "
+                f"put {lost[0].name} back, or start a new run. The weights do not change."
             )
         write_atomically(file, spec.model_dump_json(indent=2).encode())
 
@@ -78,9 +78,9 @@ class RunFolder:
         yield from self.files.epochs().values()
 
     def check_weights(self, progress: Progress, *, has_ema: bool) -> None:
-        """See that the weights are there which a run at this point has written and will be judged by.
+        """Check that the weights exist that a run has written by now and will be evaluated with.
 
-        Raises: RunError where they are not.
+        Raises: RunError where they are missing.
         """
         written = (self.files.best, self.files.best_ema) if has_ema else (self.files.best,)
         if progress.best_epoch and (lost := [file for file in written if not file.exists()]):
@@ -88,15 +88,15 @@ class RunFolder:
                 f"{lost[0]}, the weights of epoch {progress.best_epoch}, is missing; put it back, or start a new run."
             )
 
-    def save_epoch(self, model: nn.Module, card: ModelCard, *, is_best: bool, beside: nn.Module | None = None) -> None:
+    def save_epoch(self, model: nn.Module, card: ModelCard, *, is_best: bool, ema: nn.Module | None = None) -> None:
         """Write the weights after an epoch as last, as best if they are, and under the epoch's number if small.
 
-        Args: beside: the moving average, written when the epoch is the best.
+        Args: ema: the EMA weights, written when the epoch is the best.
         Raises: RunError where the folder is gone.
         """
         files = {self.files.last: model}
         if is_best:
-            files |= {self.files.best_ema: beside} if beside is not None else {}
+            files |= {self.files.best_ema: ema} if ema is not None else {}
             files |= {self.files.best: model}
         if sum(t.numel() * t.element_size() for t in model.state_dict().values()) <= _KEPT_PER_EPOCH_BYTES:
             files[self.files.epoch(card.epoch)] = model
@@ -113,7 +113,7 @@ class RunFolder:
         progress: Progress,
         ema: nn.Module | None = None,
     ) -> None:
-        """Write what the next session resumes from. Raises: RunError where the folder is gone."""
+        """Write the state that the next session resumes from. Raises: RunError where the folder is gone."""
         buffer = io.BytesIO()
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(progress)}
         if ema is not None:
@@ -123,23 +123,23 @@ class RunFolder:
             write_atomically(self.files.state, buffer.getvalue(), makes_folder=False)
 
     def teacher_hash(self) -> str:
-        """The hash of the teacher that the run began with; empty where its state does not say, or is not there."""
+        """The hash of the teacher at the start of the run; empty where its state has none, or does not exist."""
         try:
             state = torch.load(self.files.state, map_location="cpu", weights_only=True, mmap=True)
             return str(state["progress"].get("teacher_hash", ""))
-        except Exception:  # a damaged pickle can raise anything; whoever resumes that run is told
+        except Exception:  # a damaged pickle can raise anything; a resume reports it
             return ""
 
     @contextmanager
     def _where_it_was(self) -> Iterator[None]:
-        """Write into the folder as it is: one that somebody moved is not made anew, or it could not be put back."""
+        """Write into the existing folder: one that was moved is not created again, or it could not be put back."""
         try:
             self.files.spec.stat()
             yield
         except FileNotFoundError:
             raise RunError(
                 f"The folder of this run, {self.path}, is gone: it was moved or removed while the run trained. Put it "
-                "back, then resume: the run goes on from what was saved there."
+                "back, then resume: the run continues from the last saved state."
             ) from None
 
     def load_state(
@@ -149,7 +149,7 @@ class RunFolder:
         device: torch.device,
         ema: nn.Module | None = None,
     ) -> Progress:
-        """Put model, optimiser and moving average back to the saved state.
+        """Load the saved state into model, optimiser and EMA weights.
 
         Raises: CheckpointError when the file is damaged or of another model; OSError when it cannot be read.
         """
@@ -165,7 +165,7 @@ class RunFolder:
             raise
         except Exception as error:  # a damaged pickle can raise anything
             raise CheckpointError(
-                f"{self.files.state} is damaged ({type(error).__name__}); put back a copy of it, or start a new run."
+                f"{self.files.state} is damaged ({type(error).__name__}); restore it from a backup, or start a new run."
             ) from error
         progress.sums = {name: total.to(device) for name, total in progress.sums.items()}
         return progress

@@ -1,4 +1,4 @@
-"""Which device a run computes on, in which manner, and putting models there."""
+"""The device of a run, its compute plan, and moving models to the device."""
 
 import platform
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Plan:
-    """How the steps of a run are computed. Changes their speed, and their results by rounding alone.
+    """How the steps of a run are computed. Changes their speed, and their results only by rounding.
 
     precision: "bfloat16" is autocast: products in it, sums and weights in float32.
     channels_last: the memory layout of convolutions; else (B, C, height, width) as written.
@@ -32,14 +32,14 @@ class Plan:
 
 
 def plain_plan(spec: ComputeSpec) -> Plan:
-    """What a spec asks for where nothing is tried."""
+    """The plan of a spec without any trial."""
     return Plan("bfloat16" if spec.precision == "bfloat16" else "float32")
 
 
 def choose_device(spec: ComputeSpec, auto: str | None = None) -> torch.device:
     """The device of a run: the spec's, or for "auto" the first GPU, or the CPU.
 
-    Args: auto: the one that "auto" stands for, and which of its kind a spec means that names the kind ("cuda:1").
+    Args: auto: the device for "auto", and for a spec that only names its kind ("cuda:1" for "cuda").
 
     Raises: SpecError when the spec asks for a device that this machine lacks.
     """
@@ -54,7 +54,7 @@ def choose_device(spec: ComputeSpec, auto: str | None = None) -> torch.device:
 
 
 def place(model: Model, device: torch.device, *, channels_last: bool = True) -> Model:
-    """Move a model to a device, its convolutions in the memory layout asked for."""
+    """Move a model to a device, with its convolutions in the requested memory layout."""
     model.to(device)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     for parameter in model.parameters():
@@ -74,7 +74,7 @@ def name_gpu(device: torch.device) -> dict[str, str]:
 
 
 def machine_facts(device: torch.device) -> dict[str, Any]:
-    """What the rounding of a result depends on beside the numbers that go into it."""
+    """Facts that the rounding of a result depends on, besides its input."""
     facts = {"torch": torch.__version__, "matmul": torch.get_float32_matmul_precision(), "device": device.type}
     if device.type == "cuda":
         return facts | {"name": torch.cuda.get_device_name(device)}

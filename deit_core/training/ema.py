@@ -1,4 +1,5 @@
-"""The moving average of a model's weights. Knows a model and the number of its steps; no optimiser, no data, no files.
+"""The EMA (exponential moving average) of a model's weights. Knows a model and the number of its steps; no optimiser,
+no data, no files.
 
 Source: Polyak & Juditsky 1992; the warm-up is that of timm's ModelEmaV3.
 """
@@ -14,9 +15,9 @@ _WARMUP_POWER = 2 / 3
 
 
 def ema_decay(step: int, spec: OptimSpec) -> float:
-    """The share that the average keeps of itself after step `step`, counted from 0. The first step is taken over whole.
+    """The share that the average keeps of itself after step `step`, counted from 0. The first step is copied.
 
-    With warm-up it grows as 1 - (1 + step) ** (-2/3) until `spec.ema_decay` is reached: .99996 would else hold mostly
+    With warm-up it grows as 1 - (1 + step) ** (-2/3) until `spec.ema_decay` is reached: 0.99996 would else keep mostly
     initial weights for tens of thousands of steps.
     """
     if step == 0:
@@ -36,7 +37,7 @@ class ModelEma:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Move towards what `model` is after step `step`, counted from 0. What is counted, not measured, is copied."""
+        """Update with the weights of `model` after step `step`, counted from 0. Integer buffers are copied."""
         pairs = list(zip(self.module.state_dict().values(), model.state_dict().values(), strict=True))
         averages, values = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
         torch._foreach_lerp_(averages, values, weight=1 - ema_decay(step, self.spec))

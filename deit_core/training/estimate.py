@@ -1,7 +1,7 @@
-"""How long a run will take on this machine: a second of its real steps on made-up pixels, and arithmetic.
+"""How long a run will take on this machine: one second of its real steps on random pixels, and arithmetic.
 
-Needs no data set, so it can be measured before anything is downloaded. Of a large model a part of the batch is measured
-and counted up: what is asked for is a number before the training, not a rehearsal of it.
+Needs no data set, so it can be measured before anything is downloaded. For a large model only a part of the batch is
+measured, and the time is scaled up.
 """
 
 import time
@@ -24,11 +24,11 @@ from deit_core.training.probe import SilentTeacher, choose_plan
 from deit_core.training.step import TrainStep
 
 _PROBE_S = 1.0
-BATCH_S = 1.0  # a batch that takes longer to go through the model is measured in part
+BATCH_S = 1.0  # of a batch with a longer forward pass only a part is measured
 
 
 def seconds_per_call(call: Callable[[], float], *, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Median over about a second, after two calls to warm up. Of a call that takes seconds, the first says enough."""
+    """Median over about a second, after two calls to warm up. If a call takes seconds, the first one is enough."""
     times: list[float] = []
     while len(times) < 5 or sum(times[2:]) < _PROBE_S:
         started = clock()
@@ -51,8 +51,8 @@ def estimate_duration(
     """Seconds of training, validation and test, without the start of the process.
 
     Args:
-        teacher: the teacher the student would learn from, where there is one, or the spec of its run.
-        plans: the folder where it is remembered how models compute fastest here.
+        teacher: the student's teacher, if there is one, or the spec of its run.
+        plans: the folder with the fastest plans of models on this machine.
         num_threads: CPU threads where the spec does not say.
         facts: of the spec's data.
         measure: gives the seconds that a call takes.
@@ -75,18 +75,18 @@ def estimate_duration(
     model = step.model.eval()
     with torch.no_grad():
         image_s = measure(lambda: model(pixels).sum().item()) / len(pixels)
-    num_judged = 2 if spec.optim.ema == "beside" else 1
+    num_models = 2 if spec.optim.ema == "separate" else 1
     num_parts = min(spec.optim.batch_size, int(num_train)) / len(pixels)  # of a batch; 1 where it is measured whole
-    per_epoch_s = step_s * num_parts * step.steps_per_epoch + image_s * num_val * num_judged
-    num_looks = num_judged + 2 * spec.augment.test_flip
+    per_epoch_s = step_s * num_parts * step.steps_per_epoch + image_s * num_val * num_models
+    num_looks = num_models + 2 * spec.augment.test_flip
     return per_epoch_s * spec.optim.epochs + image_s * facts.num_test * num_looks
 
 
 def _first_step(spec: RunSpec, num_train: int, plans: Path, facts: SourceFacts) -> tuple[TrainStep, Tensor, Tensor]:
-    """A run's step, ready to be made as the run would, on made-up pixels (B, C, S, S) and labels (B,).
+    """A step of a run, ready to be made, with random pixels (B, C, S, S) and labels (B,).
 
-    Without its teacher, whose words cost no time here. Where B is a part of the run's batch, how it computes fastest is
-    not tried: the run itself finds out.
+    Without its teacher, whose time is measured separately. If B is only a part of the run's batch, the fastest plan is
+    not tried: the run itself does that.
     """
     device = choose_device(spec.compute)
     batch_size = min(spec.optim.batch_size, num_train)
@@ -108,7 +108,7 @@ def _first_step(spec: RunSpec, num_train: int, plans: Path, facts: SourceFacts) 
 
 @torch.no_grad()
 def _measurable(model: nn.Module, batch_size: int, shape: tuple[int, int, int], device: torch.device) -> int:
-    """How many images of a batch to measure: all, unless they take longer than BATCH_S to go through the model."""
+    """The number of images of a batch to measure: all, unless their forward pass takes longer than BATCH_S."""
     model.eval()
     num_images = min(2, batch_size)  # batch norm cannot train on one
     if device.type != "cpu":
@@ -125,16 +125,16 @@ def _measurable(model: nn.Module, batch_size: int, shape: tuple[int, int, int], 
 
 
 def _teacher(spec: RunSpec, pixels: Tensor, plans: Path, facts: SourceFacts) -> DistillationTeacher:
-    """A teacher like that of a run, which answers as fast and says nothing of use."""
+    """A teacher like that of a run, equally fast, with useless logits."""
     step, _, _ = _first_step(spec, spec.optim.batch_size, plans, facts)
     half = (0.5,) * pixels.shape[1]
     return DistillationTeacher(step.model, half, half, spec.data.img_size, step.plan.precision)
 
 
 def _share_asked(spec: RunSpec) -> float:
-    """For what share of a student's images the teacher is asked, when the table of its logits is empty at first.
+    """The share of a student's images for which the teacher runs, with a table of logits that is empty at first.
 
-    An image shown n times, each time as one of v views, is seen as v (1 - (1 - 1/v)^n) different ones.
+    An image shown n times, each time as one of v views, gives v (1 - (1 - 1/v)^n) different views.
     """
     views, epochs = spec.augment.num_views, spec.optim.epochs
     assert spec.distillation is not None
@@ -148,10 +148,10 @@ def estimate_durations(
 ) -> dict[str, float]:
     """Seconds for every run of a spec with all of its seeds, by name.
 
-    Teachers from outside the experiment are read from their checkpoints. A second seed finds more in the table of
-    logits than the first, which is not counted.
+    Teachers from outside the experiment are read from their checkpoints. A second seed finds more logits in the table
+    than the first; this is not counted.
 
-    Raises: DeitError where such a checkpoint, a folder of images, or the device that is asked for, is not there.
+    Raises: DeitError where such a checkpoint, a folder of images, or the device is missing.
     """
     durations: dict[str, float] = {}
     for run in members(spec):

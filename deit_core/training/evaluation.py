@@ -49,10 +49,10 @@ def evaluate(
 ) -> dict[str, float]:
     """Mean loss (nats, without label smoothing) and accuracy over every image of `split`.
 
-    Batches become smaller where memory does not suffice; a training step of as few images may need less.
+    Batches become smaller if the memory is too small; a training step with as few images may need less.
 
     Args:
-        suffix: is appended to every name, so that another way of scoring cannot be taken for the plain one.
+        suffix: is appended to every name, so that this evaluation cannot be confused with the plain one.
         flip: each image's logits are the mean of its own and its mirror image's.
     Returns: {prefix}_loss and {prefix}_accuracy of the output; with two heads the same again with _class,
     _distillation and _mean_softmax appended.
@@ -74,7 +74,7 @@ def _sums(
     device: torch.device,
     flip: bool,
 ) -> dict[str, float]:
-    """Sums over all images of the loss and of being right, by their names without prefix and suffix."""
+    """Sums over all images of the loss and of correct predictions, by their names without prefix and suffix."""
     sums: dict[str, Tensor] = {}
     for pixels, labels in batches:
         heads = head_logits(model, normalize(pixels), flip=flip)

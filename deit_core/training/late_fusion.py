@@ -1,7 +1,7 @@
 """Late fusion of a DeiT's two tokens by one trained head: a linear map of both embeddings, concatenated or summed.
 
-Knows a finished student and splits of data; nothing of how it was trained. The fusions that need no training, the means
-of the heads' logits and probabilities, are the evaluation's.
+Knows a finished student and splits of data; nothing of how it was trained. evaluation.py does the fusions
+without training: the means of the heads' logits and probabilities.
 
     N images, D embed_dim, K classes
 """
@@ -30,7 +30,8 @@ def evaluate_trained_fusion(
     device: torch.device,
     prefix: str,
 ) -> dict[str, float]:
-    """Fit one head for each fusion on `train`, the student frozen and images as they are; score it on `test`.
+    """Fit one head for each fusion on `train`, with a frozen student and images without augmentation; evaluate it on
+    `test`.
 
     Args: model: distilled, in eval mode, on the device.
     Returns: {prefix}_loss and {prefix}_accuracy with _concat_embeddings and _sum_embeddings appended.
@@ -48,7 +49,7 @@ def evaluate_trained_fusion(
 def fit_head(features: Tensor, labels: Tensor, num_classes: int) -> nn.Linear:
     """Multinomial logistic regression of labels (N,) on features (N, F), with scikit-learn's default penalty (C = 1).
 
-    It has one optimum, so nothing is drawn at random.
+    It has one optimum, so it needs no random numbers.
     """
     head = nn.Linear(features.shape[1], num_classes, device=features.device)
     nn.init.zeros_(head.weight)

@@ -1,14 +1,14 @@
 """Tables of logits on disk, shared by processes: a row for each view of each training image, filled as views occur.
 
     <home>/lock                   held while a table is opened, made or deleted
-    <home>/<key>/key.json         what the logits are of; its time is that of the table's last use
-    <home>/<key>/in-use           locked by whoever uses the table
+    <home>/<key>/key.json         the facts that the logits depend on; its time is that of the table's last use
+    <home>/<key>/in-use           locked by each process that uses the table
     <home>/<key>/logits.bin       (R, K) float32 or float16
-    <home>/<key>/seals.bin        (R,) a checksum of each row's bits, 0 where nothing was written yet
+    <home>/<key>/seals.bin        (R,) a checksum of each row's bits, 0 where no row was written yet
 
-Rows are read and written without a lock. A row counts only if its seal fits the very bits that were read, so one that
-is half written, by a process at work or by one that a power cut ended, is not there yet. As the key names all that
-logits depend on, two writers of a row write the same bits; should a GPU round otherwise, the seal refuses a mixture.
+Rows are read and written without a lock. A row counts only if its seal matches exactly the bits that were read, so a
+half-written row does not count. The key names all that logits depend on, so two writers of a row write the same bits;
+if a GPU rounds differently, the seal refuses a mixture.
 Knows files and numbers; nothing of teachers or images.
 
     R rows, B of them at once, K classes
@@ -35,12 +35,12 @@ if sys.platform != "win32":
     import fcntl
 
 _KEY, _IN_USE, _LOGITS, _SEALS = "key.json", "in-use", "logits.bin", "seals.bin"
-_SPARE_BYTES = 10**9  # of the disk: a table must not take the room that checkpoints need
+_SPARE_BYTES = 10**9  # of the disk: a table must not take the space that checkpoints need
 _ODD = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio, customary for multiplicative hashing
 
 
 class NoRoomError(Exception):
-    """There is no room for a table, under the cap or on the disk; the text says where."""
+    """There is no space for a table, under the cap or on the disk; the text says where."""
 
 
 class LogitTable:
@@ -63,31 +63,33 @@ class LogitTable:
         return self._logits.nbytes + self._seals.nbytes
 
     def share_filled(self) -> float:
-        """The share of rows that somebody has written."""
+        """The share of rows that are written."""
         return np.count_nonzero(self._seals) / len(self._seals)
 
     def read(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, K) float32 of `rows` (B,), and whether each is known (B,); where it is not they mean nothing."""
+        """Logits (B, K) float32 of `rows` (B,), and whether each is known (B,); other logits have no meaning."""
         numbers = rows.numpy()
-        logits = self._logits[numbers]  # a copy: what is checked is what is returned, whoever writes meanwhile
+        logits = self._logits[
+            numbers
+        ]  # a copy: the checked values are returned, even if another process writes meanwhile
         known = self._seals[numbers] == self._seal(numbers, logits)
         return torch.from_numpy(logits).float(), torch.from_numpy(known)
 
     def write(self, rows: Tensor, logits: Tensor) -> None:
-        """Keep the logits (B, K) of `rows` (B,)."""
+        """Store the logits (B, K) of `rows` (B,)."""
         numbers, values = rows.numpy(), logits.numpy().astype(self._logits.dtype)
         self._logits[numbers] = values
         self._seals[numbers] = self._seal(numbers, values)
 
     def close(self) -> None:
-        """Let others delete the table, as one that was used just now."""
+        """Allow others to delete the table, with the present as its last use."""
         self._logits, self._seals = self._logits[:0].copy(), self._seals[:0].copy()  # no longer maps the files
-        with suppress(OSError):  # somebody has deleted it by hand
+        with suppress(OSError):  # it was deleted by hand
             os.utime(self.folder / _KEY)
         os.close(self._lock)
 
     def _seal(self, numbers: NDArray[np.int64], logits: NDArray[Any]) -> NDArray[np.uint32]:
-        """A checksum (B,) of each row's bits and number, so that no row passes for another; odd, so never 0."""
+        """A checksum (B,) of each row's bits and number, so that rows cannot be confused; odd, so never 0."""
         words = logits.view(np.dtype(f"u{logits.itemsize}")).astype(np.uint64)
         mixed = words @ self._factors + numbers.astype(np.uint64) * np.uint64(_ODD)
         return (mixed >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
@@ -96,10 +98,10 @@ class LogitTable:
 def open_table(
     home: Path, facts: Mapping[str, Any], shape: tuple[int, int], dtype: str, cap_bytes: float
 ) -> LogitTable:
-    """Open the table of what `facts` describe, made empty where there is none.
+    """Open the table for `facts`; creates an empty one if there is none.
 
-    While all tables in `home` together are larger than the cap, those that nobody uses are deleted, the least recently
-    used first.
+    While all tables in `home` together are larger than the cap, unused tables are deleted, the least recently used
+    first.
 
     Args:
         facts: all that the logits depend on, as JSON can hold it.
@@ -128,7 +130,7 @@ def open_table(
 
 
 def _make_room(home: Path, folder: Path, size: int, cap_bytes: float) -> None:
-    """Delete tables other than `folder` until it fits under the cap; see that the disk has room for it too."""
+    """Delete tables other than `folder` until it fits under the cap; check that the disk has space for it too."""
     tables = [path.parent for path in home.glob(f"*/{_LOGITS}") if path.parent != folder]
     excess = size + sum(_size_of(path) for path in tables) - cap_bytes
     with ExitStack() as locks:
@@ -147,9 +149,9 @@ def _make_room(home: Path, folder: Path, size: int, cap_bytes: float) -> None:
 
 
 def _reserve(path: Path, size: int) -> None:
-    """Make a file of `size` zeros, or of what it holds already.
+    """Create a file of `size` zeros, or extend an existing one.
 
-    Its blocks are taken now: a file with holes would end the process (SIGBUS) when the disk is full later.
+    Its blocks are allocated now: a file with holes would end the process (SIGBUS) if the disk is full later.
     """
     path.touch()
     if _num_reserved(path) == size:
@@ -158,7 +160,7 @@ def _reserve(path: Path, size: int) -> None:
         before = os.fstat(file.fileno()).st_size
         try:
             if sys.platform == "linux":
-                os.posix_fallocate(file.fileno(), 0, size)  # lengthens the file too, and leaves what it holds
+                os.posix_fallocate(file.fileno(), 0, size)  # extends the file too, and keeps its contents
             else:
                 file.truncate(size)
         except BaseException:
@@ -167,9 +169,9 @@ def _reserve(path: Path, size: int) -> None:
 
 
 def _num_reserved(path: Path) -> int:
-    """Bytes of a file that have their blocks. A compressed file has fewer than it holds; reserving again harms none."""
-    found = path.stat()
-    return min(found.st_size, found.st_blocks * 512) if sys.platform == "linux" else found.st_size
+    """Allocated bytes of a file. A compressed file has fewer than its size; allocating again does no harm."""
+    facts = path.stat()
+    return min(facts.st_size, facts.st_blocks * 512) if sys.platform == "linux" else facts.st_size
 
 
 def _size_of(folder: Path) -> int:
@@ -177,15 +179,15 @@ def _size_of(folder: Path) -> int:
 
 
 def _last_use(folder: Path) -> float:
-    """Seconds since 1970; a table that was not finished comes first."""
+    """Seconds since 1970 of the last use; an unfinished table comes first."""
     file = folder / _KEY
     return file.stat().st_mtime if file.exists() else 0.0
 
 
 def _try_lock(folder: Path, locks: ExitStack) -> bool:
-    """Whether nobody uses the table; nobody can then until `locks` are closed."""
+    """Whether no process uses the table; then none can until `locks` are closed."""
     if sys.platform == "win32":
-        return False  # cannot tell: there tables are deleted by hand
+        return False  # unknown: there tables are deleted by hand
     try:
         lock = _lock(folder / _IN_USE, shared=False, wait=False)
     except BlockingIOError:
@@ -206,7 +208,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _lock(path: Path, *, shared: bool, wait: bool = True) -> int:
     """A file descriptor that holds a lock until it is closed, or its process is gone.
 
-    Raises: BlockingIOError when it should not wait and somebody else holds it.
+    Raises: BlockingIOError when it should not wait and another process holds it.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:

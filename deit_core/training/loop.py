@@ -1,7 +1,7 @@
 """The training loop: a spec in, events out. It neither prints nor stores metrics, and knows no queue and no page.
 
-All randomness is counter-based, from (seed, epoch) for order and views and (seed, step) for dropout, so the step
-alone says where a run is, and a resumed run is the run that was never stopped.
+All randomness is counter-based, from (seed, epoch) for order and views and (seed, step) for dropout. So the step
+alone gives the state of the random numbers, and a resumed run equals a run that was never stopped.
 """
 
 import math
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from deit_core.data.sources.progress import Tell, silently
+from deit_core.data.sources.progress import OnProgress, no_progress
 from deit_core.errors import ResourceError
 from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.metrics import BEST_EPOCH_BY, IMAGES_PER_S, LR, TEACHER_HIT_RATE, VAL_ACCURACY, VAL_LOSS, is_better
@@ -38,30 +38,31 @@ def train(
     group_s: float = 0.5,
     logits_gb: float = Settings.logits_gb,
     images_gb: float | None = None,
-    tell: Tell = silently,
+    on_progress: OnProgress = no_progress,
     teacher_hash: str = "",
 ) -> Generator[Event, None, None]:
-    """Train one run and yield what happens.
+    """Train one run and yield its events.
 
-    Closing the iterator stops the run between two steps: its state is saved first, and `resume=True` goes on from
+    Closing the iterator stops the run between two steps: its state is saved first, and `resume=True` continues from
     there. A loss, or a teacher's logit, that is not finite ends the run with RunFailed; the last good checkpoint stays.
 
     Args:
         run_dir: where spec, weights and state go.
-        runs_dir: where a teacher or `initial_checkpoint` named by a run's id is looked for, and where is kept what runs
-            share (see `deit_core.layout`); by default the folder that holds `run_dir`.
-        data_dir: where data sets are looked for and downloaded to.
+        runs_dir: where a teacher or `initial_checkpoint` named by a run's id is searched, and where runs keep shared
+            files (see `deit_core.layout`); by default the parent folder of `run_dir`.
+        data_dir: where data sets are searched and downloaded to.
         device: overrides "auto" in the spec ("cuda:1").
-        num_threads: CPU threads where the spec does not say, else torch's own choice; a resumed run keeps those it
-            began with.
+        num_threads: CPU threads if the spec does not say, by default torch's own choice; a resumed run keeps its first
+            number.
         group_s: steps are reported in groups of about this many seconds; 0 reports each.
         logits_gb: disk space, in units of 10^9 bytes, for the tables of teachers' logits in `runs_dir`.
-        tell: hears how far the reading of many images is, before the first event; what it raises ends the run there.
-        teacher_hash: that of the teacher (see `ModelCard`) from which another run learned, of which this one is a
-            repetition; empty where there is none.
-        images_gb: a folder whose images take more memory is read again and again; None is a quarter of what there is.
-    Raises: DeitError where data, teacher or folder do not fit the spec, or memory or disk do not suffice; the last
-        good checkpoint stays then, too.
+        on_progress: called with the progress of reading many images, before the first event. What it raises ends the
+            run there.
+        teacher_hash: the teacher's hash (see `ModelCard`) in another run that this one repeats with another seed; empty
+            if there is none.
+        images_gb: a folder whose images need more memory is read in every epoch; None is a quarter of the memory.
+    Raises: DeitError where data, teacher or folder do not fit the spec, or memory or disk are too small; the last good
+        checkpoint stays then, too.
     """
     try:
         session = Session(
@@ -73,7 +74,7 @@ def train(
             device=device,
             num_threads=num_threads,
             images_gb=images_gb,
-            tell=tell,
+            on_progress=on_progress,
             teacher_hash=teacher_hash,
         )
     except (MemoryError, RuntimeError) as error:
@@ -99,7 +100,7 @@ def train(
 
 
 class _NotFiniteError(Exception):
-    """The loss of `step`, or what the teacher says there, is not a finite number."""
+    """The loss of `step`, or a logit of the teacher, is not a finite number."""
 
     def __init__(self, step: int, *, is_teachers: bool = False) -> None:
         super().__init__(step)
@@ -129,14 +130,14 @@ def _events(session: Session, group_s: float, logits_gb: float) -> Iterator[Even
             yield from _train_epoch(session, group_s)
             yield from _end_epoch(session)
     except _NotFiniteError as error:
-        session.has_unsaved_steps = False  # they are spoilt
+        session.has_unsaved_steps = False  # they are not finite
         yield RunFailed(session.progress.step, _sentence(session, error))
     else:
         yield _finish(session)
 
 
 def _train_epoch(session: Session, group_s: float) -> Iterator[Event]:
-    """The steps that are left of the epoch."""
+    """The remaining steps of the epoch."""
     steps, progress = session.batches.steps_per_epoch, session.progress
     group, saved_at = Group(progress.step), time.monotonic()
     session.model.train()
@@ -157,7 +158,7 @@ def _train_epoch(session: Session, group_s: float) -> Iterator[Event]:
             metrics[TEACHER_HIT_RATE] = hit_rate
         yield StepDone(progress.step, progress.epoch + 1, session.elapsed_s(), metrics)
         if time.monotonic() - saved_at > session.spec.compute.checkpoint_interval_s:
-            if not session.has_finite_weights():  # a finite loss may still have made a step too far
+            if not session.has_finite_weights():  # a finite loss can still lead to weights that are not finite
                 raise _NotFiniteError(progress.step)
             yield session.save_state()
             saved_at = time.monotonic()
@@ -168,10 +169,10 @@ def _end_epoch(session: Session) -> Iterator[Event]:
     """Validate, keep the weights if they are the best so far, save."""
     progress = session.progress
     metrics = {name: total.item() / session.batches.steps_per_epoch for name, total in progress.sums.items()}
-    judged, beside = session.judged()
-    metrics |= session.score(judged, "val")
-    if beside is not None:
-        metrics |= session.score(beside, "val", suffix="_ema")
+    model, ema = session.models()
+    metrics |= session.score(model, "val")
+    if ema is not None:
+        metrics |= session.score(ema, "val", suffix="_ema")
     if not math.isfinite(metrics[VAL_LOSS]):
         raise _NotFiniteError(progress.step)
     progress.epoch, progress.sums = progress.epoch + 1, {}
@@ -187,10 +188,10 @@ def _end_epoch(session: Session) -> Iterator[Event]:
 
 
 def _finish(session: Session) -> RunFinished:
-    """Score the best epoch's weights on test: the only time that test is looked at."""
+    """Evaluate the best epoch's weights on test: the only use of the test images."""
     best = place(load_checkpoint(session.folder.path), session.device)
     metrics = session.score(best, "test")
-    if session.spec.optim.ema == "beside":
+    if session.spec.optim.ema == "separate":
         average = place(load_checkpoint(session.folder.files.best_ema), session.device)
         metrics |= session.score(average, "test", suffix="_ema")
     if session.spec.augment.test_flip:
@@ -214,7 +215,7 @@ def _sentence(session: Session, error: _NotFiniteError) -> str:
     if error.is_teachers:
         assert session.spec.distillation is not None
         return (
-            f"The teacher {session.spec.distillation.teacher} gave logits that are not finite numbers at step {step} "
+            f"The teacher {session.spec.distillation.teacher} had logits that are not finite numbers at step {step} "
             f"(epoch {epoch}). {kept} Start again with another teacher."
         )
     return (

@@ -1,4 +1,4 @@
-"""What the steps of a training measured, summed on the device and read once a group."""
+"""Metrics of the steps of a training, summed on the device and read once per group."""
 
 import time
 
@@ -16,11 +16,12 @@ def measure(
     labels: Tensor,
     teacher_logits: Tensor | None,
 ) -> dict[str, Tensor]:
-    """Loss and accuracy of one step as scalars on the device. Labels (B,) of mixed images are their stronger ones.
+    """Loss and accuracy of one step as scalars on the device. Labels (B,) of mixed images are those with the larger
+    ratio.
 
     With two heads: the accuracy of each and of their mean. With two heads or a teacher: the two terms of the loss. With
-    a teacher: `train_agreement`, the share of images where the output that it teaches decides as it does; no number
-    where one of the teacher's logits is not finite.
+    a teacher: `train_agreement`, the share of images for which student and teacher predict the same class; NaN if one
+    of the teacher's logits is not finite.
     """
 
     def share(logits: Tensor, decisions: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""When memory runs out: telling that it did, and finding a batch size that fits.
+"""When memory runs out: recognises the error, and finds a batch size that fits.
 
-Knows a run's step and its batches; nothing of queues or of what is saved.
+Knows a run's step and its batches; nothing of queues or checkpoints.
 """
 
 import gc
@@ -24,19 +24,19 @@ Result = TypeVar("Result")
 _SMALLEST = 4  # images: a batch norm over a single cell cannot learn from one
 _SAYS_SO = re.compile(
     r"out of memory|can't allocate memory|not enough memory|bad_alloc|ALLOC_FAILED"
-    r"|could not create a (primitive|memory)"  # oneDNN's words for it
+    r"|could not create a (primitive|memory)"  # in oneDNN's words
 )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory was wanting: on a GPU, or on a CPU, where torch raises a plain RuntimeError."""
+    """Whether an error means that memory ran out: on a GPU, or on a CPU, where torch raises a plain RuntimeError."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and _SAYS_SO.search(str(error)) is not None
 
 
 def release(error: BaseException) -> None:
-    """Let go of the tensors of the step that failed, which the error's traceback still holds."""
+    """Release the tensors of the failed step, which the error's traceback still holds."""
     traceback.clear_frames(error.__traceback__)
     gc.collect()
     if torch.cuda.is_available():
@@ -44,9 +44,9 @@ def release(error: BaseException) -> None:
 
 
 def with_smaller_batches(score: Callable[[int], Result], batch_size: int) -> Result:
-    """What `score` returns for a batch size: the one given, halved until memory suffices.
+    """The result of `score` for a batch size, which is halved until the memory is large enough.
 
-    Raises: what it raised where memory does not suffice for one image.
+    Raises: the error of `score` where memory is too small for one image.
     """
     while True:
         try:
@@ -59,20 +59,20 @@ def with_smaller_batches(score: Callable[[int], Result], batch_size: int) -> Res
 
 
 def out_of_memory(num_images: int, fitting: int | None) -> ResourceError:
-    """What to tell of a step of `num_images` that failed, where one of `fitting` images can be made."""
-    told = f"There was not enough memory for a step of {num_images} images"
+    """The error for a step of `num_images` that failed, where a step of `fitting` images is possible."""
+    problem = f"There was not enough memory for a step of {num_images} images"
     if fitting is None:
         return ResourceError(
-            f"{told}, and not even {_SMALLEST} fit; start again with a smaller model or data.img_size, or resume where "
-            "there is more memory."
+            f"{problem}, and not even {_SMALLEST} fit; start again with a smaller model or data.img_size, or resume "
+            "where there is more memory."
         )
     if fitting == num_images:
         return ResourceError(
-            f"{told}, but there is now: something else had taken it. Resume; it goes on from the last saved state."
+            f"{problem}, but there is now: something else had taken it. Resume; it continues from the last saved state."
         )
     return ResourceError(
-        f"{told}; {fitting} fit. Start again with optim.batch_size {fitting}, or resume where there is more memory: it "
-        "goes on from the last saved state."
+        f"{problem}; {fitting} fit. Start again with optim.batch_size {fitting}, or resume where there is more memory: "
+        "it continues from the last saved state."
     )
 
 
@@ -115,14 +115,14 @@ def _fits(attempt: Callable[[int], None], size: int) -> bool:
 
 
 def _bytes_per_image(attempt: Callable[[int], None]) -> int:
-    """What a step keeps of each image for its backward pass; 0 where so few images cannot be tried."""
+    """The bytes that a step keeps per image for its backward pass; 0 where so few images cannot be tried."""
     sizes: list[int] = []
     for num_images in (_SMALLEST, 2 * _SMALLEST):
         storages: dict[int, int] = {}
 
-        def note(tensor: Tensor, found: dict[int, int] = storages) -> Tensor:
+        def note(tensor: Tensor, by_address: dict[int, int] = storages) -> Tensor:
             storage = tensor.untyped_storage()
-            found[storage.data_ptr()] = storage.nbytes()
+            by_address[storage.data_ptr()] = storage.nbytes()
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):

@@ -17,7 +17,7 @@ def learning_rate(step: int, spec: OptimSpec, steps_per_epoch: int) -> float:
     """Linear warm-up to the scaled `peak_lr`, then a half cosine down to `min_lr`.
 
     Args:
-        step: counted from 0; the first step already moves.
+        step: counted from 0; the first step already has a rate above 0.
     """
     total = spec.epochs * steps_per_epoch
     warmup = round(spec.warmup_epochs * steps_per_epoch)
@@ -28,7 +28,7 @@ def learning_rate(step: int, spec: OptimSpec, steps_per_epoch: int) -> float:
 
 
 def build_optimizer(model: nn.Module, spec: OptimSpec) -> Optimizer:
-    """AdamW, SGD or Muon, in which biases, norms, tokens and positions are spared weight decay.
+    """AdamW, SGD or Muon; biases, norms, tokens and positions get no weight decay.
 
     Muon takes the matrices of a ViT's blocks; patches, tokens, positions and heads stay with AdamW.
     """
@@ -53,7 +53,7 @@ def set_learning_rate(optimizer: Optimizer, lr: float) -> None:
 
 
 def parameter_groups(model: nn.Module, weight_decay: float, layer_decay: float = 1.0) -> list[dict[str, Any]]:
-    """What decays, and what does not (vectors, and what the model's `no_weight_decay` names).
+    """Parameter groups with and without weight decay (vectors, and those in the model's `no_weight_decay`).
 
     Two groups; with `layer_decay` below 1 two for each layer of a ViT, whose `lr_scale` is layer_decay ** (L - i) in
     layer i of 0..L: the embedding is layer 0, the heads are layer L.

@@ -1,8 +1,8 @@
-"""How a run computes fastest on its device: each way makes the run's first steps on a copy, timed side by side.
+"""Finds the fastest plan of a run on its device: each plan makes the run's first steps on a copy, and is timed.
 
-What was found is kept in a file for each (model, batch, device), so that it is measured once and that equal runs on
-one machine compute alike. The first to write it is followed by all; where compiling was tried too, it is a file of its
-own, which goes before the other. Knows nothing of what the run learns from.
+The result is kept in a file for each (model, batch, device), so that it is measured once and equal runs on one machine
+compute alike. All runs follow the first result; where compiling was tried too, there is a separate file, which has
+priority. Knows nothing of the data of the run.
 """
 
 import hashlib
@@ -25,11 +25,11 @@ from deit_core.metrics import TRAIN_LOSS
 from deit_core.training.device import Plan, machine_facts, plain_plan
 from deit_core.training.step import TrainStep
 
-TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}  # of the first losses, relative to those of the plain way
+TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}  # of the first losses, relative to those of the plain plan
 _NUM_LOSSES = 3
-_TRIAL_S = 0.1  # of each way at least, beside the first step, which warms up
-_TRIAL_SHARE = 1e-3  # of the whole run, that each way is tried for: other work on the machine spoils short trials
-_MARGIN = 1.1  # as much faster must a way be to be worth its other rounding; less may be the machine's mood
+_TRIAL_S = 0.1  # of each plan at least, besides the first step, which warms up
+_TRIAL_SHARE = 1e-3  # of the whole run, that each plan is tried for: other programs disturb short trials
+_MARGIN = 1.1  # a plan must be this much faster to be worth its rounding; less may be chance
 _WORTH_COMPILING_S = 1800.0  # of training: trying it takes about a minute, and gains nothing on many a machine
 
 log = logging.getLogger(__name__)
@@ -68,19 +68,19 @@ def choose_plan(
         num_steps: steps of the whole run; compiling is tried only where they take long.
         trial: how a plan is tried, called as `try_plan`.
     """
-    asked = step.spec.compute.precision
+    precision = step.spec.compute.precision
     plain = plain_plan(step.spec.compute)
     key = _key(step, pixels)
     files = home / f"{key}-compiled.json", home / f"{key}.json"
-    found = _read_first(files)
-    if found and (found["tried_compiled"] or found["seconds_per_step"][str(plain)] * num_steps < _WORTH_COMPILING_S):
-        return Plan(**found["plan"])
+    result = _read_first(files)
+    if result and (result["tried_compiled"] or result["seconds_per_step"][str(plain)] * num_steps < _WORTH_COMPILING_S):
+        return Plan(**result["plan"])
     losses, plain_s = trial(step, plain, pixels, labels, _TRIAL_S)
     trial_s = _TRIAL_SHARE * plain_s * num_steps
     if trial_s > _TRIAL_S:
         plain_s = min(plain_s, trial(step, plain, pixels, labels, trial_s)[1])
     seconds, is_long = {plain: plain_s}, plain_s * num_steps > _WORTH_COMPILING_S
-    for plan in _others(plain, step.model, is_free=asked == "auto", is_long=is_long):
+    for plan in _others(plain, step.model, is_free=precision == "auto", is_long=is_long):
         try:
             its_losses, its_s = trial(step, plan, pixels, labels, max(trial_s, _TRIAL_S))
         except RuntimeError as error:  # not possible on this device, no compiler, or no memory for it
@@ -90,23 +90,23 @@ def choose_plan(
             seconds[plan] = its_s
     fastest = min(seconds, key=lambda plan: seconds[plan])
     chosen = fastest if seconds[fastest] * _MARGIN < plain_s else plain
-    found = {
+    result = {
         "plan": asdict(chosen),
         "tried_compiled": is_long,
         "seconds_per_step": {str(plan): its_s for plan, its_s in seconds.items()},
     }
-    with suppress(FileExistsError):  # a run that was probed beside this one was first, and both follow it
-        write_atomically(files[0 if is_long else 1], json.dumps(found, indent=2).encode(), replace=False)
+    with suppress(FileExistsError):  # another run wrote its result first, and both follow it
+        write_atomically(files[0 if is_long else 1], json.dumps(result, indent=2).encode(), replace=False)
     return Plan(**_read_first(files)["plan"])
 
 
 def _read_first(files: Iterable[Path]) -> dict[str, Any]:
-    """What the first of the files that are there holds."""
+    """The content of the first existing file."""
     return next((json.loads(file.read_bytes()) for file in files if file.exists()), {})
 
 
 def agree(losses: list[float], expected: list[float], tolerance: float) -> bool:
-    """Whether losses are those expected, each to within a share `tolerance` of it."""
+    """Whether losses are as expected, each within a relative `tolerance`."""
     return all(abs(loss - right) <= tolerance * abs(right) for loss, right in zip(losses, expected, strict=True))
 
 
@@ -121,7 +121,7 @@ def _others(plain: Plan, model: nn.Module, *, is_free: bool, is_long: bool) -> I
 
 
 class SilentTeacher(nn.Module):
-    """A teacher that costs no time: whatever the pixels, it says that `labels` are right."""
+    """A teacher that costs no time: for all pixels it predicts `labels`."""
 
     def __init__(self, labels: Tensor, num_classes: int) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class SilentTeacher(nn.Module):
 
 
 def _key(step: TrainStep, pixels: Tensor) -> str:
-    """What decides which plan is the fastest. A ViT and its DeiT share it: compared, they must compute alike."""
+    """Facts that decide which plan is the fastest. A ViT and its DeiT share them: they must compute alike."""
     spec = step.spec
     facts = {
         "model": spec.model.model_dump(exclude={"distilled"}),

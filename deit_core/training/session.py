@@ -1,4 +1,4 @@
-"""What one session of a run works with: built from its spec, or put back to the state that was saved.
+"""The objects of one session of a run: built from its spec, or restored from the saved state.
 
 Knows data, model, teacher, optimiser and folder; nothing of how the steps and epochs follow one another.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.data import TrainBatches, load_data
-from deit_core.data.sources.progress import Tell
+from deit_core.data.sources.progress import OnProgress
 from deit_core.data.splits import memory_for_images
 from deit_core.errors import RunError
 from deit_core.events import CheckpointSaved
@@ -59,7 +59,7 @@ class Session:
         device: str | None,
         num_threads: int | None,
         images_gb: float | None,
-        tell: Tell,
+        on_progress: OnProgress,
         teacher_hash: str,
     ) -> None:
         self.spec, self.folder, self.runs_dir = spec, RunFolder(run_dir), runs_dir
@@ -68,7 +68,7 @@ class Session:
         if threads := spec.compute.num_threads or num_threads:
             torch.set_num_threads(threads)
         memory_bytes = memory_for_images(self.device) if images_gb is None else images_gb * 1e9
-        self.data = load_data(spec.data, data_dir, memory_bytes, tell)
+        self.data = load_data(spec.data, data_dir, memory_bytes, on_progress)
         self.versions = library_versions()
         self.machine = describe_machine() | name_gpu(self.device)
         self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)
@@ -94,7 +94,7 @@ class Session:
         return self.spec.optim.epochs * self.batches.steps_per_epoch
 
     def start(self) -> None:
-        """Settle how a new run computes, and save its first state: from now on a folder without one has lost it."""
+        """Choose the plan of a new run, and save its first state: from now on a folder without state has lost it."""
         if self.is_new:
             self._choose_plan()
         self._started_at = time.monotonic() - self.progress.elapsed_s
@@ -114,31 +114,33 @@ class Session:
             self.progress.initial_hash = hash_checkpoint(find_checkpoint(self.spec.initial_checkpoint, self.runs_dir))
 
     def _load_teacher(self, expected_hash: str) -> TeacherLogits | None:
-        asked = self.spec.distillation
-        if asked is None:
+        distillation = self.spec.distillation
+        if distillation is None:
             return None
-        path = find_teacher(asked.teacher, self.runs_dir)
+        path = find_teacher(distillation.teacher, self.runs_dir)
         teacher = load_teacher(
-            path, self.data.classes, self.spec.data, self.data.drawn_from, num_heads=asked.teacher_num_heads
+            path, self.data.classes, self.spec.data, self.data.drawn_from, num_heads=distillation.teacher_num_heads
         )
-        all_views = asked.stored_views == "all"
+        all_views = distillation.stored_views == "all"
         logits = TeacherLogits(
-            teacher, teacher_model(path, teacher), self.device, asked.stored_logits, all_views=all_views
+            teacher, teacher_model(path, teacher), self.device, distillation.stored_logits, all_views=all_views
         )
         if self.is_new:
             self.progress.teacher_hash = logits.hash
             if expected_hash not in ("", logits.hash):
                 raise RunError(
-                    f"The teacher {asked.teacher} has changed since another run of this experiment learned from it; "
-                    "restore it, or submit the whole experiment again."
+                    f"The teacher {distillation.teacher} has changed since another run of this experiment learned "
+                    "from it; restore it, or submit the whole experiment again."
                 )
             self.notes += teacher.notes
             if not teacher.knows_classes:
-                self.notes.append(check_teacher(logits, self.data, asked))
+                self.notes.append(check_teacher(logits, self.data, distillation))
         return logits
 
     def open_teacher_logits(self, cap_gb: float) -> str:
-        """Let the teacher remember from now on; a sentence about it. Threads must be settled: tables depend on them."""
+        """Open the table of teacher logits; returns a sentence on it. Threads must be set before: tables depend on
+        them.
+        """
         if self.teacher is None:
             return ""
         return self.teacher.open_table(teacher_logits_folder(self.runs_dir), self.spec, self.data, cap_gb)
@@ -147,35 +149,36 @@ class Session:
         self.progress = self.folder.load_state(self.model, self.step.optimizer, self.device, self.step.average)
         if self.progress.data_hash != self.data.content_hash:
             raise RunError(
-                f"{self.spec.data.source} is not the data this run began with; restore the files, or start a new run."
+                f"{self.spec.data.source} is not the data that this run started with; restore the files, or start a "
+                "new run."
             )
         if self.teacher is not None and self.progress.teacher_hash not in ("", self.teacher.hash):
             assert self.spec.distillation is not None
             raise RunError(
-                f"The teacher {self.spec.distillation.teacher} has changed since this run began; restore it, or start "
-                "a new run."
+                f"The teacher {self.spec.distillation.teacher} has changed since this run started; restore it, or "
+                "start a new run."
             )
-        self.folder.check_weights(self.progress, has_ema=self.spec.optim.ema == "beside")
+        self.folder.check_weights(self.progress, has_ema=self.spec.optim.ema == "separate")
         torch.set_num_threads(self.progress.num_threads)  # another number would round differently, as would a plan
         self.step.follow(Plan(**self.progress.plan) if self.progress.plan else plain_plan(self.spec.compute))
 
-    def judged(self) -> tuple[nn.Module, nn.Module | None]:
-        """The weights that an epoch is judged by and leaves behind, and the moving average where it stands beside."""
+    def models(self) -> tuple[nn.Module, nn.Module | None]:
+        """The weights that are evaluated and saved after an epoch, and the EMA weights if they are separate."""
         average = self.step.average
         if average is None:
             return self.model, None
-        return (average, None) if self.spec.optim.ema == "instead" else (self.model, average)
+        return (average, None) if self.spec.optim.ema == "replace" else (self.model, average)
 
     def score(
         self, model: nn.Module, part: Literal["val", "test"], *, suffix: str = "", flip: bool = False
     ) -> dict[str, float]:
-        """How a model does on images that it has not learned; see `evaluate`."""
+        """Evaluate a model on validation or test images; see `evaluate`."""
         split = self.data.val if part == "val" else self.data.test
         return evaluate(model, split, self.normalize, self.device, part, suffix=suffix, flip=flip)
 
     def save_epoch(self, metrics: dict[str, float], *, is_best: bool) -> None:
-        """Write the weights after an epoch that was judged."""
-        progress, (judged, beside) = self.progress, self.judged()
+        """Write the weights after an epoch and its evaluation."""
+        progress, (model, ema) = self.progress, self.models()
         card = ModelCard(
             spec=self.spec,
             classes=self.data.classes,
@@ -192,7 +195,7 @@ class Session:
             versions=self.versions,
             machine=self.machine,
         )
-        self.folder.save_epoch(judged, card, is_best=is_best, beside=beside)
+        self.folder.save_epoch(model, card, is_best=is_best, ema=ema)
 
     def save_state(self) -> CheckpointSaved:
         """Write the state that the next session resumes from."""
@@ -204,7 +207,7 @@ class Session:
         return CheckpointSaved(self.progress.step, self.progress.epoch, str(self.folder.path))
 
     def close(self) -> None:
-        """Let go of what others may want."""
+        """Release files and locks for other processes."""
         if self.teacher is not None:
             self.teacher.close()
 

@@ -1,4 +1,4 @@
-"""One step of training: forward, loss, backward, update. What it measures stays on the device."""
+"""One step of training: forward, loss, backward, update. Its metrics stay on the device."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,9 +17,9 @@ from deit_core.training.optim import build_optimizer, learning_rate, set_learnin
 
 
 class TrainStep:
-    """A model, its loss, its optimiser and its moving average; called with the number of the step, it makes that step.
+    """A model, its loss, its optimiser and its EMA weights; called with a step number, it makes that step.
 
-    Dropout and learning rate are functions of the step alone, so a step can be made again and comes out the same.
+    Dropout and learning rate are functions of the step alone, so a repeated step gives the same result.
 
     Args:
         teacher: pixels (B, C, S, S) in [0, 1] -> logits (B, K); called with the views' rows too where there are some.
@@ -42,14 +42,14 @@ class TrainStep:
         self._forward: Callable[[Tensor], Tensor | tuple[Tensor, Tensor]] = model
 
     def follow(self, plan: Plan) -> None:
-        """Compute by `plan` from now on."""
+        """Use `plan` from now on."""
         self.plan = plan
         device = next(self.model.parameters()).device
         place(self.model, device, channels_last=plan.channels_last)
         if self.ema is not None:
             place(self.ema.module, device, channels_last=plan.channels_last)
         if plan.compiled:
-            options: dict[str, Any] = {"fallback_random": True}  # the plain way's dropout, mask for mask
+            options: dict[str, Any] = {"fallback_random": True}  # the same dropout masks as in the plain plan
             if device.type == "cuda":
                 options["triton.cudagraphs"] = True
             self._forward = torch.compile(self.model, dynamic=False, options=options)
@@ -62,9 +62,9 @@ class TrainStep:
         """Make step `step`, counted from 0, on pixels (B, C, S, S) in [0, 1] and labels (B,).
 
         Args:
-            rows: (B,) on the CPU, the numbers of these views, by which the teacher remembers them.
-            mix: the labels of what was mixed into these pixels. The teacher sees the mixed pixels; accuracy is
-                measured against the label with the larger share.
+            rows: (B,) on the CPU, the numbers of these views in the table of teacher logits.
+            mix: the labels of the images mixed into these pixels. The teacher gets the mixed pixels; accuracy is
+                measured with the label of the larger ratio.
         """
         torch.manual_seed(counter_seed(self.spec.seed, step, Purpose.DROPOUT))
         set_learning_rate(self.optimizer, self.learning_rate(step))
@@ -92,7 +92,7 @@ class TrainStep:
 
     @property
     def average(self) -> nn.Module | None:
-        """The moving average of the model, where there is one."""
+        """The EMA model, if there is one."""
         return None if self.ema is None else self.ema.module
 
     def learning_rate(self, step: int) -> float:
@@ -101,7 +101,7 @@ class TrainStep:
 
 def build_terms(spec: RunSpec) -> DistillationTerms:
     """The terms of a run's loss: smoothed cross-entropy with the true labels, and the teacher's where there is one."""
-    base, asked = nn.CrossEntropyLoss(label_smoothing=spec.optim.label_smoothing), spec.distillation
-    if asked is None:
+    base, distillation = nn.CrossEntropyLoss(label_smoothing=spec.optim.label_smoothing), spec.distillation
+    if distillation is None:
         return DistillationTerms(base, "none")
-    return DistillationTerms(base, asked.kind, asked.alpha, asked.tau, asked.reduction)
+    return DistillationTerms(base, distillation.kind, distillation.alpha, distillation.tau, distillation.reduction)

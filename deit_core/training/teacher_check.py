@@ -1,4 +1,4 @@
-"""Whether a teacher from elsewhere means the same classes: how often it is right about images whose classes are known.
+"""Whether a teacher from elsewhere has the same classes: its accuracy on images with known classes.
 
 Knows a teacher and the images of a run; nothing of files.
 """
@@ -16,11 +16,11 @@ _NUM_IMAGES = 256
 _SIGNIFICANCE = 0.01
 
 
-def check_teacher(teacher: TeacherLogits, data: ImageData, asked: DistillationSpec) -> str:
-    """Ask a teacher about training images as they are, spread evenly over the data.
+def check_teacher(teacher: TeacherLogits, data: ImageData, distillation: DistillationSpec) -> str:
+    """Evaluate a teacher on training images without augmentation, spread evenly over the data.
 
-    Chance is the share that its decisions would get right if they had nothing to do with the images: the same
-    decisions, dealt out at random. So one that always says the most frequent class is not above chance.
+    Chance is the accuracy of its predictions in random order. So a teacher that always predicts the most frequent class
+    is not above chance.
 
     Returns: a sentence with its accuracy.
     Raises: CheckpointError where it is not above chance (binomial test, p < 0.01) and the spec does not accept that,
@@ -34,20 +34,20 @@ def check_teacher(teacher: TeacherLogits, data: ImageData, asked: DistillationSp
     logits = teacher(images.to(teacher.device).float() / 255).cpu()
     if not bool(logits.isfinite().all()):
         raise CheckpointError(
-            f"The teacher {asked.teacher} gives logits that are not finite numbers of training images; choose another "
-            "teacher."
+            f"The teacher {distillation.teacher} gives logits that are not finite numbers for training images; "
+            "choose another teacher."
         )
     decisions = logits.argmax(dim=-1)
     num_right, num_classes = int((decisions == labels).sum()), len(data.classes)
     chance = float(_shares(decisions, num_classes) @ _shares(labels, num_classes))
-    found = f"{num_right} of {len(labels)} training images right ({num_right / len(labels):.1%}; chance {chance:.1%})"
+    score = f"{num_right} of {len(labels)} training images right ({num_right / len(labels):.1%}; chance {chance:.1%})"
     if binomtest(num_right, len(labels), chance, "greater").pvalue < _SIGNIFICANCE:
-        return f"The teacher {asked.teacher} does not name its classes; it tells {found}."
-    if asked.accept_any_teacher:
-        return f"The teacher {asked.teacher} does not name its classes and tells no more than chance: {found}."
+        return f"The teacher {distillation.teacher} does not name its classes; it gets {score}."
+    if distillation.accept_any_teacher:
+        return f"The teacher {distillation.teacher} does not name its classes and is no better than chance: {score}."
     raise CheckpointError(
-        f"The teacher {asked.teacher} does not name its classes and tells no more than chance: {found}. Its classes "
-        "may stand in another order, or it may read pixels in another way; choose another teacher, or set "
+        f"The teacher {distillation.teacher} does not name its classes and is no better than chance: {score}. Its "
+        "classes may be in another order, or it may read pixels in another way; choose another teacher, or set "
         "distillation.accept_any_teacher to true."
     )
 

@@ -1,8 +1,8 @@
-"""What a run's teacher says of its batches: looked up where it was said before, asked where not.
+"""The logits of a run's teacher for its batches: read from a table if they are stored, else computed.
 
-Exact: a student cannot tell which of the two it was. Convolutions and matrix products round differently in batches of
-other sizes and with other numbers of threads, so on a CPU the teacher is always asked in pieces of one size, with or
-without a table, and the machine is part of what a table is kept under. Knows no student and no files.
+Exact: both give the same bits. Convolutions and matrix products round differently for other batch sizes and numbers of
+threads, so on a CPU the teacher always computes in pieces of one size, with or without a table, and the machine is part
+of the key of a table. Knows no student and no files.
 
     B batch, K classes
 """
@@ -31,14 +31,14 @@ _CPU_PIECE, _GPU_PIECE = 32, 128  # images; as fast as whole batches, and few to
 
 
 class TeacherLogits(nn.Module):
-    """A teacher that remembers, called like the teacher itself. Its model goes to the device when it is first asked.
+    """A teacher with stored logits, called like the teacher itself. Its model goes to the device on its first use.
 
     Args:
         teacher: on the CPU.
         model: what it is built from.
-        stored: how logits are kept; "float16" rounds also those that are asked, so that no student sees a difference.
-        all_views: also of views that come but once in a training.
-        write_at_once: else what is asked is written by `flush`. On a GPU that spares waiting for it at every step.
+        stored: how logits are stored; "float16" also rounds computed logits, so that all students get the same.
+        all_views: also those of views that occur only once in a training.
+        write_at_once: if False, `flush` writes new logits. On a GPU this avoids waiting at every step.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class TeacherLogits(nn.Module):
     def forward(self, pixels: Tensor, rows: Tensor | None = None) -> Tensor:
         """Logits (B, K) of pixels (B, C, S, S) in [0, 1].
 
-        Args: rows: (B,) on the CPU, the numbers of these views in the table; without them the teacher is asked.
+        Args: rows: (B,) on the CPU, the numbers of these views in the table; without them the teacher computes.
         """
         if self._table is None or rows is None:
             return self._ask(pixels)
@@ -74,16 +74,16 @@ class TeacherLogits(nn.Module):
         logits = self._to_device(logits)
         if len(unknown):
             places = self._to_device(unknown)
-            said = self._ask(pixels[places])
-            logits[places] = said
-            self._unwritten.append((rows[unknown], said))
+            answers = self._ask(pixels[places])
+            logits[places] = answers
+            self._unwritten.append((rows[unknown], answers))
             if self.write_at_once:
                 self.flush()
         return logits
 
     @cached_property
     def hash(self) -> str:
-        """A SHA-256 of all that decides what the teacher says, the same wherever its files lie."""
+        """A SHA-256 of all that decides the teacher's logits, independent of the place of its files."""
         model = self.teacher.model
         facts: tuple[object, ...] = hash_weights(self.teacher), self.teacher.img_size, self.teacher.precision
         if isinstance(model, VisionTransformer):  # whose tensors do not say these
@@ -91,16 +91,16 @@ class TeacherLogits(nn.Module):
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def open_table(self, home: Path, spec: RunSpec, data: ImageData, cap_gb: float) -> str:
-        """Look up from now on, in the table in `home` that fits teacher, views and machine.
+        """Read logits from now on, from the table in `home` for this teacher, these views and this machine.
 
-        Returns: a sentence: which table it is, or why the teacher is asked at every step.
+        Returns: a sentence: the table, or why the teacher computes at every step.
         """
         if self.stored == "off":
-            return "The teacher is asked at every step, since distillation.stored_logits is off."
+            return "The teacher computes its logits at every step, because distillation.stored_logits is off."
         if spec.augment.num_views is None and not self.all_views:
             return (
-                "The teacher is asked at every step, since no view comes twice; with distillation.stored_views all, "
-                "what it says is kept for other students of this seed."
+                "The teacher computes its logits at every step, because no view repeats; with "
+                "distillation.stored_views all, they are stored for other students with this seed."
             )
         views, num_rows = _views(spec, len(data.train))
         facts = {
@@ -112,21 +112,21 @@ class TeacherLogits(nn.Module):
         try:
             table = open_table(home, facts, (num_rows, len(data.classes)), self.stored, cap_gb * 1e9)
         except (NoRoomError, ResourceError, OSError) as reason:
-            return f"The teacher is asked at every step, since there is no table of its logits: {reason}."
+            return f"The teacher computes its logits at every step, because there is no table for them: {reason}."
         self._table = table
         return (
-            f"The teacher's logits are looked up in {table.folder} ({table.size_bytes / 1e6:.0f} MB, "
+            f"The teacher's logits are read from {table.folder} ({table.size_bytes / 1e6:.0f} MB, "
             f"{table.share_filled():.0%} filled)."
         )
 
     def take_hit_rate(self) -> float | None:
-        """The share of images that were found in the table since the last call; None where none was sought."""
+        """The share of images with logits in the table since the last call; None without any image."""
         rate = self._num_found / self._num_sought if self._num_sought else None
         self._num_found, self._num_sought = 0, 0
         return rate
 
     def flush(self) -> None:
-        """Write what the teacher was asked since the last time."""
+        """Write the logits that the teacher computed since the last call."""
         if self._table is not None and self._unwritten:
             rows, logits = (torch.cat(parts) for parts in zip(*self._unwritten, strict=True))
             self._table.write(rows, logits.cpu())
@@ -149,13 +149,15 @@ class TeacherLogits(nn.Module):
 
     def _to_device(self, tensor: Tensor) -> Tensor:
         """Without waiting for what a GPU is still busy with."""
-        if self.device.type != "cuda":  # others do not keep what they have yet to copy
+        if self.device.type != "cuda":  # other devices must finish the copy first
             return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
 
 def _views(spec: RunSpec, num_images: int) -> tuple[dict[str, Any], int]:
-    """What the views of a training depend on, and how many rows number them (see `deit_core.data.batches.Batch`)."""
+    """The facts that the views of a training depend on, and the number of rows for them (see
+    `deit_core.data.batches.Batch`).
+    """
     num_views = spec.augment.num_views
     if num_views is not None:
         return spec.augment.model_dump(include={"crop_padding", "horizontal_flip"}), num_images * num_views
@@ -166,7 +168,7 @@ def _views(spec: RunSpec, num_images: int) -> tuple[dict[str, Any], int]:
 
 
 def teacher_facts(teacher: DistillationTeacher, model: ModelSpec) -> dict[str, Any]:
-    """All that decides what a teacher says of given pixels."""
+    """All that decides a teacher's logits for given pixels."""
     return {
         "weights": hash_weights(teacher),
         "model": model.model_dump(),

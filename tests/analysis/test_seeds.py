@@ -25,7 +25,7 @@ def groups_of(runs: dict[str, RunSpec]) -> list[list[str]]:
 
 
 def test_mean_and_sd_worked_out_by_hand() -> None:
-    sample = Sample((0.80, 0.82, 0.87))  # deviations -.03, -.01, .04; squares .0009 + .0001 + .0016 = .0026
+    sample = Sample((0.80, 0.82, 0.87))  # deviations -0.03, -0.01, 0.04; squares 0.0009 + 0.0001 + 0.0016 = 0.0026
     assert sample.mean == pytest.approx(0.83)
     assert sample.sd == pytest.approx((0.0026 / 2) ** 0.5)
     assert sample.interval is not None

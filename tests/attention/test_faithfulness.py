@@ -23,7 +23,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 class Brightness(nn.Module):
-    """Class 0 with probability .1 + .8 x the mean brightness of the hot patches, each 4 x 3 px."""
+    """Class 0 with probability 0.1 + 0.8 x the mean brightness of the hot patches, each 4 x 3 px."""
 
     def forward(self, images: Tensor) -> Tensor:
         patches = rearrange(images, "b 1 (gh ph) (gw pw) -> b (gh gw) (ph pw)", ph=4, pw=3).mean(-1)

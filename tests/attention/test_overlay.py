@@ -148,7 +148,7 @@ def test_signed_fade_leaves_the_picture_where_the_map_is_near_0(image: np.ndarra
         assert np.array_equal(faded[corner], full[corner])
     half = overlay(image, map, **options | {"alpha": 0.6 * 64 / 127})[20:, :4].astype(
         int
-    )  # -.5 is 64 steps of 127 down
+    )  # -0.5 is 64 steps of 127 down
     assert np.abs(faded[20:, :4] - half).max() <= 1
 
 

@@ -141,7 +141,7 @@ def test_inverting_turns_light_into_dark(checkpoints: dict[str, Path], image: Pa
         ({"method": "gradient_rollout", "layers": (1,), "compat": True}, "do not depend on layers or compat"),
         ({"view": "heads", "residual": 0.3}, "do not depend on residual"),
         ({"view": "variants", "discard_ratio": 0.3}, "do not depend on discard_ratio"),
-        ({"method": "attention_relevance", "target": "boat"}, "knows no class 'boat'"),
+        ({"method": "attention_relevance", "target": "boat"}, "has no class 'boat'"),
         ({"method": "attention_relevance", "query": "patch", "row": 1, "column": 8}, "logit"),
         ({"method": "grad_cam"}, "grad_cam|CNN|Grad-CAM"),
         ({"discard_ratio": 1.0}, "discard_ratio"),

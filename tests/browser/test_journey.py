@@ -6,6 +6,7 @@ Uses the whole dashboard with real workers; knows pages only by what a person se
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -80,7 +81,7 @@ def trained(dashboard: Dashboard, wait_until: WaitUntil) -> Dashboard:
         ids = launcher.submit(presets.get("digits-quick"))
 
         def is_over() -> bool:
-            launcher.tend()
+            launcher.ensure_workers()
             return {run.status for run in store.runs(ids)} == {Status.COMPLETED}
 
         wait_until(is_over, _TRAINING_S)
@@ -158,7 +159,7 @@ def test_one_button_trains_three_models_and_nothing_disturbs_them(
     page_errors.clear()  # the old page had complained of the missing server, as it should
     assert workers_here(dashboard.store) in ([], workers)
     wait_until(lambda: {run.status for run in dashboard.store.runs()} == {Status.COMPLETED}, _TRAINING_S)
-    expect(seen("of the test images right")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Test accuracy \d")).filter(visible=True).first).to_be_visible()
     runs = dashboard.runs()
     assert runs["teacher"].finished_at < runs["vit"].finished_at < runs["deit"].finished_at  # type: ignore[operator]
     assert page_errors == []
@@ -258,7 +259,7 @@ def test_an_upload_that_is_no_image_is_one_sentence(trained: Dashboard, page: Pa
     page.goto(f"{trained.url}/attention")
     page.get_by_text("Upload", exact=True).click()
     page.locator('input[type="file"]').set_input_files(tmp_path / "text.png")
-    expect(seen("This file is no image that can be read")).to_be_visible()
+    expect(seen("This file is not an image that can be read")).to_be_visible()
     expect(page.get_by_text("Traceback")).to_have_count(0)
 
 

@@ -40,10 +40,10 @@ def store(settings: Settings) -> Store:
 @pytest.mark.parametrize(
     ("status", "word", "explanation"),
     [
-        (Status.FAILED, "blocked", "It waits for its teacher, run 1 teacher, which failed. Resume that one;"),
-        (Status.STOPPED, "blocked", "It waits for its teacher, run 1 teacher, which was stopped. Resume that one;"),
+        (Status.FAILED, "blocked", "It waits for its teacher, run 1 teacher, which failed. Resume that run;"),
+        (Status.STOPPED, "blocked", "It waits for its teacher, run 1 teacher, which was stopped. Resume that run;"),
         (Status.INTERRUPTED, "blocked", "It waits for its teacher, run 1 teacher, which was interrupted. Resume"),
-        (Status.RUNNING, "waiting", "It starts once its teacher, run 1 teacher, is completed; that one is running."),
+        (Status.RUNNING, "waiting", "It starts when its teacher, run 1 teacher, is completed; that run is running."),
     ],
 )
 def test_a_queued_student_says_what_it_waits_for(
@@ -52,9 +52,9 @@ def test_a_queued_student_says_what_it_waits_for(
     teacher, vit, deit = enqueue(store, presets.digits_quick())
     store.set_status(vit, Status.COMPLETED)
     store.set_status(teacher, status, "Why it ended.")
-    told = command("runs")
-    assert f"{deit} deit digits-quick {word}" in told
-    assert f"{deit} deit: {explanation}" in told
+    output = command("runs")
+    assert f"{deit} deit digits-quick {word}" in output
+    assert f"{deit} deit: {explanation}" in output
     expected = {
         "status": "queued",
         "condition": word,
@@ -77,10 +77,10 @@ def test_a_run_that_starts_from_another_says_so(store: Store, command: Command) 
 
 
 def test_a_run_that_waits_for_nothing_says_nothing(store: Store, command: Command) -> None:
-    (run_id,) = enqueue(store, presets.smoke(), reserved_for="somebody")
-    told = command("runs")
-    assert "queued" in told
-    assert f"{run_id} smoke:" not in told
+    (run_id,) = enqueue(store, presets.smoke(), reserved_for="someone")
+    output = command("runs")
+    assert "queued" in output
+    assert f"{run_id} smoke:" not in output
     (document,) = json.loads(command("runs", "--json"))
     assert (document["condition"], document["waits_for"]) == ("queued", [])
 
@@ -90,5 +90,5 @@ def test_stop_says_whether_the_run_is_stopped_or_will_be(store: Store, command: 
     store.set_status(running, Status.RUNNING)
     assert command("stop", queued) == f"{queued} smoke is stopped; `resume {queued}` queues it again."
     assert store.run(queued).status == Status.STOPPED
-    assert command("stop", running) == f"{running} smoke is stopping; `resume {running}` goes on from there."
+    assert command("stop", running) == f"{running} smoke is stopping; `resume {running}` continues from there."
     assert "stopping" in command("runs")

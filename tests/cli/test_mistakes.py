@@ -15,7 +15,7 @@ from program import Program
         (("submit", "digits-quick", "--set", "deit.distillation.teacher=nobody"), "'nobody' of 'deit' is neither"),
         (("show", "ffff"), "There is no run whose id begins with 'ffff'"),
         (("stop", "ffff"), "There is no run"),
-        (("data", "imagenet"), "There is no data set 'imagenet'"),
+        (("data", "imagenet"), "There is no data set, folder or zip with the name 'imagenet'"),
         (("rollout", "nowhere", "a.png", "--out", "x"), "There is no checkpoint at nowhere"),
         (("export", "ffff", "--format", "pt"), "There is no run"),
         (("report", "nothing"), "There is no experiment 'nothing'"),

@@ -76,8 +76,8 @@ def every_status(store: Store) -> dict[str, str]:
     for status, message in (
         ("failed", "The loss became NaN at step 7; lower optim.lr."),
         ("completed", ""),
-        ("stopped", "Stopped; resume goes on from here."),
-        ("interrupted", "Its worker is gone; resume goes on from here."),
+        ("stopped", "Stopped; resume continues from here."),
+        ("interrupted", "Its worker is gone; resume continues from here."),
     ):
         train(store, by_status[status], num_epochs=1)
         store.set_status(by_status[status], Status(status), message)

@@ -122,7 +122,7 @@ def test_an_address_names_runs_by_their_ids(
 @pytest.mark.parametrize(("name", "key"), [("runs", "runs"), ("compare", "compare"), ("attention", "att_left")])
 def test_a_run_of_another_store_is_said(name: str, key: str, looked: dict[str, str], run_page: RunPage) -> None:
     page = run_page(name, **{key: ["a1b2c3d4", looked["vit"]] if key != "att_left" else "a1b2c3d4"})
-    assert "Run a1b2c3d4 is not here: deleted since, " in infos(page)[0]
+    assert "Run a1b2c3d4 is not here: deleted" in infos(page)[0]
     assert "another store" in infos(page)[0]
     assert "a1b2c3d4" not in all_of(page, key)
 
@@ -140,7 +140,7 @@ def test_an_address_of_numbers_still_leads_there_and_becomes_one_of_ids(
 ) -> None:
     page = run_page(name, **{key: old})
     (said,) = infos(page)
-    assert said.startswith(f"The address named {', '.join(old)} by number, which in another store is another run.")
+    assert said.startswith(f"The address named {', '.join(old)} by number, which is another run in another store.")
     assert all_of(page, key) == [looked[one.split()[1]] for one in old]
 
 

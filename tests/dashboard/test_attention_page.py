@@ -366,7 +366,7 @@ def test_a_picture_of_twenty_megapixels_is_made_smaller(run_page: RunPage, looke
 def test_an_upload_that_is_no_image_says_so(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_picture="Upload")
     page.file_uploader[0].upload("shoe.png", b"these are words").run()
-    assert "no image that can be read" in page.error[0].value
+    assert "not an image that can be read" in page.error[0].value
     assert not page.get("bidi_component")
 
 

@@ -46,7 +46,7 @@ def test_it_takes_two_runs_that_have_begun(run_page: RunPage, every_status: dict
         store.add_points(every_status[name], [], RunUpdate(step=0))
     page = run_page("compare")
     assert not page.exception
-    assert "It takes two runs that have begun" in page.info[0].value
+    assert "Choose two runs that have started" in page.info[0].value
     assert page.page_link[0].value == "Train a teacher, a ViT and a DeiT"
 
 
@@ -95,7 +95,7 @@ def test_an_unfair_pair_is_remarked_with_what_differs_and_why(
     page = run_page("compare", compare=["2 vit", other])
     (warning,) = page.warning
     text = literal(warning.value)
-    assert "**2 vit** is not fairly compared with **4 vit**" in text
+    assert "A comparison of **2 vit** with **4 vit** is not fair" in text
     assert "seed (42 and 1): they start from different weights" in text
     assert "optim.batch_size (32 and 64): one takes more steps in an epoch" in text
     assert "A fair comparison" not in said(page)
@@ -135,13 +135,13 @@ def test_runs_with_the_same_settings_have_none_that_differ(
     twin = a_variant(store, presets.get("digits-quick").runs[1], tmp_path)  # type: ignore[union-attr]
     page = run_page("compare", compare=["2 vit", twin])
     assert not page.exception
-    assert "the same settings throughout" in said(page)
+    assert "all settings of the runs are the same" in said(page)
     assert len(page.table) == 1
 
 
 def test_one_run_is_no_comparison(run_page: RunPage, trio: dict[str, str]) -> None:
     page = run_page("compare", compare=["2 vit"])
-    assert "Choose two runs or more" in said(page)
+    assert "Choose two or more runs" in said(page)
     assert not page.table
 
 
@@ -176,7 +176,7 @@ def test_several_seeds_are_told_with_mean_spread_and_paired_differences(run_page
         ["deit (3, 5, 7)", "42, 43, 44", "92.00 ± 1.00%"],
     ]
     (row,) = differences  # +3, +4, +2: mean 3, sd 1, half the interval 4.3027 / sqrt(3)
-    assert row == ["deit (3, 5, 7) less vit (2, 4, 6)", "+3.00 ± 1.00", "3", "+0.52 to +5.48", "+3.00, +4.00, +2.00"]
+    assert row == ["deit (3, 5, 7) minus vit (2, 4, 6)", "+3.00 ± 1.00", "3", "+0.52 to +5.48", "+3.00, +4.00, +2.00"]
     assert not [button for button in page.button if button.key == "add_seeds"]
 
 

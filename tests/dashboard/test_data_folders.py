@@ -58,7 +58,7 @@ def captions(page: AppTest) -> str:
 
 def test_an_uploaded_zip_is_unpacked_and_shown(run_page: RunPage, tmp_path: Path) -> None:
     page = run_page("data", data="Folder of images")
-    assert "A folder a class" in captions(page)
+    assert "One folder per class" in captions(page)
     assert "at most 500 MB" in captions(page), "what the server takes"
     page.file_uploader[0].upload("animals.zip", zip_of(write_images(tmp_path / "zip"))).run()
     unpack(page)
@@ -78,8 +78,8 @@ def test_a_zip_that_leads_out_of_its_folder_is_a_sentence(run_page: RunPage) -> 
     page = run_page("data", data="Folder of images")
     page.file_uploader[0].upload("animals.zip", file.getvalue()).run()
     unpack(page)
-    assert "outside of its folder" in page.error[0].value
-    assert "outside of its folder" in run_page("data", data="Folder of images").error[0].value, "after a reload too"
+    assert "outside its folder" in page.error[0].value
+    assert "outside its folder" in run_page("data", data="Folder of images").error[0].value, "after a reload too"
     assert not state.settings().data_dir.exists() or not list(state.settings().data_dir.rglob("*.png"))
 
 
@@ -122,7 +122,7 @@ def test_a_folder_anywhere_is_shown_in_grey_without_what_is_corrupt(run_page: Ru
     page = run_page("data", data="Folder of images", path=str(root), val_fraction="0.25")
     assert "3.png is damaged" in page.error[0].value.replace("\\", "").replace("\u2060", "")
     page.toggle(key="skip").set_value(True).run()
-    assert "Skipped, since they cannot be read: bee/3.png." in captions(page)
+    assert "Skipped, because they cannot be read: bee/3.png." in captions(page)
     page.toggle(key="colour").set_value(False).run()
     mean = next(line for line in captions(page).splitlines() if line.startswith("Mean"))
     assert mean.split(" and ")[0].count("0") < 4  # one channel
@@ -181,7 +181,7 @@ def test_what_a_run_would_stream_is_said(run_page: RunPage, tmp_path: Path, monk
     state.st.cache_data.clear()
     monkeypatch.setattr(splits, "total_memory", lambda: 0)
     shown = captions(run_page("data", data="Folder of images", path=str(root)))
-    assert "a run reads them from their files in each epoch" in shown
+    assert "A run reads them from their files in each epoch" in shown
 
 
 def warnings(page: AppTest) -> list[str]:
@@ -203,7 +203,7 @@ def test_copies_in_two_parts_and_grey_of_sixteen_bits_are_warned_of(run_page: Ru
     assert any(said.startswith("The same content in training and test: ") for said in pairs)
     assert any(said.startswith("The same content in validation and test: ") for said in pairs)
     assert grey.startswith(
-        "Images with grey of more than 8 bits: 30, scaled to 256 levels by its range (12 bits in 30)"
+        "Images with grey of more than 8 bits: 30, scaled to 256 levels by their range (12 bits in 30)"
     )
 
 
@@ -231,7 +231,7 @@ def test_what_is_left_out_is_shown_and_why(run_page: RunPage, tmp_path: Path) ->
     ]
     assert parts.columns.tolist() == ["Class", "train", "test"]
     assert parts[["train", "test"]].to_numpy().tolist() == [[15, 15], [15, 15]]
-    assert page.warning[0].value.startswith("labels holds no image")
+    assert page.warning[0].value.startswith("labels contains no image")
 
 
 def test_what_is_not_unpacked_of_a_zip_is_said(run_page: RunPage, tmp_path: Path) -> None:

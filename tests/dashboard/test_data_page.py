@@ -110,7 +110,7 @@ def test_what_is_not_here_can_be_fetched(run_page: RunPage, monkeypatch: pytest.
     (command,) = downloads.commands
     data_dir = str(state.settings().data_dir)
     assert command == [sys.executable, "-m", "deit_core", "data", "fashion-mnist", "--data-dir", data_dir]
-    assert "Fetching Fashion-MNIST" in page.info[0].value
+    assert "Downloading Fashion-MNIST" in page.info[0].value
     assert not page.button
 
 
@@ -123,9 +123,9 @@ def test_a_download_that_fails_says_why(run_page: RunPage, monkeypatch: pytest.M
     assert page.error[0].value.replace("\\", "") == "There is no network here."
     downloads.words = b"Traceback: no sentence\n"
     sound(page.button[0].click().run())
-    said = page.error[0].value.replace("\\", "")
-    assert "could not be fetched" in said
-    log = Path(said.removeprefix("Fashion-MNIST could not be fetched; ").removesuffix(" says why."))
+    message = page.error[0].value.replace("\\", "")
+    assert "could not be downloaded" in message
+    log = Path(message.removeprefix("Fashion-MNIST could not be downloaded; ").removesuffix(" says why."))
     assert log.read_bytes() == downloads.words
 
 

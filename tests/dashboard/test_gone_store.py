@@ -1,4 +1,4 @@
-"""The folder of runs is moved or removed while the dashboard is open: pages say so, and what is started is kept."""
+"""The runs folder is moved or removed while the dashboard is open: pages say so, and what is started is kept."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -92,11 +92,11 @@ def test_what_is_started_afterwards_is_kept_where_its_worker_looks(
 def test_nothing_reads_queued_that_went(open_page: Open, runs_dir: Path, store: Store) -> None:
     page = open_page("train")
     page.button(key="start").click().run()
-    assert "Training goes on when this page is closed." in said(page)
+    assert "Training continues when this page is closed." in said(page)
     shutil.rmtree(runs_dir)
     text = said(page.run())
-    assert "Training goes on" not in text
-    assert "What was started here is gone" in text
+    assert "Training continues" not in text
+    assert "The runs that were started here are gone" in text
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
         yield client
 
 
-def test_a_page_that_is_looked_at_is_drawn_anew_when_the_store_goes_and_comes(
+def test_a_page_that_is_looked_at_is_drawn_again_when_the_store_goes_and_comes(
     client: TestClient, store: Store, runs_dir: Path
 ) -> None:
     (run_id,) = enqueue(store, smoke())

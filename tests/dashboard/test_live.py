@@ -80,7 +80,7 @@ def test_every_page_hears_what_it_has_not_drawn(client: TestClient, store: Store
         assert hear(early) == hear(late) == ([12], "")
 
 
-def test_a_new_status_draws_the_page_anew(client: TestClient, store: Store, run_id: str) -> None:
+def test_a_new_status_draws_the_page_again(client: TestClient, store: Store, run_id: str) -> None:
     with client.websocket_connect("/live") as page:
         say(page, store, run_id)
         store.set_status(run_id, Status.COMPLETED)
@@ -90,14 +90,14 @@ def test_a_new_status_draws_the_page_anew(client: TestClient, store: Store, run_
         assert hear(page) == ([11], ""), "it is drawn now"
 
 
-def test_a_first_point_of_its_kind_draws_the_page_anew(client: TestClient, store: Store, run_id: str) -> None:
+def test_a_first_point_of_its_kind_draws_the_page_again(client: TestClient, store: Store, run_id: str) -> None:
     with client.websocket_connect("/live") as page:
         say(page, store, run_id)
         add_point(store, run_id, "epoch", 11, {"val_accuracy_class": 0.5})
         assert hear(page) == ([11], "page")
 
 
-def test_a_resumed_session_draws_the_page_anew(client: TestClient, store: Store, run_id: str) -> None:
+def test_a_resumed_session_draws_the_page_again(client: TestClient, store: Store, run_id: str) -> None:
     with client.websocket_connect("/live") as page:
         say(page, store, run_id)
         add_point(store, run_id, "start", 5, {})

@@ -55,4 +55,4 @@ def test_a_run_that_just_began_is_loading(store: Store, every_status: dict[str, 
 
 
 def test_a_run_that_ended_says_why(store: Store, every_status: dict[str, str]) -> None:
-    assert explain(*of(store, every_status["interrupted"])) == "Its worker is gone; resume goes on from here."
+    assert explain(*of(store, every_status["interrupted"])) == "Its worker is gone; resume continues from here."

@@ -65,7 +65,7 @@ def test_a_student_of_a_failed_teacher_is_not_called_queued(
     store: Store, every_status: dict[str, str], run_page: RunPage
 ) -> None:
     text = said(run_page("runs", runs=shown(store, every_status["blocked"])))
-    assert "It waits for its teacher, run 1 teacher, which failed. Resume that one" in text
+    assert "It waits for its teacher, run 1 teacher, which failed. Resume that run" in text
     assert "queued" not in text
 
 
@@ -87,10 +87,10 @@ def test_a_failed_run_shows_why_and_its_log(store: Store, every_status: dict[str
         ("running", ["Stop"]),
         ("queued", ["Stop", "Delete"]),
         ("blocked", ["Stop", "Delete"]),
-        ("stopped", ["Resume", "Start anew", "Delete"]),
-        ("interrupted", ["Resume", "Start anew", "Delete"]),
-        ("failed", ["Resume", "Start anew", "Delete"]),
-        ("completed", ["Start anew", "Delete"]),
+        ("stopped", ["Resume", "Edit and rerun", "Delete"]),
+        ("interrupted", ["Resume", "Edit and rerun", "Delete"]),
+        ("failed", ["Resume", "Edit and rerun", "Delete"]),
+        ("completed", ["Edit and rerun", "Delete"]),
     ],
 )
 def test_buttons_follow_the_status(
@@ -100,11 +100,11 @@ def test_buttons_follow_the_status(
     assert [button.label for button in page.button] == buttons
 
 
-def test_an_ended_run_is_started_anew_from_the_train_page(
+def test_the_settings_of_an_ended_run_open_on_the_train_page(
     store: Store, every_status: dict[str, str], run_page: RunPage
 ) -> None:
     page = run_page("runs", runs=shown(store, every_status["failed"]))
-    page.button(key=f"anew-{every_status['failed']}").click().run()
+    page.button(key=f"edit-{every_status['failed']}").click().run()
     assert not page.exception
     name, document = page.session_state["opened_spec"]
     assert (name, load_spec(document)) == ("1 teacher", store.run(every_status["failed"]).spec)
@@ -122,7 +122,7 @@ def test_a_reload_shows_the_runs_that_were_shown(trio: dict[str, str], store: St
 def test_a_link_to_a_run_that_is_gone_says_so(trio: dict[str, str], run_page: RunPage) -> None:
     page = run_page("runs", runs=[trio["vit"], "a1b2c3d4"])
     assert page.multiselect(key="runs").value == [trio["vit"]]
-    assert page.info[0].value == "Run a1b2c3d4 is not here: deleted since, or of another store."
+    assert page.info[0].value == "Run a1b2c3d4 is not here: deleted, or in another store."
     assert not run_page("runs", runs=[trio["vit"]]).info
 
 
@@ -140,7 +140,7 @@ def test_resume_queues_the_run_again(store: Store, every_status: dict[str, str],
     page = run_page("runs", runs=shown(store, run_id, every_status["blocked"]))
     page.button(key=f"Resume-{run_id}").click().run()
     assert store.run(run_id).status == Status.QUEUED
-    assert "It starts once its teacher, run 1 teacher, is completed; that one is queued." in said(page)
+    assert "It starts when its teacher, run 1 teacher, is completed; that run is queued." in said(page)
 
 
 def test_what_cannot_be_done_is_said_until_the_next_attempt(
@@ -201,7 +201,7 @@ def test_names_are_shown_as_they_are(store: Store, run_page: RunPage) -> None:
 
 
 def test_it_listens_also_where_nothing_trains(trio: dict[str, str], run_page: RunPage) -> None:
-    page = run_page("runs")  # somebody else may start a run
+    page = run_page("runs")  # someone else may start a run
     assert "deit_lab_live_feed" in [element.proto.component_name for element in page.get("bidi_component")]
 
 
@@ -232,9 +232,9 @@ def test_charts_follow_the_address(trio: dict[str, str], run_page: RunPage) -> N
 
 def test_a_chart_without_curves_says_why(trio: dict[str, str], run_page: RunPage) -> None:
     page = run_page("runs", runs=["2 vit"], curve_charts=["Teacher agreement"])
-    assert "it takes a DeiT" in said(page)
+    assert "it needs a DeiT" in said(page)
     page = run_page("runs", runs=["3 deit"], curve_charts=["Moving average"])
-    assert "it takes the end of an epoch of a run with optim.ema at beside" in said(page)
+    assert "it needs the end of an epoch of a run with optim.ema at separate" in said(page)
 
 
 def test_pages_load_neither_torch_nor_pandas() -> None:

@@ -179,11 +179,11 @@ def test_starting_a_preset_without_its_published_weights_is_a_sentence_until_som
     page = train_page(preset="deit-small")
     assert "Measuring how long this takes" in words(page)
     sound(page.button(key="start").click().run())
-    told = page.error[0].value.replace("\\", "").replace("\u2060", "")
+    message = page.error[0].value.replace("\\", "").replace("\u2060", "")
     file = "deit_small_patch16_224-cd65a155.pth"
-    assert f"The initial_checkpoint '{file}' of 'vit' is neither a run nor a checkpoint's path" in told
-    assert f"fetch https://dl.fbaipublicfiles.com/deit/{file} into {Path.cwd()}, and start again." in told
-    assert "whole experiment" not in told
+    assert f"The initial_checkpoint '{file}' of 'vit' is neither a run nor the path of a checkpoint" in message
+    assert f"download https://dl.fbaipublicfiles.com/deit/{file} into {Path.cwd()}, and start again." in message
+    assert "whole experiment" not in message
     assert not store.runs()
     estimates.found = found
     sound(page.run())  # the estimate has come
@@ -194,7 +194,7 @@ def test_starting_a_preset_without_its_published_weights_is_a_sentence_until_som
 
 def test_a_student_without_its_teacher_is_told_of_the_experiment(store: Store) -> None:
     experiment = presets.get("digits-quick")
-    with pytest.raises(SpecError, match="or start the whole experiment that it is part of"):
+    with pytest.raises(SpecError, match="or start the whole experiment that contains it"):
         enqueue(store, experiment.runs[2])
 
 
@@ -258,7 +258,7 @@ def test_what_is_said_of_a_preset_is_not_said_of_its_variant(train_page: RunPage
     assert "Before your changes:" in words(sound(page))
     assert "200 epochs" in words(page)
     epochs.set_value(0).run()
-    assert "Without your changes, which cannot be trained:" in words(sound(page))
+    assert "Your changes cannot be trained. Without them:" in words(sound(page))
     assert "200 epochs" not in words(page)
 
 
@@ -347,7 +347,7 @@ def test_what_is_started_breaks_off_the_measuring_and_trains_alone(
     estimates.found = None
     page = train_page()
     page.button(key="start").click().run()
-    assert "measured while nothing trains" in words(sound(page))
+    assert "measured while no run trains" in words(sound(page))
     assert "Measuring how long" not in words(page)
 
 

@@ -1,4 +1,4 @@
-"""What stands in two parts of a folder, or holds grey of 16 bits, is said before training and in the run's story."""
+"""What stands in two parts of a folder, or holds grey of 16 bits, is said before training and in the log of the run."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ from deit_core.data import load_data, load_source, open_source
 from deit_core.data.sources import contents
 from deit_core.data.sources.contents import content_warnings
 from deit_core.data.sources.findings import FINDINGS
-from deit_core.data.sources.progress import silently
+from deit_core.data.sources.progress import no_progress
 from deit_core.events import Reading, RunStarted
 from deit_core.image_folders import list_folder
 from deit_core.image_folders.archives import ZippedFiles
@@ -122,17 +122,17 @@ def test_a_run_tells_its_story_with_it(parted: Path, tiny: RunSpec, tmp_path: Pa
 
 def test_sources_that_are_known_are_left_as_they_are(tmp_path: Path) -> None:
     source = load_source("digits", tmp_path)
-    assert source.warn(np.arange(10), np.arange(10), silently) == ()
+    assert source.warn(np.arange(10), np.arange(10), no_progress) == ()
 
 
 def test_grey_of_sixteen_bits_is_said_with_its_range(parted: Path) -> None:
     for name in ("001", "003"):
         Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(parted / "train" / "bee" / f"{name}.png")
     (said,) = content_warnings(list_folder(parted))
-    assert said == "Images with grey of more than 8 bits: 2, scaled to 256 levels by its range (12 bits in 2)."
+    assert said == "Images with grey of more than 8 bits: 2, scaled to 256 levels by their range (12 bits in 2)."
     Image.fromarray(np.full((9, 9), 65535, np.uint16)).save(parted / "test" / "cow" / "001.png")
     (said,) = content_warnings(list_folder(parted))
-    assert "3, scaled to 256 levels by its range (12 bits in 2, 16 bits in 1). Each is scaled by its own" in said
+    assert "3, scaled to 256 levels by their range (12 bits in 2, 16 bits in 1). Each is scaled by its own" in said
     assert load_data(spec_of(parted), parted.parent).notes == (said,)
 
 

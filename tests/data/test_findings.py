@@ -1,4 +1,4 @@
-"""What reading every file of a folder found is remembered as long as no file changes; what may not be read is said."""
+"""What reading every file of a folder found is remembered as long as no file changes; what cannot be read is said."""
 
 import errno
 import os
@@ -84,7 +84,7 @@ def test_corrupt_files_are_sought_once(animals: Path, read: list[Path]) -> None:
     (animals / "cow" / "004.jpg").write_bytes(b"a list of cows")
     age(animals)
     first = opened(animals, corrupt_images="skip")
-    assert len(read) == 60, "and a hash only where somebody asks for it"
+    assert len(read) == 60, "and a hash only where someone asks for it"
     known = first.content_hash
     num_read = len(read)
     again = opened(animals, corrupt_images="skip")
@@ -107,9 +107,9 @@ def test_a_data_folder_that_cannot_be_written_is_no_hindrance(animals: Path, tmp
 
 def test_a_link_to_nothing_is_named_and_refused_or_skipped(animals: Path) -> None:
     (animals / "cow" / "link.png").symlink_to(animals / "nowhere.png")
-    with pytest.raises(DataError, match=r"link\.png is not there any more, or is a link to nothing;") as told:
+    with pytest.raises(DataError, match=r"link\.png is not there any more, or is a link to nothing;") as caught:
         load_data(spec_of(animals), animals.parent)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
     assert opened(animals, corrupt_images="skip").skipped == (str(Path("cow") / "link.png"),)
 
 
@@ -138,9 +138,9 @@ def forbid(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize("name", ["001.png", "cow"])
 def test_what_may_not_be_read_is_a_sentence(animals: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid(monkeypatch, name)
-    with pytest.raises(DataError, match=rf"{name} may not be read by the user who runs this.*chmod") as told:
+    with pytest.raises(DataError, match=rf"{name} cannot be read by the user who runs DeiT Lab.*chmod") as caught:
         load_data(spec_of(animals), animals.parent)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_folder_that_may_not_be_entered_is_a_sentence(animals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,5 +148,5 @@ def test_a_folder_that_may_not_be_entered_is_a_sentence(animals: Path, monkeypat
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    with pytest.raises(DataError, match=r"animals may not be read"):
+    with pytest.raises(DataError, match=r"animals cannot be read"):
         facts_of(spec_of(animals), animals.parent)

@@ -21,7 +21,7 @@ from deit_core.training import train
 
 @pytest.fixture
 def animals(tmp_path: Path) -> Path:
-    """One folder a class, 20 images each."""
+    """One folder per class, 20 images each."""
     write_images(tmp_path / "animals", 20)
     return tmp_path / "animals"
 
@@ -114,7 +114,7 @@ def test_a_test_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path / "animals" / "test", 1)
     for file in (tmp_path / "animals" / "test").rglob("*.jpg"):
         file.write_bytes(b"")
-    with pytest.raises(DataError, match="No image of val or of test"):
+    with pytest.raises(DataError, match="No image of val or test"):
         load_data(spec_of(tmp_path / "animals", corrupt_images="skip"), tmp_path)
 
 
@@ -129,11 +129,11 @@ def test_trains_may_be_a_class(tmp_path: Path) -> None:
     write_images(tmp_path / "f", 5, classes=("bus", "car", "train"))
     assert facts_of(spec_of("f"), tmp_path).classes == ("bus", "car", "train")
     write_images(tmp_path / "flat", 5, classes=("train", "test"))
-    assert "train; it should hold a folder a class" in refused(tmp_path / "flat", tmp_path)
+    assert "train; it should contain one folder per class" in refused(tmp_path / "flat", tmp_path)
     write_images(tmp_path / "bare" / "test", 5)
     (tmp_path / "bare" / "train").mkdir()
     (tmp_path / "bare" / "notes").mkdir()
-    assert "train; it should hold a folder a class" in refused(tmp_path / "bare", tmp_path)
+    assert "train; it should contain one folder per class" in refused(tmp_path / "bare", tmp_path)
 
 
 def test_hidden_folders_are_passed_over(animals: Path) -> None:
@@ -174,7 +174,7 @@ def test_what_is_no_data_set_is_one_sentence(tmp_path: Path) -> None:
     assert "only one class" in refused(tmp_path / "one", tmp_path)
     write_images(tmp_path / "hole", 5)
     (tmp_path / "hole" / "dog").mkdir()
-    assert "dog holds no PNG" in refused(tmp_path / "hole", tmp_path)
+    assert "dog contains no PNG" in refused(tmp_path / "hole", tmp_path)
     write_images(tmp_path / "odd" / "train", 5)
     write_images(tmp_path / "odd" / "test", 2, classes=("bee", "wolf"))
     assert "has a class 'wolf' that is not in training" in refused(tmp_path / "odd", tmp_path)
@@ -202,7 +202,7 @@ def test_a_corrupt_image_is_named_and_refused_or_skipped(animals: Path, damage: 
         "too many pixels": lambda: encode(Image.new("1", (10_000, 6_000)), "PNG"),
     }
     file.write_bytes(damages[damage]())
-    with pytest.raises(DataError, match=r"004\.jpg is damaged or no image.*data\.corrupt_images"):
+    with pytest.raises(DataError, match=r"004\.jpg is damaged, or not an image.*data\.corrupt_images"):
         load_data(spec_of(animals), animals.parent)
     source = open_source(spec_of(animals, corrupt_images="skip"), animals.parent)
     assert source.skipped == (str(Path("cow") / "004.jpg"),)
@@ -241,7 +241,7 @@ def test_a_stopped_run_on_a_folder_goes_on_bit_for_bit(animals: Path, tmp_path: 
     whole, parts = (load_checkpoint(tmp_path / name / "last.safetensors").state_dict() for name in ("whole", "parts"))
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
     (animals / "cow" / "000.jpg").write_bytes((animals / "bee" / "000.jpg").read_bytes())
-    with pytest.raises(RunError, match="is not the data this run began with"):
+    with pytest.raises(RunError, match="is not the data that this run started with"):
         list(train(spec, run_dir=tmp_path / "parts", data_dir=tmp_path, resume=True))
     from_it = replace(spec, {"initial_checkpoint": str(tmp_path / "whole")})
     with pytest.raises(CheckpointError, match=r"learned from the folder before it changed.*; train it again"):

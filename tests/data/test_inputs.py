@@ -92,7 +92,7 @@ def test_an_odd_tag_beside_the_orientation_does_no_harm(corners: Image.Image, fm
 def test_tags_that_pillow_cannot_read_are_a_sentence(corners: Image.Image) -> None:
     text = PngInfo()
     text.add_text("xmp", "text where Pillow looks for bytes")
-    with pytest.raises(DataError, match="no image that can be read"):
+    with pytest.raises(DataError, match="not an image that can be read"):
         decode_image(encode(corners, "PNG", pnginfo=text))
 
 

@@ -37,7 +37,7 @@ def test_images_are_those_that_a_run_trains_on(digits: Source) -> None:
     assert np.array_equal(class_images(digits, SPEC, 3, 5, 4), expected[5:9])
 
 
-def test_images_begin_anew_after_the_last(digits: Source) -> None:
+def test_images_begin_again_after_the_last(digits: Source) -> None:
     total = int(class_counts(digits, SPEC)["train"][3])
     assert np.array_equal(class_images(digits, SPEC, 3, total - 1, 2)[1], class_images(digits, SPEC, 3, 0, 1)[0])
 

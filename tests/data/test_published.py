@@ -37,7 +37,7 @@ def test_images_and_labels_must_be_equally_many(tmp_path: Path) -> None:
         load_source("mnist", tmp_path)
 
 
-def test_a_folder_that_lacks_a_file_is_fetched_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_that_lacks_a_file_is_fetched_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As after deleting a damaged file."""
 
     def write(folder: Path) -> None:
@@ -100,9 +100,9 @@ def test_damaged_cifar_files_are_refused(
         "other shapes": pickle.dumps({**written[file], "data": written[file]["data"][:, :1024]}),
     }
     path.write_bytes(damages[damage])
-    with pytest.raises(DataError, match=r"their MD5 differs.*delete the folder") as told:
+    with pytest.raises(DataError, match=r"their MD5 differs.*delete the folder") as raised:
         load_source(name, tmp_path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_cifar_files_that_may_not_be_read_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_cifar_files_that_may_not_be_read_are_a_sentence(monkeypatch: pytest.Mon
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "data_batch_1"))
 
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", denied)
-    with pytest.raises(DataError, match="data_batch_1 may not be read"):
+    with pytest.raises(DataError, match="data_batch_1 cannot be read"):
         load_source("cifar-10", tmp_path)
 
 
@@ -129,7 +129,7 @@ def test_without_files_or_network_a_sentence_says_what_to_do(
     message = str(caught.value)
     assert message.startswith(f"{SOURCES[name].title} is not on this machine and could not be downloaded")
     assert str(tmp_path) in message
-    assert "Fetch" in message
+    assert "Download" in message
     assert "\n" not in message
     assert not list(tmp_path.glob(".download-*"))
 

@@ -22,19 +22,19 @@ def animals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(
     ("memory_bytes", "last"),
-    [(0, "Finding mean and spread of the pixels"), (1e9, "Reading the test images")],
+    [(0, "Computing mean and standard deviation of the pixels"), (1e9, "Reading the test images")],
     ids=["streamed", "in memory"],
 )
 def test_each_pass_over_the_files_is_told_to_its_end(animals: Path, memory_bytes: float, last: str) -> None:
-    heard: list[Reading] = []
-    load_data(spec_of(animals, corrupt_images="skip"), animals.parent, memory_bytes, heard.append)
-    ends = {one.what: one for one in heard}
+    reports: list[Reading] = []
+    load_data(spec_of(animals, corrupt_images="skip"), animals.parent, memory_bytes, reports.append)
+    ends = {one.what: one for one in reports}
     tried, hashed, *_, read = ends
     assert (ends[tried].total, ends[hashed].total) == (60, 59)
     assert read == last
     assert all((end.done, end.time_left_s) == (end.total, 0.0) for end in ends.values())
-    assert [one.done for one in heard if one.what == tried] == list(range(1, 61))
-    assert all(one.time_left_s > 0 for one in heard if one.done < one.total)
+    assert [one.done for one in reports if one.what == tried] == list(range(1, 61))
+    assert all(one.time_left_s > 0 for one in reports if one.done < one.total)
 
 
 def test_what_hears_it_may_end_it(animals: Path) -> None:
@@ -45,5 +45,5 @@ def test_what_hears_it_may_end_it(animals: Path) -> None:
         raise EnoughError
 
     with pytest.raises(EnoughError):
-        load_data(spec_of(animals, corrupt_images="skip"), animals.parent, tell=refuse)
+        load_data(spec_of(animals, corrupt_images="skip"), animals.parent, on_progress=refuse)
     assert load_data(spec_of(animals, corrupt_images="skip"), animals.parent).in_chans == 3

@@ -48,7 +48,7 @@ def test_the_system_copy_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(load_source("fashion-mnist", tmp_path / "data").train_labels) == 20
 
 
-def test_a_damaged_system_copy_is_installed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_system_copy_is_installed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody but its package may delete a file there."""
     write_fashion_mnist(tmp_path / "system", "")
     (tmp_path / "system" / "t10k-labels-idx1-ubyte").write_bytes(b"")
@@ -79,13 +79,13 @@ def test_a_damaged_gzip_is_named(tmp_path: Path, part: str, damage: str) -> None
     middle = len(whole) // 2
     damages = {"cut": whole[:middle], "a bit turned": whole[:10] + b"\xff" + whole[11:], "text": b"<html>gone</html>"}
     file.write_bytes(damages[damage])
-    with pytest.raises(DataError, match=f"{file.name} is damaged") as told:
+    with pytest.raises(DataError, match=f"{file.name} is damaged") as raised:
         load_source("fashion-mnist", tmp_path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("labels", "words"), [(np.arange(20), "labels up to 19, and it has 10 classes"), (np.arange(0), "hold no image")]
+    ("labels", "words"), [(np.arange(20), "labels up to 19, but it has 10 classes"), (np.arange(0), "contain no image")]
 )
 def test_another_data_set_in_its_place_is_refused(tmp_path: Path, labels: np.ndarray, words: str) -> None:
     folder = tmp_path / "FashionMNIST" / "raw"
@@ -130,7 +130,7 @@ def test_the_real_fashion_mnist(tmp_path: Path) -> None:
     assert source.train_images.shape == (60_000, 1, 28, 28)
     assert source.test_images.shape == (10_000, 1, 28, 28)
     assert np.bincount(source.train_labels).tolist() == [6000] * 10
-    assert source.train_images.mean() / 255 == pytest.approx(0.2860, abs=1e-4)  # the value everybody normalises with
+    assert source.train_images.mean() / 255 == pytest.approx(0.2860, abs=1e-4)  # the value everyone normalises with
     assert source.train_images.std() / 255 == pytest.approx(0.3530, abs=1e-4)
 
 
@@ -174,5 +174,5 @@ def test_statistics_may_be_constants(normalization: Literal["half", "imagenet"],
 
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splits, "total_memory", lambda: 0)
-    with pytest.raises(DataError, match=r"1,797 images of 16 px take 0\.0 GB.*make data\.fraction"):
+    with pytest.raises(DataError, match=r"1,797 images of 16 px need 0\.0 GB.*make data\.fraction"):
         load_data(DataSpec(source="digits", img_size=16), Path("nowhere"))

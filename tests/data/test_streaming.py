@@ -58,7 +58,7 @@ def full_recipe(spec: RunSpec, folder: Path) -> RunSpec:
         "optim.epochs": 2,
         "optim.batch_size": 7,
         "compute.num_threads": 1,
-        "optim.ema": "beside",
+        "optim.ema": "separate",
         "augment.horizontal_flip": True,
         "augment.random_erasing": 0.25,
         "augment.mixup_alpha": 0.8,
@@ -71,8 +71,8 @@ def full_recipe(spec: RunSpec, folder: Path) -> RunSpec:
 
 def numbers(events: list[Event]) -> list[dict[str, float]]:
     """All that was measured, but for the speed."""
-    told = [event.metrics for event in events if isinstance(event, StepDone | EpochDone | RunFinished)]
-    return [{name: value for name, value in metrics.items() if name != "images_per_s"} for metrics in told]
+    caught = [event.metrics for event in events if isinstance(event, StepDone | EpochDone | RunFinished)]
+    return [{name: value for name, value in metrics.items() if name != "images_per_s"} for metrics in caught]
 
 
 def weights(run_dir: Path) -> dict[str, Tensor]:
@@ -127,15 +127,17 @@ def test_what_a_teacher_said_of_images_in_memory_serves_a_streamed_student(
     teacher = replace(tiny, changes)
     list(train(teacher, run_dir=tmp_path / "runs" / "teacher", data_dir=tmp_path))
     student = replace(teacher, {"name": "student", "distillation": DistillationSpec(teacher="teacher"), "seed": 1})
-    told = {}
+    caught = {}
     for name, images_gb in (("first", None), ("second", _IN_FILES_GB)):
         events = list(
             train(student, run_dir=tmp_path / "runs" / name, data_dir=tmp_path, group_s=0, images_gb=images_gb)
         )
-        told[name] = [event.metrics for event in events if isinstance(event, StepDone)]
-    assert all(metrics["teacher_hit_rate"] == 0 for metrics in told["first"])
-    assert all(metrics["teacher_hit_rate"] == 1 for metrics in told["second"])
-    assert [metrics["train_loss"] for metrics in told["first"]] == [metrics["train_loss"] for metrics in told["second"]]
+        caught[name] = [event.metrics for event in events if isinstance(event, StepDone)]
+    assert all(metrics["teacher_hit_rate"] == 0 for metrics in caught["first"])
+    assert all(metrics["teacher_hit_rate"] == 1 for metrics in caught["second"])
+    assert [metrics["train_loss"] for metrics in caught["first"]] == [
+        metrics["train_loss"] for metrics in caught["second"]
+    ]
 
 
 _MEASURED = """
@@ -165,8 +167,8 @@ def test_the_memory_of_a_streamed_epoch_does_not_grow_with_the_folder(tmp_path: 
             for number in range(count):
                 os.link(tmp_path / "one.jpg", tmp_path / folder / name / f"{number:03}.jpg")
     command = [sys.executable, "-c", _MEASURED, str(tmp_path)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout.split()
-    num_seen, growth_bytes = map(int, told)
+    caught = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout.split()
+    num_seen, growth_bytes = map(int, caught)
     assert num_seen > 200
     assert growth_bytes < 160e6, "260 images of 512 px take 204 MB, in memory they make it grow by 430"
 
@@ -192,9 +194,9 @@ def test_a_folder_that_disappears_in_mid_training_is_a_sentence_and_the_run_goes
     while not isinstance(next(events), EpochDone):
         pass
     animals.rename(tmp_path / "gone")
-    with pytest.raises(DataError, match=r"animals.* is not there any more.*resume the run") as told:
+    with pytest.raises(DataError, match=r"animals.* is not there any more.*resume the run") as caught:
         list(events)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
     (tmp_path / "gone").rename(animals)
     *_, last = train(spec, run_dir=tmp_path / "run", data_dir=tmp_path, resume=True, images_gb=_IN_FILES_GB)
     assert isinstance(last, RunFinished)

@@ -34,7 +34,7 @@ def test_a_zip_becomes_a_folder_to_train_on(animals_zip: Path, tmp_path: Path) -
     assert facts_of(spec, tmp_path / "data").classes == CLASSES
     assert load_data(spec, tmp_path / "data").train.images.shape[1:] == (3, 16, 16)
     assert not list((tmp_path / "data").rglob("*.txt"))
-    with pytest.raises(DataError, match="There is a folder 'my animals' already"):
+    with pytest.raises(DataError, match="A folder 'my animals' exists already"):
         import_zip(animals_zip, "my animals", tmp_path / "data")
 
 
@@ -74,23 +74,23 @@ def encrypted() -> io.BytesIO:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: zip_of(("../bee/1.png", b"x")), "outside of its folder"),
-        (lambda: zip_of(("a/../../1.png", b"x")), "outside of its folder"),
-        (lambda: zip_of(("/etc/1.png", b"x")), "outside of its folder"),
-        (lambda: zip_of(("C:/1.png", b"x")), "outside of its folder"),
-        (lambda: zip_of(("a\\..\\..\\1.png", b"x")), "outside of its folder"),
+        (lambda: zip_of(("../bee/1.png", b"x")), "outside its folder"),
+        (lambda: zip_of(("a/../../1.png", b"x")), "outside its folder"),
+        (lambda: zip_of(("/etc/1.png", b"x")), "outside its folder"),
+        (lambda: zip_of(("C:/1.png", b"x")), "outside its folder"),
+        (lambda: zip_of(("a\\..\\..\\1.png", b"x")), "outside its folder"),
         (lambda: zip_of(("a/" + "n" * 300 + ".png", b"x")), "cannot be written"),
         (lambda: link_to("/etc/passwd"), "is a link or a device"),
-        (lambda: zip_of(("bee/1.png", bytes(50_000_000))), "grows more than 100 times"),
-        (lambda: zip_of(*((f"bee/{n}.png", bytes(900_000)) for n in range(20))), "The zip grows more than 100 times"),
+        (lambda: zip_of(("bee/1.png", bytes(50_000_000))), "would grow more than 100 times"),
+        (lambda: zip_of(*((f"bee/{n}.png", bytes(900_000)) for n in range(20))), "The zip would grow more than 100"),
         (encrypted, "is encrypted"),
         (lambda: zip_of(("bee/1.png", b"x"), ("BEE/1.png", b"y")), "have the same name"),
         (lambda: zip_of(("bee/words.txt", b"x")), "no PNG, JPEG, WebP, BMP, TIFF or GIF file in the zip"),
         (lambda: zip_of(("bee/1.png", b"x"), ("bee/2.png", b"y")), "only one class in the zip"),
-        (lambda: io.BytesIO(b"these are words"), "no zip, or a damaged one"),
-        (damaged_lzma, "no zip, or a damaged one"),
-        (name_of_invalid_utf8, "no zip, or a damaged one"),
-        (lambda: io.BytesIO(zip_of(("bee/1.png", b"x" * 50)).getvalue()[:60]), "no zip, or a damaged one"),
+        (lambda: io.BytesIO(b"these are words"), "not a zip, or is damaged"),
+        (damaged_lzma, "not a zip, or is damaged"),
+        (name_of_invalid_utf8, "not a zip, or is damaged"),
+        (lambda: io.BytesIO(zip_of(("bee/1.png", b"x" * 50)).getvalue()[:60]), "not a zip, or is damaged"),
     ],
 )
 def test_what_is_dangerous_or_no_data_set_is_refused_with_a_sentence(
@@ -103,7 +103,7 @@ def test_what_is_dangerous_or_no_data_set_is_refused_with_a_sentence(
     assert not [path for path in tmp_path.rglob("*") if path.is_file() or path.is_symlink()]
 
 
-@pytest.mark.parametrize(("limit", "words"), [("MAX_FILES", "may hold 3"), ("MAX_BYTES", "GB are allowed")])
+@pytest.mark.parametrize(("limit", "words"), [("MAX_FILES", "at most 3 are allowed"), ("MAX_BYTES", "GB are allowed")])
 def test_number_and_size_are_limited(
     limit: str, words: str, animals_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,8 +132,8 @@ def test_names_stay_inside_the_data_folder(name: str, animals_zip: Path, tmp_pat
 def test_the_command_says_how_to_train_on_it(animals_zip: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "deit_core", "import", str(animals_zip), "--data-dir", str(tmp_path / "data")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
-    assert "14 images for training and 4 for the test, 3 classes" in done.stdout
+    assert "14 images for training and 4 for testing, 3 classes" in done.stdout
     assert "--set data.path='folders/animals'" in done.stdout
     again = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert again.returncode == 2
-    assert again.stderr.startswith("Error: There is a folder 'animals' already")
+    assert again.stderr.startswith("Error: A folder 'animals' exists already")

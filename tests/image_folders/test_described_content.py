@@ -49,7 +49,7 @@ def test_grey_of_sixteen_bits_is_said(tmp_path: Path, looked: Listed, ending: st
     pixels = np.arange(4096, dtype=np.uint16).reshape(64, 64)
     Image.fromarray(pixels).save(tmp_path / "f" / "cat" / f"deep.{ending}")
     assert looked(tmp_path / "f")["warnings"] == [
-        "Images with grey of more than 8 bits: 1, scaled to 256 levels by its range (12 bits in 1)."
+        "Images with grey of more than 8 bits: 1, scaled to 256 levels by their range (12 bits in 1)."
     ]
 
 
@@ -61,7 +61,7 @@ def test_a_damaged_zip_is_a_sentence(tmp_path: Path, refused: Callable[[Path], s
     for file in (tmp_path / "f").rglob("*.png"):
         content = content.replace(file.read_bytes()[-20:-12], bytes(8))
     archive.write_bytes(content)
-    assert "is no zip, or a damaged one" in refused(archive)
+    assert "is not a zip, or is damaged" in refused(archive)
 
 
 @pytest.mark.parametrize(("words", "encoding"), [("狗 猫", "gbk"), ("café cow", "utf-8"), ("犬 表", "cp932")])

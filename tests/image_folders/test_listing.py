@@ -97,7 +97,7 @@ def test_a_part_without_classes_is_left_out_and_counted(
     document = listed(make(tmp_path, files))
     assert document["parts"] == {"train": {"sea": 10, "street": 10}, "test": {"sea": 4, "street": 4}}
     assert document["left_out"] == [
-        {"why": "in seg_pred, beside train, val and test", "count": 24, "example": "seg_pred/seg_pred/0.jpg"}
+        {"why": "in seg_pred, next to train, val and test", "count": 24, "example": "seg_pred/seg_pred/0.jpg"}
     ]
 
 
@@ -105,9 +105,12 @@ def test_a_part_without_classes_is_left_out_and_counted(
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (classes("validation", 5) + classes("test", 5), "There is no train beside test and validation in"),
-        (classes("train", 5) + many("test_set", 5), "test_set; it should hold a folder a class, as training does"),
-        (many("train_set", 5) + many("test_set", 5), "train_set; it should hold a folder a class"),
+        (classes("validation", 5) + classes("test", 5), "There is no folder train next to test and validation in"),
+        (
+            classes("train", 5) + many("test_set", 5),
+            "test_set; it should contain one folder per class, as training does",
+        ),
+        (many("train_set", 5) + many("test_set", 5), "train_set; it should contain one folder per class"),
     ],
 )
 def test_parts_that_cannot_be_used_are_refused_with_what_to_move(
@@ -132,7 +135,9 @@ def test_folders_that_look_like_parts_of_other_names_are_warned_of(
 ) -> None:
     document = listed(make(tmp_path, classes("learn", 5) + classes("judge", 5)))
     (warning,) = document["warnings"]
-    assert warning.startswith("Each of the classes judge and learn holds the folders sea and street; if those are the")
+    assert warning.startswith(
+        "Each of the classes judge and learn contains the folders sea and street; if those are the"
+    )
     assert listed(fill(tmp_path / "other", classes("", 5, ("a/sea", "b/street"))))["warnings"] == []
 
 
@@ -140,8 +145,8 @@ def test_one_part_in_two_folders_is_read_once_and_said(tmp_path: Path, listed: C
     document = listed(fill(tmp_path / "f", classes("train", 5) + classes("training", 4) + classes("train_set", 3)))
     assert document["parts"] == {"train": {"sea": 5, "street": 5}}
     assert left_out(document) == {
-        "in training, beside train, val and test": 8,
-        "in train_set, beside train, val and test": 6,
+        "in training, next to train, val and test": 8,
+        "in train_set, next to train, val and test": 6,
     }
 
 
@@ -179,16 +184,19 @@ def test_what_is_no_image_is_counted_by_its_ending(make: Make, tmp_path: Path, l
         {"why": "with no ending", "count": 1, "example": "read me"},
     ]
     assert document["left_out"][0]["example"] == "cat/0.HEIC"
-    assert document["warnings"] == ["labels holds no image, and is taken for no class."]
+    assert document["warnings"] == ["labels contains no image, so it is not a class."]
 
 
 @MAKERS
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (many("cow", 20, ".HEIC"), ("cow holds no PNG, JPEG, WebP, BMP, TIFF or GIF file", "20 with ending .heic")),
-        (many("cow", 2, ".avif") + many("cow", 3, ".txt"), ("cow holds no PNG", "3 with ending .txt", "2 with ending")),
-        ([*many("cow/@eaDir", 3), "cow/a"], ("cow holds no PNG", "3 of the system: @eaDir", "1 with no ending")),
+        (many("cow", 20, ".HEIC"), ("cow contains no PNG, JPEG, WebP, BMP, TIFF or GIF file", "20 with ending .heic")),
+        (
+            many("cow", 2, ".avif") + many("cow", 3, ".txt"),
+            ("cow contains no PNG", "3 with ending .txt", "2 with ending"),
+        ),
+        ([*many("cow/@eaDir", 3), "cow/a"], ("cow contains no PNG", "3 of the system: @eaDir", "1 with no ending")),
     ],
 )
 @pytest.mark.parametrize("part", ["", "train/", "val/"])
@@ -376,7 +384,7 @@ def test_what_is_no_data_set_is_a_sentence_on_stderr_alone(
 def test_a_zip_is_checked_as_on_import_and_nothing_is_unpacked(
     tmp_path: Path, refused: Callable[[Path], str], listed: Callable[[Path], Any]
 ) -> None:
-    assert "outside of its folder" in refused(pack(tmp_path / "bad.zip", [*classes("", 5), "../0.png"]))
+    assert "outside its folder" in refused(pack(tmp_path / "bad.zip", [*classes("", 5), "../0.png"]))
     listed(pack(tmp_path / "good.zip", classes("", 5)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.zip", "good.zip"]
 
@@ -388,7 +396,7 @@ def test_people_see_the_same(tmp_path: Path, data: Callable[..., tuple[int, str,
     assert ["class", "train"] in lines
     assert ["cow", "8"] in lines
     assert ["20", "with", "ending", ".heic", "cat/0.HEIC"] in lines
-    assert "Warning: labels holds no image" in out
+    assert "Warning: labels contains no image" in out
 
 
 def test_the_import_says_what_it_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -409,7 +417,7 @@ def test_a_run_s_story_says_what_is_left_out(tmp_path: Path, tiny: RunSpec) -> N
     events.close()
     assert started.notes[:2] == (
         "7 files are left out: 7 with ending .heic (cow/0.heic).",
-        "Skipped, since they cannot be read: cow/000.jpg.",
+        "Skipped, because they cannot be read: cow/000.jpg.",
     )
 
 
@@ -441,7 +449,7 @@ def under(part: str, names: Iterable[str] = TREE) -> list[str]:
     ],
 )
 def test_what_was_read_right_before_has_the_hash_that_it_had(names: list[str], expected: str, tmp_path: Path) -> None:
-    """Hashes as of the commit before folders were listed anew; runs on such folders resume."""
+    """Hashes as of the commit before folders were listed again; runs on such folders resume."""
     source = open_source(spec_of(fill(tmp_path / "f", names)), tmp_path)
     assert source.content_hash[:12] == expected
 

@@ -44,9 +44,9 @@ def test_unmarked_names_are_read_where_one_encoding_makes_words(words: str, enco
     ("words", "encoding", "says"),
     [
         ("고양이 강아지", "euc_kr", r"could be '碍酒瘤/0\.png' or '강아지/0\.png'"),
-        ("São Água", "cp850", "is a word in no encoding that we know"),
-        ("Straße Köln", "cp1252", "is a word in no encoding that we know"),
-        ("นก หมา", "cp874", "in no encoding|could be"),
+        ("São Água", "cp850", "is not a word in any known encoding"),
+        ("Straße Köln", "cp1252", "is not a word in any known encoding"),
+        ("นก หมา", "cp874", "in any known encoding|could be"),
     ],
 )
 def test_names_that_may_be_several_or_none_are_a_sentence(words: str, encoding: str, says: str, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_second_name_in_unicode_is_believed(raw: bytes, tmp_path: Path) -> Non
 
 
 def test_a_second_name_of_another_first_is_not_believed(tmp_path: Path) -> None:
-    """Somebody renamed the file with a program that knows nothing of the second name."""
+    """Someone renamed the file with a program that knows nothing of the second name."""
     extra = struct.pack("<HHB", 0x1234, 1, 7) + unicode_path(b"old/0.png", "alt/0.png")
     assert classes_of(packed(b"new/0.png", b"dog/0.png", extra=extra), tmp_path) == ("dog", "new")
 
@@ -72,16 +72,16 @@ def test_a_second_name_of_another_first_is_not_believed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "extra", "words"),
     [
-        ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "../bee/0.png"), "outside of its folder"),
-        ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "/etc/0.png"), "outside of its folder"),
-        ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "a\\..\\0.png"), "outside of its folder"),
-        ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "bee/\0.png"), "outside of its folder"),
+        ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "../bee/0.png"), "outside its folder"),
+        ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "/etc/0.png"), "outside its folder"),
+        ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "a\\..\\0.png"), "outside its folder"),
+        ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "bee/\0.png"), "outside its folder"),
         ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", ""), "cannot be written"),
         ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "蜂" * 90 + ".png"), "cannot be written"),
         ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "cow/0.png"), "have the same name"),
         ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "COW/./0.png"), "have the same name"),
-        ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "x")[:-1] + b"\xff", "no zip, or a damaged one"),
-        ((b"bee/0.png", b"\0/0.png"), b"", "outside of its folder"),
+        ((b"bee/0.png", b"cow/0.png"), unicode_path(b"bee/0.png", "x")[:-1] + b"\xff", "not a zip, or is damaged"),
+        ((b"bee/0.png", b"\0/0.png"), b"", "outside its folder"),
     ],
 )
 def test_what_is_dangerous_is_found_in_the_final_names(

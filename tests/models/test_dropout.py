@@ -26,7 +26,7 @@ def test_neighbours_drop_independently() -> None:
     assert (correlation - torch.eye(4)).abs().max().item() < 4 / 200_000**0.5
 
 
-def test_draws_from_torchs_seed_and_anew_each_time() -> None:
+def test_draws_from_torchs_seed_and_again_each_time() -> None:
     dropout, x = Dropout(0.3).train(), torch.ones(7, 11, 3)  # 231 numbers, no multiple of a word's four
     torch.manual_seed(1)
     first, second = dropout(x), dropout(x)

@@ -48,7 +48,7 @@ def enlarged(pixels: Tensor, size: int) -> Tensor:
 
 @pytest.mark.parametrize("name", ["nowhere", "long" * 75])
 def test_a_teacher_that_is_nowhere_is_one_sentence(name: str, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"is neither a run in .* nor a checkpoint's path"):
+    with pytest.raises(CheckpointError, match=r"is neither a run in .* nor the path of a checkpoint"):
         find_teacher(name, tmp_path)
 
 
@@ -125,7 +125,7 @@ def test_a_config_says_the_names_of_the_classes(
 def test_a_vit_that_no_spec_can_describe_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "wide.pth"
     torch.save(timms(mlp_ratio=16).state_dict(), file)
-    with pytest.raises(CheckpointError, match=r"built as no model here can be.*mlp_ratio"):
+    with pytest.raises(CheckpointError, match=r"has a network that no spec can describe.*mlp_ratio"):
         teacher_model(file, load_teacher(file, TEN, DATA))
 
 
@@ -136,14 +136,12 @@ def test_what_cannot_teach_is_one_sentence(tmp_path: Path) -> None:
 
     wide = resnet().state_dict() | {"conv1.weight": torch.zeros(64, 3, 5, 5)}
     for file, words in {
-        saved(
-            "1000.pth", timms(num_classes=1000).state_dict()
-        ): "tells 1000 classes apart and the student 10; train it",
-        saved("cnn1000.pth", resnet(1000).state_dict()): "tells 1000 classes apart and the student 10; train it",
-        saved("grey.pth", timms(in_chans=1).state_dict()): "reads 1 channels, and nothing says",
+        saved("1000.pth", timms(num_classes=1000).state_dict()): "has 1000 classes and the student 10; train it",
+        saved("cnn1000.pth", resnet(1000).state_dict()): "has 1000 classes and the student 10; train it",
+        saved("grey.pth", timms(in_chans=1).state_dict()): "reads 1 channels, and no file says",
         saved("conv.pth", nn.Conv2d(1, 2, 3).state_dict()): "neither a ViT or DeiT .* nor a ResNet or RegNet",
-        saved("wide.pth", wide): "fits none of torchvision's resnet18, resnet50",
-        saved("list.pth", [1, 2]): "holds no tensors by name",
+        saved("wide.pth", wide): "matches none of torchvision's resnet18, resnet50",
+        saved("list.pth", [1, 2]): "contains no tensors by name",
     }.items():
         with pytest.raises(CheckpointError, match=words) as caught:
             load_teacher(file, TEN, DATA)

@@ -257,17 +257,17 @@ REFUSED: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "gguf": ("gguf", lambda d: written(d / "a.gguf", b"GGUF" + bytes(30)), "made for another program"),
     "tflite": ("gguf", lambda d: written(d / "a.tflite", bytes(4) + b"TFL3" + bytes(30)), "made for another program"),
     "distributed": ("distributed", lambda d: beside(d / "m", ".metadata", "__0_0.distcp"), "dcp_to_torch_save"),
-    "config": ("config", lambda d: written(d / "config.json", b'{"model_type": "vit"}'), "a config and no weights"),
+    "config": ("config", lambda d: written(d / "config.json", b'{"model_type": "vit"}'), "a config without weights"),
     "pointer": ("pointer", lambda d: written(d / "model.safetensors", POINTER), "git lfs pull"),
     "page": ("page", lambda d: written(d / "a.pth", b"\n<!DOCTYPE html><html>"), "a web page in place"),
     "gzip": ("archive", lambda d: written(d / "a.gz", b"\x1f\x8b" + bytes(30)), "an archive; unpack it"),
     "zip": ("archive", lambda d: zipped(d / "a.zip", "model.safetensors"), "an archive; unpack it"),
     "tar": ("archive", lambda d: tarred(d / "a.tar"), "an archive; unpack it"),
     "empty": ("empty", lambda d: written(d / "a.pt", b""), "it is empty"),
-    "text": ("unknown", lambda d: written(d / "a.safetensors", b"only words"), "damaged or no file of weights"),
+    "text": ("unknown", lambda d: written(d / "a.safetensors", b"only words"), "damaged or not a file of weights"),
     "cut zip": ("cut zip", lambda d: written(d / "a.pt", cut(save(TWO, d / "b.pt"))), "its end is missing"),
     "bare folder": ("bare folder", lambda d: beside(d / "m", "notes.txt"), "a folder without best.safetensors"),
-    "new run": ("new run", lambda d: beside(d / "m", "spec.json"), "a run has one once its first epoch has ended"),
+    "new run": ("new run", lambda d: beside(d / "m", "spec.json"), "a run has one after its first epoch"),
 }  # fmt: skip
 
 
@@ -298,13 +298,15 @@ def test_every_kind_of_the_table_has_a_sample() -> None:
 def test_an_index_without_all_its_files_says_which_is_missing(tmp_path: Path, vit: nn.Module) -> None:
     folder = sharded(vit.state_dict(), tmp_path / "hf")
     (folder / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"names 2 files, and 1 of them are not beside it.*model-00002-of-00002"):
+    with pytest.raises(
+        CheckpointError, match=r"names 2 files, and 1 of them are not in its folder.*model-00002-of-00002"
+    ):
         load_foreign(folder)
     written(folder / "model-00002-of-00002.safetensors", b"version https://git-lfs.github.com/spec/v1")
     with pytest.raises(CheckpointError, match="git lfs pull"):
         load_foreign(folder)
     save({"a": torch.ones(1)}, folder / "model-00002-of-00002.safetensors")
-    with pytest.raises(CheckpointError, match="which its files lack"):
+    with pytest.raises(CheckpointError, match="but its files do not contain it"):
         load_foreign(folder)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "../model.safetensors"}}))
     with pytest.raises(CheckpointError, match="names files in other folders"):
@@ -317,7 +319,7 @@ def test_the_only_part_of_a_model_is_the_model(tmp_path: Path, vit: nn.Module) -
 
 def test_the_tensors_of_a_cut_file_are_not_read(tmp_path: Path, vit: nn.Module) -> None:
     whole = save(vit.state_dict(), tmp_path / "vit.safetensors").read_bytes()
-    with pytest.raises(CheckpointError, match="is damaged or no file of weights"):
+    with pytest.raises(CheckpointError, match="is damaged or not a file of weights"):
         load_foreign(written(tmp_path / "half.safetensors", whole[: len(whole) // 2]))
 
 

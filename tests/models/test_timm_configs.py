@@ -95,7 +95,7 @@ def test_the_grid_is_the_configs(size: tuple[int, int], tmp_path: Path) -> None:
     assert_same(file, model, size)
     assert load_foreign(file).grid_size == (size[0] // 16, size[1] // 16)
     if size[0] != size[1]:
-        with pytest.raises(CheckpointError, match="square ones are shown"):
+        with pytest.raises(CheckpointError, match="but images are square here"):
             load_teacher(file, SEVEN, DATA)
     change(file, "model_args", {"img_size": [16, 16]})
     with pytest.raises(CheckpointError, match=r"1 x 1 patches, where config.json .* says model_args\.img_size"):
@@ -139,7 +139,7 @@ def test_another_function_is_refused_by_the_name_of_its_field(field: str, tmp_pa
     if field == "class_token":  # timm says the pool first
         field = "global_pool|class_token"
     for load in (load_foreign, lambda path: load_teacher(path, SEVEN, DATA), Published.of):
-        with pytest.raises(CheckpointError, match=rf"config.json beside .* says (model_args\.)?({field}) ") as caught:
+        with pytest.raises(CheckpointError, match=rf"config.json next to .* says (model_args\.)?({field}) ") as caught:
             load(file)
         assert "\n" not in str(caught.value)
 
@@ -148,20 +148,20 @@ def test_another_function_is_refused_by_the_name_of_its_field(field: str, tmp_pa
     ("part", "values", "words"),
     [
         ("", {"global_pool": "avg"}, 'global_pool "avg"'),
-        ("", {"architecture": "vit_base_patch16_clip_quickgelu_224"}, "architecture .* no plain ViT"),
-        ("", {"architecture": "vit_base_patch16_rope_224"}, "architecture .* no plain ViT"),
+        ("", {"architecture": "vit_base_patch16_clip_quickgelu_224"}, "architecture .* not a plain ViT"),
+        ("", {"architecture": "vit_base_patch16_rope_224"}, "architecture .* not a plain ViT"),
         ("", {"num_classes": 5}, "num_classes 5"),
-        ("", {"tempered": 1}, "tempered 1, a field that is not known"),
-        ("", {"label_names": ["cat", "dog"]}, "2 classes are named"),
+        ("", {"tempered": 1}, "tempered 1, an unknown field"),
+        ("", {"label_names": ["cat", "dog"]}, "names 2 classes"),
         ("", {"model_args": 3}, "model_args 3"),
-        ("model_args", {"window": 7}, r"model_args\.window 7, a field that is not known"),
+        ("model_args", {"window": 7}, r"model_args\.window 7, an unknown field"),
         ("model_args", {"depth": 3}, r"model_args\.depth 3"),
         ("model_args", {"mlp_ratio": 2}, r"model_args\.mlp_ratio 2"),
         ("model_args", {"num_heads": "many"}, r'model_args\.num_heads "many"'),
-        ("model_args", {"num_heads": 5}, "choose numbers that are"),
+        ("model_args", {"num_heads": 5}, "choose another number"),
         ("pretrained_cfg", {"label_offset": 1}, r"pretrained_cfg\.label_offset 1"),
         ("pretrained_cfg", {"mean": ["grey"]}, r"pretrained_cfg\.mean"),
-        ("pretrained_cfg", {"gamma": 2.2}, r"pretrained_cfg\.gamma 2\.2, a field that is not known"),
+        ("pretrained_cfg", {"gamma": 2.2}, r"pretrained_cfg\.gamma 2\.2, an unknown field"),
     ],
 )
 def test_a_value_that_is_unknown_or_not_the_tensors_is_refused(
@@ -230,7 +230,7 @@ def test_a_cnn_of_another_name_or_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="images of 64 x 96 pixels"):
         load_teacher(file, SEVEN, DATA)
     change(file, "", {"architecture": "resnetblur18"})
-    with pytest.raises(CheckpointError, match=r"architecture .* no ResNet-18 or ResNet-50"):
+    with pytest.raises(CheckpointError, match=r"architecture .* not a ResNet-18 or ResNet-50"):
         load_teacher(file, SEVEN, DATA)
 
 

@@ -128,7 +128,7 @@ def test_without_network_and_file_it_is_one_sentence(tmp_path: Path, monkeypatch
     monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
     spec = spec_of(name="resnet18", pretrained="imagenet")
     with pytest.raises(
-        CheckpointError, match=r"cannot be fetched .*no network.*put it in .*pretrained to off"
+        CheckpointError, match=r"cannot be downloaded .*no network.*put it in .*pretrained to off"
     ) as caught:
         initialise(build_model(spec), spec, DIGITS, tmp_path)
     assert "\n" not in str(caught.value)

@@ -80,7 +80,7 @@ def test_an_image_that_is_not_square(tmp_path: Path) -> None:
     model = theirs(image_size=[32, 128])
     model.save_pretrained(tmp_path / "hf")
     assert_same(tmp_path / "hf", model, (32, 128))
-    with pytest.raises(CheckpointError, match="images of 32 x 128 pixels, and square ones"):
+    with pytest.raises(CheckpointError, match="images of 32 x 128 pixels, but images are square"):
         load_teacher(tmp_path / "hf", FIVE, DATA)
 
 
@@ -142,13 +142,13 @@ def test_every_field_of_their_processors_is_known(processor: str) -> None:
         ("config", {"layer_norm_eps": "small"}, 'layer_norm_eps "small"'),
         ("config", {"num_attention_heads": 0}, "num_attention_heads 0"),
         ("config", {"per_layer_config": {"0": {"hidden_act": "relu"}}}, "per_layer_config"),
-        ("config", {"id2label": {"0": "cat", "1": "dog"}}, "2 classes are named"),
-        ("config", {"gated": True}, "gated true, a field that is not known"),
+        ("config", {"id2label": {"0": "cat", "1": "dog"}}, "names 2 classes"),
+        ("config", {"gated": True}, "gated true, an unknown field"),
         ("preprocessor_config", {"image_processor_type": "CLIPImageProcessor"}, "image_processor_type"),
         ("preprocessor_config", {"size": {"height": 64, "width": 64}}, "size .*reads images of 32 x 32"),
         ("preprocessor_config", {"image_mean": ["half"]}, "image_mean"),
         ("preprocessor_config", {"do_pad": True}, "do_pad true"),
-        ("preprocessor_config", {"rescale_offset": True}, "rescale_offset true, a field that is not known"),
+        ("preprocessor_config", {"rescale_offset": True}, "rescale_offset true, an unknown field"),
     ],
 )
 def test_what_would_be_another_function_is_refused_by_name(
@@ -170,5 +170,5 @@ def test_what_would_be_another_function_is_refused_by_name(
 def test_a_config_that_cannot_be_read_is_refused(file: str, content: str, tmp_path: Path) -> None:
     theirs().save_pretrained(tmp_path)
     (tmp_path / f"{file}.json").write_text(content)
-    with pytest.raises(CheckpointError, match=rf"{file}\.json is damaged or no config"):
+    with pytest.raises(CheckpointError, match=rf"{file}\.json is damaged or not a config"):
         load_foreign(tmp_path)

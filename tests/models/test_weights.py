@@ -62,7 +62,7 @@ def test_damaged_and_foreign_files_are_one_sentence(checkpoint: Path, tmp_path: 
 
 
 def test_a_teacher_of_other_classes_is_refused(checkpoint: Path) -> None:
-    with pytest.raises(CheckpointError, match="tells 10 classes apart and the student 7"):
+    with pytest.raises(CheckpointError, match="has 10 classes and the student 7"):
         load_teacher(checkpoint, tuple("abcdefg"), DIGITS)
     with pytest.raises(CheckpointError, match="other classes"):
         load_teacher(checkpoint, tuple("abcdefghij"), DIGITS)
@@ -90,7 +90,7 @@ def test_a_folder_is_known_by_its_place_and_by_its_content(same_place: str, chec
     assert not card.learned_held_back(other(same_place), data_hash="abc")
     assert not card.learned_held_back(other(same_place, colour=False), data_hash="in grey")
     why, _ = card.learned_held_back(other(same_place), data_hash="grown since") or ("", "")
-    assert why == "learned from the folder before it changed, when other images were held back"
+    assert why == "learned from the folder before it changed, when other images were held out"
 
 
 def test_exports_give_the_same_logits(checkpoint: Path, tmp_path: Path) -> None:

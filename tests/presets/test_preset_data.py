@@ -94,7 +94,7 @@ def test_without_its_data_set_a_preset_says_how_to_get_it(name: str, deit: Comma
     code, _, said = deit("train", name)
     assert code == 2
     assert "could not be downloaded" in said
-    assert "Fetch" in said
+    assert "Download" in said
     assert "Traceback" not in said
 
 
@@ -103,7 +103,7 @@ def test_without_imagenet_weights_a_teacher_says_where_to_put_them(deit: Command
         write_idx(tmp_path / "data" / "MNIST" / "raw" / name, np.arange(200) % 10, images="images" in name)
     code, _, said = deit("train", "mnist-soft-resnet50")
     assert code == 2
-    assert "The ImageNet weights of resnet50 are not on this machine and cannot be fetched" in said
+    assert "The ImageNet weights of resnet50 are not on this machine and cannot be downloaded" in said
     assert "put it in" in said
     assert "Traceback" not in said
 
@@ -117,10 +117,11 @@ def test_without_published_weights_nothing_is_begun(
     assert code == 2
     vit = members(presets.get(name))[1]
     assert (
-        f"The initial_checkpoint {vit.initial_checkpoint!r} of 'vit' is neither a run nor a checkpoint's path" in said
+        f"The initial_checkpoint {vit.initial_checkpoint!r} of 'vit' is neither a run nor the path of a checkpoint"
+        in said
     )
     description = presets.get(name).description  # type: ignore[union-attr]
-    assert f"fetch {vit.initial_checkpoint} from https://dl.fbaipublicfiles.com/deit/" in description
+    assert f"download {vit.initial_checkpoint} from https://dl.fbaipublicfiles.com/deit/" in description
     assert json.loads(deit("runs", "--json")[1]) == []
 
 

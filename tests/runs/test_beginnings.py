@@ -18,7 +18,7 @@ def wait_for(launcher: LocalLauncher, condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, [(r.name, r.status, r.message) for r in launcher.store.runs()]
         time.sleep(0.1)
-        launcher.tend()
+        launcher.ensure_workers()
 
 
 def test_a_resume_without_state_fails_and_leaves_the_weights_alone(launcher: LocalLauncher, tiny: RunSpec) -> None:

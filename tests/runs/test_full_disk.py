@@ -71,17 +71,17 @@ def test_a_run_ends_with_a_sentence_and_resumes_bit_for_bit(disk: SmallDisk, tin
 
 @contextmanager
 def room_once_it_failed(disk: SmallDisk) -> Iterator[None]:
-    """Somebody makes room between the run's end and the store's last answer."""
+    """Someone makes room between the run's end and the store's last answer."""
 
-    class Somebody(logging.Handler):
+    class Someone(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.exc_info:
                 disk.make_room()
 
-    somebody = Somebody()
-    logging.getLogger("deit_core.worker").addHandler(somebody)
+    someone = Someone()
+    logging.getLogger("deit_core.worker").addHandler(someone)
     yield
-    logging.getLogger("deit_core.worker").removeHandler(somebody)
+    logging.getLogger("deit_core.worker").removeHandler(someone)
 
 
 @pytest.mark.parametrize("store_too", [False, True], ids=["checkpoints and log", "store"])
@@ -130,7 +130,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
     write_atomically(tmp_path / "a", b"old")
     monkeypatch.setattr("deit_core.files.os.fsync", full)
-    with pytest.raises(ResourceError, match="what was saved before is kept"):
+    with pytest.raises(ResourceError, match="What was saved before is kept"):
         write_atomically(tmp_path / "a", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"old"

@@ -1,4 +1,4 @@
-"""The folder of runs is moved or removed while the store is open: nothing is written where nobody will find it."""
+"""The runs folder is moved or removed while the store is open: nothing is written where nobody will find it."""
 
 import shutil
 import time
@@ -59,7 +59,7 @@ def test_a_store_that_is_gone_is_empty_and_takes_nothing_but_new_runs(
     launcher = LocalLauncher(store, settings)
     WAYS[how](settings.runs_dir)
     assert not store.is_there
-    launcher.tend()
+    launcher.ensure_workers()
     launcher.warm()
     assert (store.runs(), store.experiments(), store.points(run_id), store.unreadable()) == ([], [], [], [])
     for write in (
@@ -115,11 +115,11 @@ def test_a_worker_ends_and_writes_nothing_more(
     wait_for(lambda: store.run(run_id).step > 20)
     process = psutil.Process(queue.workers_here(store)[0].pid)
     WAYS[how](settings.runs_dir)
-    wait_for(lambda: launcher.tend() or not process.is_running())
+    wait_for(lambda: launcher.ensure_workers() or not process.is_running())
     assert not store.path.exists()
     assert settings.runs_dir.exists() == (how == "the file alone")
     (after,) = launcher.submit(tiny)
-    wait_for(lambda: launcher.tend() or not store.run(after).status.is_active)
+    wait_for(lambda: launcher.ensure_workers() or not store.run(after).status.is_active)
     assert store.run(after).status == Status.COMPLETED, store.run(after).message
 
 
@@ -131,13 +131,13 @@ def test_a_run_that_was_moved_with_its_folder_goes_on_once_it_is_back(
     wait_for(lambda: store.run(run_id).epoch >= 2)
     process = psutil.Process(queue.workers_here(store)[0].pid)
     moved = settings.runs_dir.rename(settings.runs_dir.with_name("moved"))
-    wait_for(lambda: launcher.tend() or not process.is_running())
+    wait_for(lambda: launcher.ensure_workers() or not process.is_running())
     moved.rename(settings.runs_dir)
-    launcher.tend()
+    launcher.ensure_workers()
     assert store.run(run_id).status == Status.INTERRUPTED
     step = store.run(run_id).step
     launcher.resume(run_id)
-    wait_for(lambda: launcher.tend() or store.run(run_id).step > step)
+    wait_for(lambda: launcher.ensure_workers() or store.run(run_id).step > step)
     launcher.stop(run_id)
     wait_for(lambda: store.run(run_id).status == Status.STOPPED)
     assert [point.step > 0 for point in store.points(run_id) if point.kind == "start"] == [False, True]
@@ -151,7 +151,7 @@ def test_a_new_run_is_not_kept_waiting_by_a_worker_that_lost_its_store(
     wait_for(lambda: store.run(before).step > 20)
     shutil.rmtree(settings.runs_dir)
     (after,) = launcher.submit(tiny)
-    wait_for(lambda: launcher.tend() or not store.run(after).status.is_active)
+    wait_for(lambda: launcher.ensure_workers() or not store.run(after).status.is_active)
     assert store.run(after).status == Status.COMPLETED, store.run(after).message
     assert not (settings.runs_dir / before).exists()
 
@@ -175,7 +175,7 @@ def test_a_command_ends_with_a_sentence(
     assert "is gone: it was moved or removed" in str(mistake)
     assert len(store.runs()) == is_replaced
     if how != "the file alone":
-        assert list(settings.runs_dir.glob("*/")) == [], "its folder is not begun anew where it was"
+        assert list(settings.runs_dir.glob("*/")) == [], "its folder is not begun again where it was"
 
 
 def test_a_run_whose_folder_alone_goes_fails_with_a_sentence(store: Store, settings: Settings, tiny: RunSpec) -> None:

@@ -1,6 +1,6 @@
 """A store and runs as commit 792179b wrote them (2026-11-28) are opened, compared, shown and resumed.
 
-They are in `old_runs`: digits-quick with tiny models, and a ViT with mixup and a moving average beside it, which was
+They are in `old_runs`: digits-quick with tiny models, and a ViT with mixup and a moving average, which was
 stopped in its second of three epochs.
 """
 
@@ -71,11 +71,12 @@ def test_their_weights_are_read(store: Store, settings: Settings) -> None:
 
 def test_the_one_that_was_stopped_goes_on_to_its_end(launcher: LocalLauncher, store: Store) -> None:
     (stopped,) = (run for run in store.runs() if run.status == Status.STOPPED)
+    assert stopped.spec.optim.ema == "separate"  # written as "beside"
     launcher.resume(stopped.id)
     deadline = time.monotonic() + 600
     while store.run(stopped.id).status.is_active:
         assert time.monotonic() < deadline
-        launcher.tend()
+        launcher.ensure_workers()
         time.sleep(0.1)
     ended = store.run(stopped.id)
     assert (ended.status, ended.epoch) == (Status.COMPLETED, 3), ended.message

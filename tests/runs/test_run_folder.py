@@ -33,7 +33,7 @@ def stopped(store: Store, settings: Settings) -> str:
     """A run that got as far as step 20, and its folder with a checkpoint."""
     (run_id,) = enqueue(store, presets.smoke())
     store.add_points(run_id, [], RunUpdate(step=20, total_steps=34))
-    store.set_status(run_id, Status.STOPPED, "Stopped; resume goes on from here.")
+    store.set_status(run_id, Status.STOPPED, "Stopped; resume continues from here.")
     folder = run_folder(settings.runs_dir, run_id)
     (folder / "epochs").mkdir(parents=True)
     (folder / "epochs" / "0001.safetensors").write_bytes(b"weights")
@@ -54,7 +54,7 @@ def test_a_run_goes_with_its_folder_however_it_lies_there(
     launcher.delete(stopped)
     assert launcher.store.runs() == []
     assert not os.path.lexists(folder)
-    assert (target / "epochs" / "0001.safetensors").exists() == (lies != "here"), "what is elsewhere is somebody's own"
+    assert (target / "epochs" / "0001.safetensors").exists() == (lies != "here"), "what is elsewhere is someone's own"
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_a_resume_without_the_folder_leaves_none(
     worker.work()
     run = store.run(stopped)
     assert (run.status, run.message) == (Status.FAILED, str(worker.mistake))
-    assert run.message.startswith(f"The folder of this run, {folder}, is not there; put it back")
+    assert run.message.startswith(f"The folder of this run, {folder}, does not exist; put it back")
     assert not folder.exists()
     moved.rename(folder)
     assert (folder / "epochs" / "0001.safetensors").exists()

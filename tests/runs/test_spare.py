@@ -45,7 +45,7 @@ def test_a_spare_trains_what_is_submitted_and_leaves(launcher: LocalLauncher, ti
     foreground = queue.register(store, None)
     assert foreground is not None
     (reserved,) = enqueue(store, tiny, reserved_for=foreground[0])
-    launcher.tend()
+    launcher.ensure_workers()
     assert workers_here(store) == []
     (run_id,) = launcher.submit(tiny)
     wait_for(lambda: workers_here(store))
@@ -126,7 +126,7 @@ def assert_ends(waiting: threading.Thread) -> None:
 
 
 def test_it_waits_for_a_run_that_it_may_take(store: Store) -> None:
-    enqueue(store, presets.smoke(), reserved_for="somebody")
+    enqueue(store, presets.smoke(), reserved_for="someone")
     waiting = stand_by(store)
     assert waiting.is_alive()
     enqueue(store, presets.smoke())

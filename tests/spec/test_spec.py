@@ -26,6 +26,19 @@ def test_presets_survive_json(name: str) -> None:
     assert load_spec(spec.model_dump_json()) == spec
 
 
+@pytest.mark.parametrize(("old", "new"), [("beside", "separate"), ("instead", "replace")])
+def test_old_names_of_the_moving_average_are_read(old: str, new: str) -> None:
+    spec = presets.smoke()
+    document = spec.model_dump(mode="json")
+    document["optim"]["ema"] = old
+    assert load_spec(json.dumps(document)) == replace(spec, {"optim.ema": old}) == replace(spec, {"optim.ema": new})
+
+
+def test_an_unknown_kind_of_moving_average_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"optim\.ema should be 'off', 'separate' or 'replace', not 'aside'"):
+        replace(presets.smoke(), {"optim.ema": "aside"})
+
+
 def test_the_presets_that_were_promised() -> None:
     sized = {f"{start}deit-{size}" for size in ("tiny", "small", "base") for start in ("", "imagenet-")}
     assert set(presets.names()) >= sized | {
@@ -87,7 +100,7 @@ def test_what_is_taken_from_table_9_is_said(name: str) -> None:
     if name.startswith("deit-"):
         assert {run.data.normalization for run in spec.runs} == {"imagenet"}  # as the weights that it starts from
     if name.startswith("imagenet-"):
-        assert all(words in spec.description for words in ("uniform noise", "whole square", "Xavier", "held back"))
+        assert all(words in spec.description for words in ("uniform noise", "whole square", "Xavier", "held out"))
 
 
 def test_the_larger_images_are_fine_tuned_as_in_the_original() -> None:
@@ -119,7 +132,7 @@ def test_a_fraction_is_shared_by_a_teacher_and_its_students() -> None:
 )
 def test_a_tutorial_s_errors_are_named(name: str, words: tuple[str, ...]) -> None:
     description = presets.get(name).description
-    assert all(word in description for word in ("Mended", *words))
+    assert all(word in description for word in ("Corrections", *words))
 
 
 def test_miniproject_has_its_exact_numbers() -> None:
@@ -142,7 +155,7 @@ def test_miniproject_has_its_exact_numbers() -> None:
         ({"model.embed_dim": 30, "model.num_heads": 4}, "cannot be shared by 4 heads"),
         ({"augment.horizontal_flip": True}, "no longer shows its class"),
         ({"optim.warmup_epochs": 2}, "never ends"),
-        ({"optim.min_lr": 0.5}, "lies above lr"),
+        ({"optim.min_lr": 0.5}, "is larger than lr"),
         ({"model.distilled": True}, "second head untrained"),
         ({"optim.momentum": 1}, "There is no field optim.momentum"),
         ({"data.source": "cifar"}, "data.source should be 'fashion-mnist', 'digits', 'mnist'"),
@@ -310,7 +323,7 @@ def test_what_a_teacher_comes_from_is_trained_once_too() -> None:
         ({"seeds": 21}, "seeds should be less than or equal to 20"),
         ({"seeds": 2, "deit.name": "vit-s43"}, "two runs are called 'vit-s43'"),
         ({"seeds": 2, "vit.name": "v" * 78}, "give it a shorter name"),
-        ({"seeds": 2, "vit.seed": 2**31 - 1}, "begin with a smaller seed"),
+        ({"seeds": 2, "vit.seed": 2**31 - 1}, "start with a smaller seed"),
         ({"vit.name": "seeds"}, "cannot be called 'seeds'"),
     ],
 )

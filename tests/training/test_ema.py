@@ -29,9 +29,9 @@ def test_it_is_timms(warmup: bool) -> None:
 
     torch.manual_seed(0)
     model = ResNet9(1, 10, 4)
-    ours = ModelEma(model, OptimSpec(ema="beside", ema_decay=0.9, ema_warmup=warmup))
+    ours = ModelEma(model, OptimSpec(ema="separate", ema_decay=0.9, ema_warmup=warmup))
     theirs = ModelEmaV3(model, decay=0.9, use_warmup=warmup)
-    for step in range(60):  # the warm-up reaches .9 after 31 steps
+    for step in range(60):  # the warm-up reaches 0.9 after 31 steps
         perturb(model)
         ours.update(model, step)
         theirs.update(model, step + 1)
@@ -54,7 +54,7 @@ def test_warm_up_forgets_the_initial_weights_of_a_short_run() -> None:
     assert share_of_the_first(warmup=True) < 1e-6
 
 
-@pytest.mark.parametrize("ema", ["beside", "instead"])
+@pytest.mark.parametrize("ema", ["separate", "replace"])
 def test_what_is_judged_is_what_is_kept(ema: str, tiny: RunSpec, tmp_path: Path) -> None:
     changes = {"optim.ema": ema, "optim.ema_decay": 0.9}
     spec, plain = replace(tiny, changes), replace(tiny, {})
@@ -65,7 +65,7 @@ def test_what_is_judged_is_what_is_kept(ema: str, tiny: RunSpec, tmp_path: Path)
     epochs = [event.metrics for event in events if isinstance(event, EpochDone)]
     finished = events[-1]
     assert isinstance(finished, RunFinished)
-    if ema == "instead":
+    if ema == "replace":
         assert all(torch.equal(kept[name], averaged[name]) for name in kept)
         assert not torch.equal(kept["head.weight"], without["head.weight"])
         assert not {name for name in epochs[0] | finished.metrics if name.endswith("_ema")}

@@ -132,7 +132,7 @@ def test_heads_are_checked_where_a_hubs_config_says_them(pretrained: RunSpec, tm
     initialised(change(pretrained, initial_checkpoint=str(file), model__num_heads=4), tmp_path)
     (tmp_path / "config.json").write_text('{"model_args": {"num_heads": 2}}')
     initialised(change(pretrained, initial_checkpoint=str(file)), tmp_path)
-    with pytest.raises(CheckpointError, match=r"says 2 attention heads .* set model\.num_heads to 2"):
+    with pytest.raises(CheckpointError, match=r"states 2 attention heads .* set model\.num_heads to 2"):
         initialised(change(pretrained, initial_checkpoint=str(file), model__num_heads=4), tmp_path)
 
 
@@ -141,9 +141,9 @@ def test_heads_that_nothing_says_are_those_of_the_spec(tiny: RunSpec, tmp_path: 
     torch.save({"model": build_model(spec).state_dict()}, tmp_path / "deit.pth")
     for num_heads, notes in ((3, 0), (8, 1)):  # at a width that is published with three
         model = build_model(change(spec, model__num_heads=num_heads))
-        told = initialise(model, change(spec, model__num_heads=num_heads), DIGITS, tmp_path)
-        assert len(told) == notes
-        assert all("uses 8, as model.num_heads says; 3 are usual" in note for note in told)
+        sentences = initialise(model, change(spec, model__num_heads=num_heads), DIGITS, tmp_path)
+        assert len(sentences) == notes
+        assert all("uses 8, as in model.num_heads; 3 are usual" in note for note in sentences)
 
 
 @pytest.mark.parametrize("file_format", ["pt", "safetensors"])
@@ -156,13 +156,13 @@ def test_an_export_says_its_own_heads(file_format: Format, tiny: RunSpec, tmp_pa
     start = change(spec, initial_checkpoint=str(file))
     initialised(start, tmp_path)
     assert load_foreign(file).num_heads == 8
-    with pytest.raises(CheckpointError, match=r"in or beside .* says 8 attention heads .* set model\.num_heads to 8"):
+    with pytest.raises(CheckpointError, match=r"its config states 8 attention heads .* set model\.num_heads to 8"):
         initialised(change(start, model__num_heads=3), tmp_path)
 
 
 def test_a_cnn_starts_from_a_cnn(tiny_trio: ExperimentSpec, pretrained: RunSpec, tmp_path: Path) -> None:
     teacher = tiny_trio.runs[0]
-    with pytest.raises(CheckpointError, match="a vit and no resnet9"):
+    with pytest.raises(CheckpointError, match="a vit and not a resnet9"):
         initialised(change(teacher, initial_checkpoint="first"), tmp_path)
     torch.manual_seed(0)
     theirs = build_model(teacher, num_classes=4).state_dict()

@@ -322,5 +322,5 @@ def test_a_table_deleted_by_hand_serves_who_has_it(full: LogitTable, tmp_path: P
     shutil.rmtree(full.folder)
     full.write(torch.arange(900, 1000), said(torch.arange(900, 1000)))
     assert assert_never_wrong(full).all()
-    with closing(table_at(tmp_path)) as anew:
-        assert not assert_never_wrong(anew).any()
+    with closing(table_at(tmp_path)) as again:
+        assert not assert_never_wrong(again).any()

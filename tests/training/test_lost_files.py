@@ -28,10 +28,14 @@ def stop_in(epoch: int, spec: RunSpec, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("lost", "changes", "words"),
     [
-        ("state.pt", {}, r"holds weights of a run, but state\.pt is missing"),
-        ("spec.json", {}, r"holds weights of a run, but spec\.json is missing"),
+        ("state.pt", {}, r"contains weights of a run, but state\.pt is missing"),
+        ("spec.json", {}, r"contains weights of a run, but spec\.json is missing"),
         ("best.safetensors", {}, r"best\.safetensors, the weights of epoch 1, is missing"),
-        ("best_ema.safetensors", {"optim.ema": "beside"}, r"best_ema\.safetensors, the weights of epoch 1, is missing"),
+        (
+            "best_ema.safetensors",
+            {"optim.ema": "separate"},
+            r"best_ema\.safetensors, the weights of epoch 1, is missing",
+        ),
     ],
 )
 @pytest.mark.parametrize("resume", [True, False], ids=["resumed", "begun"])
@@ -83,7 +87,7 @@ def test_a_run_cut_off_before_its_first_save_goes_on(tiny: RunSpec, tmp_path: Pa
 
 
 @pytest.mark.parametrize("num_saved", [0, 1, 2])
-def test_a_folder_that_goes_in_the_middle_of_a_save_is_not_made_anew(
+def test_a_folder_that_goes_in_the_middle_of_a_save_is_not_made_again(
     num_saved: int, tiny: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved: list[Path] = []

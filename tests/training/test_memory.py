@@ -62,12 +62,12 @@ def test_the_batch_size_that_is_named_trains_under_the_same_limit(tiny: RunSpec,
         command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
-    told = re.fullmatch(
+    match = re.fullmatch(
         r"There was not enough memory for a step of 256 images; (\d+) fit\. Start again with optim\.batch_size \1, .*",
         done.stdout.strip(),
     )
-    assert told
-    assert int(told[1]) in (8, 16, 32, 64, 128)
+    assert match
+    assert int(match[1]) in (8, 16, 32, 64, 128)
 
 
 @pytest.fixture
@@ -112,15 +112,20 @@ def test_a_worker_says_it_and_the_run_can_be_resumed(
 
 
 @pytest.mark.parametrize(
-    ("fit", "told"), [(2, "not even 4 fit; start again with a smaller model"), (10_000, "something else had taken it")]
+    ("fit", "words"), [(2, "not even 4 fit; start again with a smaller model"), (10_000, "something else had taken it")]
 )
 def test_where_no_smaller_batch_would_help(
-    fit: int, told: str, tiny: RunSpec, tmp_path: Path, short_of_memory: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    fit: int,
+    words: str,
+    tiny: RunSpec,
+    tmp_path: Path,
+    short_of_memory: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     short_of_memory |= {"at": 20, "fit": fit}
     if fit > 64:
         monkeypatch.setattr("deit_core.training.session.evaluate", _fail)
-    with pytest.raises(ResourceError, match=told):
+    with pytest.raises(ResourceError, match=words):
         list(train(tiny, run_dir=tmp_path / "r"))
 
 

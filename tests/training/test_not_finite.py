@@ -63,7 +63,7 @@ def test_a_teachers_logits_that_are_not_finite_end_the_run(
     spec = RunSpec.model_validate(tiny.model_dump() | {"distillation": {"teacher": str(finished), "kind": kind}})
     *_, last = train(spec, run_dir=tmp_path / "r")
     assert isinstance(last, RunFailed)
-    assert f"The teacher {finished} gave logits that are not finite numbers at step 1 (epoch 1)" in last.reason
+    assert f"The teacher {finished} had logits that are not finite numbers at step 1 (epoch 1)" in last.reason
     assert "Start again with another teacher" in last.reason
 
 

@@ -60,7 +60,7 @@ def test_the_peak_is_scaled_and_the_minimum_is_not(scaling: str, batch_size: int
 
 
 def test_a_peak_scaled_below_the_minimum_is_one_sentence(tiny: RunSpec) -> None:
-    with pytest.raises(SpecError, match=r"min_lr 1e-05 lies above lr 0\.0001, which lr_scaling makes 1\.95"):
+    with pytest.raises(SpecError, match=r"min_lr 1e-05 is larger than lr 0\.0001, which lr_scaling makes 1\.95"):
         replace(tiny, {"optim.lr": 1e-4, "optim.lr_scaling": "linear", "optim.batch_size": 1})
 
 

@@ -65,7 +65,7 @@ def test_takes_the_fastest_and_remembers_it(auto: RunSpec, tmp_path: Path, trial
     assert choose_plan(step, pixels, labels, tmp_path, 10, trial=trials) == BFLOAT16
     assert trials.plans == [Plan(), BFLOAT16]
     assert choose_plan(step, pixels, labels, tmp_path, 10, trial=trials) == BFLOAT16
-    assert len(trials.plans) == 2  # nothing anew
+    assert len(trials.plans) == 2  # nothing again
     other = replace(auto, {"model.depth": 1})
     choose_plan(*make_step(other), tmp_path, 10, trial=trials)
     assert len(trials.plans) == 4

@@ -29,7 +29,7 @@ from timm.models import vision_transformer as timm_vit  # isort: skip
 
 RECIPE = {
     "model.drop_path_rate": 0.2,
-    "optim.ema": "beside",
+    "optim.ema": "separate",
     "optim.ema_decay": 0.9,
     "optim.clip_grad": 1.0,
     "optim.lr_scaling": "sqrt",
@@ -166,7 +166,7 @@ def test_a_student_of_mixed_images_asks_its_teacher(tiny_trio: ExperimentSpec, t
     spec = replace(deit, {"augment.mixup_alpha": 0.8, "optim.epochs": 1})
     events = list(train(spec, run_dir=tmp_path / "deit"))
     assert isinstance(events[0], RunStarted)
-    assert "no view comes twice" in events[0].teacher_logits
+    assert "no view repeats" in events[0].teacher_logits
     assert isinstance(events[-1], RunFinished)
 
 
@@ -187,7 +187,7 @@ def test_the_flip_is_scored_apart_and_by_the_mean_of_both() -> None:
     flipped = evaluate(Lopsided(), data, lambda x: x, cpu, "test", suffix="_flip", flip=True)
     assert plain["test_accuracy"] == 1
     assert flipped.keys() == {"test_loss_flip", "test_accuracy_flip"}
-    assert flipped["test_accuracy_flip"] == 0.5  # an image and its mirror image are answered alike: .5 and 1.5
+    assert flipped["test_accuracy_flip"] == 0.5  # an image and its mirror image are answered alike: 0.5 and 1.5
 
 
 def test_a_flip_of_digits_is_refused(tiny: RunSpec) -> None:

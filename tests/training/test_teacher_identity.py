@@ -73,7 +73,7 @@ def test_a_teacher_without_names_is_tried_on_training_images(
     started = events[0]
     assert isinstance(started, RunStarted)
     (note,) = started.notes
-    assert "does not name its classes; it tells" in note
+    assert "does not name its classes; it gets" in note
     assert "of 256 training images right" in note
     assert isinstance(events[-1], RunFinished)
 
@@ -81,14 +81,14 @@ def test_a_teacher_without_names_is_tried_on_training_images(
 def test_a_teacher_in_another_order_without_names_is_refused(finished: Path, tiny: RunSpec, tmp_path: Path) -> None:
     turned = [(index + 1) % 10 for index in range(10)]
     spec = taught(tiny, as_foreign(finished, tmp_path / "d", turned))
-    with pytest.raises(CheckpointError, match=r"no more than chance.*accept_any_teacher to true") as caught:
+    with pytest.raises(CheckpointError, match=r"no better than chance.*accept_any_teacher to true") as caught:
         list(train(spec, run_dir=tmp_path / "r"))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "r" / "state.pt").exists()
     events = list(
         train(taught(tiny, tmp_path / "d" / "model.safetensors", accept_any_teacher=True), run_dir=tmp_path / "s")
     )
-    assert "tells no more than chance" in events[0].notes[0]  # type: ignore[union-attr]
+    assert "is no better than chance" in events[0].notes[0]  # type: ignore[union-attr]
     assert isinstance(events[-1], RunFinished)
 
 
@@ -99,7 +99,7 @@ def test_one_that_always_says_the_same_is_no_better_than_chance(finished: Path, 
     state["head.weight"].zero_()
     state["head.bias"] = nn.functional.one_hot(torch.tensor(3), 10).float()
     save_file(state, file)
-    with pytest.raises(CheckpointError, match="no more than chance"):
+    with pytest.raises(CheckpointError, match="no better than chance"):
         list(train(taught(tiny, file), run_dir=tmp_path / "r"))
 
 
@@ -111,7 +111,7 @@ def test_a_teacher_that_changes_under_a_run_ends_it(finished: Path, tiny: RunSpe
     state = load_file(file)
     state["norm.bias"] = state["norm.bias"] + 1
     save_file(state, file)
-    with pytest.raises(RunError, match=f"The teacher {file} has changed since this run began"):
+    with pytest.raises(RunError, match=f"The teacher {file} has changed since this run started"):
         list(train(spec, run_dir=tmp_path / "r", resume=True))
     file.write_bytes(sound)
     config = tmp_path / "d" / "config.json"
@@ -119,7 +119,7 @@ def test_a_teacher_that_changes_under_a_run_ends_it(finished: Path, tiny: RunSpe
     document = json.loads(read)
     document["pretrained_cfg"]["mean"] = [0.9]  # it would read pixels in another way
     config.write_text(json.dumps(document))
-    with pytest.raises(RunError, match="has changed since this run began"):
+    with pytest.raises(RunError, match="has changed since this run started"):
         list(train(spec, run_dir=tmp_path / "r", resume=True))
     config.write_text(read)
     assert isinstance(list(train(spec, run_dir=tmp_path / "r", resume=True))[-1], RunFinished)
@@ -177,7 +177,7 @@ def test_heads_that_are_stated_are_believed(tiny: RunSpec, tmp_path: Path) -> No
     started = next(train(start, run_dir=tmp_path / "start"))
     assert isinstance(started, RunStarted)
     (note,) = started.notes
-    assert "This run uses 12, as model.num_heads says; 6 are usual for its width of 384" in note
+    assert "This run uses 12, as in model.num_heads; 6 are usual for its width of 384" in note
 
 
 def _stop_after_an_epoch(spec: RunSpec, folder: Path) -> None:

@@ -207,7 +207,7 @@ def test_without_a_table_a_sentence_says_why(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "file").write_text("in the way")
     assert "File exists" in opened(tmp_path / "file")[1]
     monkeypatch.setattr(AugmentSpec, "num_views", None)
-    assert "no view comes twice" in opened(tmp_path)[1]
+    assert "no view repeats" in opened(tmp_path)[1]
 
 
 # Whole runs
@@ -253,8 +253,8 @@ class Outcome:
     def __init__(self, spec: RunSpec, folder: Path, **options: Any) -> None:
         events: list[Event] = list(train(spec, run_dir=folder, group_s=0, **options))
         steps = [event for event in events if isinstance(event, StepDone)]
-        told = ("train_loss", "train_loss_distillation", "train_agreement")
-        self.losses = [[step.metrics[name] for name in told] for step in steps]
+        names = ("train_loss", "train_loss_distillation", "train_agreement")
+        self.losses = [[step.metrics[name] for name in names] for step in steps]
         self.hit_rates = [step.metrics.get("teacher_hit_rate") for step in steps]
         self.weights = load_file(folder / "last.safetensors")
         started, finished = events[0], events[-1]

@@ -1,6 +1,6 @@
-"""The Compare page: runs over one another, what they reached, where their settings differ, and whether that is fair.
+"""The Compare page: curves of runs in one chart, their results, their different settings, and whether they are fair.
 
-Knows how to show a comparison; what is fair, and where settings differ, is decided in deit_core.analysis.
+Knows how to show a comparison; deit_core.analysis decides what is fair and which settings differ.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,14 @@ from deit_core.runs import Run, Status
 def render() -> None:
     st.title("Compare")
     runs = state.store().runs()
-    begun = [run for run in runs if run.step]
-    if len(begun) < 2:
-        st.info("It takes two runs that have begun. Start a ViT and a DeiT with the same settings on the Train page.")
+    started = [run for run in runs if run.step]
+    if len(started) < 2:
+        st.info("Choose two runs that have started. Start a ViT and a DeiT with the same settings on the Train page.")
         link("train", "Train a teacher, a ViT and a DeiT")
         return
-    chosen = _choose(begun)
+    chosen = _choose(started)
     if len(chosen) < 2:
-        st.caption("Choose two runs or more; the others are compared with the first.")
+        st.caption("Choose two or more runs. The first is compared with each of the others.")
         return
     _comparison([run.id for run in chosen])
 
@@ -45,7 +45,7 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
         st.session_state["compare"] = named
         st.session_state["compare_began"] = True
     ids = st.multiselect(
-        "Compared runs, the first of them with all others",
+        "Runs to compare: the first with each of the others",
         list(by_id),
         format_func=lambda run_id: label(by_id[run_id]),
         key="compare",
@@ -58,7 +58,7 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
     chosen = [by_id[run_id] for run_id in ids]
     if more := other_seeds(chosen, runs):
         st.button(
-            "Add their other seeds",
+            "Add the same runs with other seeds",
             icon=":material/add:",
             help=escape(", ".join(map(label, more))),
             on_click=_choose_also,
@@ -69,7 +69,7 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
 
 
 def _begin() -> None:
-    """From now on a person chooses, and no newer pair comes instead."""
+    """From now on the user chooses the runs, and no newer pair replaces them."""
     st.session_state["compare_began"] = True
 
 
@@ -80,8 +80,8 @@ def _choose_also(ids: Sequence[str]) -> None:
 @st.fragment
 @telling()
 def _comparison(ids: Sequence[str]) -> None:
-    """Drawn again when the live feed says so."""
-    state.launcher().tend()
+    """Drawn again when the live feed asks for it."""
+    state.launcher().ensure_workers()
     runs = state.store().runs()
     by_id = {run.id: run for run in runs}
     chosen = [by_id[run_id] for run_id in ids if run_id in by_id]
@@ -89,8 +89,8 @@ def _comparison(ids: Sequence[str]) -> None:
         st.rerun()  # the whole page: a run is deleted
     drawn = live.drawn(runs, ids)
     _fairness(chosen, by_id)
-    st.table(result_table(chosen, state.curves().of), border="horizontal", hide_index=True, alt="What the runs reached")
-    st.caption(f"In brackets: the difference to the first run. {chance(chosen)}")
+    st.table(result_table(chosen, state.curves().of), border="horizontal", hide_index=True, alt="Results of the runs")
+    st.caption(f"In brackets: the difference from the first run. {chance(chosen)}")
     _seeds(chosen, by_id)
     with st.container(horizontal=True):
         view = curves.controls()
@@ -99,30 +99,37 @@ def _comparison(ids: Sequence[str]) -> None:
     st.subheader("Settings that differ")
     settings = setting_table(chosen, by_id)
     if not settings["Setting"]:
-        st.caption("None: the runs have the same settings throughout.")
+        st.caption("None: all settings of the runs are the same.")
     else:
-        st.table(settings, border="horizontal", hide_index=True, alt="The settings that are not the same in all runs")
+        st.table(settings, border="horizontal", hide_index=True, alt="The settings that differ between the runs")
     if any(is_live(run, runs) for run in chosen):
         live_feed(drawn, runs, key="compare_feed")
 
 
 def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
-    """What is true of more than one seed, where several are chosen."""
-    found = over_seeds(chosen, by_id)
-    if found is None:
+    """Results over several seeds, where several are chosen."""
+    tables = over_seeds(chosen, by_id)
+    if tables is None:
         return
     st.subheader("Over several seeds")
-    st.table(found.groups, border="horizontal", hide_index=True, alt="Mean and spread of runs that differ in the seed")
-    if found.differences:
-        st.table(found.differences, border="horizontal", hide_index=True, alt="What distillation changed, seed by seed")
+    st.table(
+        tables.groups,
+        border="horizontal",
+        hide_index=True,
+        alt="Mean and standard deviation of runs that differ only in the seed",
+    )
+    if tables.differences:
+        st.table(
+            tables.differences, border="horizontal", hide_index=True, alt="The effect of distillation, seed by seed"
+        )
     st.caption(
-        "Mean ± standard deviation. A difference is taken between runs of the same seed that are alike in all but the "
-        "distillation; where the interval, Student's, leaves out zero, the seeds alone hardly explain it."
+        "Mean ± standard deviation. Each difference is between two runs of the same seed that differ only in the "
+        "distillation. If its confidence interval (Student's t) excludes zero, the seeds alone hardly explain it."
     )
 
 
 def _fairness(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
-    """Say what keeps the others from a fair comparison with the first, and which runs are not finished."""
+    """Say whether the comparison with the first is fair, and which runs are not finished."""
     first, *others = chosen
     unfair: dict[str, list[Run]] = {}
     for counterpart, other in counterparts(first, others, by_id):
@@ -130,7 +137,7 @@ def _fairness(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
             unfair.setdefault("\n".join(f"- {escape(sentence)}" for sentence in sentences), []).append(other)
     for lines, runs in unfair.items():
         names = " and ".join(f"**{escape(label(run))}**" for run in runs)
-        st.warning(f"**{escape(label(first))}** is not fairly compared with {names}:\n\n{lines}")
+        st.warning(f"A comparison of **{escape(label(first))}** with {names} is not fair:\n\n{lines}")
     unfinished = [run for run in chosen if run.status != Status.COMPLETED]
     if not unfair and not unfinished:
         seed = "same seed," if len({run.spec.seed for run in chosen}) == 1 else "seed by seed the same"
@@ -139,4 +146,4 @@ def _fairness(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
         names = ", ".join(
             f"{label(run)} ({run.status}, epoch {run.epoch} of {run.spec.optim.epochs})" for run in unfinished
         )
-        st.info(f"Not finished, hence without test results: {escape(names)}.")
+        st.info(f"Not finished, so without test results: {escape(names)}.")

@@ -1,4 +1,4 @@
-"""What the Compare page says about runs: tables of results and of settings, and sentences on what to make of them.
+"""The text of the Compare page: tables of results and of settings, and sentences on how to read them.
 
 Text for markdown is escaped here where it is put together. Knows runs; no widgets.
 """
@@ -32,21 +32,21 @@ Columns = dict[str, Sequence[str]]  # of a table, by their titles
 
 
 def fairness(first: Run, other: Run) -> list[str]:
-    """A sentence for each reason why the two are no fair pair; none when they are."""
+    """One sentence for each reason why a comparison of the two is not fair; none when it is fair."""
     by_reason: dict[str, list[Mismatch]] = {}
     for mismatch in mismatches(first.spec, other.spec):
         by_reason.setdefault(mismatch.reason, []).append(mismatch)
-    return [f"{', '.join(map(_named, found))}: {reason}." for reason, found in by_reason.items()]
+    return [f"{', '.join(map(_named, group))}: {reason}." for reason, group in by_reason.items()]
 
 
 def chance(runs: Sequence[Run]) -> str:
-    """How far two test accuracies may lie apart by chance; empty without two on the same images."""
+    """By how much two test accuracies may differ by chance; empty without two on the same images."""
     scored = [run for run in runs if TEST_ACCURACY in run.results]
     if len(scored) < 2 or len({run.spec.data.origin for run in scored}) > 1:
         return ""
     try:
         num_images = facts(scored[0].spec.data.model_dump_json()).num_test
-    except DataError:  # a folder that is not there any more
+    except DataError:  # a folder that was removed
         return ""
     first, *others = (run.results[TEST_ACCURACY] for run in scored)
     margin = max(chance_margin((first, other), num_images) for other in others)
@@ -57,7 +57,7 @@ def chance(runs: Sequence[Run]) -> str:
 
 
 def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]]) -> Columns:
-    """What the runs reached: a row a metric, a column a run, with the difference to the first run in brackets."""
+    """The results: one row per metric, one column per run, with the difference from the first run in brackets."""
     results = [run.results | _speed(points_of(run)) for run in runs]
     metrics = [METRICS[name] for name in _ROWS if any(name in result for result in results)]
     cells = [_cells(metric, [result.get(metric.name) for result in results]) for metric in metrics]
@@ -65,11 +65,11 @@ def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]
 
 
 def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> Columns:
-    """The settings that are not the same in all runs: a row a setting, a column a run; teachers by their names."""
-    found = [difference for difference in differences([run.spec for run in runs]) if difference.path != "name"]
-    cells = [[_setting(value, by_id) for value in difference.values] for difference in found]
-    table = _table([f"`{difference.path}`" for difference in found], "Setting", runs, cells)
-    return table | {"Meaning": [escape(difference.description) for difference in found]}
+    """The settings that differ: one row per setting, one column per run; teachers by their names."""
+    rows = [difference for difference in differences([run.spec for run in runs]) if difference.path != "name"]
+    cells = [[_setting(value, by_id) for value in difference.values] for difference in rows]
+    table = _table([f"`{difference.path}`" for difference in rows], "Setting", runs, cells)
+    return table | {"Meaning": [escape(difference.description) for difference in rows]}
 
 
 def _table(titles: Sequence[str], what: str, runs: Sequence[Run], cells: Sequence[Sequence[str]]) -> Columns:

@@ -1,4 +1,4 @@
-"""What the Compare page says of runs of several seeds: their mean and spread, and what distillation changed.
+"""The Compare page on runs of several seeds: mean and standard deviation, and the effect of distillation.
 
 Text for markdown is escaped here where it is put together. Knows runs; no widgets.
 """
@@ -19,14 +19,14 @@ _SCORES = (TEST_ACCURACY, "test_accuracy_class", "test_accuracy_distillation", B
 
 
 class OverSeeds(NamedTuple):
-    """Tables with a row a group of runs that differ in their seed alone, and a row a pair of such groups."""
+    """Tables with one row per group of runs that differ only in the seed, and one row per pair of such groups."""
 
     groups: list[dict[str, str]]
     differences: list[dict[str, str]]
 
 
 def over_seeds(chosen: Sequence[Run], by_id: Runs) -> OverSeeds | None:
-    """The tables of those runs that are finished; None where no two of them differ in their seed alone."""
+    """The tables of the finished runs; None where no two of them differ only in the seed."""
     specs = {run_id: run.spec for run_id, run in by_id.items()}
     ids = seed_groups([run.id for run in chosen if TEST_ACCURACY in run.results], specs)
     if all(len(group) == 1 for group in ids):
@@ -43,18 +43,18 @@ def over_seeds(chosen: Sequence[Run], by_id: Runs) -> OverSeeds | None:
 
 
 def other_seeds(chosen: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
-    """The finished runs of the store that differ from a chosen one in their seed alone, the oldest first."""
+    """The finished runs of the store that differ from a chosen one only in the seed, the oldest first."""
     specs = {run.id: run.spec for run in runs}
     finished = [run.id for run in reversed(runs) if TEST_ACCURACY in run.results]
     ids = {run.id for run in chosen}
-    found = {other for group in seed_groups(finished, specs) if ids & set(group) for other in group} - ids
-    return [run for run in reversed(runs) if run.id in found]
+    others = {other for group in seed_groups(finished, specs) if ids & set(group) for other in group} - ids
+    return [run for run in reversed(runs) if run.id in others]
 
 
 def counterparts(first: Run, others: Sequence[Run], by_id: Runs) -> list[tuple[Run, Run]]:
-    """Each other run with the one to compare it with: of the first's group that of its own seed, else the first.
+    """Each other run with its partner: the run of the first's group with the same seed, else the first itself.
 
-    Those of the first's own group are not compared: they are the same training with another seed.
+    Runs of the first's own group are not compared: they are the same training with another seed.
     """
     specs = {run_id: run.spec for run_id, run in by_id.items()}
     ids = seed_groups([first.id, *(run.id for run in others)], specs)[0]
@@ -65,13 +65,13 @@ def counterparts(first: Run, others: Sequence[Run], by_id: Runs) -> list[tuple[R
 def _difference(pairing: Pairing, groups: Sequence[Sequence[Run]], by_id: Runs) -> dict[str, str]:
     pairs = [[100 * by_id[run_id].results[TEST_ACCURACY] for run_id in pair] for pair in pairing.pairs]
     gain = Sample(tuple(distilled - plain for plain, distilled in pairs))
-    spread = "" if gain.sd is None else f" ± {gain.sd:.2f}"
+    sd = "" if gain.sd is None else f" ± {gain.sd:.2f}"
     return {
-        "Difference on test": f"{_name(groups[pairing.distilled])} less {_name(groups[pairing.plain])}",
-        "Points": escape(_signed(gain.mean) + spread),
+        "Difference on test": f"{_name(groups[pairing.distilled])} minus {_name(groups[pairing.plain])}",
+        "Points": escape(_signed(gain.mean) + sd),
         "Pairs": str(len(gain.values)),
-        "95 % interval": escape(" to ".join(map(_signed, gain.interval))) if gain.interval else "–",
-        "Pair by pair": escape(", ".join(map(_signed, gain.values))),
+        "95 % confidence interval": escape(" to ".join(map(_signed, gain.interval))) if gain.interval else "–",
+        "Each pair": escape(", ".join(map(_signed, gain.values))),
     }
 
 

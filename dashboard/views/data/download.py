@@ -1,4 +1,4 @@
-"""Fetching a data set with a process of its own, which the page looks at and never waits for."""
+"""Downloads of data sets, each in a separate process. The page checks on it and never waits for it."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from deit_core.catalog import SOURCES, SourceName
 
 
 def offer_download(name: SourceName) -> None:
-    """A button that fetches a data set with a process of its own, which the page looks at every second."""
+    """A button that downloads a data set in a separate process; the page checks on it every second."""
     title, download = SOURCES[name].title, _downloads().get(name)
     if download is not None and download.poll() is None:
         st.fragment(_wait_for, run_every=1.0)(name, download)
@@ -28,7 +28,7 @@ def offer_download(name: SourceName) -> None:
 def _wait_for(name: SourceName, download: subprocess.Popen[bytes]) -> None:
     if download.poll() is not None:
         st.rerun()
-    st.info(f"Fetching {SOURCES[name].title}… You may leave this page meanwhile.")
+    st.info(f"Downloading {SOURCES[name].title}… You can leave this page; the download continues.")
 
 
 def _start_download(name: SourceName) -> subprocess.Popen[bytes]:
@@ -40,11 +40,11 @@ def _start_download(name: SourceName) -> subprocess.Popen[bytes]:
 
 
 def _failure(name: SourceName) -> str:
-    """The sentence that the download ended with."""
+    """The last message of the download."""
     log = _download_log(name)
     lines = log.read_text(errors="replace").splitlines()
     sentences = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
-    return sentences[-1] if sentences else f"{SOURCES[name].title} could not be fetched; {log} says why."
+    return sentences[-1] if sentences else f"{SOURCES[name].title} could not be downloaded; {log} says why."
 
 
 def _download_log(name: SourceName) -> Path:

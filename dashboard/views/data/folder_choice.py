@@ -1,4 +1,4 @@
-"""Folders of images on the Data page: which one is shown, and what lies in it, as `python -m deit_core data` says it.
+"""Folders of images on the Data page: which one is shown, and its contents as in `python -m deit_core data`.
 
 Knows widgets; what is in a folder is deit_core's.
 """
@@ -12,7 +12,7 @@ from deit_core.image_folders.archives import imported
 
 
 def choose_folder() -> str:
-    """The path of a folder as `data.path` takes it; empty until there is one."""
+    """The path of a folder as `data.path` takes it; empty until one is chosen."""
     if unpacked := take_finished():
         st.session_state["path"] = unpacked.path
     known = imported(settings().data_dir)
@@ -27,7 +27,8 @@ def choose_folder() -> str:
         key="path",
         bind="query-params",
         placeholder="Choose one, or type a path on the machine where the dashboard runs",
-        help="Inside the data folder, or absolute. It holds a folder a class, or train, val and test with such.",
+        help="Inside the data folder, or absolute. It contains one folder per class, or folders train, val and test, "
+        "each with one folder per class.",
     )
     with st.expander("Upload a zip", expanded=is_unpacking() or (not known and not path)):
         offer_upload()
@@ -41,7 +42,7 @@ def choose_folder() -> str:
 
 
 def show_listing(path: str) -> None:
-    """What is left out of the folder at `path`, warnings, and the images of each class in each of its parts."""
+    """What is left out of the folder at `path`, warnings, and the number of images by class and part."""
     listed = listing(path)
     for warning in listed.warnings:
         st.warning(escape(warning))
@@ -57,10 +58,10 @@ def show_listing(path: str) -> None:
             hide_index=True,
             key="left_out",
         )
-    with st.expander("What lies in the folder"):
+    with st.expander("Contents of the folder"):
         counts = listed.counts()
         st.dataframe(
-            {"Class": listed.classes} | {part: list(found.values()) for part, found in counts.items()},
+            {"Class": listed.classes} | {part: list(numbers.values()) for part, numbers in counts.items()},
             hide_index=True,
             key="parts",
         )

@@ -1,7 +1,7 @@
-"""Data: what is in a data set, how a run would cut it, and how many images of each class that gives.
+"""Data: the contents of a data set, how a run would split it, and the number of images of each class.
 
-Knows numbers and widgets; counting and cutting are deit_core's. That loads torch, so it is imported where it is called,
-after the facts are on the page. Pictures are shown by dashboard.views.data.samples.
+Knows numbers and widgets; deit_core counts and splits. That loads torch, so it is imported where it is called, after
+the facts are on the page. dashboard.views.data.samples shows the images.
 """
 
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ def _describe(known: SourceFacts) -> None:
 
 
 def _choose_cut(name: SourceName, path: str, known: SourceFacts) -> DataSpec:
-    """What a run would take of the data set."""
+    """The data settings of a run."""
     fields = DataSpec.model_fields
     size, fraction, val_fraction, *rest = st.columns(5 if name == "folder" else 3, vertical_alignment="bottom")
     options: dict[str, Any] = {}
@@ -123,7 +123,9 @@ def _show_counts(spec: DataSpec, known: SourceFacts) -> list[int]:
     counts, notes = _counts(spec.model_dump_json())
     st.subheader("Images per class")
     totals = ", ".join(f"{sum(numbers):,} {split}" for split, numbers in counts.items())
-    st.caption(f"In all {totals}. A run learns from train, chooses its best epoch on validation and is judged on test.")
+    st.caption(
+        f"In total {totals}. A run learns from train, chooses its best epoch on validation and is evaluated on test."
+    )
     classes = [plotly_escape(name) for name in known.classes]
     figure = {
         "data": [
@@ -147,7 +149,7 @@ def _is_here(name: SourceName) -> bool:
 
 @st.cache_data(max_entries=32, ttl=60, show_spinner="Counting…")
 def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
-    """Images of each class by split, and what else there is to say of the images."""
+    """Images of each class by split, and further sentences on the images."""
     from deit_core.data import is_streamed
     from deit_core.data.preview import class_counts, training_statistics
 
@@ -166,7 +168,7 @@ def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
     if streams:
         size_gb = num_images * loaded.test_images.shape[1] * spec.img_size**2 / 1e9
         notes.append(
-            f"At this size the images take {size_gb:.1f} GB, more than a quarter of this machine's memory: a run reads "
+            f"At this size the images take {size_gb:.1f} GB, more than a quarter of this machine's memory. A run reads "
             "them from their files in each epoch, a batch ahead."
         )
     notes += loaded.skipped_sentences
@@ -175,13 +177,13 @@ def _counts(spec_json: str) -> tuple[dict[str, list[int]], list[str]]:
 
 @st.cache_data(max_entries=32, ttl=60, show_spinner="Looking for copies…")
 def _warnings(spec_json: str) -> tuple[str, ...]:
-    """What a run of these images would say of their content, which takes looking into every file once."""
-    from deit_core.data.sources.progress import silently
+    """Warnings on the content of the images, for which every file is read once."""
+    from deit_core.data.sources.progress import no_progress
     from deit_core.data.splits import cut
 
     spec = DataSpec.model_validate_json(spec_json)
     loaded = source(spec)
-    return loaded.warn(*cut(loaded, spec), silently)
+    return loaded.warn(*cut(loaded, spec), no_progress)
 
 
 def _per_channel(values: Sequence[float]) -> str:

@@ -1,7 +1,6 @@
-"""Images of a data set on the Data page: some of each class, and what augmentation makes of one.
+"""Images of a data set on the Data page: some of each class, and augmented views of one image.
 
-Knows arrays as pictures; cutting, resizing and augmenting are deit_core's. That loads torch, so it is imported where
-it is called.
+Knows arrays as images; deit_core splits, resizes and augments. That loads torch, so it is imported where it is called.
 """
 
 import io
@@ -39,7 +38,7 @@ def show_samples(spec: DataSpec, known: SourceFacts, num_train: Sequence[int]) -
             math.ceil(max(num_train) / _NUM_SAMPLES),
             key="samples_page",
             width=160,
-            help=f"{_NUM_SAMPLES} training images of each class a page.",
+            help=f"{_NUM_SAMPLES} training images of each class per page.",
         )
         first = 0
         if len(known.classes) > _NUM_CLASSES:
@@ -67,13 +66,13 @@ def _named(classes: Sequence[str]) -> str:
 
 
 def show_views(spec: DataSpec, known: SourceFacts, num_train: Sequence[int]) -> None:
-    """One training image, of the `num_train` of each class, beside what augmentation makes of it."""
+    """One training image, of the `num_train` of each class, next to augmented views of it."""
     from deit_core.data.preview import sample_views
 
     st.subheader("Augmented views")
     st.caption(
-        "Each epoch of a run draws a new view of every image, in the way of these. Another seed draws others. Mixup "
-        "and CutMix bring in a second image and its label; a run mixes a whole batch by one share."
+        "Each epoch of a run draws a new random view of every image, like these. Another seed draws other views. "
+        "Mixup and CutMix add a second image and its label; a run mixes a whole batch with one ratio."
     )
     fields = AugmentSpec.model_fields
     with st.grid(5, vertical_alignment="bottom"):
@@ -136,7 +135,7 @@ def _show_row(place: DeltaGenerator, images: NDArray[np.uint8], side: int, alt: 
 
 
 def _row(images: NDArray[np.uint8], side: int) -> bytes:
-    """A PNG, packed quickly rather than tightly."""
+    """A PNG, compressed quickly rather than strongly."""
     from deit_core.data.preview import mosaic
 
     png = io.BytesIO()

@@ -1,7 +1,7 @@
-"""Unpacking an uploaded zip on a thread of its own, which pages look at and never wait for.
+"""Unpacks an uploaded zip in a separate thread. Pages check on it and never wait for it.
 
-It belongs to the server and not to a visitor, so it goes on when a page is left or loaded anew. Knows no widgets but
-its own; what is in a zip is checked by deit_core.
+It belongs to the server and not to a visitor, so it continues when a page is left or reloaded. Knows only its own
+widgets; deit_core checks the contents of a zip.
 """
 
 import threading
@@ -46,7 +46,7 @@ class Unpacking:
 
 
 def take_finished() -> Unpacking | None:
-    """This visitor's zip, where it has become a folder since the last call."""
+    """This visitor's zip, if it has become a folder since the last call."""
     own = _unpackings().get(st.session_state.get("unpacking", ""))
     if own is None or not own.is_over or not own.path:
         return None
@@ -55,10 +55,10 @@ def take_finished() -> Unpacking | None:
 
 
 def offer_upload() -> None:
-    """Choose a zip and unpack it; how far that is, whoever began it, and why the last one was refused."""
+    """Choose a zip and unpack it. Shows the progress, whoever started it, and why the last zip was refused."""
     st.caption(
-        f"A folder a class with {ONE_FORMAT} files, or train, val and test with such; at most "
-        f"{st.get_option('server.maxUploadSize')} MB. Larger ones: `python -m deit_core import FILE.zip`."
+        f"One folder per class with {ONE_FORMAT} files, or folders train, val and test with these; at most "
+        f"{st.get_option('server.maxUploadSize')} MB. For larger files: `python -m deit_core import FILE.zip`."
     )
     file = st.file_uploader("Zip", "zip", label_visibility="collapsed", key="zip")
     if file is not None:
@@ -76,7 +76,10 @@ def offer_upload() -> None:
         if not unpacking.is_over:
             st.fragment(_watch, run_every=0.5)(unpacking)
         elif not unpacking.path:
-            why = unpacking.error or f"{unpacking.name} could not be unpacked; the dashboard's own output says why."
+            why = (
+                unpacking.error
+                or f"{unpacking.name} could not be unpacked; the output of the dashboard in its terminal says why."
+            )
             st.error(escape(why))
 
 
@@ -95,10 +98,12 @@ def _start(file: IO[bytes], name: str) -> None:
 def _watch(unpacking: Unpacking) -> None:
     if unpacking.is_over:
         st.rerun()
-    st.progress(unpacking.share, f"Unpacking {escape(unpacking.name)}… You may leave this page meanwhile.")
+    st.progress(
+        unpacking.share, f"Unpacking {escape(unpacking.name)}… You can leave this page; the unpacking continues."
+    )
 
 
 @st.cache_resource(show_spinner=False)
 def _unpackings() -> dict[str, Unpacking]:
-    """The newest of each name, for all visitors; those that are over until the next one starts."""
+    """The newest zip of each name, for all visitors; finished ones stay until the next one starts."""
     return {}

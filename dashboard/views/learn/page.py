@@ -1,4 +1,4 @@
-"""Learn: what the three models are, how one teaches another, and what an attention rollout says. Words only."""
+"""Learn: the three models, how one teaches another, and what an attention rollout shows. Words only."""
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ flowchart LR
     view --> blocks["DeiT: patches,<br/>class token and<br/>distillation token"]
     blocks --> head["Class head"]
     blocks --> head_dist["Distillation head"]
-    cnn --> decision["What the teacher says"]
+    cnn --> decision["Teacher's logits"]
     label["True label"] --> base(["Cross-entropy, weight 1 - α"])
     head --> base
     head_dist --> term(["Teacher's term, weight α"])
@@ -32,13 +32,13 @@ def _explain_models() -> None:
     st.subheader("Three models, one task")
     st.markdown(
         "All three learn to name what is on a small image, from the same training images and with the same seed.\n\n"
-        "- The **teacher** is a convolutional network. That neighbouring pixels belong together, and that a pattern "
-        "means the same wherever it stands, is built into it, so it learns quickly from few images.\n"
-        "- The **ViT**, a Vision Transformer, cuts the image into patches and makes a token of each. In every block "
-        "each token looks at all others and takes what it attends to. A class token collects what the class head "
-        "reads. Nothing tells the model which patches are neighbours: it learns that too.\n"
-        "- The **DeiT** is the same ViT with one token and one head more: the distillation token listens to the "
-        "teacher. Everything else is equal, so where the two differ it is the teacher's doing, or chance."
+        "- The **teacher** is a convolutional network (CNN). It is built to treat neighbouring pixels together, and to "
+        "recognise a pattern at any position. So it learns quickly from few images.\n"
+        "- The **ViT**, a Vision Transformer, cuts the image into patches and turns each patch into a token. In every "
+        "block each token attends to all tokens and takes information from them. A class token collects what the class "
+        "head needs. The model does not know which patches are neighbours: it has to learn that too.\n"
+        "- The **DeiT** is the same ViT with one more token and one more head: the distillation token learns from the "
+        "teacher. Everything else is equal, so a difference between the two comes from the teacher, or from chance."
     )
 
 
@@ -47,57 +47,58 @@ def _explain_distillation() -> None:
     st.mermaid_chart(
         _DIAGRAM,
         alt="A view of an image goes to the teacher and to the DeiT. The class head is compared with the true label, "
-        "the distillation head with what the teacher says of the same view.",
+        "the distillation head with the teacher's logits for the same view.",
     )
     st.markdown(
         "The class head gives the logits $z_c$, the distillation head $z_d$, and the teacher $z_t$ for the very same "
-        "view of the image; $y$ is the true label, $\\psi$ the softmax. In **hard** distillation the teacher's "
-        "decision is a second label:"
+        "view of the image; $y$ is the true label, $\\psi$ the softmax. In **hard** distillation the class with the "
+        "teacher's largest logit is a second label:"
     )
     st.latex(
         r"\mathcal{L}_\text{hard} = (1-\alpha)\,\text{CE}\big(\psi(z_c),\, y\big)"
         r" + \alpha\,\text{CE}\big(\psi(z_d),\, \textstyle\arg\max_k z_t^{(k)}\big)"
     )
     st.markdown(
-        "In **soft** distillation its whole distribution is matched. The temperature $\\tau$ flattens it, which shows "
-        "what the teacher finds similar, and $\\tau^2$ keeps the gradients as large as before:"
+        "In **soft** distillation the student matches the teacher's whole distribution. The temperature $\\tau$ "
+        "flattens it, which shows which classes the teacher finds similar. The factor $\\tau^2$ keeps the size of the "
+        "gradients:"
     )
     st.latex(
         r"\mathcal{L}_\text{soft} = (1-\alpha)\,\text{CE}\big(\psi(z_c),\, y\big)"
         r" + \alpha\,\tau^2\,\text{KL}\big(\psi(z_t/\tau)\,\big\|\,\psi(z_d/\tau)\big)"
     )
     st.markdown(
-        "$\\alpha$ is the teacher's share. Both terms are means over the images of a batch, and label smoothing "
-        "touches the true labels only. The teacher itself learns nothing here. To predict, the DeiT takes the mean of "
-        "its heads' logits."
+        "$\\alpha$ is the weight of the teacher's term. Both terms are means over the images of a batch. Label "
+        "smoothing changes the true labels only. The teacher itself does not learn. To predict, the DeiT takes the "
+        "mean of the logits of its two heads."
     )
 
 
 def _explain_rollout() -> None:
     st.subheader("What a rollout shows")
     st.markdown(
-        "Attention says how much each token takes from each other token in one block. A rollout follows this through "
-        "all blocks, from the output token back to the patches: the heads of a block are fused into one attention "
-        "$A_l$, half of each token is taken to pass the block unchanged, and the blocks are multiplied."
+        "Attention is how much each token takes from each other token in one block. A rollout follows this through "
+        "all blocks, from the output token back to the patches. It fuses the heads of a block into one attention "
+        "matrix $A_l$, assumes that half of each token passes the block unchanged, and multiplies the blocks."
     )
     st.latex(r"R = \hat A_L \cdots \hat A_2\,\hat A_1, \qquad \hat A_l = \tfrac12 A_l + \tfrac12 I")
     st.markdown(
-        "Drawn over the image is the row of $R$ of the token that the prediction is made from: where what it knows may "
-        "have come from. In a ViT that is the class token; a DeiT predicts with the distillation token too, so there "
-        "it is the mean of both rows, and either can be looked at alone.\n\n"
-        "It does not show which class a patch speaks for, or whether it speaks for or against it: the map is the same "
-        "for every class. It leaves out the MLPs and what the tokens carry, and a bright patch need not be one that "
-        "the prediction depends on. Take it as a question to ask of the model, not as its answer."
+        "The map over the image is the row of $R$ of the token that the prediction is made from: where its information "
+        "may have come from. In a ViT that is the class token. A DeiT predicts with the distillation token too, so the "
+        "map is the mean of both rows, and you can look at each row alone.\n\n"
+        "A rollout does not show which class a patch supports or opposes: the map is the same for every class. It "
+        "ignores the MLPs and the content of the tokens, and the prediction may not depend on a bright patch at all. "
+        "Use it to ask questions about the model, not as an answer."
     )
 
 
 def _guide() -> None:
     st.subheader("A first visit")
     for url_path, label, more in (  # a label is one line, on a phone too
-        ("data", "Data: look at the images", "And at what augmentation makes of them."),
+        ("data", "Data: look at the images", "And at their augmented views."),
         ("train", "Train: start digits-quick", "It trains a teacher, a ViT and a DeiT."),
         ("runs", "Runs: watch them learn", "By their loss and their accuracy."),
-        ("compare", "Compare: set DeiT beside ViT", "Each number with its difference."),
+        ("compare", "Compare: DeiT and ViT", "Each result with its difference."),
         ("attention", "Attention: see where tokens look", "From block to block, and over all of them."),
     ):
         with st.container(gap="xxsmall"):

@@ -1,7 +1,7 @@
-"""The Runs page: every run with its state, what can be done about it, and live curves of those that are chosen.
+"""The Runs page: every run with its status and its actions, and live curves of the chosen runs.
 
-Knows the store and the launcher by what they offer; draws no curve itself (see curves.py) and never
-looks whether something is new (see live.py).
+Knows the store and the launcher; draws no curve itself (see curves.py) and never looks whether something is new (see
+dashboard/live).
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,9 @@ def render() -> None:
     if not runs:
         st.title("Runs")
         if store().is_there:
-            st.info("No run yet. Choose a preset on the Train page and start it; its curves grow here while it trains.")
+            st.info(
+                "No run yet. Choose a preset on the Train page and start it; its curves appear here while it trains."
+            )
         link("train", "Train a teacher, a ViT and a DeiT")
         _await_runs()
         return
@@ -48,7 +50,7 @@ def render() -> None:
         if chosen:
             curves.draw(chosen, view, key="runs")
         else:
-            st.caption("Tick runs in the table to see their curves, and to stop, resume or delete them.")
+            st.caption("Select runs in the table to see their curves, and to stop, resume or delete them.")
 
 
 @st.fragment
@@ -60,8 +62,8 @@ def _await_runs() -> None:
 @st.fragment
 @telling()
 def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator) -> None:
-    """All that changes while runs train, but for the curves; drawn again when the live feed says so."""
-    launcher().tend()
+    """All that changes while runs train, except the curves; drawn again when the live feed asks for it."""
+    launcher().ensure_workers()
     runs = store().runs()
     listed = _filter(runs)  # before the first component, with which Streamlit imports pandas
     with bottom:
@@ -77,7 +79,7 @@ def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator)
             st.error(escape(trouble))
         if strange := store().unreadable():
             st.warning(
-                f"Runs made by another version cannot be shown: {', '.join(strange)}. "
+                f"Runs of another version of DeiT Lab cannot be shown: {', '.join(strange)}. "
                 "`python -m deit_core delete ID` removes one."
             )
         _show_error()
@@ -104,7 +106,7 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
         format_func=lambda run_id: label(by_id[run_id]),
         key="runs",
         persist_state="session",
-        placeholder="Choose runs, or tick them in the table",
+        placeholder="Choose runs, or select them in the table",
         label_visibility="collapsed",
         wrap=True,
     )
@@ -138,7 +140,7 @@ def _table(listed: Sequence[Run], runs: Sequence[Run], chosen: Sequence[Run]) ->
 
 
 def _tick(ids: Sequence[str]) -> None:
-    """Take over what was ticked in the table; runs that the filter hides stay chosen."""
+    """Take over the selection in the table; runs that the filter hides stay chosen."""
     rows = st.session_state["run_table"]["selection"]["rows"]
     hidden = [run_id for run_id in st.session_state["runs"] if run_id not in ids]
     st.session_state["runs"] = hidden + [ids[row] for row in sorted(rows, reverse=True)]
@@ -191,17 +193,17 @@ def _actions(run: Run, runs: Sequence[Run]) -> None:
         if run.status.can_resume:
             _button("Resume", run, launcher().resume)
         if not run.status.is_active:
-            _start_anew(run)
+            _edit_and_rerun(run)
         if run.status != Status.RUNNING and st.button("Delete", key=f"delete-{run.id}", type="tertiary"):
             _confirm_delete(run)
 
 
-def _start_anew(run: Run) -> None:
+def _edit_and_rerun(run: Run) -> None:
     """A button that opens the run's settings on the Train page, and then a link there."""
     if st.session_state.get("opened_spec", ("", b""))[0] == label(run):
         link("train", "Its settings are open on the Train page")
     else:
-        st.button("Start anew", key=f"anew-{run.id}", type="tertiary", on_click=_open_spec, args=(run,))
+        st.button("Edit and rerun", key=f"edit-{run.id}", type="tertiary", on_click=_open_spec, args=(run,))
 
 
 def _open_spec(run: Run) -> None:
@@ -213,7 +215,7 @@ def _button(name: str, run: Run, action: Callable[[str], None]) -> None:
 
 
 def _attempt(action: Callable[[str], None], run_id: str) -> None:
-    """Do it, and keep what went wrong until the next attempt: a poll would wipe a message off at once."""
+    """Do it, and keep the error message until the next attempt: a redraw would remove it at once."""
     st.session_state.pop("run_error", None)
     with telling(lambda sentence: st.session_state.update(run_error=sentence)):
         action(run_id)
@@ -227,7 +229,7 @@ def _show_error() -> None:
 @st.dialog("Delete this run?")
 def _confirm_delete(run: Run) -> None:
     st.markdown(
-        f"Run **{escape(label(run))}** goes with its curves, its log and its checkpoints. This cannot be undone."
+        f"This deletes run **{escape(label(run))}** with its curves, its log and its checkpoints. It cannot be undone."
     )
     with st.container(horizontal=True):
         arguments = (launcher().delete, run.id)
@@ -246,7 +248,7 @@ def _logs(runs: Sequence[Run]) -> None:
 
 
 def _story(run: Run) -> str:
-    """What became of the run, a line a status, with times in the reader's own zone."""
+    """The history of the run, one line per status, with times in the reader's own time zone."""
     zone = timezone(-timedelta(minutes=st.context.timezone_offset or 0))
     return "\n".join(
         f"- {datetime.fromtimestamp(event.at, zone):%d %b %Y, %H:%M:%S} **{event.status}** {escape(event.message)}"

@@ -1,4 +1,4 @@
-"""What a person has changed in a spec, field by field. Plain data: knows no widgets."""
+"""The changes that a user has made in a spec, field by field. Plain data: knows no widgets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -7,7 +7,7 @@ from deit_core.spec import AnySpec, RunSpec, changes_between, members, replace
 
 
 class Changes:
-    """What has been changed in a spec: `by_path` is what `replace` and `--set` take, in an order that works."""
+    """Changes of a spec: `by_path` is what `replace` and `--set` take, in an order that works."""
 
     def __init__(self, spec: AnySpec) -> None:
         self.spec = spec
@@ -16,7 +16,7 @@ class Changes:
 
     @classmethod
     def of(cls, spec: AnySpec, by_path: Mapping[str, Any]) -> Self:
-        """Changes that were written down, each value as the spec has it.
+        """Changes from their written form, each value as the spec has it.
 
         Raises: SpecError where they cannot be trained.
         """
@@ -24,9 +24,9 @@ class Changes:
         if isinstance(variant, RunSpec) and variant.name != spec.name:
             changes.by_path["name"] = variant.name
             variant = variant.with_changes(name=spec.name)
-        found = changes_between(spec, variant)
-        assert found is not None
-        changes.by_path |= {path: tuple(value) if isinstance(value, list) else value for path, value in found.items()}
+        between = changes_between(spec, variant)
+        assert between is not None
+        changes.by_path |= {path: tuple(value) if isinstance(value, list) else value for path, value in between.items()}
         return changes
 
     def variant(self) -> AnySpec:
@@ -37,7 +37,7 @@ class Changes:
         return replace(self.spec, self.by_path)
 
     def value(self, run: str, path: str) -> Any:
-        """What a field of a run stands at now, sound or not."""
+        """The value of a field of a run now, valid or not."""
         return self.by_path.get(f"{run}.{path}", self.by_path.get(path, self._original(run, path)))
 
     def set(self, runs: Sequence[str], path: str, value: Any) -> None:

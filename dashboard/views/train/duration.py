@@ -1,6 +1,6 @@
-"""How long a spec will take on this machine: asked for and looked at, never waited for.
+"""How long a spec will take on this machine. The page asks for the estimate and never waits for it.
 
-Knows deit_core's estimates, which another process measures; nothing of what is measured, or how.
+Knows deit_core's estimates, which another process measures; does not know what is measured, or how.
 """
 
 import streamlit as st
@@ -15,57 +15,57 @@ from deit_core.wording import duration
 
 
 def estimate(spec: AnySpec) -> None:
-    """How long it takes: measured by another process, and looked for every second until it is known."""
+    """Show how long it takes: another process measures it, and the page looks every second until it is known."""
     is_open = _find(spec) is None
     st.fragment(_show, run_every=1.0 if is_open else None)(spec, is_open)
 
 
 @telling()
 def _show(spec: AnySpec, was_open: bool) -> None:
-    found = _find(spec)
-    if found is None:
+    result = _find(spec)
+    if result is None:
         st.caption("Measuring how long this takes on this machine…")
     elif was_open:
         st.rerun()  # the page knows now, and stops looking
-    elif found.error:
-        st.caption(f"How long this takes is not known: {escape(found.error)}")
+    elif result.error:
+        st.caption(f"How long this takes is not known: {escape(result.error)}")
     else:
-        parts = ", ".join(f"{escape(name)} {duration(seconds)}" for name, seconds in found.run_s.items())
+        parts = ", ".join(f"{escape(name)} {duration(seconds)}" for name, seconds in result.run_s.items())
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"About **{duration(found.duration_s)}** on this machine: {parts}.",
+                f"About **{duration(result.duration_s)}** on this machine: {parts}.",
                 width="content",
-                help="Measured with a second of real steps of each run. Whatever else was busy then made it longer.",
+                help="Measured with one second of real training steps per run. Other busy programs make it longer.",
             )
             st.button("Measure again", type="tertiary", on_click=_measure_again, args=(spec,), key="measure_again")
 
 
 def _find(spec: AnySpec) -> Estimate | None:
-    """The estimate; None while it is being measured, which this begins where need be."""
-    estimates, asked, document = (
+    """The estimate; None while it is measured. Starts the measuring if necessary."""
+    estimates, requested, document = (
         _estimates(),
         st.session_state.setdefault("train_measured", set()),
         spec.model_dump_json(),
     )
     is_measuring = estimates.is_measuring(spec)
-    found = estimates.get(spec)
-    if found is not None or is_measuring:
-        return found
+    result = estimates.get(spec)
+    if result is not None or is_measuring:
+        return result
     if not store().is_there:
-        return Estimate(0.0, {}, "the store of runs is gone.")  # its file would begin the folder anew
+        return Estimate(0.0, {}, "the store of runs is gone.")  # its file would create the folder again
     runs = store().runs()
     if any(is_live(run, runs) for run in runs):  # those that queue begin in a moment
-        return Estimate(0.0, {}, "it is measured while nothing trains, so as not to disturb it.")
-    if document in asked:
+        return Estimate(0.0, {}, "it can only be measured while no run trains.")
+    if document in requested:
         return Estimate(0.0, {}, f"the measuring failed; {settings().runs_dir / 'estimates'} holds its log.")
     estimates.request(spec)
     if estimates.is_measuring(spec):
-        asked.add(document)
+        requested.add(document)
     return None
 
 
 def cancel() -> None:
-    """Break off what is being measured; a later visit measures it anew."""
+    """Stop the measuring; a later visit measures it again."""
     _estimates().cancel()
     st.session_state.pop("train_measured", None)
 

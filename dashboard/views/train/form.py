@@ -1,6 +1,6 @@
-"""The form of a spec, generated from the spec's fields: a widget for each, with its description, unit and bounds.
+"""The form of a spec, generated from its fields: one widget per field, with its description, unit and bounds.
 
-Knows pydantic fields and widgets; does not know which presets there are, or what becomes of the changes.
+Knows pydantic fields and widgets; does not know which presets exist, or how the changes are used.
 """
 
 import math
@@ -26,9 +26,9 @@ _SECTIONS = {
 
 
 def edit(changes: Changes, *, key: str) -> None:
-    """Draw the form; what a person changes in it stands in `changes` before the page runs again.
+    """Draw the form; the user's changes are in `changes` before the page runs again.
 
-    Args: key: names the form; under another key it starts anew.
+    Args: key: names the form; another key gives a new form.
     """
     runs = _choose_runs(changes.spec, key)
     fields = _common_fields([run for run in members(changes.spec) if run.name in runs])
@@ -48,7 +48,7 @@ def _takes(changes: Changes, runs: Sequence[str], source: str) -> bool:
 
 
 def _choose_runs(spec: AnySpec, key: str) -> tuple[str, ...]:
-    """Let a person say whose fields to change: everybody's, the students', or one run's."""
+    """Let the user choose whose fields to change: those of all runs, of the students, or of one run."""
     runs = members(spec)
     names = tuple(run.name for run in runs)
     if len(runs) == 1:
@@ -64,13 +64,13 @@ def _choose_runs(spec: AnySpec, key: str) -> tuple[str, ...]:
         format_func=escape,
         required=True,
         key=f"{key}/runs",
-        help="Change for all runs what they share, so that comparing them stays fair.",
+        help="Change settings for all runs together, so that the comparison stays fair.",
     )
     return scopes[chosen or "All runs"]
 
 
 def _common_fields(runs: Sequence[RunSpec]) -> list[FormField]:
-    """The fields that every one of the runs has."""
+    """The fields that all of the runs have."""
     first, *others = ({field.path: field for field in form_fields(run)} for run in runs)
     return [field for path, field in first.items() if all(path in other for other in others)]
 
@@ -87,7 +87,7 @@ def _draw_sections(fields: Sequence[FormField], changes: Changes, runs: tuple[st
 
 
 def _draw(field: FormField, changes: Changes, runs: tuple[str, ...], key: str) -> None:
-    """One widget, at what the changes say; empty where the runs differ, until it is set for all of them."""
+    """One widget with the value in the changes; empty where the runs differ, until it is set for all of them."""
     values = [changes.value(run, field.path) for run in runs]
     differ = any(value != values[0] for value in values)
     shown = None if differ else values[0]

@@ -17,72 +17,74 @@ from deit_core.metrics import METRICS, TEST_ACCURACY
 from deit_core.runs import Status
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace, trainings
 
-_ONE_CLICK_S = 3.0  # a second click on the same button within this time is an impatient one
+_ONE_CLICK_S = 3.0  # a second click on the same button within this time is ignored
 
 
 def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
-    """Draw the buttons, and what they did.
+    """Draw the buttons, and the result of the last click.
 
     Args:
-        spec: what was chosen.
-        variant: what would be started; None while it cannot be trained.
-        key: under another key, what was started is forgotten.
+        spec: the choice of the user.
+        variant: the spec to start, with the user's changes; None while it cannot be trained.
+        key: another key forgets what was started.
     """
-    asked = None
+    to_start = None
     count = len(trainings(variant or spec))
     title = f"Start all {count} runs" if isinstance(spec, ExperimentSpec) else "Start this run"
     with st.container(horizontal=True):
         if st.button(title, type="primary", icon=":material/play_arrow:", disabled=variant is None, key="start"):
-            asked = variant
+            to_start = variant
         if isinstance(spec, ExperimentSpec):
-            with st.popover("Start one run alone", disabled=variant is None):
-                asked = (_ask_for_one(variant) if isinstance(variant, ExperimentSpec) else None) or asked
-    if asked is not None:
-        _submit(asked, variant, key)
+            with st.popover("Start one run only", disabled=variant is None):
+                to_start = (_ask_for_one(variant) if isinstance(variant, ExperimentSpec) else None) or to_start
+    if to_start is not None:
+        _submit(to_start, variant, key)
     refused, why = st.session_state.get(f"{key}/refused", (None, ""))
-    if why and refused == variant:  # it stands until something is changed
+    if why and refused == variant:  # it stays until something is changed
         st.error(escape(why))
     running = [run for run in store().runs() if run.status == Status.RUNNING]
     if started := st.session_state.get(f"{key}/started"):
         _tell_started(started)
     elif len(running) >= settings().num_workers:
         names = escape(", ".join(run.name for run in running))
-        st.caption(f"Training now: {names}. What you start queues behind it.")
+        st.caption(f"Training now: {names}. A new run waits in the queue until this ends.")
 
 
 def _tell_started(run_ids: list[str]) -> None:
     runs = store().runs(run_ids)[::-1]
     if not runs:
-        st.warning("What was started here is gone: it was deleted, or the store of runs was moved or removed.")
+        st.warning(
+            "The runs that were started here are gone: they were deleted, or the store of runs was moved or removed."
+        )
         return
-    st.success(f"Queued: {escape(', '.join(map(label, runs)))}. Training goes on when this page is closed.")
+    st.success(f"Queued: {escape(', '.join(map(label, runs)))}. Training continues when this page is closed.")
     link("runs", "Watch on the Runs page")
 
 
 def warm() -> None:
-    """Have a worker stand by while a form is filled in, where none is there: what is started then begins at once."""
+    """Start a worker that waits while the user fills in the form, so that a run starts at once."""
     launcher().warm()
 
 
 def teachers(student: RunSpec) -> dict[str, str]:
     """Id -> label of the finished runs that can teach, the best first.
 
-    They were cut from the data alike: a teacher that saw images its student is judged on would flatter the student.
+    Their data was split in the same way: a teacher must not have learned images that its student is evaluated on.
     """
     completed = [run for run in store().runs() if run.status == Status.COMPLETED]
-    found = [run for run in completed if run.spec.data.split == student.data.split]
-    found.sort(key=lambda run: METRICS[TEST_ACCURACY].rank(run.results[TEST_ACCURACY]), reverse=True)
-    return {run.id: f"{label(run)}, {run.results[TEST_ACCURACY]:.1%} on test" for run in found}
+    candidates = [run for run in completed if run.spec.data.split == student.data.split]
+    candidates.sort(key=lambda run: METRICS[TEST_ACCURACY].rank(run.results[TEST_ACCURACY]), reverse=True)
+    return {run.id: f"{label(run)}, {run.results[TEST_ACCURACY]:.1%} on test" for run in candidates}
 
 
 def _ask_for_one(experiment: ExperimentSpec) -> RunSpec | None:
-    """Let a person start a single run of an experiment; the run, once the button is clicked."""
+    """Let the user start a single run of an experiment; returns it once the button is clicked."""
     by_name = {run.name: run for run in experiment.runs}
     names = list(by_name)
     chosen = st.segmented_control("Run", names, default=names[0], format_func=escape, required=True, key="alone")
     run = by_name[chosen or names[0]]
     teacher = experiment.teacher_of(run) and _ask_for_teacher(run)
-    if not st.button("Start it alone", disabled=teacher == "", key="start_alone"):
+    if not st.button("Start only this run", disabled=teacher == "", key="start_alone"):
         return None
     alone = replace(run, {"distillation.teacher": teacher}) if teacher else run
     assert isinstance(alone, RunSpec)
@@ -90,12 +92,12 @@ def _ask_for_one(experiment: ExperimentSpec) -> RunSpec | None:
 
 
 def _ask_for_teacher(run: RunSpec) -> str:
-    """The id of the finished run that is to teach `run`; empty where there is none."""
+    """The id of the finished run that will teach `run`; empty where there is none."""
     labels = teachers(run)
     if labels:
         return st.selectbox("Teacher", list(labels), format_func=labels.__getitem__, key="alone_teacher")
     st.caption(
-        "It learns from a teacher, and no finished run has learned from the same images. "
+        "This run needs a teacher, and no finished run has learned from the same images. "
         "Start the teacher first, or all runs together."
     )
     return ""

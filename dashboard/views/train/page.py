@@ -1,6 +1,6 @@
-"""Train: choose a preset or a spec of one's own, change anything in it, and start it.
+"""Train: choose a preset or open a spec, change anything in it, and start it.
 
-Knows presets, specs and their forms; nothing of how a run is queued or trained, and holds nothing that a run needs.
+Knows presets, specs and their forms; does not know how a run is queued or trained, and keeps nothing that a run needs.
 """
 
 import re
@@ -56,7 +56,7 @@ def render() -> None:
     forms.edit(changes, key=key)
     if variant is not None:
         _show_as_text(source, changes, variant)
-    warm()  # once everything is on its way to the screen
+    warm()  # once the whole page is drawn
 
 
 def _choose() -> tuple[str, AnySpec] | None:
@@ -79,7 +79,10 @@ def _choose() -> tuple[str, AnySpec] | None:
                 key=f"opened{st.session_state.get('spec_uploader', 0)}",
             )
             if file is not None:
-                st.session_state["opened_spec"] = (file.name, file.getvalue())  # also when one comes back to this page
+                st.session_state["opened_spec"] = (
+                    file.name,
+                    file.getvalue(),
+                )  # also when the user comes back to this page
         opened = st.session_state.get("opened_spec")
         if opened is not None:
             st.button("Back to the presets", on_click=_close)
@@ -104,30 +107,30 @@ def _close() -> None:
 def _form(source: str, spec: AnySpec) -> tuple[str, Changes]:
     """The form of this tab, by its key, and the changes made in it; another choice or address starts a new form."""
     state = st.session_state
-    asked = address.take("set")
-    if asked is None and address.is_back():
-        asked = []  # nothing was changed when the page was left
+    address_changes = address.take("set")
+    if address_changes is None and address.is_back():
+        address_changes = []  # nothing was changed when the page was left
     is_open = "train_changes" in state and state["train_source"] == source and state["train_changes"].spec == spec
-    if asked is not None or not is_open:
-        state["train_source"], state["train_changes"] = source, _changes(spec, asked or [])
+    if address_changes is not None or not is_open:
+        state["train_source"], state["train_changes"] = source, _changes(spec, address_changes or [])
         state["train_form"] = state.get("train_form", 0) + 1
     return f"form{state['train_form']}", state["train_changes"]
 
 
-def _changes(spec: AnySpec, asked: Sequence[str]) -> Changes:
+def _changes(spec: AnySpec, address_changes: Sequence[str]) -> Changes:
     """The changes that the address asks for."""
     try:
-        return Changes.of(spec, dict(map(parse_change, asked)))
+        return Changes.of(spec, dict(map(parse_change, address_changes)))
     except DeitError as error:
-        sentence = f"The changes in the address cannot be made, and are left out. {escape(str(error))}"
+        sentence = f"The changes in the address cannot be made and are ignored. {escape(str(error))}"
         address.note("set", sentence, is_error=True)
         return Changes(spec)
 
 
 def _tell_address(source: str, changes: Changes) -> None:
-    """Have a reload, and whoever is sent the address, find the same settings; the preset writes itself there."""
+    """Write the settings into the address, for a reload or for sending it; the preset is there already."""
     texts = [change_text(path, value) for path, value in changes.by_path.items()]
-    address.tell("set", texts if source in presets.names() else [])
+    address.write("set", texts if source in presets.names() else [])
 
 
 def _variant(changes: Changes) -> tuple[AnySpec | None, str]:
@@ -151,12 +154,12 @@ def _choose_teacher(run: RunSpec, changes: Changes, key: str) -> None:
 
 
 def _describe(chosen: AnySpec, variant: AnySpec | None) -> None:
-    """What would be started; what was chosen, while its changes cannot be trained."""
+    """Describe the runs to start; without the changes, while these cannot be trained."""
     spec = variant or chosen
     words = _words(spec)
     if variant is None:
-        st.caption("Without your changes, which cannot be trained:")
-    elif words and variant != chosen and words == _words(chosen):  # changes may have made them wrong
+        st.caption("Your changes cannot be trained. Without them:")
+    elif words and variant != chosen and words == _words(chosen):  # the changes may have made the words wrong
         st.caption("Before your changes:")
     if words:
         st.markdown(escape(words))
@@ -166,12 +169,12 @@ def _describe(chosen: AnySpec, variant: AnySpec | None) -> None:
         for run in runs:
             accuracy = expectation and expectation.accuracy.get(run.name)
             num_seeds = spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1
-            _describe_run(run, num_seeds, f"{accuracy:.1%} of the test images expected right" if accuracy else "")
+            _describe_run(run, num_seeds, f"Expected test accuracy {accuracy:.1%}" if accuracy else "")
     if expectation:
         took, where = duration(expectation.duration_s), escape(expectation.measured_on)
-        st.caption(f"When last measured, all of it took {took} ({where}).")
+        st.caption(f"The whole experiment took {took} when it was last measured ({where}).")
     else:
-        st.caption("The test accuracy to expect of this has not been measured.")
+        st.caption("No expected test accuracy: this has not been measured.")
 
 
 def _words(spec: AnySpec) -> str:
@@ -188,7 +191,7 @@ def _describe_run(run: RunSpec, num_seeds: int, expected: str) -> None:
     if run.distillation:
         lines.append(f"Learns from {escape(run.distillation.teacher)}, {run.distillation.kind} distillation")
     if num_seeds > 1:
-        lines.append(f"{num_seeds} times, with the seeds {run.seed} to {run.seed + num_seeds - 1}")
+        lines.append(f"Trained {num_seeds} times, with the seeds {run.seed} to {run.seed + num_seeds - 1}")
     if expected:
         lines.append(expected)
     st.markdown("  \n".join(lines))
@@ -204,14 +207,16 @@ def _model_in_words(run: RunSpec) -> str:
         return f"CNN: ResNet-9 from {model.width} channels"
     if model.family == "torchvision":
         start = "from scratch" if model.pretrained == "off" else "pretrained on ImageNet"
-        return f"CNN: torchvision's {model.name}, {start}{', only its head trained' if model.freeze_backbone else ''}"
+        return (
+            f"CNN: torchvision's {model.name}, {start}{', only its head is trained' if model.freeze_backbone else ''}"
+        )
     kind = "DeiT" if model.distilled else "ViT"
     return f"{kind}: {model.patch_size} px patches, width {model.embed_dim}, depth {model.depth}"
 
 
 def _list_changes(changes: Changes) -> None:
     if not changes.by_path:
-        st.caption("Nothing is changed yet. What you change here becomes a variant; the preset stays as it is.")
+        st.caption("No changes yet. Your changes make a variant; the preset itself stays the same.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(

@@ -1,1 +1,1 @@
-"""What is done to the pixels of training images: one module for each kind. Knows no files."""
+"""Augmentation of training images: one module for each kind. Knows no files."""

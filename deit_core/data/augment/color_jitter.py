@@ -1,4 +1,4 @@
-"""Colour jitter: brightness, contrast and saturation of each image by a factor of its own.
+"""Colour jitter: brightness, contrast and saturation of each image, each with its own factor.
 
 The formulas are those of torchvision's ColorJitter, which has one factor for a whole batch. Knows pixels in [0, 1];
 nothing of what else is done to them.

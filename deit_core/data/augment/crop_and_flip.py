@@ -1,4 +1,4 @@
-"""Random views of images, a batch at a time: padded crop and horizontal flip.
+"""Random views of images, one batch at a time: padded crop and horizontal flip.
 
 A view is drawn for every image of the split from a counter, (seed, epoch): it does not depend on the order of the
 batches, on what else draws random numbers, or on the device. Two runs with one seed see the same views.
@@ -46,7 +46,7 @@ def draw_views(num_images: int, spec: AugmentSpec, seed: int, epoch: int) -> Vie
 
 
 def pad(images: Tensor, padding: int) -> Tensor:
-    """Surround images (N, C, S, S) with black: done once for a split, so that a crop is nothing but indexing."""
+    """Surround images (N, C, S, S) with black: done once for a split, so that a crop is only indexing."""
     return F.pad(images, (padding,) * 4)
 
 

@@ -17,7 +17,7 @@ from deit_core.spec import AugmentSpec
 
 
 class EpochViews:
-    """The views of one epoch, drawn at once and made a batch at a time.
+    """The views of one epoch, drawn at once and made one batch at a time.
 
     Args:
         num_views: how many are drawn, one for each showing of an image.

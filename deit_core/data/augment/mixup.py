@@ -1,7 +1,7 @@
 """Mixup and CutMix: two images and their labels in one. Knows a batch; no model, no loss.
 
 How each batch is mixed is drawn from a counter, (seed, epoch). As in the DeiT recipe and timm's default, a whole batch
-is mixed alike, each image with the one that stands as far from the other end.
+is mixed in the same way: the first image with the last, the second with the last but one, and so on.
 
     B batch, C channels, S img_size, K classes
 
@@ -20,7 +20,7 @@ from deit_core.spec import AugmentSpec
 
 @dataclass(frozen=True)
 class MixDraw:
-    """How one batch is mixed: the `share` of each image that stays, and for CutMix the box that does not.
+    """How one batch is mixed: the `share` of each image that stays, and for CutMix the box that is replaced.
 
     box: (top, bottom, left, right) in pixels, the second and fourth exclusive; None for mixup.
     """

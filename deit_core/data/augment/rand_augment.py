@@ -1,4 +1,4 @@
-"""torchvision's RandAugment on a batch: its operations, at its strengths, drawn for each image on its own.
+"""torchvision's RandAugment on a batch: its operations and strengths, drawn for each image separately.
 
 torchvision applies one draw to whatever it is given, so images with equal draws go through it together. Knows uint8
 images; nothing of what else is done to them. Loads torchvision.
@@ -6,7 +6,7 @@ images; nothing of what else is done to them. Loads torchvision.
     V views drawn for an epoch, B batch, C channels, S img_size
 
 Source: Cubuk et al. 2020 (arXiv:1909.13719). Not timm's rand-m9-mstd0.5-inc1: torchvision has 14 operations, not 15,
-31 strengths, not 10 (timm's 9 is about 27 here), no spread of the strength, and black where timm fills with the mean.
+31 strengths, not 10 (timm's 9 is about 27 here), a fixed strength, and black where timm fills with the mean.
 """
 
 from dataclasses import dataclass

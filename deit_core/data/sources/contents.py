@@ -1,6 +1,6 @@
-"""What a person should know of the images of a folder before they train: one content in two parts, grey of many bits.
+"""Warnings on the images of a folder before training: the same image in two parts, grey images of many bits.
 
-Knows files; nothing of seeds or fractions. What takes looking into every file is found out once.
+Knows files; nothing of seeds or fractions. A result that needs every file is computed once and kept.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from deit_core.data.sources.decoding import MAX_PIXELS
 from deit_core.data.sources.findings import found_once
 from deit_core.data.sources.folder_images import map_ahead
 from deit_core.data.sources.grey_levels import DEEP_FORMATS, is_deep, range_of
-from deit_core.data.sources.progress import Tell, silently, told
+from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
 from deit_core.image_folders import ImageFolder
 
 _SAMPLE_BYTES = 4096
@@ -44,45 +44,49 @@ _ON_DISK = _OnDisk()
 
 
 class Contents(NamedTuple):
-    """Files in groups of one content, and how many images hold grey of more than 8 bits, by its range in words."""
+    """Files in groups with the same content, and the number of images with grey of more than 8 bits, by range."""
 
     alike: list[list[Path]]
     deep: dict[str, int]
 
 
 def content_warnings(
-    folder: ImageFolder, tell: Tell = silently, *, data_dir: Path | None = None, access: Access = _ON_DISK
+    folder: ImageFolder,
+    on_progress: OnProgress = no_progress,
+    *,
+    data_dir: Path | None = None,
+    access: Access = _ON_DISK,
 ) -> tuple[str, ...]:
-    """Sentences on the files of a folder, by the parts that it has of its own.
+    """Sentences on the files of a folder, by its own parts.
 
     Args:
-        data_dir: where what was found is kept for the next time.
+        data_dir: where the results are kept for the next time.
         access: how its files are read.
     """
     named = {"training": folder.train, "validation": folder.val, "test": folder.test}
     parts = {name: part.files for name, part in named.items() if part is not None}
     files = [file for part in parts.values() for file in part]
-    return warnings_of(folder.root, parts, find_contents(folder.root, files, data_dir, tell, access))
+    return warnings_of(folder.root, parts, find_contents(folder.root, files, data_dir, on_progress, access))
 
 
 def find_contents(
-    root: Path, files: Sequence[Path], data_dir: Path | None, tell: Tell, access: Access = _ON_DISK
+    root: Path, files: Sequence[Path], data_dir: Path | None, on_progress: OnProgress, access: Access = _ON_DISK
 ) -> Contents:
-    """Look into the files of a folder; those that cannot be read are left to whoever reads their pixels."""
+    """Read the files of a folder; files that cannot be read are ignored here: reading their pixels reports them."""
     files = sorted(files)
 
     def find() -> tuple[list[list[int]], dict[str, int]]:
-        ranges = told(
-            map_ahead(partial(_range, access), files, _AHEAD), "Looking for grey of 16 bits", len(files), tell
+        ranges = with_progress(
+            map_ahead(partial(_range, access), files, _AHEAD), "Looking for grey of 16 bits", len(files), on_progress
         )
-        return list(_alike(files, tell, access)), dict(Counter(filter(None, ranges)))
+        return list(_alike(files, on_progress, access)), dict(Counter(filter(None, ranges)))
 
     groups, deep = found_once("contents", root, files, data_dir, find)
     return Contents([[files[position] for position in group] for group in groups], deep)
 
 
 def warnings_of(root: Path, parts: Mapping[str, Sequence[Path]], contents: Contents) -> tuple[str, ...]:
-    """Sentences on what stands in two of the parts, which are named as people call them, and on deep grey."""
+    """Sentences on images that are in two of the parts, and on grey of more than 8 bits."""
     part_of = {file: name for name, files in parts.items() for file in files}
     groups = [[file for file in group if file in part_of] for group in contents.alike]
     sentences = []
@@ -95,7 +99,7 @@ def warnings_of(root: Path, parts: Mapping[str, Sequence[Path]], contents: Conte
             copy, known_as = (file.relative_to(root).as_posix() for file in pairs[0])
             sentences.append(
                 f"The same content in {first} and {second}: {len(pairs):,} of {len(parts[second]):,} {second} images, "
-                f"for example {copy} is {known_as}. Remove the copies: a model does better on what it has seen."
+                f"for example {copy} is {known_as}. Remove the copies: a model does better on images it has learned."
             )
     return (*sentences, *_on_grey(contents.deep))
 
@@ -105,10 +109,12 @@ def _on_grey(deep: Mapping[str, int]) -> Iterator[str]:
         return
     used = ", ".join(f"{what} in {count:,}" for what, count in sorted(deep.items()))
     sentence = (
-        f"Images with grey of more than 8 bits: {sum(deep.values()):,}, scaled to 256 levels by its range ({used})."
+        f"Images with grey of more than 8 bits: {sum(deep.values()):,}, scaled to 256 levels by their range ({used})."
     )
     if len(deep) > 1:
-        sentence += " Each is scaled by its own, so their brightness cannot be compared; save all with one range."
+        sentence += (
+            " Each is scaled by its own range, so their brightness cannot be compared; save all with the same range."
+        )
     yield sentence
 
 
@@ -121,12 +127,12 @@ def _range(access: Access, file: Path) -> str:
         return ""
 
 
-def _alike(files: Sequence[Path], tell: Tell, access: Access) -> Iterator[list[int]]:
-    """Positions of files in groups of one content. Most differ in size or in their middle, so few are read whole."""
+def _alike(files: Sequence[Path], on_progress: OnProgress, access: Access) -> Iterator[list[int]]:
+    """Positions of files in groups with the same content. Most differ in size or in the middle: few are read whole."""
     keys: dict[int, tuple[Any, ...]] = dict.fromkeys(range(len(files)), ())
     looks: tuple[Callable[[Access, Path], int | bytes], ...] = (_size, _middle, _digest)
     for look in looks:
-        for position in told(list(keys), "Looking for the same content twice", len(keys), tell):
+        for position in with_progress(list(keys), "Looking for the same content twice", len(keys), on_progress):
             try:
                 keys[position] += (look(access, files[position]),)
             except OSError:

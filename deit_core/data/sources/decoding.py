@@ -1,7 +1,7 @@
-"""Pictures for a trained model to look at: uploads, and images of a data set, cut to what the model saw in training.
+"""Pictures for a trained model: uploads, and images of a data set, cut and resized as in training.
 
-Knows bytes and pixels; nothing of models, normalisation or pages. A picture is RGB (H, W, 3) wherever it comes from,
-so an upload and a test image take one path, and a test image arrives exactly as evaluation shows it to the model.
+Knows bytes and pixels; nothing of models, normalisation or pages. Every picture is RGB (H, W, 3), so uploads and test
+images are handled alike, and a test image reaches the model exactly as in evaluation.
 
     H x W picture, S img_size, C channels
 """
@@ -24,10 +24,10 @@ Picture = NDArray[np.uint8]
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 1024
 
-# What Pillow's readers raise on bytes that only look like an image.
+# Errors that Pillow raises for bytes that only look like an image.
 _UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, struct.error)
 
-# What turns a picture upright that is stored with this orientation in its EXIF data.
+# The operation that turns a picture with this EXIF orientation upright.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -43,7 +43,7 @@ def decode_image(content: bytes) -> Picture:
     """Decode an uploaded file: upright as its EXIF data says, transparent parts white, large ones made smaller.
 
     Args:
-        content: the bytes of a file in one of FORMATS; of an animation the first frame counts.
+        content: the bytes of a file in one of FORMATS; of an animation the first frame is used.
     Returns: (H, W, 3) uint8 RGB, the longer side at most 1024 pixels.
     Raises: DataError when the bytes are no such image, are damaged, or hold more than 50 million pixels; its kind
         GreyLevelsError where the pixels do not say what is black and what is white.
@@ -59,11 +59,11 @@ def decode_image(content: bytes) -> Picture:
     except Image.DecompressionBombError:
         raise _too_large("far too many") from None
     except _UNREADABLE as error:
-        raise DataError(f"This file is no image that can be read; choose a {ONE_FORMAT} file.") from error
+        raise DataError(f"This file is not an image that can be read; choose a {ONE_FORMAT} file.") from error
 
 
 def crop_square(picture: Picture) -> Picture:
-    """Cut out the largest square in the middle: (H, W, ...) -> (side, side, ...), a view of the same pixels."""
+    """Crop the largest square in the middle: (H, W, ...) -> (side, side, ...), a view of the same pixels."""
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -71,9 +71,9 @@ def crop_square(picture: Picture) -> Picture:
 
 
 def fit_image(picture: Picture, *, img_size: int, in_chans: int, invert: bool = False) -> Picture:
-    """Cut and resize a picture to what a model reads: the square in its middle, resized as in training.
+    """Crop and resize a picture for a model: the square in its middle, resized as in training.
 
-    What comes back is all that the model sees, so overlays are drawn on it.
+    The result is all that the model sees, so overlays are drawn on it.
 
     Args:
         picture: (H, W, 3) RGB.
@@ -101,13 +101,13 @@ def _check_pixels(width: int, height: int) -> None:
 
 def _too_large(pixels: str) -> DataError:
     return DataError(
-        f"This image has {pixels} pixels and at most {MAX_PIXELS // 1_000_000} million can be read; "
+        f"This image has {pixels} pixels, and at most {MAX_PIXELS // 1_000_000} million can be read; "
         "make it smaller and try again."
     )
 
 
 def _upright(image: Image.Image, exif: Image.Exif) -> Image.Image:
-    """Turned as its EXIF data says, which ImageOps.exif_transpose would also write anew, and fail on an odd tag."""
+    """Turned as its EXIF data says; ImageOps.exif_transpose also rewrites that data, and fails on unusual tags."""
     turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
     return image if turn is None else image.transpose(turn)
 

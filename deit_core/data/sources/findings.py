@@ -1,6 +1,6 @@
-"""What took long to find out about a folder of images, kept beside the data by what it depends on.
+"""Results about a folder of images that took long to compute, kept next to the data by what they depend on.
 
-A finding is a small JSON file that may be removed at any time; it is then found out again. Knows JSON and files.
+A finding is a small JSON file. It can be removed at any time; it is then computed again. Knows JSON and files.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import Any
 from deit_core.files import write_atomically
 
 FINDINGS = ".findings"  # inside the data folder
-_SETTLED_NS = 2 * 10**9  # clocks of file systems are that coarse: a file may change once more without a new time
+_SETTLED_NS = 2 * 10**9  # the resolution of file times: a file may change again without a new time
 
 
 def key_of(facts: Iterable[Any]) -> str:
@@ -27,20 +27,20 @@ def key_of(facts: Iterable[Any]) -> str:
 
 
 def remembered(home: Path, key: str, find: Callable[[], Any]) -> Any:
-    """What `find` returned for this key the last time, as JSON gives it back, or returns now."""
+    """The last result of `find` for this key, as JSON gives it back, else its result now."""
     file = home / f"{key}.json"
-    with suppress(OSError, ValueError):  # not there, or somebody wrote into it
+    with suppress(OSError, ValueError):  # missing, or changed by hand
         return json.loads(file.read_text())
-    found = find()
-    with suppress(OSError):  # a data folder that may only be read
-        write_atomically(file, json.dumps(found).encode())
-    return found
+    finding = find()
+    with suppress(OSError):  # a read-only data folder
+        write_atomically(file, json.dumps(finding).encode())
+    return finding
 
 
 def found_once(what: str, root: Path, files: Sequence[Path], data_dir: Path | None, find: Callable[[], Any]) -> Any:
-    """What `find` says of the files, asked anew where one of them has another size or time, or came, or went.
+    """The result of `find` for the files, computed again if one has another size or time, is new, or is gone.
 
-    Args: data_dir: where it is kept; None keeps nothing.
+    Args: data_dir: where results are kept; None keeps nothing.
     """
     stamps = [_stamp(file) for file in files]
     now = time.time_ns()
@@ -51,9 +51,9 @@ def found_once(what: str, root: Path, files: Sequence[Path], data_dir: Path | No
 
 
 def _stamp(file: Path) -> tuple[int, int]:
-    """Size and time of the last change; of a file that is not there, what no file has."""
+    """Size and time of the last change; of a missing file, values that no file has."""
     try:
-        found = file.stat()
+        facts = file.stat()
     except OSError:
         return -1, -1
-    return found.st_size, found.st_mtime_ns
+    return facts.st_size, facts.st_mtime_ns

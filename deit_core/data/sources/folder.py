@@ -1,7 +1,7 @@
-"""A folder of images as a source: what is train, validation and test in it, and a hash of all that it holds.
+"""A folder of images as a source: its train, validation and test images, and a hash of its contents.
 
-Knows files; nothing of fractions or memory. Each image takes the path of an upload (deit_core.data.sources.decoding):
-upright, the square in its middle, resized. What takes reading every file is found out once for files with these sizes
+Knows files; nothing of fractions or memory. Each image is handled like an upload (deit_core.data.sources.decoding):
+upright, the square in its middle, resized. A result that needs every file is computed once for files with these sizes
 and times.
 """
 
@@ -18,7 +18,7 @@ from deit_core.data.sources.decoding import decode_image
 from deit_core.data.sources.findings import found_once
 from deit_core.data.sources.folder_images import FolderImages, map_ahead
 from deit_core.data.sources.named import load_source
-from deit_core.data.sources.progress import Tell, silently, told
+from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
 from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split
 from deit_core.errors import DataError
@@ -26,11 +26,11 @@ from deit_core.image_folders import FORMATS, ImageFolder, Part, find_folder, lis
 from deit_core.spec import DataSpec
 
 
-def open_source(spec: DataSpec, data_dir: Path, tell: Tell = silently) -> Source:
-    """The source that a spec names. A folder's images are read when they are asked for, others now.
+def open_source(spec: DataSpec, data_dir: Path, on_progress: OnProgress = no_progress) -> Source:
+    """The source that a spec names. A folder's images are read when they are needed, others now.
 
-    Args: tell: hears how far it is, where every image of a folder is tried.
-    Raises: DataError where it cannot be had, or holds too little to learn from.
+    Args: on_progress: called with the progress, where every image of a folder is tried.
+    Raises: DataError where it cannot be loaded, or has too few images.
     """
     if spec.source != "folder":
         return load_source(spec.source, data_dir)
@@ -38,7 +38,7 @@ def open_source(spec: DataSpec, data_dir: Path, tell: Tell = silently) -> Source
     parts: list[Part | None] = [folder.train, folder.val, folder.test]
     skipped: tuple[Path, ...] = ()
     if spec.corrupt_images == "skip":
-        parts, skipped = _without_corrupt(folder, parts, data_dir, tell)
+        parts, skipped = _without_corrupt(folder, parts, data_dir, on_progress)
     train, val, test = parts
     assert train is not None
     if val is not None and test is not None:
@@ -65,14 +65,14 @@ def open_source(spec: DataSpec, data_dir: Path, tell: Tell = silently) -> Source
 
 
 def _hold_out(part: Part, folder: ImageFolder) -> tuple[Part, Part]:
-    """Cut a test off, the same share of each class and always the same, as of the digits."""
+    """Hold out test images, the same share of each class and always the same ones, as for the digits."""
     labels = np.array(part.labels)
     num_test = num_held_out(len(part), len(folder.classes))
     try:
         kept, held = stratified_split(labels, num_test, seed=0, held_for="the test")
     except ValueError as error:
         raise DataError(
-            f"{folder.root} holds too few images to hold out a test ({error}); add images, or a test folder."
+            f"{folder.root} has too few images to hold out test images ({error}); add images, or a test folder."
         ) from None
     return _pick(part, np.sort(kept).tolist()), _pick(part, np.sort(held).tolist())
 
@@ -82,13 +82,15 @@ def _pick(part: Part, positions: Sequence[int]) -> Part:
 
 
 def _without_corrupt(
-    folder: ImageFolder, parts: Sequence[Part | None], data_dir: Path, tell: Tell
+    folder: ImageFolder, parts: Sequence[Part | None], data_dir: Path, on_progress: OnProgress
 ) -> tuple[list[Part | None], tuple[Path, ...]]:
-    """The parts without the files that cannot be read, and those files; every file is read for it."""
+    """The parts without the files that cannot be read, and those files; reads every file."""
     files = [file for part in parts if part is not None for file in part.files]
 
     def find() -> list[int]:
-        tried = told(map_ahead(_is_sound, files, ahead=256), "Trying whether each image can be read", len(files), tell)
+        tried = with_progress(
+            map_ahead(_is_sound, files, ahead=256), "Checking that each image can be read", len(files), on_progress
+        )
         return [position for position, sound in enumerate(tried) if not sound]
 
     skipped = {
@@ -99,7 +101,7 @@ def _without_corrupt(
     if train is None or len(set(train.labels)) < len(folder.classes):
         raise DataError(f"No image of one of the classes in {folder.root} can be read; replace the damaged files.")
     if any(part is not None and len(part) == 0 for part in kept):
-        raise DataError(f"No image of val or of test in {folder.root} can be read; replace the damaged files.")
+        raise DataError(f"No image of val or test in {folder.root} can be read; replace the damaged files.")
     return kept, tuple(file for file in files if file in skipped)
 
 
@@ -112,16 +114,18 @@ def _is_sound(file: Path) -> bool:
     return True
 
 
-def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Path, tell: Tell) -> str:
-    """A SHA-256 of the files' names in the folder, their bytes, and of what else decides which pixels come of them.
+def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Path, on_progress: OnProgress) -> str:
+    """A SHA-256 of the files' names in the folder, their bytes, and all else that decides their pixels.
 
-    That is whether they are read in colour, and which ranges of grey there are other than 16 bits, which were all that
-    was once read right: their images have other pixels now than in runs from then.
+    That is whether they are read in colour, and which ranges of grey other than 16 bits there are. Old versions read
+    only 16 bits correctly, so images of other ranges have other pixels now.
     """
 
     def find() -> str:
         digest = hashlib.sha256(f"{in_chans}".encode())
-        for file in told(files, "Reading each file once, to know the data again", len(files), tell):
+        for file in with_progress(
+            files, "Reading each file once, to recognise the data later", len(files), on_progress
+        ):
             try:
                 content = file.read_bytes()
             except OSError as error:
@@ -131,7 +135,7 @@ def _content_hash(root: Path, files: Sequence[Path], in_chans: int, data_dir: Pa
         return digest.hexdigest()
 
     known = str(found_once(f"hash {in_chans}", root, files, data_dir, find))
-    others = sorted(find_contents(root, files, data_dir, tell).deep.keys() - {"16 bits"})
+    others = sorted(find_contents(root, files, data_dir, on_progress).deep.keys() - {"16 bits"})
     return hashlib.sha256(f"{known} {others}".encode()).hexdigest() if others else known
 
 
@@ -142,12 +146,12 @@ def _warnings(
     data_dir: Path,
     train_indices: NDArray[np.int64],
     val_indices: NDArray[np.int64],
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> tuple[str, ...]:
-    """What there is to say of the splits of a run, of which two are drawn from `train`."""
+    """Sentences on the splits of a run, of which two are drawn from `train`."""
     parts = {
         "training": [train[index] for index in train_indices],
         "validation": [train[index] for index in val_indices],
         "test": test,
     }
-    return warnings_of(root, parts, find_contents(root, (*train, *test), data_dir, tell))
+    return warnings_of(root, parts, find_contents(root, (*train, *test), data_dir, on_progress))

@@ -1,7 +1,7 @@
-"""Images that lie in files and are read when they are asked for, on all cores.
+"""Images in files that are read when they are needed, on all cores.
 
-Threads read, since decoding and resizing let go of Python's lock: they share the memory, end with the process, and were
-as fast as a DataLoader's processes (docs/decisions.md). Knows files; nothing of splits, views or batches.
+Threads read them, since decoding and resizing release Python's lock. Threads share the memory, end with the process,
+and were as fast as a DataLoader's processes (docs/decisions.md). Knows files; nothing of splits, views or batches.
 
     N images, B batch, C channels, S img_size
 """
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 
 class FolderImages:
-    """Stands for uint8 images (N, C, S, S); by indexing, as an array would, files are read."""
+    """Acts like an array of uint8 images (N, C, S, S); indexing reads the files."""
 
     def __init__(self, files: Sequence[Path], img_size: int, in_chans: int) -> None:
         self._files, self._img_size, self._in_chans = tuple(files), img_size, in_chans
@@ -51,7 +51,7 @@ class FolderImages:
         return self[:]
 
     def take(self, positions: NDArray[np.int64]) -> "FolderImages":
-        """Some of the images, none of which is read."""
+        """Some of the images; reads none of them."""
         return FolderImages([self._files[position] for position in positions], self._img_size, self._in_chans)
 
     def read_ahead(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[np.uint8]]:
@@ -77,13 +77,13 @@ class FolderImages:
             raise DataError(f"{file}: {error} Or set data.corrupt_images to skip.") from None
         except DataError:
             raise DataError(
-                f"{file} is damaged or no image of at most {MAX_PIXELS // 1_000_000} million pixels; replace or remove "
-                "it, or set data.corrupt_images to skip."
+                f"{file} is damaged, or not an image of at most {MAX_PIXELS // 1_000_000} million pixels; replace or "
+                "remove it, or set data.corrupt_images to skip."
             ) from None
 
 
 def map_ahead(call: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
-    """Results of a call in the order of the items, up to `ahead` of which are under way before they are asked for."""
+    """Results of a call in the order of the items; up to `ahead` items are computed before they are needed."""
     waiting: deque[Future[Result]] = deque()
     threads = ThreadPoolExecutor(num_cores())
     try:
@@ -93,5 +93,5 @@ def map_ahead(call: Callable[[Item], Result], items: Iterable[Item], ahead: int)
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:  # also where nobody asks for the rest
+    finally:  # also where the rest is not needed
         threads.shutdown(cancel_futures=True)

@@ -23,8 +23,8 @@ def read_files(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Training images (N, 1, height, width), their labels (N,), and the same of the test.
 
-    Args: how_to_renew: what to do about damaged files, the end of a sentence.
-    Raises: DataError where a file is damaged, or images and labels are not equally many.
+    Args: how_to_renew: the advice for damaged files, the end of a sentence.
+    Raises: DataError where a file is damaged, or the numbers of images and labels differ.
     """
     train_images, train_labels, test_images, test_labels = (
         _read(_existing(folder / name) or folder / name, how_to_renew) for name in FILES
@@ -32,7 +32,7 @@ def read_files(
     for images, labels, name in ((train_images, train_labels, FILES[0]), (test_images, test_labels, FILES[2])):
         if images.ndim != 3 or labels.shape != images.shape[:1]:
             raise DataError(
-                f"{folder / name} holds an array of shape {images.shape} and the file of its labels one of "
+                f"{folder / name} contains an array of shape {images.shape} and the file of its labels one of "
                 f"{labels.shape}; {how_to_renew}."
             )
     return train_images[:, None], train_labels, test_images[:, None], test_labels
@@ -50,7 +50,7 @@ def _read(path: Path, how_to_renew: str) -> NDArray[np.uint8]:
         magic, num_axes = struct.unpack_from(">HxB", content)
         shape = struct.unpack_from(f">{num_axes}I", content, 4)
         if magic != 0 or content[2] != 8:
-            raise ValueError("no IDX file of bytes")
+            raise ValueError("not an IDX file of bytes")
         return np.frombuffer(content, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}); {how_to_renew}.") from error

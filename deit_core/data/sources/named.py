@@ -1,4 +1,4 @@
-"""Data sets with a name: loaded whole, downloaded where no copy is here.
+"""Data sets with a name: loaded whole, and downloaded if there is no copy.
 
 Knows which reader reads what; nothing of splits, sizes or augmentation.
 """
@@ -19,9 +19,9 @@ _DIGITS_FILE = "sklearn/datasets/data/digits.csv.gz"
 
 
 def load_source(name: SourceName, data_dir: Path) -> Source:
-    """Load a data set whole, downloading it where no copy is on this machine.
+    """Load a data set whole, and download it if there is no copy on this machine.
 
-    Raises: DataError where it cannot be had, or a file is damaged.
+    Raises: DataError where it cannot be loaded, or a file is damaged.
     """
     arrays = _load_digits() if name == "digits" else load_published(name, data_dir)
     digest = hashlib.sha256()
@@ -34,8 +34,9 @@ def load_source(name: SourceName, data_dir: Path) -> Source:
             folder = find_published(name, data_dir)
             assert folder is not None
             raise DataError(
-                f"The files of {SOURCES[name].title} in {folder} hold {highest}, and it has "
-                f"{len(SOURCES[name].classes)} classes: they are another data set's; {how_to_renew(folder, data_dir)}."
+                f"The files of {SOURCES[name].title} in {folder} contain {highest}, but it has "
+                f"{len(SOURCES[name].classes)} classes: they belong to another data set; "
+                f"{how_to_renew(folder, data_dir)}."
             )
     known = digest.hexdigest()
     return Source(
@@ -45,7 +46,7 @@ def load_source(name: SourceName, data_dir: Path) -> Source:
         train_labels.astype(np.int64),
         test_images,
         test_labels.astype(np.int64),
-        lambda _tell: known,
+        lambda _on_progress: known,
     )
 
 

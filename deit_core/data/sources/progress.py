@@ -1,6 +1,6 @@
-"""Says how far it is, while many files are read.
+"""Progress of reading many files, reported about once a second.
 
-Knows a clock; nothing of files, and nothing of who hears it.
+Knows a clock; nothing of files, and nothing of what the caller does with the progress.
 """
 
 import time
@@ -11,22 +11,24 @@ from deit_core.events import Reading
 
 EVERY_S = 1.0
 
-Tell = Callable[[Reading], None]
+OnProgress = Callable[[Reading], None]
 Item = TypeVar("Item")
 
 
-def silently(_reading: Reading) -> None:
+def no_progress(_reading: Reading) -> None:
     pass
 
 
-def told(pieces: Iterable[Item], what: str, total: int, tell: Tell, *, piece: int = 1) -> Iterator[Item]:
-    """The pieces, of `piece` images each, as they come. What `tell` raises ends the reading."""
-    began = spoken = time.monotonic()
+def with_progress(
+    pieces: Iterable[Item], what: str, total: int, on_progress: OnProgress, *, piece: int = 1
+) -> Iterator[Item]:
+    """Yield the pieces, of `piece` images each, and report progress. What `on_progress` raises ends the reading."""
+    start = last_report = time.monotonic()
     for count, item in enumerate(pieces, start=1):
         yield item
         done, now = count * piece, time.monotonic()
-        if done < total and now - spoken >= EVERY_S:
-            spoken = now
-            tell(Reading(what, done, total, (now - began) / done * (total - done)))
-    if spoken > began:
-        tell(Reading(what, total, total, 0.0))
+        if done < total and now - last_report >= EVERY_S:
+            last_report = now
+            on_progress(Reading(what, done, total, (now - start) / done * (total - done)))
+    if last_report > start:
+        on_progress(Reading(what, total, total, 0.0))

@@ -1,6 +1,6 @@
 """Images with their labels, wherever they come from, and a hash of all of them.
 
-Knows arrays and images that stay in files; nothing of how they were read, of splits, sizes or augmentation.
+Knows arrays and images that stay in files; nothing of readers, splits, sizes or augmentation.
 """
 
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from deit_core.catalog import SourceName
 from deit_core.data.sources.decoding import Picture
 from deit_core.data.sources.folder_images import FolderImages
-from deit_core.data.sources.progress import Tell, silently
+from deit_core.data.sources.progress import OnProgress, no_progress
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
     """Images are uint8 (N, channels, height, width), labels int64 (N,).
 
-    hash_content: finds a SHA-256 of all four, for which every file of a folder may have to be read.
-    val_positions: which of the training images are its own validation split; None where one is to be cut.
+    hash_content: computes a SHA-256 of all four; for a folder it may read every file.
+    val_positions: the training images that are its own validation split; None if it has none.
     skipped: names of the files that are left out because they cannot be read.
-    listed: what there is to say of a folder by its names alone, in sentences.
-    warn: finds sentences on what a person should know, given the positions of training and of validation images.
+    listed: sentences on a folder, from the names of its files alone.
+    warn: returns sentences for the user, given the positions of training and of validation images.
     """
 
     name: SourceName
@@ -32,15 +32,17 @@ class Source:
     train_labels: NDArray[np.int64]
     test_images: NDArray[np.uint8] | FolderImages
     test_labels: NDArray[np.int64]
-    hash_content: Callable[[Tell], str]
+    hash_content: Callable[[OnProgress], str]
     val_positions: NDArray[np.int64] | None = None
     skipped: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
-    warn: Callable[[NDArray[np.int64], NDArray[np.int64], Tell], tuple[str, ...]] = lambda _train, _val, _tell: ()
+    warn: Callable[[NDArray[np.int64], NDArray[np.int64], OnProgress], tuple[str, ...]] = (
+        lambda _train, _val, _on_progress: ()
+    )
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of it before it is learned, in sentences."""
+        """Sentences for the user on the source."""
         return *self.listed, *self.skipped_sentences
 
     @property
@@ -48,11 +50,11 @@ class Source:
         if not self.skipped:
             return ()
         more = f" and {len(self.skipped) - 5:,} more" if len(self.skipped) > 5 else ""
-        return (f"Skipped, since they cannot be read: {', '.join(self.skipped[:5])}{more}.",)
+        return (f"Skipped, because they cannot be read: {', '.join(self.skipped[:5])}{more}.",)
 
     @property
     def content_hash(self) -> str:
-        return self.hash_content(silently)
+        return self.hash_content(no_progress)
 
 
 def find_examples(source: Source, label: int) -> list[int]:
@@ -62,6 +64,6 @@ def find_examples(source: Source, label: int) -> list[int]:
 
 
 def source_picture(source: Source, position: int) -> Picture:
-    """One test image as a picture (H, W, 3), at the size it has in the data set."""
+    """One test image as a picture (H, W, 3), at its size in the data set."""
     image = source.test_images[position]  # (C, H, W)
     return np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))

@@ -1,8 +1,8 @@
-"""Random splits in which every class has the share that it has in the whole.
+"""Random splits in which every class keeps its share.
 
-The draw is that of scikit-learn's `StratifiedShuffleSplit` from the same seed, number for number, since runs are known
-by their splits. It is written out because importing scikit-learn costs each worker a second of its start. Knows labels;
-nothing of images.
+The draw is that of scikit-learn's `StratifiedShuffleSplit` from the same seed, number for number, so that old runs
+keep their splits. It is written here because importing scikit-learn costs each worker a second of its start. Knows
+labels; nothing of images.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ def stratified_split(
 ) -> tuple[Positions, Positions]:
     """Positions of `labels` that stay, and the `num_held` that are held out, both in random order.
 
-    Args: held_for: what an error calls those that are held out.
-    Raises: ValueError when a class is too small to be on both sides.
+    Args: held_for: the name of the held-out labels in errors.
+    Raises: ValueError when a class is too small for both sides.
     """
     classes, counts = np.unique(labels, return_counts=True)
     num_kept = len(labels) - num_held

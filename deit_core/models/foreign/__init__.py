@@ -1,1 +1,1 @@
-"""Other people's files of weights: their formats, configs and names. Knows models; nothing of our checkpoints."""
+"""Weights from other libraries: their file formats, configs and names. Knows models; nothing of our checkpoints."""

@@ -1,4 +1,4 @@
-"""Every field of a foreign config that is known here, and what is made of it. A field that is not here is refused.
+"""Every known field of a foreign config, and how it is used. A field that is not here is refused.
 
 Tables only, by family; deit_core.models.foreign.published reads configs by them. Sources: timm 1.0's models and their
 `save_for_hf`, Hugging Face's transformers in the versions 4 and 5.
@@ -11,8 +11,8 @@ Use = Literal["honoured", "the tensors' own", "only", "no part"]
 
 
 class Field(NamedTuple):
-    """What is made of a field: it is honoured; it must say what the tensors say; it must have one of `values`, or be
-    null, which means the first of them; or it plays no part in what a model computes from an image."""
+    """How a field is used: it is applied; it must agree with the tensors; it must have one of `values`, or be null,
+    that is the first of them; or it has no effect on what a model computes from an image."""
 
     use: Use
     values: tuple[Any, ...] = ()
@@ -33,7 +33,7 @@ def _without(names: str) -> Fields:
     return dict.fromkeys(names.split(), Field("only", (False,)))
 
 
-# How wide a ViT of timm's is by its name, with its number of heads; what stands before and after may vary.
+# The width of timm's ViTs by name, with their number of heads; the parts before and after may vary.
 TIMM_HEADS = {"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16, "giant": 16, "gigantic": 16}
 TIMM_VIT = re.compile(
     rf"(?:vit|deit)_(?P<size>{'|'.join(TIMM_HEADS)})_(?:distilled_)?patch\d+_\d+(?:_in21k|_miil|_miil_in21k|_dino|_sam)?"
@@ -100,7 +100,7 @@ TIMM_TOP = (
     | _each("no part", "num_features label_descriptions")
 )
 
-# What the library takes where its config does not say it.
+# The defaults of the library.
 HUGGING_FACE_EPS = {"vit": 1e-12, "deit": 1e-12, "vit_msn": 1e-6}
 HUGGING_FACE_HEADS = 12
 HUGGING_FACE = (

@@ -1,4 +1,4 @@
-"""Whether weights are numbers that can be computed with."""
+"""Whether all weights are finite numbers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +14,6 @@ def check_finite(tensors: Mapping[str, Tensor], file: Path | str) -> None:
         numbers = tensor.float() if tensor.element_size() == 1 else tensor  # torch does not look into float8
         if not bool(numbers.isfinite().all()):
             raise CheckpointError(
-                f"{file} holds numbers that are not finite, in the tensor {name}: its training went wrong, or it was "
-                "written badly. Choose another checkpoint."
+                f"{file} contains numbers that are not finite, in the tensor {name}: its training failed, or the file "
+                "is damaged. Choose another checkpoint."
             )

@@ -1,6 +1,6 @@
-"""A whole classifier from a file or folder of others: a ViT or DeiT, a network of torchvision's, or an export of ours.
+"""A whole classifier from a foreign file or folder: a ViT or DeiT, a network of torchvision's, or an export of ours.
 
-Knows files, tensors and models; nothing of runs, teachers or pictures. What no file says is taken as it is published:
+Knows files, tensors and models; nothing of runs, teachers or pictures. What no file states has the published value:
 ImageNet's mean and standard deviation, and 224 pixels for torchvision's networks.
 """
 
@@ -32,9 +32,9 @@ class ForeignModel(NamedTuple):
         mean, std: per channel, of pixels in [0, 1].
         img_size: side in pixels.
         in_chans: channels of the images it is made for; a network of torchvision's reads three, grey or not.
-        classes: names of the logits in their order, empty where no file says them.
-        are_heads_assumed: nobody says a ViT's attention heads, so they are the usual ones of its width.
-        assumed: sentences, each of something that no file says.
+        classes: names of the logits in their order, empty where no file states them.
+        are_heads_assumed: no file states a ViT's attention heads, so their number is the usual one for its width.
+        assumed: sentences, each on something that no file states.
     """
 
     model: nn.Module
@@ -52,15 +52,15 @@ def read_foreign(path: Path, *, num_heads: int | None = None) -> ForeignModel:
     """Read a model with the pixels it was trained on.
 
     Args: num_heads: a ViT's, see `load_foreign`.
-    Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an architecture
-        that is not known here, reads images that are not square, or does not say how it reads them.
+    Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an unknown
+        architecture, reads images that are not square, or does not say how it reads them.
     """
     state = read_state_dict(path)
     if is_vit(state):
-        found = vit_of(state, path)
-        vit = build_vit(found, path, num_heads=num_heads)
-        whole = _whole(path, vit, vit.num_classes, vit.in_chans, vit.img_size, found.published)
-        return whole._replace(are_heads_assumed=num_heads is None and found.published.num_heads is None)
+        vit_file = vit_of(state, path)
+        vit = build_vit(vit_file, path, num_heads=num_heads)
+        whole = _whole(path, vit, vit.num_classes, vit.in_chans, vit.img_size, vit_file.published)
+        return whole._replace(are_heads_assumed=num_heads is None and vit_file.published.num_heads is None)
     published = Published.of(path)
     if "stem.0.weight" in state and "head.weight" in state:
         width, in_chans = state["stem.0.weight"].shape[:2]
@@ -73,28 +73,28 @@ def read_foreign(path: Path, *, num_heads: int | None = None) -> ForeignModel:
 
 
 def load_foreign_reading(path: Path) -> tuple[FileReading, nn.Module]:
-    """A model to be shown pictures, and how it reads them. Classes without names are called by their numbers.
+    """A model for pictures, and how it reads them. Classes without names are called by their numbers.
 
     Raises: CheckpointError as `read_foreign` does.
     """
-    found = read_foreign(path)
-    mean, std = found.mean, found.std
-    if len(mean) != found.in_chans:  # a network of torchvision's sees a grey image three times, each by its own mean
+    foreign = read_foreign(path)
+    mean, std = foreign.mean, foreign.std
+    if len(mean) != foreign.in_chans:  # a network of torchvision's sees a grey image three times, each by its own mean
         from deit_core.models.torchvision_classifier import TorchvisionClassifier  # loaded already
 
-        assert isinstance(found.model, TorchvisionClassifier)
-        found.model.read_pixels(mean, std, in_chans=found.in_chans)
-        mean, std = (0.0,) * found.in_chans, (1.0,) * found.in_chans
+        assert isinstance(foreign.model, TorchvisionClassifier)
+        foreign.model.read_pixels(mean, std, in_chans=foreign.in_chans)
+        mean, std = (0.0,) * foreign.in_chans, (1.0,) * foreign.in_chans
     reading = FileReading(
         file=path.name,
-        side=found.img_size,
-        classes=found.classes or tuple(map(str, range(found.num_classes))),
-        in_chans=found.in_chans,
+        side=foreign.img_size,
+        classes=foreign.classes or tuple(map(str, range(foreign.num_classes))),
+        in_chans=foreign.in_chans,
         mean=mean,
         std=std,
-        assumed=found.assumed,
+        assumed=foreign.assumed,
     )
-    return reading, found.model
+    return reading, foreign.model
 
 
 def _whole(
@@ -103,21 +103,21 @@ def _whole(
     mean, std = published.mean or IMAGENET_MEAN, published.std or IMAGENET_STD
     if size is None or not len(mean) == len(std) == in_chans:
         raise CheckpointError(
-            f"{path} reads {in_chans} channels, and nothing says how their pixels were normalised; give an export made "
-            "here, or a run, which say it."
+            f"{path} reads {in_chans} channels, and no file says how their pixels were normalised; choose an export "
+            "made here, or a run."
         )
     if size[0] != size[1]:
         raise CheckpointError(
-            f"{path} reads images of {size[0]} x {size[1]} pixels, and square ones are shown to it here; "
-            "load_foreign(path, img_size=SIDE) in Python makes it one for square images."
+            f"{path} reads images of {size[0]} x {size[1]} pixels, but images are square here; "
+            "in Python, load_foreign(path, img_size=SIDE) adapts it to square images."
         )
     if min(std) <= 0:
-        raise CheckpointError(f"{path} is published with a standard deviation of {min(std):g}; mend its config.")
+        raise CheckpointError(f"{path} has a standard deviation of {min(std):g}; correct its config.")
     assumed = []
     if not published.classes:
-        assumed.append(f"Nothing in or beside {path} names its classes, so they are called by their numbers, from 0.")
+        assumed.append(f"{path} and its config do not name the classes, so they are called by their numbers, from 0.")
     if not published.mean:
-        assumed.append(f"Nothing in or beside {path} says how its pixels were normalised, so ImageNet's mean is taken.")
+        assumed.append(f"{path} and its config do not say how its pixels were normalised, so ImageNet's mean is used.")
     in_chans = published.in_chans or in_chans
     return ForeignModel(model, num_classes, mean, std, size[0], in_chans, published.classes, assumed=tuple(assumed))
 
@@ -127,8 +127,8 @@ def _torchvision_network(state: Mapping[str, Tensor], file: Path) -> "Torchvisio
     head = state.get("fc.weight")
     if head is None or head.ndim != 2:
         raise CheckpointError(
-            f"{file} is neither a ViT or DeiT as timm, Facebook or Hugging Face name it nor a ResNet or RegNet of "
-            "torchvision's; choose such a file, or a run made here."
+            f"{file} is neither a ViT or DeiT of timm, Facebook or Hugging Face nor a ResNet or RegNet of "
+            "torchvision; choose such a file, or a run made here."
         )
     from deit_core.models.torchvision_classifier import TorchvisionClassifier  # loads torchvision
 
@@ -141,7 +141,7 @@ def _torchvision_network(state: Mapping[str, Tensor], file: Path) -> "Torchvisio
             model.network.load_state_dict(state)
             return model.eval()
     raise CheckpointError(
-        f"{file} fits none of torchvision's {', '.join(names)}; choose one of these, or a run made here."
+        f"{file} matches none of torchvision's {', '.join(names)}; choose one of these, or a run made here."
     )
 
 

@@ -1,4 +1,4 @@
-"""A file or folder of others as somebody's teacher, for the student's classes.
+"""A foreign file or folder as a teacher, for the student's classes.
 
 Knows models and specs; nothing of runs or of how files are read.
 """
@@ -16,41 +16,41 @@ from deit_core.spec import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransf
 
 
 def load_foreign_teacher(file: Path, classes: tuple[str, ...], num_heads: int | None = None) -> DistillationTeacher:
-    """Read a teacher for students that tell `classes` apart.
+    """Read a teacher for students with these `classes`.
 
     Args: num_heads: attention heads per block of a ViT; None takes what the file says, else the usual number.
 
-    Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an architecture
-        that is not known here, or tells another number of classes apart.
+    Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an unknown
+        architecture, or has another number of classes.
     """
-    found = read_foreign(file, num_heads=num_heads)
-    if found.num_classes != len(classes):
+    foreign = read_foreign(file, num_heads=num_heads)
+    if foreign.num_classes != len(classes):
         raise CheckpointError(
-            f"The teacher {file} tells {found.num_classes} classes apart and the student {len(classes)}; train it on "
-            "the student's data first, in a run whose initial_checkpoint it is, and give that run as "
+            f"The teacher {file} has {foreign.num_classes} classes and the student {len(classes)}; train it on "
+            "the student's data first, in a run with it as initial_checkpoint, and use that run as "
             "distillation.teacher."
         )
     notes: tuple[str, ...] = ()
-    if isinstance(found.model, VisionTransformer) and found.are_heads_assumed:
+    if isinstance(foreign.model, VisionTransformer) and foreign.are_heads_assumed:
         notes = (
-            f"The teacher {file} does not say how many attention heads its blocks have; {found.model.num_heads}, usual "
-            f"for its width of {found.model.embed_dim}, were assumed. distillation.teacher_num_heads states another "
-            "number.",
+            f"The teacher {file} does not say how many attention heads its blocks have; {foreign.model.num_heads}, "
+            f"usual for its width of {foreign.model.embed_dim}, were assumed. Set "
+            "distillation.teacher_num_heads to state another number.",
         )
-    order = class_order(found.classes, classes)
+    order = class_order(foreign.classes, classes)
     return DistillationTeacher(
-        found.model,
-        found.mean,
-        found.std,
-        found.img_size,
+        foreign.model,
+        foreign.mean,
+        foreign.std,
+        foreign.img_size,
         order=order,
-        knows_classes=order is not None or found.classes == classes,
+        knows_classes=order is not None or foreign.classes == classes,
         notes=notes,
     )
 
 
 def class_order(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[int] | None:
-    """Where each of our classes stands among theirs; None where the names are others, or in the same order."""
+    """The position of each of our classes among theirs; None where the names differ, or the order is the same."""
     if theirs == ours or len(set(theirs)) < len(theirs) or set(theirs) != set(ours):
         return None
     return [theirs.index(name) for name in ours]

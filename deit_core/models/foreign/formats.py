@@ -1,7 +1,7 @@
-"""What a file or folder of weights is, told by what stands in it, whatever it is called.
+"""The format of a file or folder of weights, by its content and not by its name.
 
-Knows the beginnings of files, the names inside of zips, and what folders hold; reads no tensors and runs nothing. The
-one exception is a part of a model in several files: only its name says so.
+Knows the first bytes of files, the names inside zips, and the contents of folders; reads no tensors and runs no code.
+The one exception is a part of a model in several files: only its name says so.
 """
 
 import json
@@ -34,10 +34,12 @@ _UNPACK = "unpack it and give the file of weights in it"
 FORMATS = {
     one.name: one
     for one in (
-        Format("safetensors", "safetensors: a checkpoint or an export made here, timm's, Hugging Face's or anybody's"),
-        Format("torch", "what torch.save writes: tensors by name, alone or beside plain values"),
-        Format("old torch", "what torch.save wrote before version 1.6"),
-        Format("index", "a *.index.json, with every file that it names beside it"),
+        Format(
+            "safetensors", "safetensors: a checkpoint or an export made here, or a file of timm, Hugging Face or others"
+        ),
+        Format("torch", "a file of torch.save: tensors by name, alone or with plain values"),
+        Format("old torch", "a file of torch.save before version 1.6"),
+        Format("index", "a *.index.json, with every file that it names in the same folder"),
         Format("run", "the folder of a run made here: the weights of its best epoch"),
         Format(
             "folder",
@@ -47,12 +49,12 @@ FORMATS = {
         Format(
             "part",
             "one of several files that hold a model together",
-            "one part of a model in several files; give the folder, or the *.index.json beside it",
+            "one part of a model in several files; give the folder, or the *.index.json in the same folder",
         ),
         Format(
             "other pickle",
-            "what torch.save or pickle writes with another pickle protocol than 2 or 3",
-            "a pickle of another protocol than 2 or 3, which only an unpickler that may run code reads; load it where "
+            "a file of torch.save or pickle with another pickle protocol than 2 or 3",
+            "a pickle of another protocol than 2 or 3, and reading it could run code; load it where "
             "it was made and save its state_dict() with torch.save, without pickle_protocol",
         ),
         Format(
@@ -94,25 +96,25 @@ FORMATS = {
         Format(
             "config",
             "a config.json or other JSON",
-            "a config and no weights; give the folder, or the weights beside it",
+            "a config without weights; give the folder, or the file of weights",
         ),
         Format(
             "pointer",
             "a pointer of Git LFS",
-            "a pointer of Git LFS in place of the weights; fetch them with `git lfs pull`",
+            "a pointer of Git LFS in place of the weights; download them with `git lfs pull`",
         ),
         Format("page", "a web page", "a web page in place of the weights; download the file itself"),
         Format("archive", "an archive: zip, tar, gzip, xz, 7z ...", f"an archive; {_UNPACK}"),
-        Format("empty", "an empty file", "damaged or no file of weights (it is empty); fetch or export it once more"),
+        Format("empty", "an empty file", "damaged or not a file of weights (it is empty); download or export it again"),
         Format(
             "unknown",
             "anything else",
-            "damaged or no file of weights (it begins as none does); fetch or export it once more",
+            "damaged or not a file of weights (its first bytes are unknown); download or export it again",
         ),
         Format(
             "cut zip",
             "a file of torch.save, or a zip, without its end",
-            "damaged or no file of weights (its end is missing); fetch or export it once more",
+            "damaged or not a file of weights (its end is missing); download or export it again",
         ),
         Format(
             "bare folder",
@@ -122,7 +124,7 @@ FORMATS = {
         Format(
             "new run",
             "the folder of a run whose first epoch has not ended",
-            "a run's folder without a checkpoint; a run has one once its first epoch has ended",
+            "a run's folder without a checkpoint; a run has one after its first epoch",
         ),
     )
 }
@@ -147,10 +149,10 @@ _BEGINNINGS = (  # of files; the first that fits
 
 
 def recognise(path: Path, *, as_part: bool = False) -> Format:
-    """What lies at a path; one of `FORMATS`.
+    """The format of a path; one of `FORMATS`.
 
-    Args: as_part: of a part of a model, what it is by its content.
-    Raises: CheckpointError where nothing lies there, or it may not be read.
+    Args: as_part: for one part of a model, its format by content.
+    Raises: CheckpointError where the path does not exist, or cannot be read.
     """
     try:
         if path.is_dir():
@@ -167,13 +169,15 @@ def recognise(path: Path, *, as_part: bool = False) -> Format:
 
 
 def refuse(path: Path, kind: Format) -> None:
-    """Raises: CheckpointError, why and what to do, unless it is a kind that is read."""
+    """Raises: CheckpointError, with the reason and what to do, unless the format is read."""
     if not kind.refusal:
         return
-    told = kind.refusal
+    description = kind.refusal
     if part := _PART.fullmatch(path.name):
-        told = told.replace("one part of a model in several files", f"part {int(part[1])} of {int(part[2])} of a model")
-    raise CheckpointError(f"{path} is {told}.")
+        description = description.replace(
+            "one part of a model in several files", f"part {int(part[1])} of {int(part[2])} of a model"
+        )
+    raise CheckpointError(f"{path} is {description}.")
 
 
 def weights_in(path: Path) -> Path:
@@ -189,7 +193,7 @@ def weights_in(path: Path) -> Path:
 
 
 def has_hub_name(file: Path) -> bool:
-    """Whether a config beside the file is its own; beside one of another name it may be another model's."""
+    """Whether a config in the same folder belongs to the file, by the file's name."""
     return file.name.lower() in _HUB_NAMES
 
 
@@ -212,8 +216,8 @@ def _of_file(path: Path, head: bytes) -> str:
         return "empty"
     if head.startswith(b"PK\x03\x04"):
         return _of_zip(path)
-    if found := next((name for beginning, name in _BEGINNINGS if head.startswith(beginning)), None):
-        return found
+    if name := next((name for beginning, name in _BEGINNINGS if head.startswith(beginning)), None):
+        return name
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000:  # a header, after its length
         return "safetensors"
     if head[:1] == b"\x80" and head[1] in (2, 3):
@@ -263,7 +267,7 @@ def _of_names(names: Iterable[str]) -> str:
 
 def _of_json(path: Path) -> str:
     try:
-        found = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return "unknown"
-    return "index" if isinstance(found, dict) and isinstance(found.get("weight_map"), dict) else "config"
+    return "index" if isinstance(document, dict) and isinstance(document.get("weight_map"), dict) else "config"

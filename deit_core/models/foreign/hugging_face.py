@@ -3,7 +3,7 @@
 Knows names and tensors; no files, no models. Source of their names: `ViTForImageClassification` and
 `DeiTForImageClassificationWithTeacher` of the transformers library, version 4, and version 5, which has others in the
 blocks, though its `save_pretrained` writes those of version 4. `DeiTForImageClassification` has a distillation token
-without a head: it may start a model with new heads or without the token, but is no whole DeiT.
+without a head: it can start a model with new heads or without the token, but is not a whole DeiT.
 """
 
 import re
@@ -32,7 +32,7 @@ _UNUSED = ("pooler.", "embeddings.mask_token")  # of other tasks
 
 
 def plays_a_part(name: str) -> bool:
-    """Whether a tensor of theirs, or of anybody's, can change the logits."""
+    """Whether a tensor can change the logits."""
     return not _bare(name).startswith(_UNUSED)
 
 
@@ -49,9 +49,9 @@ def rename(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     rows: dict[str, dict[str, Tensor]] = {}
     for name, tensor in theirs.items():
         bare = _bare(name)
-        if found := _QKV.fullmatch(bare):
-            kind = (found[2] or found[3])[0]
-            rows.setdefault(f"blocks.{found[1]}.attn.qkv.{found[4]}", {})[kind] = tensor
+        if match := _QKV.fullmatch(bare):
+            kind = (match[2] or match[3])[0]
+            rows.setdefault(f"blocks.{match[1]}.attn.qkv.{match[4]}", {})[kind] = tensor
         elif plays_a_part(name):
             ours[_renamed(bare)] = tensor
     whole = {name: parts for name, parts in rows.items() if len(parts) == 3}

@@ -1,8 +1,8 @@
-"""What is published of a file of weights and its tensors do not say: heads, sizes, pixels, and the classes' names.
+"""Published facts on a file of weights that its tensors do not contain: heads, sizes, pixels, and class names.
 
-The one reader of configs: timm's and Hugging Face's `config.json` and `preprocessor_config.json`, as they lie beside a
+The one reader of configs: timm's and Hugging Face's `config.json` and `preprocessor_config.json`, in the folder of a
 file, and the note in an export of ours. Every field is read by the tables of deit_core.models.foreign.config_fields;
-what would make another function of the tensors than the one here is refused by name.
+a value that would compute another function than ours is refused by name.
 """
 
 import json
@@ -25,14 +25,14 @@ _TIMMS = ("architecture", "pretrained_cfg", "model_args", "global_pool", "label_
 
 @dataclass(frozen=True)
 class Published:
-    """None and empty where nothing says it.
+    """None and empty where no file states it.
 
     Attributes:
         mean, std: per channel, of pixels in [0, 1].
         img_size: (height, width) in pixels.
         classes: names of the logits in their order; none for names such as Hugging Face's LABEL_0, which say nothing.
         in_chans: channels of the images; a network of torchvision's is shown a grey one three times.
-        stated: what the tensors say as well: the name of each as `Shape` has it, what says it, and its value.
+        stated: facts that the tensors contain too: the name of each in `Shape`, the file that states it, its value.
     """
 
     num_heads: int | None = None
@@ -46,7 +46,7 @@ class Published:
 
     @classmethod
     def of(cls, path: Path) -> "Published":
-        """What the note in a file says, else what stands beside it under a hub's names; of a folder, its weights'.
+        """The facts from the note in a file, else from the configs in its folder; for a folder, those of its weights.
 
         Raises: CheckpointError, one sentence that names the field, where a config cannot be read or asks for another
             function than is computed here; and where the file is damaged.
@@ -54,24 +54,24 @@ class Published:
         file = weights_in(path)
         if note := read_note(file):
             return _of_note(Config(f"The note in {file}", parse_config(note, f"The note in {file}"), known.NOTE))
-        return cls.beside(file) if has_hub_name(file) else cls()
+        return cls.of_configs(file) if has_hub_name(file) else cls()
 
     @classmethod
-    def beside(cls, file: Path) -> "Published":
-        """What the configs beside `file` say."""
+    def of_configs(cls, file: Path) -> "Published":
+        """The facts from the configs in the folder of `file`."""
         config = read_config(file.with_name("config.json"))
         pixels = read_config(file.with_name("preprocessor_config.json"))
         if any(name in config for name in _TIMMS):
-            said = _of_timm(file, config)
+            published = _of_timm(file, config)
         else:
-            said = _of_hugging_face(Config(f"config.json beside {file}", config, known.HUGGING_FACE))
+            published = _of_hugging_face(Config(f"config.json next to {file}", config, known.HUGGING_FACE))
         if pixels:
-            source = Config(f"preprocessor_config.json beside {file}", pixels, known.HUGGING_FACE_PIXELS)
-            said = _with_pixels(said, source, config.get("num_channels", 3))
-        return said
+            source = Config(f"preprocessor_config.json next to {file}", pixels, known.HUGGING_FACE_PIXELS)
+            published = _with_pixels(published, source, config.get("num_channels", 3))
+        return published
 
     def as_note(self) -> str:
-        """What an export of ours carries, JSON."""
+        """The note in an export of ours, JSON."""
         return json.dumps({name: value for name in known.NOTE if (value := getattr(self, name))})
 
 
@@ -90,16 +90,16 @@ def _of_note(note: Config) -> Published:
 def _of_timm(file: Path, config: dict[str, Any]) -> Published:
     is_vit = any(name.endswith(("pos_embed", "position_embeddings")) for name in tensor_names(file))
     args_rules = known.TIMM_VIT_ARGS if is_vit else known.TIMM_CNN_ARGS
-    is_old = "pretrained_cfg" not in config  # its fields then stand beside the others
+    is_old = "pretrained_cfg" not in config  # its fields are then next to the others
     rules = (known.TIMM_PRETRAINED if is_old else {}) | known.TIMM_TOP
-    top = Config(f"config.json beside {file}", config, rules | {"global_pool": args_rules["global_pool"]})
+    top = Config(f"config.json next to {file}", config, rules | {"global_pool": args_rules["global_pool"]})
     args = top.part("model_args", args_rules)
     pretrained = top if is_old else top.part("pretrained_cfg", known.TIMM_PRETRAINED)
     named = config.get("architecture")
     plain = (known.TIMM_VIT if is_vit else known.TIMM_CNN).fullmatch(str(named))
     if named is not None and not plain:
         kind = "plain ViT or DeiT" if is_vit else "ResNet-18 or ResNet-50"
-        raise top.refused("architecture", f"which is no {kind} of timm's")
+        raise top.refused("architecture", f"which is not a {kind} of timm's")
     numbers = ("embed_dim", "depth", "patch_size", "in_chans", "num_classes", "mlp_ratio", "qkv_bias")
     stated = (
         top.stated(num_classes="num_classes")
@@ -124,7 +124,7 @@ def _of_hugging_face(config: Config) -> Published:
     heads = config.number("num_attention_heads") or (known.HUGGING_FACE_HEADS if kind else None)
     width, head_dim = config.number("hidden_size"), config.number("head_dim")
     if head_dim and width and heads and head_dim * heads != width:
-        raise config.refused("head_dim", f"and only heads that share the width, {width}, among them are computed here")
+        raise config.refused("head_dim", f"and the width, {width}, must be a multiple of the number of heads here")
     return Published(
         num_heads=heads,
         img_size=config.size("image_size"),
@@ -143,8 +143,8 @@ def _of_hugging_face(config: Config) -> Published:
     )
 
 
-def _with_pixels(said: Published, source: Config, channels: int) -> Published:
-    """With what an image processor makes of pixels: p in [0, 1] becomes (255 p rescale_factor - mean) / std."""
+def _with_pixels(published: Published, source: Config, channels: int) -> Published:
+    """With the pixels of an image processor: p in [0, 1] becomes (255 p rescale_factor - mean) / std."""
     fields = source.fields
     custom = (known.HUGGING_FACE_MEAN,) * channels
     mean, std = (source.numbers(name, channels) or custom for name in ("image_mean", "image_std"))
@@ -153,15 +153,17 @@ def _with_pixels(said: Published, source: Config, channels: int) -> Published:
     factor = 1.0 if fields.get("do_rescale") is False else source.positive("rescale_factor") or 1 / 255
     scale = round(255 * factor, 6)
     size = _final_size(source)
-    if size and said.img_size and size != said.img_size:
-        wanted = "crop_size" if fields.get("do_center_crop") else "size"
-        raise source.refused(wanted, f"and the model reads images of {said.img_size[0]} x {said.img_size[1]} pixels")
+    if size and published.img_size and size != published.img_size:
+        field = "crop_size" if fields.get("do_center_crop") else "size"
+        raise source.refused(
+            field, f"and the model reads images of {published.img_size[0]} x {published.img_size[1]} pixels"
+        )
     mean, std = (tuple(value / scale for value in values) for values in (mean, std))
-    return replace(said, mean=mean, std=std, img_size=said.img_size or size)
+    return replace(published, mean=mean, std=std, img_size=published.img_size or size)
 
 
 def _final_size(source: Config) -> Size | None:
-    """Of the images that it makes; None where that depends on the image."""
+    """The size of its output images; None where that depends on the image."""
     for name, does in (("crop_size", "do_center_crop"), ("size", "do_resize")):
         value = source.fields.get(name)
         if not source.fields.get(does, does == "do_resize") or value is None:

@@ -1,7 +1,7 @@
-"""Tensors by name from a file of weights, without running anything that stands in it.
+"""Tensors by name from a file of weights, without running any code in it.
 
-Opens what deit_core.models.foreign.formats says is read. Knows files; nothing of models, and of the names only what a
-wrapper put before them and which belong to another task.
+Opens the formats that deit_core.models.foreign.formats allows. Knows files; nothing of models, and of the names only
+the prefixes of wrappers and those of other tasks.
 """
 
 import json
@@ -25,20 +25,20 @@ from deit_core.models.foreign.hugging_face import plays_a_part
 
 StateDict = dict[str, Tensor]
 
-NOTE = "deit_lab_note"  # under which an export of ours carries what its tensors do not say
+NOTE = "deit_lab_note"  # the key of the note in an export of ours
 
-# Under which timm, Facebook's DeiT and others put the weights beside other things; the first that is there counts.
+# Keys under which timm, Facebook's DeiT and others store the weights; the first existing one is used.
 WRAPPING_KEYS = ("state_dict", "model", "model_ema", "state_dict_ema")
-# What a model that holds the model puts before every name: parallel training, Lightning, DINO.
+# Prefixes of every name from an outer module: parallel training, Lightning, DINO.
 PREFIXES = ("module.", "model.", "student.")
-# What torch's own wrappers put into names wherever a part is wrapped: torch.compile, FSDP, activation checkpoints.
+# Parts of names from torch's own wrappers: torch.compile, FSDP, activation checkpoints.
 WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
 
 def read_state_dict(path: Path) -> StateDict:
     """The tensors of a file, or of a folder's, under the model's own names: see `unwrapped`.
 
-    They may stand under one of `WRAPPING_KEYS`, with other things beside them.
+    They may be under one of `WRAPPING_KEYS`, next to other values.
 
     Raises: CheckpointError, one sentence: where there is no such file, it is damaged, it needs code to run before it
         can be read, or it holds something other than tensors by name or numbers that are not finite.
@@ -50,7 +50,7 @@ def read_state_dict(path: Path) -> StateDict:
 
 
 def unwrapped(state: Mapping[str, Tensor]) -> StateDict:
-    """The tensors without what wrappers put before their names: `WRAPPERS` anywhere, `PREFIXES` where all share one."""
+    """The tensors without the names of wrappers: `WRAPPERS` anywhere, `PREFIXES` where all names share one."""
     bare = dict(state)
     for wrapper in WRAPPERS:
         bare = {name.replace(wrapper, ""): tensor for name, tensor in bare.items()}
@@ -72,7 +72,7 @@ def tensor_names(path: Path) -> Collection[str]:
 
 
 def read_metadata(path: Path) -> Mapping[str, Any]:
-    """What stands beside the tensors: a safetensors file's metadata, or the `_metadata` of a plain state dict.
+    """The metadata of a file: that of safetensors, or the `_metadata` of a plain state dict.
 
     Raises: CheckpointError as `read_state_dict` does.
     """
@@ -88,9 +88,9 @@ def read_metadata(path: Path) -> Mapping[str, Any]:
 
 
 def read_note(path: Path) -> str:
-    """What an export of ours says beside its tensors, JSON; empty where there is none.
+    """The note in an export of ours, JSON; empty where there is none.
 
-    In a .safetensors file it is metadata; in a .pt it stands in the state dict's `_metadata`, where torch keeps the
+    In a .safetensors file it is metadata; in a .pt file it is in the state dict's `_metadata`, where torch keeps the
     versions of modules.
 
     Raises: CheckpointError as `read_state_dict` does.
@@ -100,20 +100,22 @@ def read_note(path: Path) -> str:
 
 
 def parts_of(file: Path) -> list[Path]:
-    """The files beside it that an index names, none for another file. Raises: as `read_state_dict`."""
+    """The files that an index names, none for another file. Raises: as `read_state_dict`."""
     if recognise(file).name != "index":
         return []
     return [file.with_name(name) for name in sorted(set(_read_index(file).values()))]
 
 
 def _read_parts(index: Path) -> StateDict:
-    """The tensors that an index names, from the files beside it."""
+    """The tensors that an index names, from the files in its folder."""
     files = _read_index(index)
     tensors: StateDict = {}
     for file in parts_of(index):
         tensors |= _read_tensors(file)
     if lacking := files.keys() - tensors.keys():
-        raise CheckpointError(f"{index} names {min(lacking)}, which its files lack; fetch them all once more.")
+        raise CheckpointError(
+            f"{index} names {min(lacking)}, but its files do not contain it; download all of them again."
+        )
     return tensors
 
 
@@ -121,14 +123,16 @@ def _read_index(index: Path) -> dict[str, str]:
     """File by tensor."""
     files = json.loads(index.read_bytes())["weight_map"]
     if not all(isinstance(name, str) and re.fullmatch(r"[^/\\]+", name) for name in files.values()):
-        raise CheckpointError(f"{index} names files in other folders; put them beside it under their names alone.")
+        raise CheckpointError(
+            f"{index} names files in other folders; put them into its own folder and list them by name only."
+        )
     if missing := {name for name in files.values() if not index.with_name(name).is_file()}:
         raise CheckpointError(
-            f"{index} names {len(set(files.values()))} files, and {len(missing)} of them are not beside it, such as "
-            f"{min(missing)}; fetch them into the same folder."
+            f"{index} names {len(set(files.values()))} files, and {len(missing)} of them are not in its folder, such "
+            f"as {min(missing)}; download them into the same folder."
         )
-    found: dict[str, str] = files
-    return found
+    by_tensor: dict[str, str] = files
+    return by_tensor
 
 
 def _read_tensors(file: Path) -> StateDict:
@@ -149,7 +153,7 @@ def _named_tensors(file: Path, *, mmap: bool = False) -> StateDict:
         content = next((content[key] for key in WRAPPING_KEYS if _is_full(content.get(key))), content)
     if not _is_full(content) or not all(map(_is_named_tensor, content.items())):
         raise CheckpointError(
-            f"{file} holds no tensors by name; save a model's state_dict(), alone or under the key 'model'."
+            f"{file} contains no tensors by name; save a model's state_dict(), alone or under the key 'model'."
         )
     return dict(content)
 
@@ -174,7 +178,7 @@ def _open_safetensors(file: Path) -> tuple[Mapping[str, str], Collection[str]]:
 def _read_torch(file: Path, *, mmap: bool = False) -> Any:
     try:
         with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings():
-            # The Namespace is a script's options, which many put beside the weights. Protocol 3 is read as well as 2.
+            # The Namespace is a script's options, which many save with the weights. Protocols 2 and 3 are read.
             warnings.filterwarnings("ignore", "Detected pickle protocol 3")
             if mmap and file.suffix.lower() != ".safetensors":  # by which torch.load would take it for one
                 return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
@@ -183,9 +187,9 @@ def _read_torch(file: Path, *, mmap: bool = False) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # a damaged pickle can raise anything
-        if isinstance(error, pickle.UnpicklingError) and (asked := re.search(r"GLOBAL (\S+)", str(error))):
+        if isinstance(error, pickle.UnpicklingError) and (match := re.search(r"GLOBAL (\S+)", str(error))):
             raise CheckpointError(
-                f"{file} is refused: reading it would run code ({asked[1]}), and only tensors and plain values are "
+                f"{file} is refused: reading it would run code ({match[1]}), and only tensors and plain values are "
                 "read here. If you trust it, load it where it was made and save its state_dict() alone."
             ) from None
         raise _damaged(file, error) from error
@@ -193,5 +197,5 @@ def _read_torch(file: Path, *, mmap: bool = False) -> Any:
 
 def _damaged(file: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
-        f"{file} is damaged or no file of weights ({type(error).__name__}); fetch or export it once more."
+        f"{file} is damaged or not a file of weights ({type(error).__name__}); download or export it again."
     )

@@ -24,9 +24,9 @@ _DISTILLATION = ("dist_token", "head_dist.weight", "head_dist.bias")
 
 @dataclass(frozen=True)
 class Shape:
-    """What tensors say of the ViT that they belong to. Nothing in them tells the number of attention heads.
+    """The shape of a ViT, from its tensors. They do not contain the number of attention heads.
 
-    `grid_size` takes images for square unless their size is known; `num_classes` is None where there is no head.
+    `grid_size` assumes square images unless their size is known; `num_classes` is None where there is no head.
     """
 
     patch_size: tuple[int, int]
@@ -40,16 +40,18 @@ class Shape:
     num_classes: int | None
 
     @classmethod
-    def of(cls, state: Mapping[str, Tensor], origin: str, img_size: Grid | None = None, said: str = "") -> "Shape":
-        """What these tensors are of.
+    def of(
+        cls, state: Mapping[str, Tensor], origin: str, img_size: Grid | None = None, size_source: str = ""
+    ) -> "Shape":
+        """The shape of the ViT with these tensors.
 
-        Args: img_size: (height, width) in pixels, where a config says it; `said` is where.
+        Args: img_size: (height, width) in pixels, from a config; `size_source` names the config in errors.
         Raises: CheckpointError where they are not those of a ViT or DeiT, or of another image size.
         """
         needed = {"cls_token": 3, "pos_embed": 3, "patch_embed.proj.weight": 4, "blocks.0.mlp.fc1.weight": 2}
         if lacking := [name for name, ndim in needed.items() if name not in state or state[name].ndim != ndim]:
             raise CheckpointError(
-                f"{origin} holds no Vision Transformer as timm, Facebook's DeiT or Hugging Face name it: "
+                f"{origin} contains no Vision Transformer with the names of timm, Facebook's DeiT or Hugging Face: "
                 f"{_some(lacking)} {'is' if len(lacking) == 1 else 'are'} missing or of another shape. "
                 "Choose a ViT or DeiT with class token and learned positions."
             )
@@ -61,8 +63,8 @@ class Shape:
         height, width = img_size or (side * patch[0], side * patch[1])
         grid_size = height // patch[0], width // patch[1]
         if num_patches < 1 or grid_size[0] * grid_size[1] != num_patches:
-            square = "a square of patches; choose another checkpoint, or put its config.json beside it"
-            sized = f"{grid_size[0]} x {grid_size[1]} patches, where {said}; give the config that belongs to it"
+            square = "a square of patches; choose another checkpoint, or put its config.json into the same folder"
+            sized = f"{grid_size[0]} x {grid_size[1]} patches, where {size_source}; give the config that belongs to it"
             raise CheckpointError(
                 f"{origin} has positions for {state['pos_embed'].shape[1]} tokens, which are not "
                 f"{'two tokens' if distilled else 'one token'} and {sized if img_size else square}."
@@ -88,7 +90,7 @@ def transfer(
     keep_heads: bool = True,
     shape: Shape | None = None,
 ) -> None:
-    """Load weights into a model, which may differ from where they come from in four ways, and in no others.
+    """Load weights into a model, which may differ from their source in four ways, and no others.
 
     Another image size: positions are resampled. Other classes (or not `keep_heads`): the heads stay as the model was
     initialised. With or without distillation token: the token, its position and its head stay so too, or are left out.
@@ -96,23 +98,23 @@ def transfer(
 
     Args:
         state: tensors under timm's names.
-        origin: what the weights are called in a sentence to a person.
-        shape: of the tensors, where more is known than they say.
+        origin: the name of the weights in messages.
+        shape: of the tensors, if a config says more about it.
     Raises: CheckpointError for tensors that are missing, unknown or of other shapes.
     """
-    found, own = shape or Shape.of(state, origin), model.state_dict()
+    shape_of_file, own = shape or Shape.of(state, origin), model.state_dict()
     adapted = dict(state)
-    _check_same(found, model, origin)
-    if not keep_heads or found.num_classes != model.num_classes:
+    _check_same(shape_of_file, model, origin)
+    if not keep_heads or shape_of_file.num_classes != model.num_classes:
         adapted |= {name: own[name] for name in own if name.partition(".")[0] in _HEADS}
-    if found.in_chans == 3 and model.in_chans == 1:
+    if shape_of_file.in_chans == 3 and model.in_chans == 1:
         adapted["patch_embed.proj.weight"] = state["patch_embed.proj.weight"].sum(1, keepdim=True)
-    num_prefix = 2 if found.distilled else 1
-    positions = resample_pos_embed(state["pos_embed"], model.grid_size, found.grid_size, num_prefix)
-    if model.distilled and not found.distilled:
+    num_prefix = 2 if shape_of_file.distilled else 1
+    positions = resample_pos_embed(state["pos_embed"], model.grid_size, shape_of_file.grid_size, num_prefix)
+    if model.distilled and not shape_of_file.distilled:
         adapted |= {name: own[name] for name in _DISTILLATION}
         positions = torch.cat([positions[:, :1], own["pos_embed"][:, 1:2].to(positions), positions[:, 1:]], dim=1)
-    elif found.distilled and not model.distilled:
+    elif shape_of_file.distilled and not model.distilled:
         adapted = {name: tensor for name, tensor in adapted.items() if name not in _DISTILLATION}
         positions = torch.cat([positions[:, :1], positions[:, 2:]], dim=1)
     adapted["pos_embed"] = positions
@@ -120,8 +122,8 @@ def transfer(
     model.load_state_dict(adapted)
 
 
-def _check_same(found: Shape, model: VisionTransformer, origin: str) -> None:
-    """What no adaptation can bridge."""
+def _check_same(shape_of_file: Shape, model: VisionTransformer, origin: str) -> None:
+    """Refuse differences that no adaptation can solve."""
     fc1 = model.get_parameter("blocks.0.mlp.fc1.weight")
     wanted: dict[str, Any] = {
         "patch_size": model.patch_size,
@@ -129,26 +131,29 @@ def _check_same(found: Shape, model: VisionTransformer, origin: str) -> None:
         "depth": model.depth,
         "hidden_dim": len(fc1),
     }
-    if found.in_chans != model.in_chans and (found.in_chans, model.in_chans) != (3, 1):
+    if shape_of_file.in_chans != model.in_chans and (shape_of_file.in_chans, model.in_chans) != (3, 1):
         wanted["in_chans"] = model.in_chans
-    has = asdict(found)
+    has = asdict(shape_of_file)
     if differing := [name for name, value in wanted.items() if has[name] != value]:
-        told = ", ".join(f"{name} {has[name]} in place of {wanted[name]}" for name in differing)
-        raise CheckpointError(f"{origin} is of another architecture ({told}); set the model to the same, or leave it.")
+        differences = ", ".join(f"{name} {has[name]} in place of {wanted[name]}" for name in differing)
+        raise CheckpointError(
+            f"{origin} is of another architecture ({differences}); give the model the same values, or choose another "
+            "file."
+        )
 
 
 def _check_names(adapted: Mapping[str, Tensor], own: Mapping[str, Tensor], origin: str) -> None:
     missing = own.keys() - adapted.keys()
     if missing == {"head_dist.weight", "head_dist.bias"}:
         raise CheckpointError(
-            f"{origin} has a distillation token and no head for it, as Hugging Face's DeiTForImageClassification; use "
+            f"{origin} has a distillation token without a head, as in Hugging Face's DeiTForImageClassification; use "
             "a DeiTForImageClassificationWithTeacher, which has both heads."
         )
     if missing:
-        raise CheckpointError(f"{origin} lacks {_some(missing)}; it is incomplete, or of another architecture.")
+        raise CheckpointError(f"{origin} has no {_some(missing)}; it is incomplete, or of another architecture.")
     if unknown := adapted.keys() - own.keys():
         raise CheckpointError(
-            f"{origin} has parts that a ViT or DeiT as published has not ({_some(unknown)}); choose another checkpoint."
+            f"{origin} has parts that no published ViT or DeiT has ({_some(unknown)}); choose another checkpoint."
         )
     if other := [name for name in own if adapted[name].shape != own[name].shape]:
         shapes = f"{tuple(adapted[other[0]].shape)} in place of {tuple(own[other[0]].shape)}"

@@ -1,7 +1,7 @@
-"""Checkpoints of others: a ViT or DeiT from a file or folder of timm, Facebook's DeiT or Hugging Face.
+"""Foreign checkpoints: a ViT or DeiT from a file or folder of timm, Facebook's DeiT or Hugging Face.
 
-Knows files and tensors; nothing of runs or of pixels. What is read, and what is refused: of files
-deit_core.models.foreign.formats says it, of their configs deit_core.models.foreign.config_fields.
+Knows files and tensors; nothing of runs or of pixels. deit_core.models.foreign.formats decides which files are read,
+deit_core.models.foreign.config_fields which configs.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ _EPS, _HUGGING_FACE_EPS = 1e-6, 1e-12  # of layer norms, where no config says it
 
 
 class ForeignVit(NamedTuple):
-    """A ViT's or DeiT's tensors under timm's names, what they are of, and what they do not say."""
+    """A ViT's or DeiT's tensors under timm's names, its shape, and the facts that they do not contain."""
 
     state: StateDict
     shape: Shape
@@ -27,17 +27,19 @@ class ForeignVit(NamedTuple):
 
 
 def read_vit(path: Path) -> ForeignVit:
-    """Raises: CheckpointError where it is no ViT or DeiT as it is computed here, or its config is not its own."""
+    """Raises: CheckpointError where it is not a ViT or DeiT like ours, or its config belongs to another model."""
     return vit_of(read_state_dict(path), path)
 
 
 def vit_of(state: StateDict, path: Path) -> ForeignVit:
-    """The same, from a path's tensors."""
+    """The same, from the tensors of `path`."""
     theirs = is_hugging_face(state)
     renamed = rename(state) if theirs else state
     published = Published.of(path)
-    said = next((f"{told} {value}" for name, told, value in published.stated if name == "img_size"), "its note says so")
-    shape = Shape.of(renamed, str(path), published.img_size, said)
+    size_source = next(
+        (f"{place} {value}" for name, place, value in published.stated if name == "img_size"), "its note says so"
+    )
+    shape = Shape.of(renamed, str(path), published.img_size, size_source)
     _check(shape, published, path)
     return ForeignVit(renamed, shape, published, published.layer_norm_eps or (_HUGGING_FACE_EPS if theirs else _EPS))
 
@@ -58,10 +60,10 @@ def load_foreign(
     Args:
         path: .safetensors, or .pth, .pt or .bin as `torch.save` writes it, wrapped or not; the index of several; or a
             folder with such a file under a hub's name.
-        num_classes: another number than the file's gives new heads, freshly initialised; None keeps the file's.
+        num_classes: another number than the file's gives new, freshly initialised heads; None keeps the file's.
         img_size: side in pixels; another than the file's resamples the positions. None keeps the file's.
-        num_heads: attention heads a block; None takes what an export of ours or a hub's config.json beside the file
-            says, else what models of this width are published with.
+        num_heads: attention heads per block; None takes the number from an export's note or a config.json in the same
+            folder, else the usual number for this width.
     Returns: the model, distilled where the file has a distillation token.
     Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of another
         architecture, or does not say enough.
@@ -70,21 +72,21 @@ def load_foreign(
 
 
 def build_vit(
-    found: ForeignVit,
+    vit: ForeignVit,
     file: Path,
     *,
     num_classes: int | None = None,
     img_size: int | None = None,
     num_heads: int | None = None,
 ) -> VisionTransformer:
-    """The same, from what `read_vit` found in a file."""
-    shape = found.shape
-    heads = num_heads or found.published.num_heads or NUM_HEADS.get(shape.embed_dim)
+    """The same, from the result of `read_vit`."""
+    shape = vit.shape
+    heads = num_heads or vit.published.num_heads or NUM_HEADS.get(shape.embed_dim)
     if heads is None:
         raise CheckpointError(
-            f"{file} is {shape.embed_dim} wide, a width that is published with no particular number of attention "
-            "heads, and no file of weights says it; state num_heads, "
-            "of a teacher distillation.teacher_num_heads."
+            f"{file} has a width of {shape.embed_dim}, for which no number of attention heads is usual, and weights do "
+            "not contain it; state num_heads, "
+            "or for a teacher distillation.teacher_num_heads."
         )
     classes = num_classes or shape.num_classes
     if classes is None:
@@ -92,7 +94,7 @@ def build_vit(
     own_size = (shape.grid_size[0] * shape.patch_size[0], shape.grid_size[1] * shape.patch_size[1])
     try:
         model = VisionTransformer(
-            img_size=img_size or found.published.img_size or own_size,
+            img_size=img_size or vit.published.img_size or own_size,
             patch_size=shape.patch_size,
             in_chans=shape.in_chans,
             num_classes=classes,
@@ -102,19 +104,19 @@ def build_vit(
             mlp_ratio=(shape.hidden_dim + 0.5) / shape.embed_dim,  # what is multiplied back is rounded down
             distilled=shape.distilled,
             qkv_bias=shape.qkv_bias,
-            layer_norm_eps=found.layer_norm_eps,
+            layer_norm_eps=vit.layer_norm_eps,
         )
     except ValueError as error:
-        raise CheckpointError(f"{file} cannot be used so. {error}") from None
-    transfer(found.state, model, str(file), shape=shape)
+        raise CheckpointError(f"{file} cannot be used like this. {error}") from None
+    transfer(vit.state, model, str(file), shape=shape)
     return model.eval()
 
 
 def _check(shape: Shape, published: Published, path: Path) -> None:
-    """Raises: CheckpointError where a config says other numbers than the tensors, so that it is another model's."""
+    """Raises: CheckpointError where a config disagrees with the tensors, so that it belongs to another model."""
     own = vars(shape)
     wanted: Any
-    for name, told, value in published.stated:
+    for name, place, value in published.stated:
         match name:
             case "img_size":
                 continue  # what the tensors are read by
@@ -126,11 +128,11 @@ def _check(shape: Shape, published: Published, path: Path) -> None:
                 wanted = value
         if own[name] is not None and own[name] != wanted:
             raise CheckpointError(
-                f"{told} {value}, and the tensors are of {own[name]}; give the config that is its own."
+                f"{place} {value}, but the tensors have {own[name]}; use the config that belongs to them."
             )
     names = len(published.classes)
     if names and shape.num_classes not in (None, names):
         raise CheckpointError(
-            f"{names} classes are named in or beside {path}, and the tensors tell {shape.num_classes} apart; give the "
-            "config that is its own."
+            f"{path} or its config names {names} classes, but the tensors have {shape.num_classes}; use the config "
+            "that belongs to them."
         )
