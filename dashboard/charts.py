@@ -99,9 +99,9 @@ CHARTS: dict[str, Chart] = {
         "Validation accuracy of each head of a DeiT, and of their mean, which it predicts with.",
         needs="the end of an epoch",
     ),
-    "Moving average": Chart(
-        (Line("val_accuracy_ema", "epoch", "moving average", "dot"),),
-        "Validation accuracy of the moving average of the weights, where a run judges it beside them.",
+    "EMA weights": Chart(
+        (Line("val_accuracy_ema", "epoch", "EMA weights", "dot"),),
+        "Validation accuracy of the EMA weights, where a run evaluates them separately.",
         needs="the end of an epoch of a run with optim.ema at separate",
     ),
     "Loss terms": Chart(

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from dashboard.components.live_chart import ensure_plotly_js
+from dashboard.error_messages import errors_as_messages
 from dashboard.navigation import pages
-from dashboard.telling import telling
 
 # An emoji: for a file Streamlit imports PIL before the first paint, and a material icon comes from
 # another company's server.
 ICON = "🔬"
 
-with telling():
+with errors_as_messages():
     ensure_plotly_js()
 st.set_page_config(page_icon=ICON, layout="wide")  # before the navigation, which would set the page's own
 chosen = st.navigation(pages(), position="top")

@@ -6,7 +6,7 @@ from importlib import import_module
 import streamlit as st
 
 from dashboard import address
-from dashboard.telling import telling
+from dashboard.error_messages import errors_as_messages
 
 _PAGES = {
     "train": ("Train", ":material/play_circle:"),
@@ -33,7 +33,7 @@ def page(url_path: str) -> st.Page:
 def show(url_path: str) -> None:
     """Draw the page at this path, or the reason why it cannot be drawn."""
     view = import_module(f"dashboard.views.{url_path}.page")
-    with telling(), address.followed(url_path):
+    with errors_as_messages(), address.followed(url_path):
         import_module("dashboard.missing").warn_moved()
         view.render()
 

@@ -81,7 +81,7 @@ _TRAINED_FUSIONS = {
 }
 _WAYS = {
     "": _Way("", ""),
-    "_ema": _Way("moving average", " The weights are their moving average."),
+    "_ema": _Way("EMA weights", " The weights are their exponential moving average."),
     "_flip": _Way("with the mirror image", " The logits are the mean of those of the image and of its mirror image."),
 }
 

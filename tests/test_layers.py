@@ -40,7 +40,17 @@ LAYERS: dict[str, list[set[str]]] = {
     "deit_core.attention": [{"flow"}, {"methods"}, {"look", "viewer"}, {"drawing"}],
     "dashboard": [
         {"text", "components", "charts", "fields"},
-        {"address", "machine", "missing", "state", "run_status", "telling", "index", "navigation", "named"},
+        {
+            "address",
+            "machine",
+            "missing",
+            "state",
+            "run_status",
+            "error_messages",
+            "index",
+            "navigation",
+            "address_runs",
+        },
         {"live"},
         {"tables", "curves"},
         {"views"},
@@ -178,3 +188,16 @@ def test_torch_is_not_loaded_by(code: str, tmp_path: Path) -> None:
         env={"PATH": "/usr/bin:/bin", "DEIT_RUNS_DIR": str(tmp_path), "HOME": str(tmp_path)},
         timeout=600,
     )
+
+
+@pytest.mark.parametrize(("room", "most"), [("deit_core", 16), ("dashboard", 18)])
+def test_few_files_lie_loose(room: str, most: int) -> None:
+    assert len(list((ROOT / room).glob("*.py"))) <= most
+
+
+def test_a_file_name_leads_to_one_file() -> None:
+    """But for the names that repeat by design: a page of each room, and what commands and specs are about."""
+    rooms = {ROOT / "deit_core" / "spec", ROOT / "deit_core" / "cli"}
+    names = [file.name for file in MODULES.values() if file.parent not in rooms]
+    doubled = {name for name in names if names.count(name) > 1} - {"__init__.py", "page.py"}
+    assert len(doubled) <= 6, doubled

@@ -34,7 +34,7 @@ class Sample:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Student's 95 % confidence interval of the mean; None for fewer than three values."""
+        """Student's 95% confidence interval of the mean; None for fewer than three values."""
         if self.sd is None or len(self.values) < _MIN_FOR_INTERVAL:
             return None
         from scipy.special import stdtrit  # here, since no page needs it to paint

@@ -23,7 +23,7 @@ _TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Part:
+class FolderPart:
     """Files in the order of their classes and names, and the class number of each."""
 
     files: tuple[Path, ...]
@@ -44,21 +44,21 @@ class ImageFolder:
 
     root: Path
     classes: tuple[str, ...]
-    parts: Mapping[str, Part]
+    parts: Mapping[str, FolderPart]
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
-    def train(self) -> Part:
+    def train(self) -> FolderPart:
         return self.parts["train"]
 
     @property
-    def val(self) -> Part | None:
+    def val(self) -> FolderPart | None:
         """The validation part; with `val` and no `test`, as in ImageNet, `val` is the test."""
         return self.parts.get("val") if "test" in self.parts else None
 
     @property
-    def test(self) -> Part | None:
+    def test(self) -> FolderPart | None:
         return self.parts.get("test", self.parts.get("val"))
 
     @property
@@ -135,7 +135,7 @@ def list_names(names: Iterable[str], root: Path) -> ImageFolder:
 def _read(root: Path, listing: Listing) -> ImageFolder:
     layout = find_layout(root, listing)
     titles = tuple(layout.classes["train"])
-    parts: dict[str, Part] = {}
+    parts: dict[str, FolderPart] = {}
     for part, folder in layout.parts.items():
         images: dict[str, list[Path]] = {}
         problems: dict[str, str] = {}  # class -> message on its folder, which has no image
@@ -151,7 +151,7 @@ def _read(root: Path, listing: Listing) -> ImageFolder:
         if problems:
             raise DataError(next(iter(problems.values())))
         files = [(file, label) for label, title in enumerate(titles) for file in images.get(title, ())]
-        parts[part] = Part(tuple(file for file, _ in files), tuple(label for _, label in files))
+        parts[part] = FolderPart(tuple(file for file, _ in files), tuple(label for _, label in files))
     return ImageFolder(layout.root, titles, parts, layout.left_out.listed(root), tuple(layout.warnings))
 
 

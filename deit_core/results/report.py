@@ -24,7 +24,7 @@ _INTRODUCTION = """
 `python -m deit_core report` writes this page from the runs themselves; a change made by hand is lost. Accuracies are
 percentages of images, differences percentage points. Test images are looked at once, by the weights of the epoch that
 was best on validation images. A ± B is mean and standard deviation (n - 1) over runs that differ in their seed alone,
-which share their teacher; a difference is taken between runs of the same seed, its interval is Student's 95 % one.
+which share their teacher; a difference is taken between runs of the same seed, its interval is Student's 95% one.
 "Test" is what the model answers: of two heads, the mean of their logits.
 """
 

@@ -99,7 +99,7 @@ def _rank(run: Run) -> float:
 
 def _paired(pairings: Sequence[Pairing], groups: Sequence[Sequence[Run]], by_id: Runs) -> str:
     fields = _varying([groups[one.distilled][0].spec for one in pairings], by_id, leave_out=(*_WORDS, "seed"))
-    head = ("Run", "Less", *_code(fields), "Difference, points", "n", "95 % interval", "Pair by pair")
+    head = ("Run", "Less", *_code(fields), "Difference, points", "n", "95% interval", "Pair by pair")
     rows = []
     for pairing, *cells in zip(pairings, *fields.values(), strict=True):
         scores = [[by_id[run_id].results[TEST_ACCURACY] for run_id in pair] for pair in pairing.pairs]

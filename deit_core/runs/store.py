@@ -200,7 +200,7 @@ class Store(Database):
     def add_points(
         self, run_id: str, points: Sequence[NewPoint], update: RunUpdate = _UNCHANGED, notes: Sequence[str] = ()
     ) -> None:
-        """Append points, update the run's columns, and add notes to the story of a running run; all in one go."""
+        """Append points, update the run's columns, and add notes to the log of a running run; in one transaction."""
         with self.writing() as connection:
             for note in notes:
                 self.note(connection, run_id, Status.RUNNING, note)

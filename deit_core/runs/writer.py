@@ -50,7 +50,7 @@ class Writer:
             self._changed.notify()
 
     def note(self, sentence: str) -> None:
-        """Take a sentence for the story of the run; it is in the store no later than what is put next."""
+        """Take a sentence for the log of the run; it is in the store no later than what is put next."""
         with self._changed:
             self._notes.append(sentence)
 

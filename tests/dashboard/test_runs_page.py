@@ -233,7 +233,7 @@ def test_charts_follow_the_address(trio: dict[str, str], run_page: RunPage) -> N
 def test_a_chart_without_curves_says_why(trio: dict[str, str], run_page: RunPage) -> None:
     page = run_page("runs", runs=["2 vit"], curve_charts=["Teacher agreement"])
     assert "it needs a DeiT" in said(page)
-    page = run_page("runs", runs=["3 deit"], curve_charts=["Moving average"])
+    page = run_page("runs", runs=["3 deit"], curve_charts=["EMA weights"])
     assert "it needs the end of an epoch of a run with optim.ema at separate" in said(page)
 
 

@@ -74,7 +74,7 @@ def test_a_page_of_real_runs_has_the_numbers_of_the_store(
         assert results[2][title] == percent([runs[name][f"test_accuracy_{head}"] for name in ("deit", "deit-s43")])
     gains = [100 * (runs["deit" + end]["test_accuracy"] - runs["vit" + end]["test_accuracy"]) for end in ("", "-s43")]
     (row,) = paired
-    assert (row["Run"], row["Less"], row["n"], row["95 % interval"]) == ("deit", "vit", "2", "–")
+    assert (row["Run"], row["Less"], row["n"], row["95% interval"]) == ("deit", "vit", "2", "–")
     assert row["Difference, points"] == f"{statistics.fmean(gains):+.2f} ± {statistics.stdev(gains):.2f}"
     assert row["Pair by pair"] == ", ".join(f"{gain:+.2f}" for gain in gains)
 
@@ -117,7 +117,7 @@ def test_columns_are_the_fields_that_vary(store: Store, settings: Settings, tmp_
         ("deit 10%", "vit 10%", "200", "3"),
         ("deit 100%", "vit 100%", "20", "3"),
     ]
-    assert all(" to " in row["95 % interval"] for row in paired)
+    assert all(" to " in row["95% interval"] for row in paired)
 
 
 def test_a_search_shows_validation_alone(store: Store, settings: Settings, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.named import take_named, tell_named
+from dashboard.address_runs import take_runs, write_runs
 from dashboard.run_status import label, newest_pair
 from dashboard.state import settings
 from dashboard.views.attention import images
@@ -88,7 +88,7 @@ def choose(runs: Sequence[Run]) -> list[Choice]:
         width=170,
     )
     for key, run_id in ((_LEFT, first), (_RIGHT, second)):  # a reload shows them, also when a newer pair has finished
-        tell_named(key, [run_id] if run_id else [])
+        write_runs(key, [run_id] if run_id else [])
     if not second:
         return [chosen]
     other = _choose_weights(by_id[second], "att_right_weights")
@@ -127,7 +127,7 @@ def _at_first(runs: Sequence[Run]) -> tuple[Run, Run | None]:
 def _set_named(runs: Sequence[Run]) -> None:
     """Set the models to those that the address names, and to the first pair where no choice was made."""
     state, ids = st.session_state, {run.id for run in runs}
-    named_left, named_right = (take_named(key, runs, _GONE) for key in (_LEFT, _RIGHT))
+    named_left, named_right = (take_runs(key, runs, _GONE) for key in (_LEFT, _RIGHT))
     left, right = _at_first(runs)
     if named_left is not None:
         state[_LEFT] = named_left[0] if named_left else left.id

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard.error_messages import errors_as_messages
 from dashboard.navigation import link
 from dashboard.state import store
-from dashboard.telling import telling
 from dashboard.text import escape
 from dashboard.views.attention import map_table as table
 from dashboard.views.attention import model_choice as models
@@ -52,7 +52,7 @@ def _say_what_to_do(runs: Sequence[Run]) -> None:
 
 
 @st.fragment
-@telling()
+@errors_as_messages()
 def _explore(runs: Sequence[Run]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.title("Attention", help=_WHAT_IT_IS, width="content")

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard import curves, state
+from dashboard.address_runs import take_runs, write_runs
+from dashboard.error_messages import errors_as_messages
 from dashboard.live import server as live
 from dashboard.live.feed import live_feed
-from dashboard.named import take_named, tell_named
 from dashboard.navigation import link
 from dashboard.run_status import is_live, label, newest_pair
-from dashboard.telling import telling
 from dashboard.text import escape
 from dashboard.views.compare.result_rows import chance, fairness, result_table, setting_table
 from dashboard.views.compare.seed_table import counterparts, other_seeds, over_seeds
@@ -38,7 +38,7 @@ def render() -> None:
 def _choose(runs: Sequence[Run]) -> list[Run]:
     """The compared runs: named in the address, and at first the newest completed ViT and DeiT of one experiment."""
     by_id = {run.id: run for run in runs}
-    named = take_named("compare", runs)
+    named = take_runs("compare", runs)
     if named is None and "compare_began" not in st.session_state:
         named = [run.id for run in newest_pair(runs)] or None
     if named is not None:
@@ -54,7 +54,7 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
         wrap=True,
     )
     if "compare_began" in st.session_state:
-        tell_named("compare", ids)  # a reload shows them, whatever is newer
+        write_runs("compare", ids)  # a reload shows them, whatever is newer
     chosen = [by_id[run_id] for run_id in ids]
     if more := other_seeds(chosen, runs):
         st.button(
@@ -78,7 +78,7 @@ def _choose_also(ids: Sequence[str]) -> None:
 
 
 @st.fragment
-@telling()
+@errors_as_messages()
 def _comparison(ids: Sequence[str]) -> None:
     """Drawn again when the live feed asks for it."""
     state.launcher().ensure_workers()

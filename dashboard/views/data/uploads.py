@@ -10,8 +10,8 @@ from typing import IO
 
 import streamlit as st
 
+from dashboard.error_messages import errors_as_messages
 from dashboard.state import settings
-from dashboard.telling import telling
 from dashboard.text import escape
 from deit_core.image_folders import ONE_FORMAT
 from deit_core.image_folders.archives import import_zip, list_zip
@@ -34,7 +34,7 @@ class Unpacking:
         return not self.thread.is_alive()
 
     def _work(self, file: IO[bytes], data_dir: Path) -> None:
-        with telling(self._fail):
+        with errors_as_messages(self._fail):
             self.notes = list_zip(file).notes  # and refused, before minutes are spent on unpacking
             self.path = import_zip(file, self.name, data_dir, self._note)
 

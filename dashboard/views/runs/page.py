@@ -12,15 +12,15 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import curves, machine
+from dashboard.address_runs import take_runs, write_runs
+from dashboard.error_messages import errors_as_messages
 from dashboard.live import server as live
 from dashboard.live.feed import live_feed
 from dashboard.live.line import live_line
-from dashboard.named import take_named, tell_named
 from dashboard.navigation import link
 from dashboard.run_status import explain, label, tone, word
 from dashboard.state import launcher, settings, store
 from dashboard.tables import matching, run_columns, run_table
-from dashboard.telling import telling
 from dashboard.text import escape
 from deit_core.runs import Run, Status, log_tail
 
@@ -60,7 +60,7 @@ def _await_runs() -> None:
 
 
 @st.fragment
-@telling()
+@errors_as_messages()
 def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator) -> None:
     """All that changes while runs train, except the curves; drawn again when the live feed asks for it."""
     launcher().ensure_workers()
@@ -94,7 +94,7 @@ def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator)
 def _choose(runs: Sequence[Run]) -> list[Run]:
     """The runs that are shown below the table: named in the address, and at first the newest experiment's."""
     by_id = {run.id: run for run in runs}
-    named = take_named("runs", runs)
+    named = take_runs("runs", runs)
     if named is not None:
         st.session_state["runs"] = named
     elif "runs" not in st.session_state:
@@ -110,7 +110,7 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
         label_visibility="collapsed",
         wrap=True,
     )
-    tell_named("runs", ids)  # a reload shows them, whatever is newer
+    write_runs("runs", ids)  # a reload shows them, whatever is newer
     return [by_id[run_id] for run_id in ids]
 
 
@@ -217,7 +217,7 @@ def _button(name: str, run: Run, action: Callable[[str], None]) -> None:
 def _attempt(action: Callable[[str], None], run_id: str) -> None:
     """Do it, and keep the error message until the next attempt: a redraw would remove it at once."""
     st.session_state.pop("run_error", None)
-    with telling(lambda sentence: st.session_state.update(run_error=sentence)):
+    with errors_as_messages(lambda sentence: st.session_state.update(run_error=sentence)):
         action(run_id)
 
 

@@ -5,9 +5,9 @@ Knows deit_core's estimates, which another process measures; does not know what 
 
 import streamlit as st
 
+from dashboard.error_messages import errors_as_messages
 from dashboard.run_status import is_live
 from dashboard.state import settings, store
-from dashboard.telling import telling
 from dashboard.text import escape
 from deit_core.runs.estimates import Estimate, Estimates
 from deit_core.spec import AnySpec
@@ -20,7 +20,7 @@ def estimate(spec: AnySpec) -> None:
     st.fragment(_show, run_every=1.0 if is_open else None)(spec, is_open)
 
 
-@telling()
+@errors_as_messages()
 def _show(spec: AnySpec, was_open: bool) -> None:
     result = _find(spec)
     if result is None:
@@ -70,7 +70,7 @@ def cancel() -> None:
     st.session_state.pop("train_measured", None)
 
 
-@telling()
+@errors_as_messages()
 def _measure_again(spec: AnySpec) -> None:
     _estimates().forget(spec)
     st.session_state.pop("train_measured", None)

@@ -22,7 +22,7 @@ from deit_core.data.sources.progress import OnProgress, no_progress, with_progre
 from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split
 from deit_core.errors import DataError
-from deit_core.image_folders import FORMATS, ImageFolder, Part, find_folder, list_folder, num_held_out, unreadable
+from deit_core.image_folders import FORMATS, FolderPart, ImageFolder, find_folder, list_folder, num_held_out, unreadable
 from deit_core.spec import DataSpec
 
 
@@ -35,7 +35,7 @@ def open_source(spec: DataSpec, data_dir: Path, on_progress: OnProgress = no_pro
     if spec.source != "folder":
         return load_source(spec.source, data_dir)
     folder = list_folder(find_folder(spec.path, data_dir))
-    parts: list[Part | None] = [folder.train, folder.val, folder.test]
+    parts: list[FolderPart | None] = [folder.train, folder.val, folder.test]
     skipped: tuple[Path, ...] = ()
     if spec.corrupt_images == "skip":
         parts, skipped = _without_corrupt(folder, parts, data_dir, on_progress)
@@ -43,7 +43,7 @@ def open_source(spec: DataSpec, data_dir: Path, on_progress: OnProgress = no_pro
     assert train is not None
     if val is not None and test is not None:
         held = np.arange(len(train), len(train) + len(val))
-        train = Part(train.files + val.files, train.labels + val.labels)
+        train = FolderPart(train.files + val.files, train.labels + val.labels)
     else:
         held = None
     if test is None:
@@ -64,7 +64,7 @@ def open_source(spec: DataSpec, data_dir: Path, on_progress: OnProgress = no_pro
     )
 
 
-def _hold_out(part: Part, folder: ImageFolder) -> tuple[Part, Part]:
+def _hold_out(part: FolderPart, folder: ImageFolder) -> tuple[FolderPart, FolderPart]:
     """Hold out test images, the same share of each class and always the same ones, as for the digits."""
     labels = np.array(part.labels)
     num_test = num_held_out(len(part), len(folder.classes))
@@ -77,13 +77,13 @@ def _hold_out(part: Part, folder: ImageFolder) -> tuple[Part, Part]:
     return _pick(part, np.sort(kept).tolist()), _pick(part, np.sort(held).tolist())
 
 
-def _pick(part: Part, positions: Sequence[int]) -> Part:
-    return Part(tuple(part.files[i] for i in positions), tuple(part.labels[i] for i in positions))
+def _pick(part: FolderPart, positions: Sequence[int]) -> FolderPart:
+    return FolderPart(tuple(part.files[i] for i in positions), tuple(part.labels[i] for i in positions))
 
 
 def _without_corrupt(
-    folder: ImageFolder, parts: Sequence[Part | None], data_dir: Path, on_progress: OnProgress
-) -> tuple[list[Part | None], tuple[Path, ...]]:
+    folder: ImageFolder, parts: Sequence[FolderPart | None], data_dir: Path, on_progress: OnProgress
+) -> tuple[list[FolderPart | None], tuple[Path, ...]]:
     """The parts without the files that cannot be read, and those files; reads every file."""
     files = [file for part in parts if part is not None for file in part.files]
 

@@ -10,7 +10,7 @@ from deit_core.runs import Run
 _GONE = "deleted, or in another store"
 
 
-def take_named(key: str, runs: Sequence[Run], gone: str = _GONE) -> list[str] | None:
+def take_runs(key: str, runs: Sequence[Run], gone: str = _GONE) -> list[str] | None:
     """The ids among `runs` that the address asks for under `key`; None where it asks for nothing, or was taken already.
 
     A message names the ids that are not there, and the likely reason (`gone`). Old addresses have numbers and names:
@@ -35,6 +35,6 @@ def take_named(key: str, runs: Sequence[Run], gone: str = _GONE) -> list[str] | 
     return list(dict.fromkeys(ids[name] for name in names if name in ids))
 
 
-def tell_named(key: str, ids: Sequence[str]) -> None:
+def write_runs(key: str, ids: Sequence[str]) -> None:
     """Write these runs into the address, or that there are none."""
     address.write(key, ids or [""])

@@ -14,7 +14,7 @@ def _show(sentence: str) -> None:
 
 
 @contextmanager
-def telling(show: Callable[[str], object] = _show) -> Iterator[None]:
+def errors_as_messages(show: Callable[[str], object] = _show) -> Iterator[None]:
     """Show an error that the user can fix instead of raising it. Also a decorator, for fragments and callbacks."""
     try:
         yield
