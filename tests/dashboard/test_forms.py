@@ -1,6 +1,7 @@
 """The form of a spec and the changes made in it: what is drawn follows the fields, what is changed trains."""
 
 import json
+import re
 
 import pytest
 from pydantic import BaseModel
@@ -10,7 +11,8 @@ from dashboard.fields import form_fields
 from dashboard.views.train.changes import Changes, members
 from deit_core import presets
 from deit_core.errors import SpecError
-from deit_core.spec import ExperimentSpec
+from deit_core.results.field_reference import field_reference
+from deit_core.spec import ExperimentSpec, bounds, field_help
 
 NAMES = ("teacher", "vit", "deit")
 
@@ -99,6 +101,17 @@ def test_a_field_carries_what_the_spec_says_of_it() -> None:
     assert (device.choices, device.is_advanced) == (("auto", "cpu", "cuda", "mps"), True)
     assert by_path["compute.num_threads"].is_optional
     assert by_path["optim.lr"].label == "Learning rate"
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_field_has_the_same_words_in_form_command_and_docs(name: str) -> None:
+    printed = field_reference()
+    for run in members(presets.get(name)):
+        for field in form_fields(run):
+            part = getattr(run, field.section) if field.section else run
+            info = type(part).model_fields[field.path.rpartition(".")[2]]
+            assert field.help == f"{info.description}{bounds(info)} `{field.path}`"
+            assert re.search(rf"\| `{field.path}`( \*)? \| .* \| {re.escape(field_help(info))} \|", printed), field.path
 
 
 def leaves(part: BaseModel, prefix: str = "") -> list[tuple[str, object]]:
