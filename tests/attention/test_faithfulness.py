@@ -386,7 +386,7 @@ def test_model_inputs_and_global_randomness_stay(
     [
         ({"replacement": "grey"}, "There is no replacement 'grey'; choose drop, blur, mean"),
         ({"num_random": 0}, "num_random must be at least 1, not 0"),
-        ({"maps": torch.zeros(2, 3, 5)}, "these are (3, 2, 12, 20) and (2, 3, 5); pass one map an image"),
+        ({"maps": torch.zeros(2, 3, 5)}, "these are (3, 2, 12, 20) and (2, 3, 5); pass one map per image"),
         ({"maps": torch.zeros(3, 15)}, "belong together"),
         ({"maps": torch.zeros(3, 0, 5)}, "belong together"),
         ({"images": torch.zeros(2, 12, 20)}, "belong together"),

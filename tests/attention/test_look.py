@@ -88,7 +88,7 @@ def test_a_cnn_has_no_attention(images: np.ndarray) -> None:
     [((1, 16, 16), "uint8"), ((2, 3, 16, 16), "uint8"), ((2, 1, 28, 28), "uint8"), ((2, 1, 16, 16), "float32")],
 )
 def test_images_of_another_layout_are_refused(shape: tuple[int, ...], dtype: str) -> None:
-    with pytest.raises(ValueError, match=r"reads images .*; fit_image"):
+    with pytest.raises(ValueError, match=r"reads images .*; use fit_image"):
         look(model_of(), card_of(), np.zeros(shape, dtype))
 
 

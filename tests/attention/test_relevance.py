@@ -372,7 +372,7 @@ def test_a_class_that_does_not_exist_is_refused(method: Explain, target: Tensor)
 @every_method
 @pytest.mark.parametrize("shape", [(2, 12, 12), (1, 3, 12, 12), (1, 2, 12, 16)], ids=str)
 def test_images_of_another_shape_are_refused(method: Explain, shape: tuple[int, ...]) -> None:
-    says = f"The model reads images of shape (2, 12, 12) in a batch, not {shape}; fit_image"
+    says = f"The model reads images of shape (2, 12, 12) in a batch, not {shape}; use fit_image"
     with pytest.raises(ValueError, match=re.escape(says)):
         method(model_of(), torch.zeros(shape))
 

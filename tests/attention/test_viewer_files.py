@@ -81,7 +81,10 @@ def test_a_file_of_facebook_is_seen_with_imagenets_pixels_and_numbers_for_classe
     viewer = Viewer.load(tmp_path / "deit.pth")
     assert viewer.card.classes == tuple("0123456")
     assert isinstance(viewer.card, FileReading)
-    assert ["names its classes" in viewer.card.assumed[0], "ImageNet's mean" in viewer.card.assumed[1]] == [True, True]
+    assert ["do not name the classes" in viewer.card.assumed[0], "ImageNet's mean" in viewer.card.assumed[1]] == [
+        True,
+        True,
+    ]
     images = pixels(viewer)
     mean, std = (torch.tensor(v).view(-1, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
     with torch.no_grad():

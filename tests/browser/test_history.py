@@ -1,11 +1,12 @@
 """Back, in a real browser, over the pages of the real dashboard: one press shows a page as it was left."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from deit_core import presets
 from deit_core.catalog import SOURCES
@@ -72,8 +73,14 @@ def combobox(page: Page, name: str) -> Locator:
 
 
 def choose(page: Page, widget: str, option: str) -> None:
-    combobox(page, widget).click()
-    page.get_by_role("option", name=option, exact=True).click()
+    """Click an option of a list, once more where a page that was still being drawn closed the list."""
+    choice = page.get_by_role("option", name=option, exact=True)
+    for _ in range(5):
+        combobox(page, widget).click()
+        with contextlib.suppress(TimeoutError):
+            return choice.click(timeout=10_000)
+        page.keyboard.press("Escape")
+    raise AssertionError(f"{widget} never offered {option}")
 
 
 def change_train(page: Page) -> None:

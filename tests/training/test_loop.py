@@ -153,7 +153,6 @@ def test_a_learning_rate_that_is_far_too_large_ends_the_run_in_its_first_epoch(t
     spec = replace(tiny, {"optim.optimizer": "sgd", "optim.lr": 10.0, "data.normalization": "half"})
     failed = run(spec, tmp_path / "r")[-1]
     assert isinstance(failed, RunFailed)
-    assert failed.step < 17
     assert "(epoch 1, learning rate 10). No epoch had ended" in failed.reason
     assert "smaller optim.lr" in failed.reason
     assert not list((tmp_path / "r").glob("*.safetensors"))

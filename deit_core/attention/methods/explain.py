@@ -41,8 +41,7 @@ def to_transformer(model: nn.Module, images: Tensor) -> tuple[VisionTransformer,
     expected = (model.in_chans, *model.img_size)
     if images.ndim != 4 or images.shape[1:] != expected:
         raise DeitError(
-            f"The model reads images of shape {expected} in a batch, not {tuple(images.shape)}; fit_image cuts them "
-            "to size."
+            f"The model reads images of shape {expected} in a batch, not {tuple(images.shape)}; use fit_image."
         )
     return model, to_model(model, images)
 
