@@ -75,8 +75,8 @@ class Viewer:
         Raises: ValueError, as the method.
         """
         maps = method(self.model, self._normalised(images), query=query, target=_target(target, len(images)))
-        found: NDArray[np.float32] = maps.numpy()
-        return found
+        values: NDArray[np.float32] = maps.numpy()
+        return values
 
     def faithfulness(
         self, images: Pixels, maps: NDArray[np.float32], *, target: int | None = None, **options: Any

@@ -1,4 +1,4 @@
-"""What models saw and what was found in it, kept in memory, and maps packed as PNG for the browser.
+"""Models and the pictures they look at, with the maps of both, kept in memory; maps packed as PNG for the browser.
 
 Knows caches and pixels; no widgets, and no tensors, which stay inside deit_core. Loads torch when the first model is
 asked to look at something, never before.
@@ -53,7 +53,7 @@ class Checkpoint(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Subject:
     """A transformer's look at a picture, as views ask for it: `pixels` (C, S, S) is all that the model saw of it."""
 
     checkpoint: Checkpoint
@@ -79,22 +79,22 @@ def viewer(checkpoint: Checkpoint) -> "Viewer":
     return Viewer.load(checkpoint.path)
 
 
-def see(checkpoint: Checkpoint, picture: Picture) -> Seen:
+def subject(checkpoint: Checkpoint, picture: Picture) -> Subject:
     """Show a picture to a transformer, or recall what it saw.
 
     Raises: DeitError where the checkpoint is missing or damaged, or its model has no attention.
     """
-    return _see(checkpoint, picture.cache_key, picture)
+    return _kept_subject(checkpoint, picture.cache_key, picture)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _see(checkpoint: Checkpoint, key: str, _picture: Picture) -> Seen:
+def _kept_subject(checkpoint: Checkpoint, key: str, _picture: Picture) -> Subject:
     return _look(checkpoint, _picture)
 
 
-def _look(checkpoint: Checkpoint, picture: Picture) -> Seen:
+def _look(checkpoint: Checkpoint, picture: Picture) -> Subject:
     one, pixels = viewer(checkpoint), fit(checkpoint, picture)
-    return Seen(checkpoint, picture, one.card, pixels, one.look(pixels[None]))
+    return Subject(checkpoint, picture, one.card, pixels, one.look(pixels[None]))
 
 
 def fit(checkpoint: Checkpoint, picture: Picture) -> Pixels:
@@ -124,10 +124,10 @@ def _explain(
 ) -> Map:
     from deit_core.attention import METHODS
 
-    found = viewer(checkpoint).explain(
+    maps = viewer(checkpoint).explain(
         fit(checkpoint, _picture)[None], METHODS[method].explain, query=query, target=target
     )
-    first: Map = found[0]
+    first: Map = maps[0]
     return first
 
 
@@ -142,17 +142,17 @@ def predict(checkpoint: Checkpoint, picture: Picture) -> Map:
     return _predict(checkpoint, picture.cache_key, picture)
 
 
-def faithfulness(seen: Seen, values: Map, replacement: str, target: int | None) -> "Faithfulness":
+def faithfulness(subject: Subject, values: Map, replacement: str, target: int | None) -> "Faithfulness":
     """How the prediction fares when patches go in a map's order. Raises: DeitError, as `faithfulness`."""
-    return _faithfulness(seen.checkpoint, seen.picture.cache_key, values, replacement, target, seen)
+    return _faithfulness(subject.checkpoint, subject.picture.cache_key, values, replacement, target, subject)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _faithfulness(
-    checkpoint: Checkpoint, key: str, values: Map, replacement: str, target: int | None, _seen: Seen
+    checkpoint: Checkpoint, key: str, values: Map, replacement: str, target: int | None, _subject: Subject
 ) -> "Faithfulness":
     one = viewer(checkpoint)
-    return one.faithfulness(_seen.pixels[None], values[None], replacement=replacement, target=target)
+    return one.faithfulness(_subject.pixels[None], values[None], replacement=replacement, target=target)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -167,7 +167,7 @@ def randomised(
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def reel(checkpoints: tuple[Checkpoint, ...], key: str, _picture: Picture) -> list[Seen]:
+def reel(checkpoints: tuple[Checkpoint, ...], key: str, _picture: Picture) -> list[Subject]:
     """What the model of each epoch saw of a picture."""
     return [_look(checkpoint, _picture) for checkpoint in checkpoints]
 

@@ -1,6 +1,6 @@
 """The table of panels: a row for each picture, a column for each model or token; its scales, warnings and files.
 
-Knows how maps are shown; how they are found is maps.py's to know.
+Knows how maps are shown; maps.py knows how they are made.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from dashboard.text import escape
 from dashboard.views.attention import images, save
 from dashboard.views.attention.controls import query_patch
 from dashboard.views.attention.images import Picture, Pixels
-from dashboard.views.attention.maps import Column, Found, find
+from dashboard.views.attention.maps import Column, ColumnMap, find
 from deit_core.catalog import MAP_KINDS
 from deit_core.errors import DeitError
 from deit_core.spec import RolloutSpec
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MAX_READABLE = 1024  # patches of a map whose values are sent to be pointed at
 
-Row = Sequence[Found | None]
+Row = Sequence[ColumnMap | None]
 
 
 def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSpec) -> None:
@@ -36,17 +36,17 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
         rows, mistakes = _find_all(pictures, columns, spec)
     for mistake in mistakes:
         st.warning(escape(mistake))
-    shown = [found for row in rows for found in row if found is not None]
+    shown = [column_map for row in rows for column_map in row if column_map is not None]
     if not shown:
         return
     scales = scales_of(shown, spec)
-    inputs = [next((found for found in row if found is not None), None) for row in rows]
+    inputs = [next((column_map for column_map in row if column_map is not None), None) for row in rows]
     can_pick = spec.method in ("rollout", "class_attention")
     panels(
         [
             [
                 _input(first, picture, spec) if first else None,
-                *(panel(found, scales, spec) if found else None for found in row),
+                *(panel(column_map, scales, spec) if column_map else None for column_map in row),
             ]
             for first, picture, row in zip(inputs, pictures, rows, strict=True)
         ],
@@ -58,7 +58,7 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
         min_width=76,
     )
     draw_scales(scales, spec)
-    if any(found.cell.degenerate and found.cell.kind == "attention" for found in shown):
+    if any(column_map.cell.degenerate and column_map.cell.kind == "attention" for column_map in shown):
         st.warning(_why_empty(spec))
     with st.container(horizontal=True):
         save.offer(
@@ -74,39 +74,39 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
                 note=columns[0].title if len(columns) == 1 else "",
             ),
             {
-                f"{column.title}, picture {number}": found.cell.values
+                f"{column.title}, picture {number}": column_map.cell.values
                 for number, row in enumerate(rows, start=1)
-                for column, found in zip(columns, row, strict=True)
-                if found is not None
+                for column, column_map in zip(columns, row, strict=True)
+                if column_map is not None
             },
             settings("maps", pictures, columns, spec),
         )
 
 
-def scales_of(found: Iterable[Found], spec: RolloutSpec) -> "Scales":
+def scales_of(column_map: Iterable[ColumnMap], spec: RolloutSpec) -> "Scales":
     """The end of the colour scale of each kind of map."""
     from deit_core.attention.drawing import cells
 
-    return cells.scales_of([one.cell for one in found], spec)
+    return cells.scales_of([one.cell for one in column_map], spec)
 
 
-def paint(found: Found, scales: "Scales", spec: RolloutSpec) -> Pixels:
+def paint(column_map: ColumnMap, scales: "Scales", spec: RolloutSpec) -> Pixels:
     """A map over its picture."""
     from deit_core.attention.drawing import cells
 
-    return cells.paint(_tile(found), scales, spec)
+    return cells.paint(_tile(column_map), scales, spec)
 
 
-def panel(found: Found, scales: "Scales", spec: RolloutSpec, *, caption: str | None = None) -> Panel:
+def panel(column_map: ColumnMap, scales: "Scales", spec: RolloutSpec, *, caption: str | None = None) -> Panel:
     """A map for the browser."""
-    values, kind = found.uniform, found.cell.kind
+    values, kind = column_map.uniform, column_map.cell.kind
     row, column = divmod(int(values.argmax()), values.shape[1])
     strongest = f"strongest at row {row + 1}, column {column + 1} of {values.shape[0]} by {values.shape[1]}"
     is_readable = values.size <= _MAX_READABLE and kind != "teacher"
     return Panel(
-        images.png(paint(found, scales, spec)),
+        images.png(paint(column_map, scales, spec)),
         f"{MAP_KINDS[kind]} over the picture, {strongest}, {values[row, column]:.1f} times uniform",
-        caption=_prediction(found) if caption is None else caption,
+        caption=_prediction(column_map) if caption is None else caption,
         values=values.tolist() if is_readable else None,
     )
 
@@ -115,14 +115,14 @@ def sheet(rows: Sequence[Row], scales: "Scales", spec: RolloutSpec, **titles: An
     """Maps as they are shown, as one picture to save. Args: titles: as `draw_sheet` takes them."""
     from deit_core.attention.drawing import cells
 
-    tiles = [[None if found is None else _tile(found) for found in row] for row in rows]
+    tiles = [[None if column_map is None else _tile(column_map) for column_map in row] for row in rows]
     return cells.draw_sheet(tiles, scales, spec, **titles)
 
 
-def _tile(found: Found) -> "Tile":
+def _tile(column_map: ColumnMap) -> "Tile":
     from deit_core.attention.drawing.cells import Tile
 
-    return Tile(found.cell, images.rgb(found.pixels))
+    return Tile(column_map.cell, images.rgb(column_map.pixels))
 
 
 def draw_scales(scales: "Scales", spec: RolloutSpec) -> None:
@@ -157,7 +157,7 @@ def _find_all(pictures: Sequence[Picture], columns: Sequence[Column], spec: Roll
     mistakes: dict[str, None] = {}
     rows: list[Row] = []
     for picture in pictures:
-        row: list[Found | None] = []
+        row: list[ColumnMap | None] = []
         for column in columns:
             try:
                 row.append(find(column, picture, spec))
@@ -168,11 +168,11 @@ def _find_all(pictures: Sequence[Picture], columns: Sequence[Column], spec: Roll
     return rows, list(mistakes)
 
 
-def _input(found: Found, picture: Picture, spec: RolloutSpec) -> Panel:
-    side = found.pixels.shape[1]
-    grid = found.cell.values.shape if found.cell.kind != "teacher" else None
+def _input(column_map: ColumnMap, picture: Picture, spec: RolloutSpec) -> Panel:
+    side = column_map.pixels.shape[1]
+    grid = column_map.cell.values.shape if column_map.cell.kind != "teacher" else None
     return Panel(
-        images.png(images.rgb(found.pixels)),
+        images.png(images.rgb(column_map.pixels)),
         f"The picture as the model sees it, {side} by {side} pixels",
         caption=picture.truth or f"{side} × {side} px",
         grid_size=grid and (grid[0], grid[1]),
@@ -187,11 +187,11 @@ def _queried_patch(grid: tuple[int, ...], spec: RolloutSpec) -> tuple[int, int] 
     return min(spec.row, grid[0]) - 1, min(spec.column, grid[1]) - 1
 
 
-def _prediction(found: Found) -> str:
-    if not found.prediction:
+def _prediction(column_map: ColumnMap) -> str:
+    if not column_map.prediction:
         return ""
-    verdict = ", wrong" if found.is_right is False else ""
-    return f"{found.prediction}, {found.chance:.0%}{verdict}"
+    verdict = ", wrong" if column_map.is_right is False else ""
+    return f"{column_map.prediction}, {column_map.chance:.0%}{verdict}"
 
 
 def _why_empty(spec: RolloutSpec) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dashboard.run_status import family, label
 from dashboard.views.attention import images
-from dashboard.views.attention.images import Checkpoint, Map, Picture, Pixels, Seen
+from dashboard.views.attention.images import Checkpoint, Map, Picture, Pixels, Subject
 from dashboard.views.attention.model_choice import Choice
 from deit_core.catalog import MapKind, TokenName
 from deit_core.errors import DeitError
@@ -32,7 +32,7 @@ OPTIONS = (*_DEIT_OPTIONS, TEACHER_OPTION)
 
 @dataclass(frozen=True)
 class Column:
-    """One model, under the name that the page has for it, seen from one of its tokens, or the teacher.
+    """One model, under the name that the page has for it, for one of its tokens, or the teacher.
 
     token: "head" are the output tokens together.
     option: what the column is called where people choose columns; a column without is always shown.
@@ -58,7 +58,7 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class ColumnMap:
     """A column's map of a picture, over what its model saw of it, (C, S, S).
 
     prediction, chance: the likeliest class by the column's own head, and its probability; none for a difference.
@@ -79,56 +79,56 @@ class Found:
 
 def columns(choices: Sequence[Choice], teacher: Choice | None, spec: RolloutSpec) -> list[Column]:
     """What can be shown of these models; of a DeiT each token by itself, unless a patch is the query."""
-    found = []
+    result = []
     for choice, name in zip(choices, _names(choices), strict=True):
         if spec.query == "patch" or not choice.model.distilled:
-            found.append(Column(name, choice, "patch" if spec.query == "patch" else "head"))
+            result.append(Column(name, choice, "patch" if spec.query == "patch" else "head"))
         else:
-            found += [Column(name, choice, token, option) for option, token in _DEIT_OPTIONS.items()]
+            result += [Column(name, choice, token, option) for option, token in _DEIT_OPTIONS.items()]
     if teacher is not None:
-        found.append(Column("Teacher", teacher, "head", TEACHER_OPTION, is_teacher=True))
-    return found
+        result.append(Column("Teacher", teacher, "head", TEACHER_OPTION, is_teacher=True))
+    return result
 
 
-def find(column: Column, picture: Picture, spec: RolloutSpec) -> Found:
+def find(column: Column, picture: Picture, spec: RolloutSpec) -> ColumnMap:
     """Raises: DeitError where the model cannot be shown the picture, or not with these settings."""
     if column.is_teacher:
         return _find_teachers(column.choice.checkpoint, picture, spec)
-    return find_in(images.see(column.choice.checkpoint, picture), column.token, spec)
+    return find_in(images.subject(column.choice.checkpoint, picture), column.token, spec)
 
 
-def _find_teachers(checkpoint: Checkpoint, picture: Picture, spec: RolloutSpec) -> Found:
+def _find_teachers(checkpoint: Checkpoint, picture: Picture, spec: RolloutSpec) -> ColumnMap:
     from deit_core.attention.drawing.cells import Cell
 
     card = images.viewer(checkpoint).card
     target = None if spec.target is None else card.class_index(spec.target)
     values = images.explain(checkpoint, picture, "grad_cam", query="head", target=target)
     best = _best(images.predict(checkpoint, picture), card.classes, picture.truth)
-    return Found(Cell("", values, "teacher", degenerate=not values.any()), images.fit(checkpoint, picture), *best)
+    return ColumnMap(Cell("", values, "teacher", degenerate=not values.any()), images.fit(checkpoint, picture), *best)
 
 
-def find_in(seen: Seen, token: TokenName, spec: RolloutSpec) -> Found:
+def find_in(subject: Subject, token: TokenName, spec: RolloutSpec) -> ColumnMap:
     """The map of one of a transformer's tokens. Raises: DeitError where these settings do not fit the model."""
     from deit_core.attention.drawing.views import token_cell
 
-    cell = token_cell(seen, fitted(spec, seen), token)
+    cell = token_cell(subject, fitted(spec, subject), token)
     if token == "difference":
-        return Found(cell, seen.pixels)
-    probabilities = seen.look.probabilities()
+        return ColumnMap(cell, subject.pixels)
+    probabilities = subject.look.probabilities()
     chances = probabilities.get(token, probabilities["mean"])
-    return Found(cell, seen.pixels, *_best(chances, seen.card.classes, seen.picture.truth))
+    return ColumnMap(cell, subject.pixels, *_best(chances, subject.card.classes, subject.picture.truth))
 
 
-def fitted(spec: RolloutSpec, seen: Seen) -> RolloutSpec:
+def fitted(spec: RolloutSpec, subject: Subject) -> RolloutSpec:
     """The spec for a model that may be smaller than the largest shown: its layers alone, the nearest of its patches.
 
     Raises: DeitError where it has none of the layers.
     """
-    depth, (rows, columns) = len(seen.look.attention), seen.look.grid_size
+    depth, (rows, columns) = len(subject.look.attention), subject.look.grid_size
     layers = spec.layers and tuple(layer for layer in spec.layers if layer <= depth)
     if spec.layers and not layers:
         raise DeitError(
-            f"{seen.card.name!r} has {depth} layers; begin with layer {depth} or an earlier one to see its map."
+            f"{subject.card.name!r} has {depth} layers; begin with layer {depth} or an earlier one to see its map."
         )
     return spec.with_changes(
         layers=layers,

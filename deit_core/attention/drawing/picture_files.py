@@ -46,7 +46,7 @@ class Drawn(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
+class _FileSubject:
     """A model that looks at one picture, (C, S, S), as views ask for it."""
 
     viewer: Viewer
@@ -105,19 +105,19 @@ def draw_pictures(
     model = {"title": card.name, "checkpoint": str(checkpoint), "epoch": card.epoch}
     for file in files:
         pixels = fit_image(_read(file), img_size=card.img_size, in_chans=card.in_chans, invert=invert)
-        seen = _see(viewer, pixels, spec, view_name)
+        shown = _view(viewer, pixels, spec, view_name)
         picture = {"picture": str(file), "truth": None, "invert": invert}
         settings = file_settings(view_name, spec, models=[model], pictures=[picture])
         if view_name == "film":
             target = out / f"{file.stem}.film.gif"
-            frames = {name: _see(of_epoch, pixels, spec, view_name) for name, of_epoch in epochs.items()}
+            frames = {name: _view(of_epoch, pixels, spec, view_name) for name, of_epoch in epochs.items()}
             scales = _scales(frames.values(), spec)
             drawn = [_sheet(frame, pixels, scales, spec, title=name) for name, frame in frames.items()]
             _write(target, encode_gif(drawn, frame_s=_FRAME_S))
         else:
             target = out / f"{file.stem}.{method if view_name == 'maps' else view_name}.png"
-            _write(target, encode_png(_sheet(seen, pixels, _scales([seen], spec), spec), settings))
-        maps = _by_title(seen)
+            _write(target, encode_png(_sheet(shown, pixels, _scales([shown], spec), spec), settings))
+        maps = _by_title(shown)
         if with_npz:
             _write(target.with_suffix(".npz"), encode_npz({"image": pixels} | maps, settings))
         chances = viewer.predict(pixels[None])[0]
@@ -125,29 +125,29 @@ def draw_pictures(
         yield Drawn(target, file, card.classes[int(chances.argmax())], float(chances.max()), measured)
 
 
-def _see(viewer: Viewer, pixels: Pixels, spec: RolloutSpec, name: ViewName) -> View:
-    return view(_Shown(viewer, pixels), spec, name, is_distilled=getattr(viewer.model, "distilled", False))
+def _view(viewer: Viewer, pixels: Pixels, spec: RolloutSpec, name: ViewName) -> View:
+    return view(_FileSubject(viewer, pixels), spec, name, is_distilled=getattr(viewer.model, "distilled", False))
 
 
 def _scales(views: Iterable[View], spec: RolloutSpec) -> Scales:
     return scales_of([cell for one in views for row in one.rows for cell in row], spec)
 
 
-def _sheet(seen: View, pixels: Pixels, scales: Scales, spec: RolloutSpec, title: str = "Picture") -> Picture:
-    shown = rgb(pixels)
+def _sheet(one: View, pixels: Pixels, scales: Scales, spec: RolloutSpec, title: str = "Picture") -> Picture:
+    picture = rgb(pixels)
     return draw_sheet(
-        [[Tile(cell, shown if seen.over_picture else None) for cell in row] for row in seen.rows],
+        [[Tile(cell, picture if one.over_picture else None) for cell in row] for row in one.rows],
         scales,
         spec,
-        columns=[cell.title for cell in seen.rows[0]],
-        row_titles=seen.row_titles,
-        picture_title=title if seen.over_picture else "",
+        columns=[cell.title for cell in one.rows[0]],
+        row_titles=one.row_titles,
+        picture_title=title if one.over_picture else "",
     )
 
 
-def _by_title(seen: View) -> dict[str, Map]:
-    titles = seen.row_titles or [""]
-    rows = zip(titles, seen.rows, strict=True)
+def _by_title(one: View) -> dict[str, Map]:
+    titles = one.row_titles or [""]
+    rows = zip(titles, one.rows, strict=True)
     return {f"{title} {cell.title}".strip(): cell.values for title, row in rows for cell in row}
 
 

@@ -1,4 +1,4 @@
-"""What can be seen of a model's attention for one picture: each view as cells, for the page and the command alike.
+"""The views of a model's attention for one picture, each as cells, for the page and the command alike.
 
 Knows what a spec asks of a model; nothing of colours, files or pages.
 
@@ -25,7 +25,7 @@ _OF_ROLLOUT = ("head_fusion", "discard_ratio", "scope", "layers", "residual", "r
 
 
 class Subject(Protocol):
-    """A model that looks at one picture. The page keeps what it found from one click to the next."""
+    """A model that looks at one picture. The page keeps its results from one click to the next."""
 
     @property
     def card(self) -> Reading: ...
@@ -48,7 +48,7 @@ class View(NamedTuple):
 
 
 def view(subject: Subject, spec: RolloutSpec, name: ViewName, *, is_distilled: bool) -> View:
-    """A view of a picture; a film is seen as its single maps.
+    """A view of a picture; a film is one such view per epoch.
 
     Raises: DeitError where the model does not have what the spec asks for.
     """
@@ -81,8 +81,8 @@ def token_cell(subject: Subject, spec: RolloutSpec, token: TokenName) -> Cell:
     title = _TITLES.get(token, f"Row {spec.row}, column {spec.column}")
     method = spec.method or "rollout"
     if method == "rollout":
-        found = rollout_of(subject, spec, token)
-        return Cell(title, found.values, degenerate=found.degenerate)
+        result = rollout_of(subject, spec, token)
+        return Cell(title, result.values, degenerate=result.degenerate)
     target = None if spec.target is None else subject.card.class_index(spec.target)
     values = subject.explain(method, query=query_of(subject, spec, token), target=target)
     return Cell(title, values, "teacher" if method == "grad_cam" else "attention", degenerate=not values.any())
@@ -137,8 +137,8 @@ def variant_cells(subject: Subject, spec: RolloutSpec, token: TokenName) -> list
     """The same rollout under every fusion and several discard ratios, a row for each fusion."""
     rows = []
     for row in variants(spec):
-        found = [(variant.discard_ratio, rollout_of(subject, variant, token)) for variant in row]
-        rows.append([Cell(f"Discard {ratio:g}", one.values, degenerate=one.degenerate) for ratio, one in found])
+        result = [(variant.discard_ratio, rollout_of(subject, variant, token)) for variant in row]
+        rows.append([Cell(f"Discard {ratio:g}", one.values, degenerate=one.degenerate) for ratio, one in result])
     return rows
 
 

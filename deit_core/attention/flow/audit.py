@@ -63,7 +63,7 @@ def audit(
     start = query_weights(given.query, num_prefix_tokens=num_prefix_tokens, like=fused[0, :, 0])
     cut = thresholds(fused, num_prefix_tokens=num_prefix_tokens, ratios=[given.discard_ratio], scope=given.scope)[0]
     links = discard_links(fused, cut, num_prefix_tokens=num_prefix_tokens)
-    found = rollout(
+    result = rollout(
         links,
         num_prefix_tokens=num_prefix_tokens,
         grid_size=grid_size,
@@ -72,7 +72,7 @@ def audit(
         row_norm=given.row_norm,
     )
     # The trace descends; each layer is entered by what left the one above it.
-    entering = torch.cat([start.unsqueeze(0), found.trace[:-1]]).flip(0).abs()  # (S, B, N)
+    entering = torch.cat([start.unsqueeze(0), result.trace[:-1]]).flip(0).abs()  # (S, B, N)
     stay, _ = mix(links, given.residual, given.row_norm)
     traced = entering.sum(-1)
 

@@ -73,12 +73,12 @@ class PreparedRollout:
             links = discard_links(links, cut, num_prefix_tokens=self.num_prefix_tokens)
         else:
             links = drop_weakest(links, self.num_prefix_tokens, given.discard_ratio, self.scope, given.compat)
-        found = follow(links, chosen, depth, self.num_prefix_tokens, self.grid_size, given)
+        result = follow(links, chosen, depth, self.num_prefix_tokens, self.grid_size, given)
         return PatchMap(
-            values=found.map[0].numpy(),
-            prefix_mass=tuple(found.prefix_mass[0].tolist()),
-            degenerate=bool(found.degenerate[0]),
-            trace=found.trace[:, 0].numpy(),
+            values=result.map[0].numpy(),
+            prefix_mass=tuple(result.prefix_mass[0].tolist()),
+            degenerate=bool(result.degenerate[0]),
+            trace=result.trace[:, 0].numpy(),
         )
 
     def audit(self, **options: Any) -> Audit:

@@ -3,8 +3,8 @@
 Works on attention weights alone. Knows nothing of models, images, classes or gradients, so a rollout is the same
 whatever class one asks about.
 
-A token's row of the product a_L ... a_1 is found by carrying one vector down through the layers, O(L N^2); the matrices
-are never multiplied. `rollout_matrix` does multiply them and exists to check the vector form and to show the numbers.
+A token's row of the product a_L ... a_1 is computed by carrying one vector down through the layers, O(L N^2); the
+matrices are never multiplied. `rollout_matrix` does multiply them; it checks the vector form and shows the numbers.
 
 Shapes: L layers, S of them chosen, B batch, H heads, N tokens = P prefix + gh * gw patches, R ratios.
 """

@@ -105,7 +105,7 @@ def worked_example(**options: Any) -> WorkedExample:
     heads = torch.tensor(_HEADS, dtype=torch.float64).unsqueeze(1)  # (L, B = 1, H, N, N)
     given = RolloutOptions(**options)
     options |= {"num_prefix_tokens": 1, "grid_size": (2, 2)}
-    found = rollout(heads, query="class", **options)
+    result = rollout(heads, query="class", **options)
     fused = fuse_heads(heads, given.head_fusion)
     product = rollout_matrix(heads, **options)[0]
     # The product over one layer is that layer's own matrix.
@@ -118,5 +118,5 @@ def worked_example(**options: Any) -> WorkedExample:
         mixed=mixed.numpy(),
         product=product.numpy(),
         row=product[0].numpy(),
-        map=found.map[0].numpy(),
+        map=result.map[0].numpy(),
     )

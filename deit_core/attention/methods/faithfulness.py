@@ -137,8 +137,8 @@ class _Probe:
         keep = keep.reshape(shape.numel(), keep.shape[-1])
         index = torch.arange(batch, device=keep.device).repeat(len(keep) // batch)  # the image of each row
         rows = zip(keep.split(self.chunk), index.split(self.chunk), strict=True)
-        found = [_probability(self._logits(some, of), self.target[of]) for some, of in rows]
-        return torch.cat(found).view(shape)
+        scores = [_probability(self._logits(some, of), self.target[of]) for some, of in rows]
+        return torch.cat(scores).view(shape)
 
     def _logits(self, keep: Tensor, index: Tensor) -> Tensor:
         """(R, K) patches of the images (R,) -> (R, classes)."""

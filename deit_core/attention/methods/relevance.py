@@ -42,8 +42,8 @@ def attention_rollout(
     """
     vit, pixels = to_transformer(model, images)
     _, attention = vit.forward_features(pixels, return_attention=True)
-    found = rollout(attention, num_prefix_tokens=vit.num_prefix_tokens, grid_size=vit.grid_size, query=query, **options)
-    return found.map
+    options |= {"num_prefix_tokens": vit.num_prefix_tokens, "grid_size": vit.grid_size}
+    return rollout(attention, query=query, **options).map
 
 
 @torch.no_grad()
@@ -82,8 +82,8 @@ def gradient_rollout(
     """
     vit, attention, gradients = _attention_and_gradients(model, images, query, target)
     links = [(a * d).mean(1).clamp(min=0) for a, d in zip(attention, gradients, strict=True)]  # B N N each
-    found = rollout(links, num_prefix_tokens=vit.num_prefix_tokens, grid_size=vit.grid_size, query=query)
-    return sum_to_one(found.map)
+    result = rollout(links, num_prefix_tokens=vit.num_prefix_tokens, grid_size=vit.grid_size, query=query)
+    return sum_to_one(result.map)
 
 
 def attention_relevance(

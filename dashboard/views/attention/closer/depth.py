@@ -16,7 +16,7 @@ from dashboard.views.attention import images, save
 from dashboard.views.attention.controls import put
 from dashboard.views.attention.images import Map, Picture
 from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, Found, fitted
+from dashboard.views.attention.maps import Column, ColumnMap, fitted
 from deit_core.spec import RolloutSpec
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
         return
     from deit_core.attention.drawing import views
 
-    seen = images.see(column.choice.checkpoint, picture)
-    fitting = fitted(spec, seen)
-    trace = views.rollout_of(seen, fitting, column.token).trace
-    steps = [Found(cell, seen.pixels) for cell in views.depth_cells(seen.look, trace)]
+    subject = images.subject(column.choice.checkpoint, picture)
+    fitting = fitted(spec, subject)
+    trace = views.rollout_of(subject, fitting, column.token).trace
+    steps = [ColumnMap(cell, subject.pixels) for cell in views.depth_cells(subject.look, trace)]
     scales = scales_of(steps, spec)
     passed = _choose_step(len(steps))
     small = [panel(one, scales, spec, caption=one.cell.title) for one in steps]
@@ -54,12 +54,12 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     with large:
         panels([[small[passed - 1]]], key="att_depth_large", smooth=spec.smooth)
     with meter:
-        _draw_meter(trace, seen.look.num_prefix_tokens, passed)
+        _draw_meter(trace, subject.look.num_prefix_tokens, passed)
     with honesty:
         if spec.compat:
             st.caption("The popular code normalises columns, so its shares do not sum to 1 and no audit of them holds.")
         else:
-            _draw_audit(views.audit_of(seen, fitting, column.token))
+            _draw_audit(views.audit_of(subject, fitting, column.token))
     with st.container(horizontal=True):
         save.offer(
             "depth",

@@ -14,9 +14,9 @@ from dashboard.components.panels import panels
 from dashboard.views.attention import images, save
 from dashboard.views.attention import model_choice as models
 from dashboard.views.attention.controls import put
-from dashboard.views.attention.images import Picture, Pixels, Seen
+from dashboard.views.attention.images import Picture, Pixels, Subject
 from dashboard.views.attention.map_table import draw_scales, paint, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, Found, find_in
+from dashboard.views.attention.maps import Column, ColumnMap, find_in
 from deit_core.runs import Run
 from deit_core.spec import RolloutSpec
 
@@ -37,11 +37,11 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     with st.spinner(f"Looking through {len(files)} epochs"):
         checkpoints = tuple(images.Checkpoint.at(file) for file in files.values())
         reel = images.reel(checkpoints, picture.cache_key, picture)
-        frames = {epoch: find_in(seen, column.token, spec) for epoch, seen in zip(files, reel, strict=True)}
+        frames = {epoch: find_in(subject, column.token, spec) for epoch, subject in zip(files, reel, strict=True)}
     epochs = list(frames)
     epoch = st.select_slider("Epoch", epochs, key=_EPOCH, bind="query-params")
     scales = scales_of(frames.values(), spec)
-    small = {number: panel(found, scales, spec) for number, found in frames.items()}
+    small = {number: panel(column_map, scales, spec) for number, column_map in frames.items()}
     panels(
         [[replace(one, caption=f"{number}", chosen=number == epoch) for number, one in small.items()]],
         key="att_film",
@@ -63,11 +63,11 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
             height=260,
         )
     with st.container(horizontal=True):
-        _offer_film(reel[0], lambda: {number: paint(found, scales, spec) for number, found in frames.items()})
+        _offer_film(reel[0], lambda: {number: paint(column_map, scales, spec) for number, column_map in frames.items()})
         save.offer(
             "film",
             partial(_sheet, frames, scales, spec, note=column.title),
-            {f"epoch {number}": found.cell.values for number, found in frames.items()},
+            {f"epoch {number}": column_map.cell.values for number, column_map in frames.items()},
             settings("film", [picture], [column], spec),
         )
 
@@ -93,11 +93,11 @@ def _accuracy(run: Run, epoch: int) -> dict[str, Any]:
     return {"data": [line], "layout": layout}
 
 
-def _offer_film(seen: Seen, paint_all: Callable[[], Mapping[int, Pixels]]) -> None:
+def _offer_film(subject: Subject, paint_all: Callable[[], Mapping[int, Pixels]]) -> None:
     def frames() -> list[Pixels]:
         from deit_core.attention import contact_sheet
 
-        still = images.rgb(seen.pixels)
+        still = images.rgb(subject.pixels)
         painted = paint_all().items()
         return [contact_sheet([[still, one]], columns=["Picture", f"Epoch {epoch}"]) for epoch, one in painted]
 
@@ -121,11 +121,11 @@ def _offer_film(seen: Seen, paint_all: Callable[[], Mapping[int, Pixels]]) -> No
     )
 
 
-def _sheet(frames: Mapping[int, Found], scales: "Scales", spec: RolloutSpec, *, note: str) -> Pixels:
-    epochs, found = list(frames), list(frames.values())
+def _sheet(frames: Mapping[int, ColumnMap], scales: "Scales", spec: RolloutSpec, *, note: str) -> Pixels:
+    epochs, maps = list(frames), list(frames.values())
     starts = range(0, len(epochs), _PER_ROW)
     return sheet(
-        [found[start : start + _PER_ROW] for start in starts],
+        [maps[start : start + _PER_ROW] for start in starts],
         scales,
         spec,
         columns=[""] * min(_PER_ROW, len(epochs)),

@@ -10,9 +10,9 @@ from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
 from dashboard.views.attention import images, save
-from dashboard.views.attention.images import Picture, Seen
+from dashboard.views.attention.images import Picture, Subject
 from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, Found, find_in, fitted
+from dashboard.views.attention.maps import Column, ColumnMap, find_in, fitted
 from deit_core.catalog import REPLACEMENTS
 from deit_core.spec import RolloutSpec
 
@@ -27,16 +27,16 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     if spec.query == "patch":
         st.info("The map of a patch explains that patch, not the prediction. Set the query to the output tokens.")
         return
-    seen = images.see(column.choice.checkpoint, picture)
-    found = find_in(seen, column.token, spec)
+    subject = images.subject(column.choice.checkpoint, picture)
+    column_map = find_in(subject, column.token, spec)
     left, right = st.columns([5, 4], gap="medium")
     with left:
-        _draw_strip(seen, found, column, spec)
+        _draw_strip(subject, column_map, column, spec)
     with right:
-        _draw_randomisation(seen, found, column, spec)
+        _draw_randomisation(subject, column_map, column, spec)
 
 
-def _draw_strip(seen: Seen, found: Found, column: Column, spec: RolloutSpec) -> None:
+def _draw_strip(subject: Subject, column_map: ColumnMap, column: Column, spec: RolloutSpec) -> None:
     replacement = st.segmented_control(
         "Patches that go are",
         REPLACEMENTS,
@@ -48,9 +48,9 @@ def _draw_strip(seen: Seen, found: Found, column: Column, spec: RolloutSpec) -> 
         help="Dropped tokens are truly absent from the sequence; blurred or mean-coloured patches show the model "
         "pictures unlike those it learned from.",
     )
-    target = None if spec.target is None else seen.card.class_index(spec.target)
+    target = None if spec.target is None else subject.card.class_index(spec.target)
     with st.spinner("Asking the model with patches taken away"):
-        measured = images.faithfulness(seen, found.cell.values, replacement, target)
+        measured = images.faithfulness(subject, column_map.cell.values, replacement, target)
     areas = {"map": measured.given.area[0].item(), "centre prior": measured.centre.area[0].item()}
     share = measured.percentile[0].item()
     live_chart(
@@ -75,8 +75,8 @@ def _draw_strip(seen: Seen, found: Found, column: Column, spec: RolloutSpec) -> 
             "faithfulness",
             partial(
                 sheet,
-                [[found]],
-                scales_of([found], spec),
+                [[column_map]],
+                scales_of([column_map], spec),
                 spec,
                 columns=["Map"],
                 picture_title="Picture",
@@ -88,7 +88,7 @@ def _draw_strip(seen: Seen, found: Found, column: Column, spec: RolloutSpec) -> 
                 for name, one in curves.items()
                 for kind in ("morf", "lerf")
             },
-            settings("faithfulness", [seen.picture], [column], spec) | {"replacement": replacement},
+            settings("faithfulness", [subject.picture], [column], spec) | {"replacement": replacement},
         )
 
 
@@ -138,7 +138,7 @@ def _lines(name: str, curves: "Curves", share: list[float], colour: str, *, widt
     ]
 
 
-def _draw_randomisation(seen: Seen, found: Found, column: Column, spec: RolloutSpec) -> None:
+def _draw_randomisation(subject: Subject, column_map: ColumnMap, column: Column, spec: RolloutSpec) -> None:
     st.markdown(
         "**Randomise the model**",
         help="Its parts are made random one after another, from the output down, and the map is made again. A map that "
@@ -149,18 +149,18 @@ def _draw_randomisation(seen: Seen, found: Found, column: Column, spec: RolloutS
         return
     from deit_core.attention.drawing import views
 
-    fitting = fitted(spec, seen)
-    options = views.rollout_options(seen, fitting) if spec.method == "rollout" else {}
+    fitting = fitted(spec, subject)
+    options = views.rollout_options(subject, fitting) if spec.method == "rollout" else {}
     with st.spinner("Making the model random, part by part"):
         steps = images.randomised(
-            seen.checkpoint,
-            seen.picture.cache_key,
+            subject.checkpoint,
+            subject.picture.cache_key,
             spec.method or "rollout",
             options,
-            views.query_of(seen, fitting, column.token),
-            seen.pixels,
+            views.query_of(subject, fitting, column.token),
+            subject.pixels,
         )
-    shown = [replace(found, cell=replace(found.cell, values=step.maps[0].numpy())) for step in steps]
+    shown = [replace(column_map, cell=replace(column_map.cell, values=step.maps[0].numpy())) for step in steps]
     scales = scales_of(shown, spec)
     captions = [f"{step.part}, ρ {step.similarity[0].item():.2f}" for step in steps]
     cells = [panel(one, scales, spec, caption=caption) for one, caption in zip(shown, captions, strict=True)]

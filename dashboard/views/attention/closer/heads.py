@@ -16,8 +16,8 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     """Raises: DeitError where the model has no such token."""
     from deit_core.attention.drawing import cells, views
 
-    seen = images.see(column.choice.checkpoint, picture)
-    rows = views.head_cells(seen, fitted(spec, seen), column.token)
+    subject = images.subject(column.choice.checkpoint, picture)
+    rows = views.head_cells(subject, fitted(spec, subject), column.token)
     scales = cells.scales_of([cell for row in rows for cell in row], spec)
     titles = [cell.title for cell in rows[0]]
     row_titles = [f"Layer {layer}" for layer in range(1, len(rows) + 1)]

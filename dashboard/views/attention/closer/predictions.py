@@ -48,7 +48,7 @@ def _answers(picture: Picture, column: Column) -> Iterator[_Answer]:
         if column.is_teacher:
             by_head = {"mean": images.predict(checkpoint, picture)}
         else:
-            by_head = images.see(checkpoint, picture).look.probabilities()
+            by_head = images.subject(checkpoint, picture).look.probabilities()
     except DeitError:  # the table says why
         return
     accuracy = card.metrics.get("val_accuracy")

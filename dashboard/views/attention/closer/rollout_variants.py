@@ -10,7 +10,7 @@ from dashboard.views.attention import images, save
 from dashboard.views.attention.controls import Key, put
 from dashboard.views.attention.images import Picture
 from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, Found, fitted
+from dashboard.views.attention.maps import Column, ColumnMap, fitted
 from deit_core.catalog import HEAD_FUSIONS, VARIANT_RATIOS
 from deit_core.spec import RolloutSpec
 
@@ -22,10 +22,10 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
         return
     from deit_core.attention.drawing import views
 
-    seen = images.see(column.choice.checkpoint, picture)
-    rows = views.variant_cells(seen, fitted(spec, seen), column.token)
-    found = [[Found(cell, seen.pixels) for cell in row] for row in rows]
-    scales = scales_of([one for row in found for one in row], spec)
+    subject = images.subject(column.choice.checkpoint, picture)
+    rows = views.variant_cells(subject, fitted(spec, subject), column.token)
+    maps = [[ColumnMap(cell, subject.pixels) for cell in row] for row in rows]
+    scales = scales_of([one for row in maps for one in row], spec)
     titles = [cell.title for cell in rows[0]]
     panels(
         [
@@ -36,7 +36,7 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
                 )
                 for one, variant in zip(some, row, strict=True)
             ]
-            for some, row in zip(found, views.variants(spec), strict=True)
+            for some, row in zip(maps, views.variants(spec), strict=True)
         ],
         key="att_variants",
         columns=titles,
@@ -50,7 +50,7 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     with st.container(horizontal=True):
         save.offer(
             "variants",
-            partial(sheet, found, scales, spec, columns=titles, row_titles=HEAD_FUSIONS, note=column.title),
+            partial(sheet, maps, scales, spec, columns=titles, row_titles=HEAD_FUSIONS, note=column.title),
             {
                 f"{fusion} {cell.title}": cell.values
                 for fusion, row in zip(HEAD_FUSIONS, rows, strict=True)
