@@ -92,13 +92,13 @@ def _scores(
     """Accuracy and loss of each head, in each way. Args: short: of the model's own accuracy."""
     for way, (head, (head_title, subject)) in product(ways, heads.items()):
         end, parts = head + way, [part for part in (head_title, _WAYS[way].title) if part]
-        said = help + _WAYS[way].help
+        sentences = help + _WAYS[way].help
         yield Metric(
             f"{split}_accuracy{end}",
             ", ".join((f"{title} accuracy", *parts)),
             "share",
             "higher",
-            f"Share of the {images} that {subject} classifies correctly.{said}",
+            f"Share of the {images} that {subject} classifies correctly.{sentences}",
             ", ".join(parts).capitalize() or short,
         )
         yield Metric(
@@ -106,7 +106,7 @@ def _scores(
             ", ".join((f"{title} loss", *parts)),
             "nats",
             "lower",
-            f"Mean cross-entropy of {subject} on the {images}, without label smoothing.{said}",
+            f"Mean cross-entropy of {subject} on the {images}, without label smoothing.{sentences}",
         )
 
 

@@ -32,7 +32,7 @@ IDLE_PERIOD_S = 2.0  # where nothing trains or is queued
 PERIOD_OF_EACH_S = 0.03  # the more pages, the longer
 REDRAW_S = 5.0  # of the progress, on one page; at most one page is drawn again in this time
 _TEND_S = 1.0
-PATIENCE_S = 5.0  # until a page that has not drawn itself again is asked again
+PATIENCE_S = 5.0  # until a page that has not drawn itself again gets another request
 
 Redraw = Literal["page", "progress", ""]
 

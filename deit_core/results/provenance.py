@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 def command(spec: AnySpec) -> str | None:
     """The command that trains a spec again from the preset that is nearest to it; None where it is made of none."""
-    found: list[list[str]] = []
+    commands: list[list[str]] = []
     for name in presets.names():
         changes = changes_between(presets.get(name), spec)
         if changes is not None:
             changes.pop("description", None)  # trains nothing
             settings = (("--set", change_text(path, value)) for path, value in changes.items())
-            found.append([name, *(word for setting in settings for word in setting)])
-    if not found:
+            commands.append([name, *(word for setting in settings for word in setting)])
+    if not commands:
         return None
-    return shlex.join(["python", "-m", "deit_core", "train", *min(found, key=len)])
+    return shlex.join(["python", "-m", "deit_core", "train", *min(commands, key=len)])
 
 
 def facts(runs: Sequence[Run], by_id: Mapping[str, Run], runs_dir: Path) -> Iterator[str]:
@@ -84,13 +84,13 @@ def _card(runs_dir: Path, run: Run) -> "ModelCard | None":
 
 
 def _by_value(runs: Sequence[Run], words: Callable[[Run], str]) -> str:
-    """What is said of the runs: once where it is the same of all, else with their names."""
-    found: dict[str, dict[str, None]] = {}
+    """A fact about the runs: once where it is the same for all, else with their names."""
+    names_by_value: dict[str, dict[str, None]] = {}
     for run in runs:
-        found.setdefault(words(run) or "not recorded", {})[listed_name(run.spec)] = None
-    if len(found) == 1:
-        return next(iter(found))
-    return "; ".join(f"{value} ({', '.join(names)})" for value, names in found.items())
+        names_by_value.setdefault(words(run) or "not recorded", {})[listed_name(run.spec)] = None
+    if len(names_by_value) == 1:
+        return next(iter(names_by_value))
+    return "; ".join(f"{value} ({', '.join(names)})" for value, names in names_by_value.items())
 
 
 def _teacher(student: Run, by_id: Mapping[str, Run]) -> str:

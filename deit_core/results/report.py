@@ -1,6 +1,6 @@
 """The page of results as Markdown: a section an experiment, what was searched, what did not end well.
 
-Knows the store and which runs belong together; the numbers are told by tables.py and provenance.py.
+Knows the store and which runs belong together; result_tables.py and provenance.py give the numbers.
 """
 
 import shlex
@@ -38,8 +38,8 @@ class _Commands:
 
     def of(self, spec: AnySpec, id: str) -> str:
         """The command that trains a spec again; `id` keeps its file apart from others."""
-        if (found := command(spec)) is not None:
-            return found
+        if (text := command(spec)) is not None:
+            return text
         file = self.folder / f"{file_name(spec.name)}-{id}.json"
         self.files[file] = spec
         return shlex.join(["python", "-m", "deit_core", "train", str(file)])
@@ -65,16 +65,16 @@ def write_report(store: Store, runs_dir: Path, out: Path, names: Sequence[str] =
     for experiment in chosen:
         runs = [run for run in by_id.values() if run.experiment_id == experiment.id]
         again = [commands.of(experiment.spec, experiment.id)] if experiment.spec and runs else []
-        if found := _searched(runs):
-            searched, search = searched + found, search + again
+        if matches := _searched(runs):
+            searched, search = searched + matches, search + again
         is_alone = [one.name for one in chosen].count(experiment.name) == 1
         title = experiment.name if is_alone else f"{experiment.name} ({experiment.id})"
         sections += _section(title, experiment.description, again, runs, by_id, runs_dir)
     if not names:
         alone = [run for run in by_id.values() if run.experiment_id is None]
         again = [commands.of(run.spec, run.id) for run in _shown(alone)]
-        searched += (found := _searched(alone))
-        search += [commands.of(run.spec, run.id) for run in found]
+        searched += (matches := _searched(alone))
+        search += [commands.of(run.spec, run.id) for run in matches]
         sections += _section("Single runs", "Runs that belong to no experiment.", again, alone, by_id, runs_dir)
         sections += _unreadable(store.unreadable())
     sections += _search(searched, search, by_id)
@@ -86,13 +86,13 @@ def write_report(store: Store, runs_dir: Path, out: Path, names: Sequence[str] =
 
 
 def _choose(experiments: Sequence[Experiment], names: Sequence[str]) -> list[Experiment]:
-    found: dict[str, Experiment] = {}
+    chosen: dict[str, Experiment] = {}
     for name in names:
         meant = [one for one in experiments if one.name == name or one.id.startswith(name)]
         if not meant:
             raise RunError(f"There is no experiment {name!r}; `python -m deit_core runs` lists them.")
-        found |= {one.id: one for one in meant}
-    return list(found.values()) if names else list(experiments)
+        chosen |= {one.id: one for one in meant}
+    return list(chosen.values()) if names else list(experiments)
 
 
 def _shown(runs: Sequence[Run]) -> list[Run]:

@@ -68,8 +68,8 @@ def _name(group: Sequence[Run]) -> str:
 
 def _results(groups: Sequence[Sequence[Run]], by_id: Runs) -> str:
     fields = _varying([group[0].spec for group in groups], by_id, leave_out=(*_WORDS, "seed"))
-    found = {metric for group in groups for run in group for metric in run.results}
-    scores = [score for score in _SCORES if score in found]
+    measured = {metric for group in groups for run in group for metric in run.results}
+    scores = [score for score in _SCORES if score in measured]
     head = ("Run", *_code(fields), *map(_heading, (NUM_PARAMS, *scores, BEST_EPOCH, TRAIN_TIME_S)), "Seeds")
     rows = [
         (
@@ -93,8 +93,8 @@ def _heading(metric: str) -> str:
 
 def _rank(run: Run) -> float:
     """Of its validation; last of all where it has none."""
-    found = run.results.get(BEST_VAL_ACCURACY)
-    return -math.inf if found is None else METRICS[BEST_VAL_ACCURACY].rank(found)
+    accuracy = run.results.get(BEST_VAL_ACCURACY)
+    return -math.inf if accuracy is None else METRICS[BEST_VAL_ACCURACY].rank(accuracy)
 
 
 def _paired(pairings: Sequence[Pairing], groups: Sequence[Sequence[Run]], by_id: Runs) -> str:
@@ -117,7 +117,7 @@ def _varying(specs: Sequence[RunSpec], by_id: Runs, leave_out: Sequence[str]) ->
     Two families of models differ in all of their fields, and a plain ViT has no distillation: a field tells apart only
     where it does so among models of one family, and one of distillation only among those that have it.
     """
-    found: dict[str, list[str]] = {}
+    rows: dict[str, list[str]] = {}
     for difference in differences(specs):
         path, values = difference.path, difference.values
         needs_teacher = path == "model.distilled" or (path != "distillation.kind" and path.startswith("distillation."))
@@ -126,8 +126,8 @@ def _varying(specs: Sequence[RunSpec], by_id: Runs, leave_out: Sequence[str]) ->
             if spec.distillation is not None or not needs_teacher:
                 seen.setdefault(spec.model.family, set()).add(value)
         if path not in leave_out and any(len(several) > 1 for several in seen.values()):
-            found[path] = [_cell(value, by_id) for value in values]
-    return found
+            rows[path] = [_cell(value, by_id) for value in values]
+    return rows
 
 
 def _code(paths: Iterable[str]) -> list[str]:

@@ -104,7 +104,7 @@ def reap(store: Store) -> list[str]:
     for worker in gone:
         with store.writing() as connection:
             if not connection.execute(delete(_workers).where(_workers.c.id == worker.id)).rowcount:
-                continue  # somebody else found it first
+                continue  # another process was first
             message = (
                 f"Its worker (process {worker.pid} on {worker.host}) is gone: killed, out of memory, or the machine "
                 "was shut down. Resume goes on from the last saved state."
@@ -181,7 +181,7 @@ def _release(connection: Connection, store: Store, worker_id: str, status: Statu
 def _interrupt_orphans(connection: Connection, store: Store, message: str) -> list[str]:
     """Runs that read running and have no worker any more."""
     lost = select(_runs.c.id).where(_runs.c.status == Status.RUNNING, _runs.c.worker_id.not_in(select(_workers.c.id)))
-    found = list(connection.scalars(lost))
-    for run_id in found:
+    run_ids = list(connection.scalars(lost))
+    for run_id in run_ids:
         store.move(connection, run_id, Status.INTERRUPTED, message)
-    return found
+    return run_ids

@@ -39,7 +39,7 @@ class Recorder:
     def record(self, event: Event) -> None:
         """Take note of an event, without waiting for the store.
 
-        Raises: what the store has said for longer than its patience.
+        Raises: the store's error, where it lasts longer than the patience with it.
         """
         match event:
             case Reading():
@@ -70,7 +70,7 @@ class Recorder:
                 pass
 
     def close(self) -> None:
-        """Return once everything is in the store. Raises: what the store said when it is not."""
+        """Return once everything is in the store. Raises: the store's error, where it cannot be."""
         self._writer.close()
 
     def _put(

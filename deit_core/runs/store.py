@@ -147,16 +147,16 @@ class Store(Database):
         is_number = run_id.isdecimal()
         number, begins = cast(schema.runs.c.number, String), schema.runs.c.id.startswith(run_id, autoescape=True)
         with self.reading() as connection:
-            found = connection.scalars(select(schema.runs.c.id).where(number == run_id if is_number else begins)).all()
-        if run_id in found:
-            found = [run_id]
-        if len(found) != 1 or not run_id:
-            count = "Several runs begin" if found and run_id else "There is no run whose id begins"
+            ids = connection.scalars(select(schema.runs.c.id).where(number == run_id if is_number else begins)).all()
+        if run_id in ids:
+            ids = [run_id]
+        if len(ids) != 1 or not run_id:
+            count = "Several runs begin" if ids and run_id else "There is no run whose id begins"
             what = f"There is no run {run_id}" if is_number else f"{count} with {run_id!r}"
             raise RunError(f"{what}; `python -m deit_core runs` lists them.")
-        readable = self.runs(found)
+        readable = self.runs(ids)
         if not readable:
-            raise RunError(f"Run {found[0]} was made by another version, and this one cannot read its spec; delete it.")
+            raise RunError(f"Run {ids[0]} was made by another version, and this one cannot read its spec; delete it.")
         return readable[0]
 
     def unreadable(self) -> list[str]:
@@ -185,7 +185,7 @@ class Store(Database):
         with self.reading() as connection:
             for rows in connection.execute(query).partitions(_BLOCK):
                 metrics = json.loads(f"[{','.join([row.metrics for row in rows])}]")  # quicker, and keys are shared
-                points += [Point._make((*row[:-1], found)) for row, found in zip(rows, metrics, strict=True)]
+                points += [Point._make((*row[:-1], measured)) for row, measured in zip(rows, metrics, strict=True)]
         return points
 
     def lifecycle(self, run_id: str) -> list[LifecycleEvent]:

@@ -176,7 +176,7 @@ class Worker:
         if self._stopping.is_set():
             raise _StoppedError(Status.STOPPED, f"Stopped; {resume}")
         if self._ending.is_set() and self.is_background:
-            raise _StoppedError(Status.INTERRUPTED, f"Its worker was asked to end; {resume}")
+            raise _StoppedError(Status.INTERRUPTED, f"Its worker was ended; {resume}")
         if self._ending.is_set():
             raise _StoppedError(Status.STOPPED, f"Stopped in the terminal; {resume}")
 

@@ -39,7 +39,7 @@ class Writer:
     def put(self, update: RunUpdate, point: NewPoint | None = None) -> None:
         """Take the run's newest columns, and a point if there is one; they are in the store a moment later, together.
 
-        Raises: what the store has said for longer than its patience; then the run must end.
+        Raises: the store's error, where it lasts longer than the patience with it; then the run must end.
         """
         with self._changed:
             if self._error is not None:
@@ -57,7 +57,7 @@ class Writer:
     def close(self) -> None:
         """Return once everything is in the store.
 
-        Raises: what the store said when it is not.
+        Raises: the store's error, where it cannot be.
         """
         with self._changed:
             self._is_closing = True

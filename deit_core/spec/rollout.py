@@ -30,13 +30,13 @@ Number = Annotated[int, AfterValidator(_from_one)]  # of a layer, a head, a row 
 
 
 class RolloutSpec(Part):
-    """What is asked of a model's attention, and how the answer is drawn."""
+    """How a map of a model's attention is made, and how it is drawn."""
 
     method: MethodName | None = field(
         None, "What makes the map; empty takes the rollout for a transformer and Grad-CAM for a CNN."
     )
     target: str | None = field(
-        None, "The class that is explained; empty takes the predicted class.", title="Class asked about"
+        None, "The class that is explained; empty takes the predicted class.", title="Class to explain"
     )
     query: QueryName = field(
         "outputs",

@@ -117,7 +117,7 @@ def test_a_terminated_worker_saves_before_it_goes(launcher: LocalLauncher, tiny:
     wait_for(launcher, lambda: store.run(run_id).step > 20)
     os.kill(worker_pid(store, store.run(run_id)), signal.SIGTERM)
     wait_for(launcher, lambda: store.run(run_id).status == Status.INTERRUPTED)
-    assert "asked to end" in store.run(run_id).message
+    assert "Its worker was ended" in store.run(run_id).message
 
 
 def test_a_failing_run_tells_why_and_the_queue_goes_on(launcher: LocalLauncher, tiny_trio: ExperimentSpec) -> None:

@@ -103,7 +103,7 @@ def faithfulness(
     logits = torch.cat([model(some) for some in images.split(chunk)])
     target = target_class(logits, target)
     probe = _Probe(model, images, target, _fill(images, (rows, columns), replacement), (rows, columns), chunk)
-    # Both ends are asked for once: no order can matter there, not even by rounding.
+    # Both ends are measured once: no order can matter there, not even by rounding.
     scores = {0: _probability(logits, target), num_patches: probe.scores(orders[0, :, :0])}
     gone = [(step * num_patches + _STEPS // 2) // _STEPS for step in range(_STEPS + 1)]
     for count in {*gone} - scores.keys():
