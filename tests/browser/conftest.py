@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -132,9 +132,18 @@ def page_errors() -> list[str]:
     return []
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """The cache of a module's pages: Streamlit's own scripts are read and compiled once."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(1000 * _PATIENCE_S)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(browser: Browser, page_errors: list[str]) -> Iterator[Page]:
-    """A page without history, cookies or cache."""
+def page(context: BrowserContext, page_errors: list[str]) -> Iterator[Page]:
+    """A page without history or cookies, and without anything that an earlier page has stored."""
 
     def note_console(message: ConsoleMessage) -> None:
         # On any page but the first, Streamlit's own page finds its server by asking addresses that do not exist.
@@ -143,13 +152,14 @@ def page(browser: Browser, page_errors: list[str]) -> Iterator[Page]:
         if message.type == "error" and "/_stcore/" not in message.location["url"] and not is_dropped:
             page_errors.append(f"{message.text} ({message.location['url']})")
 
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(1000 * _PATIENCE_S)
     page = context.new_page()
     page.on("console", note_console)
     page.on("pageerror", lambda error: page_errors.append(str(error)))
     yield page
-    context.close()
+    if page.url.startswith("http"):
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+    page.close()
+    context.clear_cookies()
 
 
 @pytest.fixture
