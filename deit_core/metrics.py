@@ -179,7 +179,7 @@ _OF_A_RUN = (
         "share",
         "higher",
         "The highest validation accuracy of all epochs; the weights of that epoch are the run's result.",
-        "Validation",
+        "Val. best",
     ),
     Metric(
         BEST_EPOCH,

@@ -67,7 +67,7 @@ def test_a_page_of_real_runs_has_the_numbers_of_the_store(
     assert [row["Run"] for row in results] == ["teacher", "vit", "deit"]
     assert results[0]["Test, %"] == f"{100 * runs['teacher']['test_accuracy']:.2f}"
     for row in results[1:]:
-        for title, metric in (("Test, %", "test_accuracy"), ("Validation, %", "best_val_accuracy")):
+        for title, metric in (("Test, %", "test_accuracy"), ("Val. best, %", "best_val_accuracy")):
             assert row[title] == percent([runs[row["Run"]][metric], runs[f"{row['Run']}-s43"][metric]])
     assert results[1]["Class head"] == "–"
     for title, head in (("Class head", "class"), ("Distillation head", "distillation")):
@@ -128,7 +128,7 @@ def test_a_search_shows_validation_alone(store: Store, settings: Settings, tmp_p
     results, search = tables(text)
     assert [row["Run"] for row in results] == ["teacher", "deit"]
     assert [row["`optim.lr`"] for row in search] == ["0.002", "0.004", "0.001", "0.002"]
-    assert [row["Validation, %"] for row in search] == ["71.33", "61.33", "51.33", "41.33"]
+    assert [row["Val. best, %"] for row in search] == ["71.33", "61.33", "51.33", "41.33"]
     for accuracy in ("51.23", "71.23", "61.23", "41.23"):
         assert accuracy not in text
     assert f"{100 * shown['deit'].results['test_accuracy']:.2f}" in text
