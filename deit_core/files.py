@@ -4,7 +4,8 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deit_core.errors import ResourceError
@@ -20,15 +21,28 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = True, makes_
     Raises: ResourceError where the disk is full; the old file is still there then, whole. FileExistsError where it is
         there and should stay. FileNotFoundError where its folder has to be there and is not.
     """
-    try:
+    with _naming(path):
         if makes_folder:
             _make(path.parent)
         _write(path, content, _replace if replace else _create)
-    except OSError as error:
-        error.filename, error.filename2 = str(path), None  # the path of the caller, not of the temporary file
-        if error.errno not in FULL:
-            raise
-        raise ResourceError(refusal(error)) from error
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file and flush it to the disk; a last line that was never finished is removed first.
+
+    Raises: ResourceError where the disk is full; FileNotFoundError where the file's folder does not exist.
+    """
+    assert b"\n" not in line
+    with _naming(path):
+        is_new = not path.exists()
+        with path.open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            _flush_folder(path.parent)
 
 
 def is_there(path: Path) -> bool:
@@ -37,6 +51,18 @@ def is_there(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let errors name the path of the caller, not that of a temporary file; a full disk is a ResourceError."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        if error.errno not in FULL:
+            raise
+        raise ResourceError(refusal(error)) from error
 
 
 def _make(folder: Path) -> None:
@@ -56,12 +82,16 @@ def _write(path: Path, content: bytes, rename: Callable[[Path, Path], None]) -> 
         rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
     if os.name == "posix":  # Windows cannot open folders
-        folder = os.open(path.parent, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)
 
 
 def _create(temporary: Path, path: Path) -> None:

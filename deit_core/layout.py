@@ -10,6 +10,7 @@ teacher-logits/               tables of teachers' logits
     best.safetensors          weights of the epoch with the best validation accuracy
     best_ema.safetensors      the EMA weights after that epoch, where both are evaluated
     epochs/0001.safetensors   weights after each epoch, where they are small
+    curve.jsonl               the start of each session, each epoch's metrics, and the results; one line each
     state.pt                  all that an exact resume needs
     log.txt                   the output of its worker
 """
@@ -66,6 +67,10 @@ class RunFiles:
     @property
     def state(self) -> Path:
         return self.folder / "state.pt"
+
+    @property
+    def curve(self) -> Path:
+        return self.folder / "curve.jsonl"
 
     @property
     def log(self) -> Path:

@@ -20,7 +20,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"spelling", "events", "metrics", "randomness", "machine"},
         {"errors", "wording", "catalog", "layout", "torchvision_ops", "distillation"},
         {"refusals", "settings"},
-        {"files"},
+        {"files", "curve_file"},
         {"spec"},
         {"image_folders", "presets", "analysis"},
         {"data", "models"},
