@@ -11,8 +11,8 @@ import streamlit as st
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from dashboard.index import index
 from dashboard.navigation import load_pages, paths
+from dashboard.server.index import index
 
 
 async def _listen(websocket: WebSocket) -> None:
