@@ -135,7 +135,7 @@ def page_errors() -> list[str]:
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """The cache of a module's pages: Streamlit's own scripts are read and compiled once."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(1000 * _PATIENCE_S)
     yield context
     context.close()

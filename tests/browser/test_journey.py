@@ -158,7 +158,10 @@ def test_one_button_trains_three_models_and_nothing_disturbs_them(
     chart(page, "Accuracy")
     page_errors.clear()  # the old page had complained of the missing server, as it should
     assert workers_here(dashboard.store) in ([], workers)
+    assert page_errors == []
+    page.goto("about:blank")  # the runs need no page
     wait_until(lambda: {run.status for run in dashboard.store.runs()} == {Status.COMPLETED}, _TRAINING_S)
+    page.goto(f"{dashboard.url}/runs")
     expect(page.get_by_text(re.compile(r"Test accuracy \d")).filter(visible=True).first).to_be_visible()
     runs = dashboard.runs()
     assert runs["teacher"].finished_at < runs["vit"].finished_at < runs["deit"].finished_at  # type: ignore[operator]

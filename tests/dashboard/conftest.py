@@ -1,16 +1,19 @@
-"""A dashboard over a store of its own in a temporary folder, filled by hand: nothing is trained, no worker starts."""
+"""A dashboard over a store of its own in a temporary folder, filled by hand: nothing is trained, no process starts."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from deit_core import presets
 from deit_core.layout import RunFiles, run_folder
 from deit_core.runs import NewPoint, PointKind, RunUpdate, Status, Store, enqueue, launcher
+from deit_core.runs.estimates import Estimates
 from deit_core.spec import AnySpec
 
 STEPS_PER_EPOCH = 10
@@ -32,6 +35,22 @@ class _Worker:
         return None
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_scan_for_components() -> Iterator[None]:
+    """Streamlit looks for components in every installed package, for each AppTest: most of a test's time."""
+    scan = cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages start neither workers nor measurements of how long a spec takes."""
+    monkeypatch.setattr(launcher, "start_worker", lambda *_: _Worker())
+    monkeypatch.setattr(Estimates, "request", lambda *_: None)
+
+
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """The empty store of the dashboard under test."""
@@ -39,7 +58,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("DEIT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("DEIT_STORE", raising=False)
     monkeypatch.delenv("DEIT_WORKERS", raising=False)
-    monkeypatch.setattr(launcher, "start_worker", lambda *_: _Worker())
     st.cache_resource.clear()
     st.cache_data.clear()
     yield state.store()
