@@ -31,6 +31,7 @@ _CHROMIUM_ARGS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--process-per-site",
 )
 _PATIENCE_S = 120  # costs nothing where it is not needed
 _GOODBYE_S = 10
@@ -134,9 +135,12 @@ def page_errors() -> list[str]:
 
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """The cache of a module's pages: Streamlit's own scripts are read and compiled once."""
+    """The cache of a module's pages: Streamlit's own scripts are read and compiled once, while one page stays open."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(1000 * _PATIENCE_S)
+    kept = context.new_page()
+    kept.route("**/*", lambda route: route.fulfill(body="keeps the process of this site"))
+    kept.goto("http://127.0.0.1/")
     yield context
     context.close()
 
