@@ -3,16 +3,21 @@
 What the pages need is loaded by a thread once the server answers, so that no visitor waits for it.
 """
 
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from dashboard.navigation import load_pages, paths
+from dashboard.server import start
+from dashboard.server.guard import Guard, frame_headers
 from dashboard.server.index import index
+from deit_core.errors import SpecError
 
 
 async def _listen(websocket: WebSocket) -> None:
@@ -23,6 +28,7 @@ async def _listen(websocket: WebSocket) -> None:
 
 @asynccontextmanager
 async def _lifespan(_app: st.App) -> AsyncIterator[None]:
+    print(start.visitors_note(), end="", flush=True)
     threading.Thread(target=load_pages, daemon=True).start()
     yield
 
@@ -32,5 +38,12 @@ def _path(name: str) -> str:
     return f"/{base}/{name}" if base else f"/{name}"
 
 
+try:
+    start.refuse_to_be_open_by_accident()
+    _guard = Middleware(Guard, frame_headers=frame_headers())
+except SpecError as error:
+    print(f"Error: {error}", file=sys.stderr)
+    sys.exit(2)
+start.answer_to_loopback_names()
 _routes = [WebSocketRoute(_path("live"), _listen), *(Route(_path(name), index) for name in paths())]
-app = st.App("frame.py", routes=_routes, lifespan=_lifespan)
+app = st.App("frame.py", routes=_routes, middleware=[_guard], lifespan=_lifespan)

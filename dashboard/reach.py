@@ -1,11 +1,28 @@
-"""Whether this server is its owner's alone, or others can reach it too."""
+"""Who can reach this server, and what they may do: the one place that is asked before a page does it for a visitor."""
 
 import os
 from ipaddress import ip_address
+from typing import Literal
 
 import streamlit as st
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+Action = Literal["start", "stop", "resume", "delete", "add data"]
+
+# Everybody who can reach the server may do all of it; the terminal of an open server shows these words.
+VISITORS_MAY: dict[Action, str] = {
+    "start": "start runs, which use the processors, the memory and the disk of this machine",
+    "stop": "stop every run",
+    "resume": "resume every run",
+    "delete": "delete every run with its checkpoints",
+    "add data": "upload pictures and data sets, and let known data sets be downloaded",
+}
+
+
+def may(action: Action) -> bool:
+    """Whether the visitor of this page may do it."""
+    return action in VISITORS_MAY
 
 
 def others_can_reach() -> bool:

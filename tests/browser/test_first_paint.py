@@ -1,21 +1,58 @@
-"""How every page of the real dashboard begins, in a real browser."""
+"""How every page of the real dashboard begins, in a real browser, and whom its server answers."""
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Mapping
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).resolve().parents[2]
+ADDRESSES = ["/", "/runs", "/_stcore/health", "/_stcore/host-config", "/nowhere"]
+WEBSOCKETS = ["/_stcore/stream", "/live"]
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("base_path", ["", "/class/lab"])
+@pytest.fixture(scope="module")
+def own_url(serve_app: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A dashboard as its owner starts it."""
+    return serve_app(ROOT / "dashboard" / "app.py", env={"DEIT_RUNS_DIR": str(tmp_path_factory.mktemp("own"))})
+
+
+@pytest.fixture(scope="module")
+def proxied_url(serve_app: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A dashboard that others reach through a proxy, under another name, on a path and in a frame."""
+    env = {
+        "DEIT_RUNS_DIR": str(tmp_path_factory.mktemp("proxied")),
+        "DEIT_OPEN": "1",
+        "DEIT_FRAMED_BY": "https://school.example",
+    }
+    args = ("--server.allowedHosts", "lab.example.org")
+    return serve_app(ROOT / "dashboard" / "app.py", env=env, args=args, base_path="/class/lab")
+
+
+def answer(url: str, path: str, host: str, *, is_websocket: bool = False) -> tuple[int, Mapping[str, str]]:
+    """The status and the headers of the answer to a request, or to the beginning of a websocket."""
+    parts = urlsplit(url)
+    headers = {"Host": host}
+    if is_websocket:
+        headers |= {"Connection": "Upgrade", "Upgrade": "websocket", "Origin": f"http://{host}"}
+        headers |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode()}
+    connection = HTTPConnection(parts.netloc, timeout=60)
+    connection.request("GET", f"{parts.path}{path}", headers=headers)
+    response = connection.getresponse()
+    connection.close()
+    return response.status, {name.lower(): value for name, value in response.getheaders()}
+
+
+@pytest.mark.parametrize("server", ["own_url", "proxied_url"])
 def test_a_page_asks_no_address_in_vain(
-    page: Page, serve_app: Callable[..., str], tmp_path: Path, page_errors: list[str], base_path: str
+    page: Page, request: pytest.FixtureRequest, page_errors: list[str], server: str
 ) -> None:
-    url = serve_app(ROOT / "dashboard" / "app.py", env={"DEIT_RUNS_DIR": str(tmp_path)}, base_path=base_path)
+    url = request.getfixturevalue(server)
     answers: dict[str, int] = {}
     page.on("response", lambda response: answers.update({response.url: response.status}))
     page.goto(f"{url}/learn")
@@ -27,3 +64,38 @@ def test_a_page_asks_no_address_in_vain(
     expect(page.get_by_role("heading", name="Compare", level=1)).to_be_visible()
     expect(page).to_have_url(f"{url}/compare")
     assert page_errors == []
+
+
+@pytest.mark.parametrize("path", [*ADDRESSES, *WEBSOCKETS])
+def test_a_foreign_name_that_leads_here_is_refused(own_url: str, path: str) -> None:
+    is_websocket = path in WEBSOCKETS
+    port = urlsplit(own_url).port
+    assert answer(own_url, path, f"evil.example:{port}", is_websocket=is_websocket)[0] == 403
+    assert answer(own_url, path, f"localhost:{port}", is_websocket=is_websocket)[0] in (101, 200)
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_no_site_may_show_it_in_a_frame(own_url: str, path: str) -> None:
+    for host in ("localhost", "evil.example"):
+        headers = answer(own_url, path, host)[1]
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["content-security-policy"] == "frame-ancestors 'none'"
+
+
+@pytest.mark.parametrize("path", [*ADDRESSES, *WEBSOCKETS])
+@pytest.mark.parametrize("host", ["lab.example.org", "localhost"])
+def test_a_name_that_the_operator_gives_is_answered_too(proxied_url: str, path: str, host: str) -> None:
+    is_websocket = path in WEBSOCKETS
+    assert answer(proxied_url, path, host, is_websocket=is_websocket)[0] in (101, 200)
+    assert answer(proxied_url, path, "evil.example", is_websocket=is_websocket)[0] == 403
+
+
+def test_a_site_that_the_operator_names_may_show_it_in_a_frame(proxied_url: str) -> None:
+    headers = answer(proxied_url, "/", "lab.example.org")[1]
+    assert headers["content-security-policy"] == "frame-ancestors 'self' https://school.example"
+    assert "x-frame-options" not in headers
+
+
+def test_the_terminal_says_what_visitors_can_do(serve_app: Callable[..., str], own_url: str, proxied_url: str) -> None:
+    assert "Everybody who reaches it can\n  - start runs" in serve_app.said(proxied_url)  # type: ignore[attr-defined]
+    assert "Everybody" not in serve_app.said(own_url)  # type: ignore[attr-defined]

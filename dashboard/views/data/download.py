@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.reach import may
 from dashboard.state import settings
 from dashboard.text import escape
 from deit_core.catalog import SOURCES, SourceName
@@ -20,7 +21,7 @@ def offer_download(name: SourceName) -> None:
     st.info(f"{title} is not on this machine yet.")
     if download is not None and download.returncode:
         st.error(escape(_failure(name)))
-    if st.button(f"Fetch {title}", type="primary", icon=":material/download:"):
+    if may("add data") and st.button(f"Fetch {title}", type="primary", icon=":material/download:"):
         _downloads()[name] = _start_download(name)
         st.rerun()
 

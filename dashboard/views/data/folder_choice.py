@@ -5,6 +5,7 @@ Knows widgets; what is in a folder is deit_core's.
 
 import streamlit as st
 
+from dashboard.reach import may
 from dashboard.state import listing, settings
 from dashboard.text import escape
 from dashboard.views.data.uploads import is_unpacking, offer_upload, take_finished
@@ -30,8 +31,9 @@ def choose_folder() -> str:
         help="Inside the data folder, or absolute. It contains one folder per class, or folders train, val and test, "
         "each with one folder per class.",
     )
-    with st.expander("Upload a zip", expanded=is_unpacking() or (not known and not path)):
-        offer_upload()
+    if may("add data"):
+        with st.expander("Upload a zip", expanded=is_unpacking() or (not known and not path)):
+            offer_upload()
     if unpacked:
         st.success(
             f"Unpacked. To train on it, choose source *folder* on the Train page, with path {escape(unpacked.path)}."

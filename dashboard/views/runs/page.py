@@ -18,6 +18,7 @@ from dashboard.live import server as live
 from dashboard.live.feed import live_feed
 from dashboard.live.line import live_line
 from dashboard.navigation import link
+from dashboard.reach import may
 from dashboard.run_status import explain, label, tone, word
 from dashboard.state import launcher, settings, store
 from dashboard.tables import matching, run_columns, run_table
@@ -188,13 +189,14 @@ def _actions(run: Run, runs: Sequence[Run]) -> None:
             live_line(run.id, explain(run, runs), key=f"line-{run.id}")
         else:
             st.markdown(escape(explain(run, runs)), width="stretch")
-        if run.status.is_active and not run.stop_requested:
+        if run.status.is_active and not run.stop_requested and may("stop"):
             _button("Stop", run, launcher().stop)
-        if run.status.can_resume:
+        if run.status.can_resume and may("resume"):
             _button("Resume", run, launcher().resume)
         if not run.status.is_active:
             _edit_and_rerun(run)
-        if run.status != Status.RUNNING and st.button("Delete", key=f"delete-{run.id}", type="tertiary"):
+        can_delete = run.status != Status.RUNNING and may("delete")
+        if can_delete and st.button("Delete", key=f"delete-{run.id}", type="tertiary"):
             _confirm_delete(run)
 
 

@@ -8,6 +8,7 @@ import time
 import streamlit as st
 
 from dashboard.navigation import link
+from dashboard.reach import may
 from dashboard.run_status import label
 from dashboard.state import launcher, settings, store
 from dashboard.text import escape
@@ -37,7 +38,7 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
         if isinstance(spec, ExperimentSpec):
             with st.popover("Start one run only", disabled=variant is None):
                 to_start = (_ask_for_one(variant) if isinstance(variant, ExperimentSpec) else None) or to_start
-    if to_start is not None:
+    if to_start is not None and may("start"):
         _submit(to_start, variant, key)
     refused, why = st.session_state.get(f"{key}/refused", (None, ""))
     if why and refused == variant:  # it stays until something is changed
@@ -63,7 +64,8 @@ def _tell_started(run_ids: list[str]) -> None:
 
 def warm() -> None:
     """Start a worker that waits while the user fills in the form, so that a run starts at once."""
-    launcher().warm()
+    if may("start"):
+        launcher().warm()
 
 
 def teachers(student: RunSpec) -> dict[str, str]:
