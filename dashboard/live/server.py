@@ -7,10 +7,10 @@ are, so that watching costs a training little. Knows runs and websockets; nothin
 
 import asyncio
 import json
+import logging
 import math
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -19,9 +19,9 @@ from urllib.parse import urlparse
 import streamlit as st
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.web.server.server_util import is_url_from_allowed_origins
-from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from dashboard import state
+from dashboard.live.messages import Inbox, MessageError, Report
 from dashboard.run_status import explain
 from deit_core.runs import Point, Run, Status
 
@@ -30,11 +30,15 @@ PATH = "live"  # of the websocket, below the address of the app
 PERIOD_S = 0.4  # between two reads of the store
 IDLE_PERIOD_S = 2.0  # where nothing trains or is queued
 PERIOD_OF_EACH_S = 0.03  # the more pages, the longer
+MAX_RUNS = 200  # of one page, and read at once: as many curves as are kept
+MOST_COUNTED = 60  # pages; more of them do not slow the feed further
 REDRAW_S = 5.0  # of the progress, on one page; at most one page is drawn again in this time
 _TEND_S = 1.0
 PATIENCE_S = 5.0  # until a page that has not drawn itself again gets another request
 
 Redraw = Literal["page", "progress", ""]
+
+_log = logging.getLogger(__name__)
 
 
 class Drawn(NamedTuple):
@@ -70,14 +74,14 @@ class _Watch:
     drawn_at: float = 0.0
     asked_at: float = -math.inf
 
-    def heed(self, message: dict[str, Any]) -> None:
-        self.seqs, self.state, self.progress = message["runs"], message["state"], message["progress"]
+    def heed(self, report: Report) -> None:
+        self.seqs, self.state, self.progress = dict(report.runs), report.state, report.progress
         self.lines = {}
         self.drawn_at, self.asked_at = time.monotonic(), -math.inf
 
-    def points(self) -> dict[str, list[Point]]:
+    def points(self, runs: Sequence[Run]) -> dict[str, list[Point]]:
         """The points that are new to it, by run."""
-        new = {run_id: state.curves().since(run_id, seq) for run_id, seq in self.seqs.items()}
+        new = {run_id: state.curves().since(run_id, self.seqs[run_id]) for run_id in _known(runs, self.seqs)}
         new = {run_id: points for run_id, points in new.items() if points}
         self.seqs |= {run_id: points[-1].seq for run_id, points in new.items()}
         return new
@@ -103,15 +107,19 @@ class _Watch:
         return ""
 
 
-class _Reader:
+class Reader:
     """Reads the store for all pages."""
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
-        self.num_watching = 0
-        self._watched: Counter[str] = Counter()
+        self._num_pages = 0
+        self._watched: set[str] = set()
         self._lock = asyncio.Lock()
         self._looked_at = self._tended_at = -math.inf
+
+    @property
+    def num_watching(self) -> int:
+        return min(self._num_pages, MOST_COUNTED)
 
     @property
     def period_s(self) -> float:
@@ -125,12 +133,11 @@ class _Reader:
 
     @contextmanager
     def watching(self) -> Iterator[_Watch]:
-        self.num_watching += 1
-        watch = _Watch()
+        self._num_pages += 1
         try:
-            yield watch
+            yield _Watch()
         finally:
-            self.num_watching -= 1
+            self._num_pages -= 1
 
     async def look(self, run_ids: Sequence[str]) -> list[Run]:
         """All runs as they were a moment ago; the points of these runs are read up to then."""
@@ -146,39 +153,41 @@ class _Reader:
             state.launcher().ensure_workers()
             self._tended_at = self._looked_at
         self.runs = state.store().runs()
-        for run_id in self._watched:
+        for run_id in _known(self.runs, self._watched):
             state.curves().read(run_id)
         self._watched.clear()
 
 
 @st.cache_resource(show_spinner=False)
-def _reader() -> _Reader:
-    return _Reader()
+def _reader() -> Reader:
+    return Reader()
 
 
 async def listen(websocket: WebSocket) -> None:
-    """Serve one page until it leaves."""
-    origin, host = websocket.headers.get("Origin"), websocket.headers.get("Host")
-    if not _is_allowed(origin, host):
+    """Serve one page until it leaves, or sends what no page sends."""
+    if not _is_own_page(websocket.headers.get("Origin"), websocket.headers.get("Host")):
         await websocket.close(code=1008)
         return
     await websocket.accept()
-    reader = _reader()
-    with reader.watching() as watch, suppress(WebSocketDisconnect):
-        while True:
-            with suppress(TimeoutError):
-                watch.heed(await asyncio.wait_for(websocket.receive_json(), reader.due_in_s if watch.state else None))
-            runs = await reader.look(list(watch.seqs))
-            points, lines = watch.points(), watch.new_lines(runs)
-            redraw = watch.redraw(runs, reader.num_watching * REDRAW_S)
-            if points or lines or redraw:
-                await websocket.send_text(_message(points, lines, redraw))
+    inbox, reader = Inbox(websocket), _reader()
+    try:
+        with reader.watching() as watch, suppress(WebSocketDisconnect):
+            while True:
+                with suppress(TimeoutError):
+                    watch.heed(await asyncio.wait_for(inbox.next(), reader.due_in_s if watch.state else None))
+                runs = await reader.look(list(watch.seqs))
+                points, lines = watch.points(runs), watch.new_lines(runs)
+                redraw = watch.redraw(runs, reader.num_watching * REDRAW_S)
+                if points or lines or redraw:
+                    await websocket.send_text(_message(points, lines, redraw))
+    except MessageError as reason:
+        sender = websocket.client.host if websocket.client else "a page"
+        _log.warning("The live feed closed a connection of %s, which sent %s.", sender, reason)
+        await websocket.close(code=1008)
 
 
-def _is_allowed(origin: str | None, host: str | None) -> bool:
+def _is_own_page(origin: str | None, host: str | None) -> bool:
     """As Streamlit decides for its own websocket: another site's page must not listen."""
-    if not is_host_allowed(host):
-        return False
     return origin is None or urlparse(origin).netloc == host or is_url_from_allowed_origins(origin)
 
 
@@ -204,8 +213,13 @@ def _for_browser(point: Point) -> dict[str, Any]:
     }
 
 
-def _state(runs: Iterable[Run], shown: Iterable[str]) -> str:
+def _known(runs: Sequence[Run], shown: Container[str]) -> list[str]:
+    """The ids among those that a page shows that are runs, the newest first, and no more than there are curves kept."""
+    return [run.id for run in runs if run.id in shown][:MAX_RUNS]
+
+
+def _state(runs: Sequence[Run], shown: Container[str]) -> str:
     store = state.store()
     statuses = tuple((run.id, run.status, run.stop_requested) for run in runs)
-    shapes = tuple(state.curves().shape(run_id) for run_id in sorted(shown))
+    shapes = tuple(state.curves().shape(run_id) for run_id in _known(runs, shown))
     return str(hash((store.is_there, store.num_openings, statuses, shapes)))

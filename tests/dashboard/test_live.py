@@ -1,5 +1,6 @@
 """The live feed tells a page what it has not drawn: points once each, and when points are not enough."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from dashboard import state
+from dashboard.live import messages
 from dashboard.live import server as live
 from dashboard.run_status import explain
 from deit_core.runs import NewPoint, PointKind, RunUpdate, Status, Store
@@ -156,3 +158,101 @@ def test_another_site_s_page_cannot_listen(client: TestClient) -> None:
     ):
         pass
     assert refusal.value.code == 1008
+
+
+INVENTED = {f"invented{number}": 0 for number in range(100_000)}
+
+
+def report(runs: object = None, **more: object) -> str:
+    return json.dumps({"runs": runs or {}, "state": "x", "progress": "x"} | more)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (report(INVENTED), "more than 65,536 characters"),
+        ("no JSON", "not a report"),
+        ("[" * 60_000, "not a report"),
+        ("[]", "not a report"),
+        ('{"runs": {}}', "not a report"),
+        (report(more=1), "not a report"),
+        (report({"run": -1}), "not a report"),
+        (report({"run": 1e300}), "not a report"),
+        (report({"run": 2**64}), "not a report"),
+        (report({"run": "1"}), "not a report"),
+        (report(["run"]), "not a report"),
+        (report(state="x" * 101), "not a report"),
+        (report({"x" * 101: 0}), "not a report"),
+        ("\x1b]0;owned\x07", "not a report"),
+        (b"bytes", "not text"),
+    ],
+    ids=lambda value: repr(value[:20]),
+)
+def test_a_message_that_no_page_sends_ends_its_connection_alone(
+    client: TestClient,
+    store: Store,
+    run_id: str,
+    caplog: pytest.LogCaptureFixture,
+    message: str | bytes,
+    reason: str,
+) -> None:
+    with client.websocket_connect("/live") as page, client.websocket_connect("/live") as attacker:
+        say(page, store, run_id)
+        attacker.send({"type": "websocket.receive", "bytes" if isinstance(message, bytes) else "text": message})
+        with pytest.raises(WebSocketDisconnect) as end:
+            attacker.receive_json()
+        assert end.value.code == 1008
+        step(store, run_id, 11)
+        assert hear(page) == ([11], "")
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert reason in line
+    assert line.isprintable()
+
+
+def refused(page: WebSocketTestSession) -> bool:
+    """Whether the feed ends the connection of a page that is not silent."""
+    while (message := page.receive())["type"] != "websocket.close":
+        pass
+    return bool(message["code"] == 1008)
+
+
+def test_too_many_messages_end_their_connection_alone(
+    client: TestClient, store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "RATE_S", 600.0)
+    with client.websocket_connect("/live") as page, client.websocket_connect("/live") as attacker:
+        say(page, store, run_id)
+        for _ in range(messages.MAX_MESSAGES + 1):
+            attacker.send_text(report())
+        assert refused(attacker)
+        step(store, run_id, 11)
+        assert hear(page) == ([11], "")
+
+
+def test_runs_that_do_not_exist_are_not_read(client: TestClient, store: Store, run_id: str) -> None:
+    with client.websocket_connect("/live") as attacker:
+        attacker.send_text(report(dict.fromkeys([*list(INVENTED)[:3000], run_id], 0)))
+        assert attacker.receive_json()["points"].keys() == {run_id}
+    assert state.curves().newest(run_id), "the curves of the others have taken its place"
+
+
+def test_no_more_runs_are_read_for_a_page_than_curves_are_kept(
+    client: TestClient, store: Store, every_status: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MAX_RUNS", 2)
+    with client.websocket_connect("/live") as page:
+        page.send_text(report(dict.fromkeys(every_status.values(), 0)))
+        page.receive_json()
+    assert {run_id for run_id in every_status.values() if state.curves().newest(run_id)} <= {
+        run.id for run in store.runs()[:2]
+    }
+
+
+def test_many_pages_slow_the_feed_only_so_far(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST_COUNTED", 2)
+    reader = live.Reader()
+    with reader.watching(), reader.watching():
+        slowest_s = reader.period_s
+        with reader.watching():
+            assert (reader.num_watching, reader.period_s) == (2, slowest_s)
+    assert reader.num_watching == 0
