@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard.run_status import family, tone, word
 from deit_core.metrics import BEST_VAL_ACCURACY, METRICS, TEST_ACCURACY, VAL_ACCURACY
+from deit_core.plain_text import cell
 from deit_core.runs import Point, Run, Status
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def run_table(runs: Sequence[Run], everyone: Sequence[Run]) -> "DataFrame":
     rows = [
         {
             "number": run.number,
-            "name": run.name,
-            "experiment": run.experiment_name or "",
+            "name": cell(run.name),
+            "experiment": cell(run.experiment_name or ""),
             "model": family(run),
             "status": [word(run, everyone)],
             "progress": run.progress,
@@ -74,7 +75,7 @@ def points_table(curves: Iterable[tuple[Run, Sequence[Point]]]) -> "DataFrame":
         {
             "run_id": run.id,
             "number": run.number,
-            "name": run.name,
+            "name": cell(run.name),
             "kind": point.kind,
             "step": point.step,
             "epoch": point.epoch,

@@ -12,6 +12,7 @@ from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.pictures import rollout
 from deit_core.cli.results import export, fields, report
 from deit_core.cli.runs import delete, list_runs, resume, show, stop
+from deit_core.cli.terminal import say
 from deit_core.cli.training import estimate, list_presets, submit, train
 from deit_core.refusals import user_error
 
@@ -56,5 +57,5 @@ def main() -> None:
         mistake = user_error(error)
         if mistake is None:
             raise
-        print(f"Error: {mistake}", file=sys.stderr)
+        say(f"Error: {mistake}", file=sys.stderr)
         sys.exit(2)

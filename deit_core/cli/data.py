@@ -8,7 +8,7 @@ import typer
 
 from deit_core.catalog import SOURCES
 from deit_core.cli.options import DataDirOption, JsonOption, print_json
-from deit_core.cli.terminal import print_listing, print_reading
+from deit_core.cli.terminal import print_listing, print_reading, say
 from deit_core.errors import DataError
 from deit_core.image_folders import ImageFolder, find_folder, list_folder, unreadable
 from deit_core.image_folders.archives import import_zip, list_zip, open_zip
@@ -58,7 +58,7 @@ def import_images(
         *listed.notes,
         f"Train on it with --set data.source=folder --set data.path='{path}'",
     )
-    print(" ".join(sentences))
+    say(" ".join(sentences))
 
 
 def _look_into(name: str, home: Path | None, *, as_json: bool) -> tuple[ImageFolder, tuple[str, ...]]:

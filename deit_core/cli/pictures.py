@@ -9,6 +9,7 @@ import typer
 
 from deit_core.catalog import ViewName
 from deit_core.cli.options import JsonOption, RunsDirOption, print_json, with_fields_of
+from deit_core.cli.terminal import say
 from deit_core.errors import CheckpointError, RunError
 from deit_core.files import is_there
 from deit_core.image_folders import ALL_FORMATS
@@ -71,7 +72,7 @@ def rollout(
                 }
             )
         else:
-            print(f"{drawn.path}  {drawn.label} {drawn.probability:.1%}{_fares(drawn.faithfulness)}")
+            say(f"{drawn.path}  {drawn.label} {drawn.probability:.1%}{_fares(drawn.faithfulness)}")
     if as_json:
         print_json(documents)
 

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from deit_core.cli.options import DataDirOption, RunArgument, RunsDirOption, open_launcher
+from deit_core.cli.terminal import say
+from deit_core.plain_text import file_name
 
 
 class ExportFormat(StrEnum):
@@ -33,17 +35,17 @@ def export(
     ] = False,
 ) -> None:
     """Write the weights of a run's best epoch for use elsewhere, or a page that describes it."""
-    from deit_core.results.export import SUFFIXES, export_experiment, export_run, file_name
+    from deit_core.results.export import SUFFIXES, export_experiment, export_run
 
     launcher = open_launcher(runs_dir)
     run, home = launcher.store.run(run_id), launcher.settings.runs_dir
     if experiment:
         for path in export_experiment(launcher.store, run, home, out or Path(), file_format.value):
-            print(path)
+            say(path)
         return
     path = out or Path(f"{file_name(run.name)}-{run.id}{SUFFIXES[file_format.value]}")
     export_run(run, home, path, file_format.value)
-    print(path)
+    say(path)
 
 
 def report(
@@ -61,7 +63,7 @@ def report(
     launcher = open_launcher(runs_dir, data_dir)
     launcher.ensure_workers()
     for path in write_report(launcher.store, launcher.settings.runs_dir, out, experiments or ()):
-        print(path)
+        say(path)
 
 
 def fields() -> None:

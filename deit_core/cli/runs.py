@@ -49,9 +49,9 @@ def stop(run_id: RunArgument, runs_dir: RunsDirOption = None) -> None:
     run = launcher.store.run(run_id)
     launcher.stop(run.id)
     if launcher.store.run(run.id).status == Status.RUNNING:
-        print(f"{run.id} {run.name} is stopping; `resume {run.id}` continues from there.")
+        terminal.say(f"{run.id} {run.name} is stopping; `resume {run.id}` continues from there.")
     else:
-        print(f"{run.id} {run.name} is stopped; `resume {run.id}` queues it again.")
+        terminal.say(f"{run.id} {run.name} is stopped; `resume {run.id}` queues it again.")
 
 
 def resume(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None) -> None:
@@ -59,7 +59,7 @@ def resume(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsDi
     launcher = open_launcher(runs_dir, data_dir)
     run = launcher.store.run(run_id)
     launcher.resume(run.id)
-    print(f"{run.id} {run.name} is queued again.")
+    terminal.say(f"{run.id} {run.name} is queued again.")
 
 
 def delete(
@@ -73,7 +73,7 @@ def delete(
     if not yes:
         typer.confirm(f"Delete run {full_id}, its checkpoints and its curves?", abort=True, err=True)
     launcher.delete(full_id)
-    print(f"{full_id} is deleted.")
+    terminal.say(f"{full_id} is deleted.")
 
 
 def _run_document(run: Run, runs: Sequence[Run]) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Output of the command line for people: tables, and the progress of a training."""
 
+import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as rich_escape
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -22,6 +23,7 @@ from deit_core.metrics import (
     VAL_ACCURACY,
     VAL_LOSS,
 )
+from deit_core.plain_text import harmless
 from deit_core.runs import Run, Status, waiting_for
 from deit_core.runs.condition import explain, word
 from deit_core.runs.estimates import Estimate
@@ -29,6 +31,16 @@ from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 from deit_core.wording import duration, reading
 
 _stdout, _stderr = Console(), Console(stderr=True)
+
+
+def say(text: object, *, file: TextIO | None = None) -> None:
+    """Print text that may hold a person's words, on stdout unless `file` is another stream."""
+    print(harmless(str(text)), file=file, flush=True)
+
+
+def escape(text: str) -> str:
+    """Text that shows literally in a table or a line of rich's."""
+    return rich_escape(harmless(text))
 
 
 def print_presets(specs: Mapping[str, AnySpec], measured: Mapping[str, Estimate | None]) -> None:
@@ -41,7 +53,8 @@ def print_presets(specs: Mapping[str, AnySpec], measured: Mapping[str, Estimate 
         )
         for run in runs:
             _stdout.print(
-                f"  - {run.name}: {run.model.name if run.model.family == 'torchvision' else run.model.family} on "
+                f"  - {escape(run.name)}: "
+                f"{run.model.name if run.model.family == 'torchvision' else run.model.family} on "
                 f"{run.data.source} at {run.data.img_size} px, epochs: {run.optim.epochs}{_seeds(spec, run)}",
                 highlight=False,
             )
@@ -87,7 +100,7 @@ def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:
 
 
 def print_run(document: Mapping[str, Any]) -> None:
-    _stdout.print_json(data=document)
+    _stdout.print_json(harmless(json.dumps(document, ensure_ascii=False)))
 
 
 def print_estimate(estimate: Estimate) -> None:
@@ -193,7 +206,7 @@ class Progress:
 
     def _say(self, line: str) -> None:
         if not self._is_live:
-            print(line, file=sys.stderr, flush=True)
+            say(line, file=sys.stderr)
 
 
 def _seeds(spec: AnySpec, run: RunSpec) -> str:

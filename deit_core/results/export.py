@@ -11,6 +11,7 @@ from typing import Any, Literal
 from deit_core.errors import CheckpointError, RunError
 from deit_core.files import write_atomically
 from deit_core.layout import run_folder
+from deit_core.plain_text import file_name
 from deit_core.results.model_card import model_card, role
 from deit_core.runs.records import Run
 from deit_core.runs.store import Store
@@ -105,8 +106,3 @@ def export_experiment(store: Store, run: Run, runs_dir: Path, out: Path, file_fo
         export_run(other, runs_dir, out / f"{name}{SUFFIXES[file_format]}", file_format)
         written.append(out / f"{name}{SUFFIXES[file_format]}")
     return written
-
-
-def file_name(name: str) -> str:
-    """A run's name as part of a file's."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from deit_core.results.markdown import table
+from deit_core.results.markdown import Markup, table
 from deit_core.spec import (
     AugmentSpec,
     ComputeSpec,
@@ -60,7 +60,7 @@ def _rows(prefix: str, part: type[Part]) -> Iterator[tuple[str, str, str]]:
     for name, info in part.model_fields.items():
         if isinstance(info.json_schema_extra, dict):  # parts, and the version, are set by no one
             mark = " *" if info.json_schema_extra["advanced"] else ""
-            yield f"`{prefix}{name}`{mark}", _default(info), field_help(info)
+            yield Markup(f"`{prefix}{name}`{mark}"), Markup(_default(info)), Markup(field_help(info))
 
 
 def _default(info: FieldInfo) -> str:

@@ -4,7 +4,7 @@ Knows the table of metrics and Markdown alone.
 """
 
 from deit_core.metrics import METRICS
-from deit_core.results.markdown import table
+from deit_core.results.markdown import Markup, table
 
 _INTRODUCTION = """
 Each metric is defined once, in `deit_core/metrics.py`; charts, tables and this page are made from there. A run has them
@@ -15,7 +15,8 @@ by these names in `show --json`, in *Points as CSV* and in its model card. A sha
 
 def metric_reference() -> str:
     """The whole page."""
-    rows = ((f"`{metric.name}`", metric.title, metric.unit, metric.better, metric.help) for metric in METRICS.values())
+    cells = ((f"`{one.name}`", one.title, one.unit, one.better, one.help) for one in METRICS.values())
+    rows = [list(map(Markup, row)) for row in cells]
     parts = ["# All metrics", _INTRODUCTION.strip(), table(("Metric", "Title", "Unit", "Better", "What it is"), rows)]
     return "\n\n".join(parts) + "\n"
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from deit_core.catalog import SOURCES
 from deit_core.image_folders.facts import title_of
-from deit_core.results.markdown import plain, table
+from deit_core.results.markdown import Markup, plain, table
 from deit_core.spec import RunSpec, TorchvisionSpec
 
 if TYPE_CHECKING:
@@ -44,24 +44,24 @@ def model_card(card: "ModelCard", results: Mapping[str, float], num_params: int)
     held = f"{100 * spec.data.val_fraction:g}% of them for choosing the epoch (split seed {spec.data.split_seed})"
     if spec.data.source == "folder":
         held += ", or its own val part where it has val and test"
-    versions = ", ".join(f"{name} {version}" for name, version in card.versions.items()) or "not recorded"
+    versions = ", ".join(plain(f"{name} {version}") for name, version in card.versions.items()) or "not recorded"
     sections = [
         f"# {plain(spec.name)}",
         f"{_WHAT_IT_IS[role(spec)]} of {num_params:,} parameters that tells {len(card.classes)} classes of "
-        f"{title} apart. Trained with DeiT Lab; these are the weights after epoch {card.epoch} of "
+        f"{plain(title)} apart. Trained with DeiT Lab; these are the weights after epoch {card.epoch} of "
         f"{spec.optim.epochs}, the best on validation images.",
         plain(spec.notes),
         "## Data",
-        f"{title}: {origin}{100 * spec.data.fraction:g}% of its training images was used, {held}. SHA-256 of the data: "
-        f"`{card.data_hash}`.",
+        f"{plain(title)}: {origin}{100 * spec.data.fraction:g}% of its training images was used, {held}. SHA-256 "
+        f"of the data: {plain(card.data_hash)}.",
         f"Classes, in the order of the logits: {', '.join(map(plain, card.classes))}.",
         *_inputs(card),
         "## Results",
         table(("Measure", "Value"), ((name, f"{value:.4f}") for name, value in sorted(scores.items()))),
         _on_test(scores),
         "## Recipe",
-        f"Seed {spec.seed}, computed in {card.precision or spec.compute.precision}. {_teacher(spec)}",
-        table(("Field", "Value"), ((f"`{path}`", str(value)) for path, value in _fields(spec))),
+        f"Seed {spec.seed}, computed in {plain(card.precision or spec.compute.precision)}. {_teacher(spec)}",
+        table(("Field", "Value"), ((Markup(f"`{path}`"), str(value)) for path, value in _fields(spec))),
         "## Versions",
         f"{versions[0].upper()}{versions[1:]}.",
     ]

@@ -10,8 +10,8 @@ from pathlib import Path
 from deit_core.errors import RunError
 from deit_core.files import write_atomically
 from deit_core.image_folders.facts import title_of
-from deit_core.results.export import file_name
-from deit_core.results.markdown import plain
+from deit_core.plain_text import file_name
+from deit_core.results.markdown import code, code_block, plain
 from deit_core.results.model_card import role
 from deit_core.results.provenance import chance, command, facts
 from deit_core.results.result_tables import Runs, result_tables, search_table
@@ -113,7 +113,7 @@ def _section(
         return
     yield f"## {plain(title)}"
     yield plain(description)
-    yield _code(commands) or "The command was not recorded."
+    yield code_block(commands) or "The command was not recorded."
     done = [run for run in shown if run.status == Status.COMPLETED]
     if done:
         yield "\n".join(f"- {plain(fact)}" for fact in (*facts(done, by_id, runs_dir), chance(done)) if fact)
@@ -123,13 +123,9 @@ def _section(
         yield "\n".join(f"- {_end(run)}" for run in undone)
 
 
-def _code(lines: Sequence[str]) -> str:
-    return "\n".join(f"    {line}" for line in lines)
-
-
 def _end(run: Run) -> str:
-    words = f"`{run.name}` (run {run.number}) is {run.status}, after {run.epoch} of {run.spec.optim.epochs} epochs"
-    return plain(f"{words}: {run.message}" if run.message else f"{words}.")
+    words = f"{code(run.name)} (run {run.number}) is {run.status}, after {run.epoch} of {run.spec.optim.epochs} epochs"
+    return f"{words}: {plain(run.message)}" if run.message else f"{words}."
 
 
 def _search(runs: Sequence[Run], commands: Sequence[str], by_id: Runs) -> Iterator[str]:
@@ -150,7 +146,7 @@ def _search(runs: Sequence[Run], commands: Sequence[str], by_id: Runs) -> Iterat
         yield search_table(of_a_kind, by_id)
     if commands:
         yield "### Commands of the search"
-        yield _code(commands)
+        yield code_block(commands)
 
 
 def _unreadable(ids: Sequence[str]) -> Iterator[str]:

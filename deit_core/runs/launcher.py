@@ -17,6 +17,7 @@ from typing import NoReturn
 from deit_core.errors import RunError, SpecError
 from deit_core.files import is_there
 from deit_core.layout import RunFiles, run_folder
+from deit_core.plain_text import harmless
 from deit_core.presets import WEIGHTS
 from deit_core.runs import queue
 from deit_core.runs.store import Store, new_id
@@ -192,7 +193,7 @@ def log_tail(runs_dir: Path, run_id: str, num_lines: int = 40) -> str:
     try:
         with RunFiles(run_folder(runs_dir, run_id)).log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 200 * num_lines))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-num_lines:])
+            return "\n".join(map(harmless, file.read().decode(errors="replace").splitlines()[-num_lines:]))
     except FileNotFoundError:
         return ""
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from deit_core.errors import RunError
+from deit_core.plain_text import harmless
 from deit_core.runs import schema
 from deit_core.runs.database import Database
 from deit_core.runs.records import Experiment, LifecycleEvent, NewPoint, Point, PointKind, Run, RunUpdate, Status
@@ -171,7 +172,9 @@ class Store(Database):
         query = select(table, specs.c.spec).outerjoin(specs).order_by(literal_column("experiments.rowid"))
         with self.reading() as connection:
             return [
-                Experiment(row.id, row.name, row.description, row.created_at, _parse_experiment(row.spec))
+                Experiment(
+                    row.id, harmless(row.name), harmless(row.description), row.created_at, _parse_experiment(row.spec)
+                )
                 for row in connection.execute(query)
             ]
 
@@ -334,7 +337,7 @@ def _run(row: Row[Any], needs: tuple[str, ...]) -> Run | None:
         message=row.message,
         stop_requested=bool(row.stop_requested),
         experiment_id=row.experiment_id,
-        experiment_name=row.experiment_name,
+        experiment_name=row.experiment_name and harmless(row.experiment_name),
         worker_id=row.worker_id,
         created_at=row.created_at,
         started_at=row.started_at,

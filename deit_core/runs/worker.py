@@ -21,6 +21,7 @@ from deit_core.events import Event, Reading, RunFailed, RunFinished
 from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
 from deit_core.machine.threads import spin_briefly
+from deit_core.plain_text import harmless
 from deit_core.refusals import user_error
 from deit_core.runs import queue
 from deit_core.runs.database import gone
@@ -216,7 +217,7 @@ class Worker:
             os.dup2(file.fileno(), sys.stdout.fileno())
             os.dup2(file.fileno(), sys.stderr.fileno())
         handler = logging.StreamHandler(file)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        handler.setFormatter(_LogLine("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         log.addHandler(handler)
         try:
             yield
@@ -224,6 +225,13 @@ class Worker:
             log.removeHandler(handler)
             with contextlib.suppress(OSError):  # a full disk must not fail a run that ended well
                 file.close()
+
+
+class _LogLine(logging.Formatter):
+    """A record as text that steers no terminal: it may name files and classes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record))
 
 
 def _check_folder(run: Run, folder: Path) -> None:

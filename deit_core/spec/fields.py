@@ -3,10 +3,11 @@
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from deit_core.errors import spec_error
+from deit_core.plain_text import harmless
 
 
 def field(
@@ -20,9 +21,17 @@ def field(
 
 
 class Part(BaseModel):
-    """A frozen section of a spec: unknown fields, infinity and not-a-number are refused."""
+    """A frozen section of a spec: unknown fields, infinity and not-a-number are refused.
+
+    Text is made `harmless` wherever it comes from: a form, a file, an old row of the store.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_harmless(cls, document: Any) -> Any:
+        return {name: _harmless(value) for name, value in document.items()} if isinstance(document, dict) else document
 
     def with_changes(self, **changes: Any) -> Self:
         """A validated copy in which these fields have other values.
@@ -34,6 +43,13 @@ class Part(BaseModel):
             return type(self).model_validate(document)
         except ValidationError as error:
             raise spec_error(error, document) from None
+
+
+def _harmless(value: Any) -> Any:
+    """A field's value; texts stand alone or in a list."""
+    if isinstance(value, str):
+        return harmless(value)
+    return [_harmless(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def field_help(info: FieldInfo) -> str:

@@ -10,6 +10,7 @@ from dashboard.state import listing, settings
 from dashboard.text import escape
 from dashboard.views.data.uploads import is_unpacking, offer_upload, take_finished
 from deit_core.image_folders.archives import imported
+from deit_core.plain_text import cell
 
 
 def choose_folder() -> str:
@@ -54,8 +55,8 @@ def show_listing(path: str) -> None:
         st.dataframe(
             {
                 "Files": [one.count for one in listed.left_out],
-                "Why": [one.why for one in listed.left_out],
-                "For example": [one.example for one in listed.left_out],
+                "Why": [cell(one.why) for one in listed.left_out],
+                "For example": [cell(one.example) for one in listed.left_out],
             },
             hide_index=True,
             key="left_out",
@@ -63,7 +64,8 @@ def show_listing(path: str) -> None:
     with st.expander("Contents of the folder"):
         counts = listed.counts()
         st.dataframe(
-            {"Class": listed.classes} | {part: list(numbers.values()) for part, numbers in counts.items()},
+            {"Class": list(map(cell, listed.classes))}
+            | {part: list(numbers.values()) for part, numbers in counts.items()},
             hide_index=True,
             key="parts",
         )

@@ -3,7 +3,6 @@
 Knows presets, specs and their forms; does not know how a run is queued or trained, and keeps nothing that a run needs.
 """
 
-import re
 import shlex
 from collections.abc import Sequence
 
@@ -18,6 +17,7 @@ from dashboard.views.train.launch import start, teachers, warm
 from deit_core import presets
 from deit_core.errors import DeitError
 from deit_core.image_folders.facts import title_of
+from deit_core.plain_text import file_name
 from deit_core.spec import (
     AnySpec,
     ExperimentSpec,
@@ -235,7 +235,7 @@ def _show_as_text(source: str, changes: Changes, variant: AnySpec) -> None:
         st.download_button(
             "Download the JSON",
             document,
-            file_name=re.sub(r"[^\w-]+", "-", variant.name) + ".json",
+            file_name=f"{file_name(variant.name)}.json",
             mime="application/json",
             on_click="ignore",
         )
