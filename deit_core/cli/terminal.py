@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self, TextIO
 
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
 from rich.markup import escape as rich_escape
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
@@ -100,7 +101,8 @@ def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:
 
 
 def print_run(document: Mapping[str, Any]) -> None:
-    _stdout.print_json(harmless(json.dumps(document, ensure_ascii=False)))
+    text = harmless(json.dumps(document, indent=2, ensure_ascii=False))
+    _stdout.print(JSONHighlighter()(text), soft_wrap=True)
 
 
 def print_estimate(estimate: Estimate) -> None:

@@ -19,6 +19,10 @@ def test_addresses_make_no_links(address: str) -> None:
     assert "\u2060" in escape(address)
 
 
+def test_the_direction_of_writing_stays() -> None:
+    assert escape("a\u202eb").replace("\\", "") == plotly_escape("a\u202eb").replace("\\", "") == "au202eb"
+
+
 def test_lines_become_one() -> None:
     assert escape("a\n\n# b") == r"a \# b"
 
