@@ -90,7 +90,7 @@ def _test_images(data: DataSpec, wanted: list[tuple[int, int]]) -> list[Picture]
 
     title = title_of(data)
     if data.source != "folder" and not is_here(data.source, settings().data_dir):  # fetching would hold up the page
-        st.error(f"{escape(title)} is not on this machine. Get it on the Data page, or upload a picture.")
+        st.error(f"{title} is not on this machine. Get it on the Data page, or upload a picture.")
         link("data", f"Get {title}")
         return []
     loaded = source(data)
