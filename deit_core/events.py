@@ -19,7 +19,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class RunStarted:
-    """Sent once everything is built and loaded, before the first step."""
+    """Sent once everything is built and loaded, before the first step.
+
+    `first_step` and `first_epoch` are the steps and epochs that earlier sessions finished.
+    """
 
     num_params: int
     num_train: int
@@ -33,6 +36,7 @@ class RunStarted:
     plan: str = ""  # precision, memory layout and whether compiled, in words
     teacher_logits: str = ""  # a sentence: the table they are read from, or why the teacher computes them at every step
     streamed: bool = False  # images are read from their files in every epoch, as they are too large for the memory
+    first_epoch: int = 0
     notes: tuple[str, ...] = ()  # sentences for the user on the data and the initial weights
 
 

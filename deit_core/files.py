@@ -4,9 +4,10 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from deit_core.errors import ResourceError
 from deit_core.refusals import FULL, refusal
@@ -27,22 +28,27 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = True, makes_
         _write(path, content, _replace if replace else _create)
 
 
-def append_line(path: Path, line: bytes) -> None:
-    """Add a line to a file and flush it to the disk; a last line that was never finished is removed first.
+def append_lines(path: Path, lines: Sequence[bytes]) -> None:
+    """Add lines to a file and flush it to the disk; a last line that was never finished is removed first.
 
     Raises: ResourceError where the disk is full; FileNotFoundError where the file's folder does not exist.
     """
-    assert b"\n" not in line
     with _naming(path):
         is_new = not path.exists()
         with path.open("a+b") as file:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-            file.write(line + b"\n")
+            if file.tell() and not _ends_with_newline(file):
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(b"".join(line + b"\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
         if is_new:
             _flush_folder(path.parent)
+
+
+def _ends_with_newline(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def is_there(path: Path) -> bool:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from deit_core.curve_file import CurveEvent, append, read
-from deit_core.events import EpochDone, RunFinished, RunStarted
+from deit_core.curve_file import CurveEvent, append, counting, read
+from deit_core.events import EpochDone, RunFinished, RunStarted, StepDone
 
 EVENTS: list[CurveEvent] = [
     RunStarted(10, 4, 3, 2, 17, 34, 0, "cpu", 1, notes=("Ä sentence\nof two lines.",)),
@@ -68,3 +68,51 @@ def test_a_lost_folder_is_not_made_again(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         append(tmp_path / "gone" / "curve.jsonl", EVENTS[0])
     assert not (tmp_path / "gone").exists()
+
+
+def start(step: int, epoch: int) -> RunStarted:
+    return RunStarted(10, 4, 3, 2, 10, 40, step, "cpu", 1, first_epoch=epoch)
+
+
+def steps(*ends: int) -> list[CurveEvent]:
+    return [StepDone(end, (end - 1) // 10 + 1, end / 10, {}) for end in ends]
+
+
+def epoch(number: int) -> EpochDone:
+    return EpochDone(10 * number, number, float(number), {}, False)
+
+
+@pytest.mark.parametrize(
+    ("events", "kept"),
+    [
+        (
+            [start(0, 0), *steps(4, 8), start(4, 0), *steps(6, 10), epoch(1)],
+            [start(0, 0), *steps(4), start(4, 0), *steps(6, 10), epoch(1)],
+        ),
+        (
+            [start(0, 0), *steps(10), epoch(1), start(10, 0), epoch(1)],
+            [start(0, 0), *steps(10), start(10, 0), epoch(1)],
+        ),
+        (
+            [start(0, 0), *steps(10), epoch(1), *steps(20), epoch(2), *steps(7, 10), epoch(1), *steps(30)],
+            [start(0, 0), *steps(10), epoch(1), *steps(20), epoch(2), *steps(30)],
+        ),
+        (
+            [start(0, 0), *steps(10), epoch(1), RunFinished(10, 1, 1.0), start(10, 1), RunFinished(10, 1, 2.0)],
+            [start(0, 0), *steps(10), epoch(1), RunFinished(10, 1, 1.0), start(10, 1), RunFinished(10, 1, 2.0)],
+        ),
+        (
+            [start(0, 0), *steps(10), epoch(1), RunFinished(10, 1, 1.0), start(0, 0), *steps(3)],
+            [start(0, 0), start(0, 0), *steps(3)],
+        ),
+    ],
+    ids=[
+        "a lost end",
+        "an epoch to finish again",
+        "a worker that was given up",
+        "a finished run",
+        "from the beginning",
+    ],
+)
+def test_what_a_later_session_measures_again_counts_once(events: list[CurveEvent], kept: list[CurveEvent]) -> None:
+    assert counting(events) == kept

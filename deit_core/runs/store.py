@@ -36,6 +36,10 @@ _BLOCK = 1000  # points whose metrics are decoded together
 _UNCHANGED = RunUpdate()
 
 
+class GivenUpError(RunError):
+    """A worker counted as dead, and the run that it trains is not its own any more."""
+
+
 def open_store(url: str | None = None, *, create: bool = True) -> "Store":
     """Open the store. When another file takes its place, that one is opened.
 
@@ -201,10 +205,26 @@ class Store(Database):
     # What a worker writes
 
     def add_points(
-        self, run_id: str, points: Sequence[NewPoint], update: RunUpdate = _UNCHANGED, notes: Sequence[str] = ()
+        self,
+        run_id: str,
+        points: Sequence[NewPoint],
+        update: RunUpdate = _UNCHANGED,
+        notes: Sequence[str] = (),
+        *,
+        worker_id: str | None = None,
     ) -> None:
-        """Append points, update the run's columns, and add notes to the log of a running run; in one transaction."""
+        """Append points, update the run's columns, and add notes to the log of a running run; in one transaction.
+
+        Args: worker_id: the worker that measured them; None where no worker trains the run.
+        Raises: GivenUpError where another worker may have the run by now; then nothing is written.
+        """
         with self.writing() as connection:
+            owner = connection.scalar(select(schema.runs.c.worker_id).where(schema.runs.c.id == run_id))
+            if worker_id not in (None, owner):
+                raise GivenUpError(
+                    f"Run {run_id} was taken from this worker, which had given no sign of life for too long; resume "
+                    "the run if no other worker has."
+                )
             for note in notes:
                 self.note(connection, run_id, Status.RUNNING, note)
             if points:

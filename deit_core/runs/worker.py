@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from deit_core.errors import DeitError, RunError, StoreError
-from deit_core.events import Event, Reading, RunFailed, RunFinished
+from deit_core.events import Event, Reading, RunFailed, RunFinished, RunStarted
 from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
 from deit_core.machine.threads import spin_briefly
@@ -26,11 +26,12 @@ from deit_core.refusals import user_error
 from deit_core.runs import queue
 from deit_core.runs.database import gone
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher
+from deit_core.runs.reconcile import correction
 from deit_core.runs.recorder import Recorder
 from deit_core.runs.records import Run, RunUpdate, Status
 from deit_core.runs.siblings import shared_teacher_hash
 from deit_core.runs.spare import stand_by
-from deit_core.runs.store import Store, open_store
+from deit_core.runs.store import GivenUpError, Store, open_store
 from deit_core.runs.writer import patiently
 from deit_core.settings import Settings
 
@@ -71,6 +72,7 @@ class Worker:
         self.is_background = slot is not None
         self._ending = threading.Event()  # the process is to end
         self._stopping = threading.Event()  # the run is to stop
+        self._is_given_up = False  # counted as dead, perhaps after a long sleep: another worker may have the run
         self._run: Run | None = None
         self._launcher = LocalLauncher(store, settings)
         self.mistake: DeitError | None = None  # the first error that ended a run and that the user can fix
@@ -139,6 +141,8 @@ class Worker:
         with contextlib.closing(Recorder(self.store, run)) as recorder:
 
             def note(event: Event) -> None:
+                if isinstance(event, RunStarted):
+                    recorder.correct(correction(self.store, run, folder, event))
                 recorder.record(event)
                 if self.watch is not None:
                     self.watch(run, event)
@@ -170,10 +174,20 @@ class Worker:
                         self._check_stopped("resume continues from here.")
                 except _StoppedError as stopped:
                     return stopped.status, str(stopped), RunUpdate()
+                except GivenUpError as error:
+                    with contextlib.suppress(GivenUpError):
+                        events.throw(error)  # closing it would save a state over that of the next worker
+                    raise
         raise AssertionError("a training ends with RunFinished or RunFailed")
 
     def _check_stopped(self, resume: str) -> None:
-        """Raises: _StoppedError where the run or the process has to stop; `resume` says what a resume does."""
+        """Check whether the run goes on.
+
+        Raises: _StoppedError where the run or the process has to stop, `resume` says what a resume does; GivenUpError
+            where the run is not this worker's any more.
+        """
+        if self._is_given_up:
+            raise GivenUpError("This worker had given no sign of life for too long, and its run was taken from it.")
         if self._stopping.is_set():
             raise _StoppedError(Status.STOPPED, f"Stopped; {resume}")
         if self._ending.is_set() and self.is_background:
@@ -199,7 +213,8 @@ class Worker:
             run = self._run
             try:
                 if not queue.heartbeat(self.store, self.worker_id):
-                    self._ending.set()  # counted as dead, perhaps after a long sleep: another worker may have the run
+                    self._is_given_up = True
+                    self._ending.set()
                 elif run is not None and any(row.stop_requested for row in self.store.runs([run.id])):
                     self._stopping.set()
             except RunError:

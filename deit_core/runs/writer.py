@@ -23,10 +23,13 @@ Result = TypeVar("Result")
 
 
 class Writer:
-    """Writes the points of one run, in order and many at a time. Nothing is lost in silence: see `put` and `close`."""
+    """Writes the points of one run, in order and many at a time. Nothing is lost in silence: see `put` and `close`.
 
-    def __init__(self, store: Store, run_id: str) -> None:
-        self._store, self._run_id = store, run_id
+    Args: worker_id: the worker that trains the run; see `Store.add_points`.
+    """
+
+    def __init__(self, store: Store, run_id: str, worker_id: str | None) -> None:
+        self._store, self._run_id, self._worker_id = store, run_id, worker_id
         self._changed = threading.Condition()
         self._points: list[NewPoint] = []
         self._notes: list[str] = []
@@ -83,7 +86,7 @@ class Writer:
             update, self._update = self._update, RunUpdate()
         if not points and not update.columns:
             return False
-        patiently(lambda: self._store.add_points(self._run_id, points, update, notes))
+        patiently(lambda: self._store.add_points(self._run_id, points, update, notes, worker_id=self._worker_id))
         return True
 
 

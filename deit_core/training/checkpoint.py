@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deit_core.curve_file import CurveEvent, append
 from deit_core.errors import CheckpointError, RunError
 from deit_core.files import write_atomically
 from deit_core.layout import RunFiles
@@ -105,6 +106,11 @@ class RunFolder:
                 if file.parent != self.path:
                     file.parent.mkdir(exist_ok=True)
                 save_weights(file, weights, card, makes_folder=False)
+
+    def add_to_curve(self, *events: CurveEvent) -> None:
+        """Add events to the curve. Raises: RunError where the folder is gone."""
+        with self._where_it_was():
+            append(self.files.curve, *events)
 
     def save_state(
         self,

@@ -110,7 +110,7 @@ class _NotFiniteError(Exception):
 def _events(session: Session, group_s: float, logits_gb: float) -> Iterator[Event]:
     session.start()
     batches, data = session.batches, session.data
-    yield RunStarted(
+    started = RunStarted(
         num_params=sum(p.numel() for p in session.model.parameters()),
         num_train=len(data.train),
         num_val=len(data.val),
@@ -123,8 +123,11 @@ def _events(session: Session, group_s: float, logits_gb: float) -> Iterator[Even
         plan=str(session.step.plan),
         teacher_logits=session.open_teacher_logits(logits_gb),
         streamed=not isinstance(data.train.images, Tensor),
+        first_epoch=session.progress.epoch,
         notes=(*data.notes, *session.notes),
     )
+    session.note(started)
+    yield started
     try:
         while session.progress.epoch < session.spec.optim.epochs:
             yield from _train_epoch(session, group_s)
@@ -139,7 +142,7 @@ def _events(session: Session, group_s: float, logits_gb: float) -> Iterator[Even
 def _train_epoch(session: Session, group_s: float) -> Iterator[Event]:
     """The remaining steps of the epoch."""
     steps, progress = session.batches.steps_per_epoch, session.progress
-    group, saved_at = Group(progress.step), time.monotonic()
+    group, saved_at = Group(progress.step, progress.sums), time.monotonic()
     session.model.train()
     for batch in session.batches.epoch(progress.epoch, first_step=progress.step - progress.epoch * steps):
         group.add(session.step(batch.pixels, batch.labels, progress.step, batch.rows, batch.mix))
@@ -148,7 +151,6 @@ def _train_epoch(session: Session, group_s: float) -> Iterator[Event]:
             continue
         if (bad := group.first_bad_step()) is not None:
             raise _NotFiniteError(bad, is_teachers=group.has_bad_teacher())
-        group.add_to(progress.sums)
         session.has_unsaved_steps = True
         metrics = group.means() | {
             LR: session.step.learning_rate(progress.step - 1),
@@ -156,13 +158,15 @@ def _train_epoch(session: Session, group_s: float) -> Iterator[Event]:
         }
         if session.teacher is not None and (hit_rate := session.teacher.take_hit_rate()) is not None:
             metrics[TEACHER_HIT_RATE] = hit_rate
-        yield StepDone(progress.step, progress.epoch + 1, session.elapsed_s(), metrics)
+        done = StepDone(progress.step, progress.epoch + 1, session.elapsed_s(), metrics)
+        session.note(done)
+        yield done
         if time.monotonic() - saved_at > session.spec.compute.checkpoint_interval_s:
             if not session.has_finite_weights():  # a finite loss can still lead to weights that are not finite
                 raise _NotFiniteError(progress.step)
             yield session.save_state()
             saved_at = time.monotonic()
-        group = Group(progress.step)
+        group = Group(progress.step, progress.sums)
 
 
 def _end_epoch(session: Session) -> Iterator[Event]:
@@ -181,9 +185,9 @@ def _end_epoch(session: Session) -> Iterator[Event]:
     if is_best:
         progress.best_epoch = progress.epoch
         progress.best_accuracy, progress.best_loss = metrics[VAL_ACCURACY], metrics[VAL_LOSS]
-    session.save_epoch(metrics, is_best=is_best)
-    saved = session.save_state()
-    yield EpochDone(progress.step, progress.epoch, session.elapsed_s(), metrics, is_best)
+    done = EpochDone(progress.step, progress.epoch, session.elapsed_s(), metrics, is_best)
+    saved = session.save_epoch(done)
+    yield done
     yield saved
 
 
@@ -201,7 +205,10 @@ def _finish(session: Session) -> RunFinished:
         metrics |= evaluate_trained_fusion(
             best, session.data.train, session.data.test, session.normalize, session.device, "test"
         )
-    return RunFinished(session.progress.step, session.progress.best_epoch, session.elapsed_s(), metrics)
+    finished = RunFinished(session.progress.step, session.progress.best_epoch, session.elapsed_s(), metrics)
+    session.note(finished)
+    session.save_curve()
+    return finished
 
 
 def _sentence(session: Session, error: _NotFiniteError) -> str:

@@ -1,4 +1,4 @@
-"""Metrics of the steps of a training, summed on the device and read once per group."""
+"""Metrics of the steps of a training, summed on the device and read once per group and once per epoch."""
 
 import time
 
@@ -49,10 +49,14 @@ def measure(
 
 
 class Group:
-    """The steps after `first_step`, as sums; `age_s` is the time since the group began."""
+    """The steps after `first_step`, as sums; `age_s` is the time since the group began.
 
-    def __init__(self, first_step: int) -> None:
-        self.first_step, self.num_steps = first_step, 0
+    Args: epoch_sums: the sums of the epoch, to which each step is added by itself: sums of groups would be rounded
+        otherwise from one run to the next, as groups end by the clock.
+    """
+
+    def __init__(self, first_step: int, epoch_sums: dict[str, Tensor]) -> None:
+        self.first_step, self.num_steps, self._epoch_sums = first_step, 0, epoch_sums
         self._sums: dict[str, Tensor] = {}
         self._bad_steps = torch.zeros(0)
         self._began_at = time.monotonic()
@@ -68,8 +72,9 @@ class Group:
             finite = finite & measured[TRAIN_AGREEMENT].isfinite()
         bad = torch.where(finite, torch.inf, self.first_step + self.num_steps)
         self._bad_steps = bad if self.num_steps == 1 else torch.minimum(self._bad_steps, bad)
-        for name, value in measured.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        for sums in (self._sums, self._epoch_sums):
+            for name, value in measured.items():
+                sums[name] = sums[name] + value if name in sums else value
 
     def first_bad_step(self) -> int | None:
         """The first step, counted from 1, whose loss or whose teacher's logits are not finite."""
@@ -82,7 +87,3 @@ class Group:
 
     def means(self) -> dict[str, float]:
         return {name: total.item() / self.num_steps for name, total in self._sums.items()}
-
-    def add_to(self, sums: dict[str, Tensor]) -> None:
-        for name, total in self._sums.items():
-            sums[name] = sums[name] + total if name in sums else total

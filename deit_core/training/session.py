@@ -11,11 +11,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from deit_core.curve_file import CurveEvent
 from deit_core.data import TrainBatches, load_data
 from deit_core.data.sources.progress import OnProgress
 from deit_core.data.splits import memory_for_images
 from deit_core.errors import RunError
-from deit_core.events import CheckpointSaved
+from deit_core.events import CheckpointSaved, EpochDone
 from deit_core.layout import plans_folder, teacher_logits_folder
 from deit_core.machine.description import describe_machine
 from deit_core.models import (
@@ -88,6 +89,7 @@ class Session:
         if not self.is_new:
             self._load_state()
         self.has_unsaved_steps = False
+        self._unsaved_curve: list[CurveEvent] = []
 
     @property
     def total_steps(self) -> int:
@@ -176,8 +178,20 @@ class Session:
         split = self.data.val if part == "val" else self.data.test
         return evaluate(model, split, self.normalize, self.device, part, suffix=suffix, flip=flip)
 
-    def save_epoch(self, metrics: dict[str, float], *, is_best: bool) -> None:
-        """Write the weights after an epoch and its evaluation."""
+    def note(self, event: CurveEvent) -> None:
+        """Keep an event for the run's curve; it is written with the next save."""
+        self._unsaved_curve.append(event)
+
+    def save_curve(self) -> None:
+        """Write what was noted."""
+        self.folder.add_to_curve(*self._unsaved_curve)
+        self._unsaved_curve.clear()
+
+    def save_epoch(self, done: EpochDone) -> CheckpointSaved:
+        """Write the weights after an epoch, its metrics, and then the state that goes on from there.
+
+        A kill in between leaves the state before the epoch, which is then trained and written once more.
+        """
         progress, (model, ema) = self.progress, self.models()
         card = ModelCard(
             spec=self.spec,
@@ -190,16 +204,19 @@ class Session:
             initial_hash=progress.initial_hash,
             epoch=progress.epoch,
             step=progress.step,
-            metrics=metrics,
+            metrics=done.metrics,
             precision=self.step.plan.precision,
             versions=self.versions,
             machine=self.machine,
         )
-        self.folder.save_epoch(model, card, is_best=is_best, ema=ema)
+        self.folder.save_epoch(model, card, is_best=done.is_best, ema=ema)
+        self.note(done)
+        return self.save_state()
 
     def save_state(self) -> CheckpointSaved:
-        """Write the state that the next session resumes from."""
+        """Write the curve so far, then the state that the next session resumes from."""
         self.progress.elapsed_s = self.elapsed_s()
+        self.save_curve()
         self.folder.save_state(self.model, self.step.optimizer, self.progress, self.step.average)
         if self.teacher is not None:
             self.teacher.flush()

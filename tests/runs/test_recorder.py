@@ -45,7 +45,13 @@ class TroubledStore(Store):
         self.writers: set[int] = set()
 
     def add_points(
-        self, run_id: str, points: Sequence[NewPoint], update: RunUpdate = NO_UPDATE, notes: Sequence[str] = ()
+        self,
+        run_id: str,
+        points: Sequence[NewPoint],
+        update: RunUpdate = NO_UPDATE,
+        notes: Sequence[str] = (),
+        *,
+        worker_id: str | None = None,
     ) -> None:
         self.num_writes += 1
         self.writers.add(threading.get_ident())
@@ -53,7 +59,7 @@ class TroubledStore(Store):
         if self.refusals:
             self.refusals -= 1
             raise StoreError(f"The store {self.path} does not answer (database is locked).")
-        super().add_points(run_id, points, update, notes)
+        super().add_points(run_id, points, update, notes, worker_id=worker_id)
 
 
 @pytest.fixture
@@ -150,12 +156,18 @@ def test_what_is_recorded_later_does_not_change_what_waits(store: TroubledStore,
 
     class Noting(TroubledStore):
         def add_points(
-            self, run_id: str, points: Sequence[NewPoint], update: RunUpdate = NO_UPDATE, notes: Sequence[str] = ()
+            self,
+            run_id: str,
+            points: Sequence[NewPoint],
+            update: RunUpdate = NO_UPDATE,
+            notes: Sequence[str] = (),
+            *,
+            worker_id: str | None = None,
         ) -> None:
             time.sleep(0.1)
             if update.results is not None:
                 written.append(dict(update.results))
-            super().add_points(run_id, points, update, notes)
+            super().add_points(run_id, points, update, notes, worker_id=worker_id)
 
     recorder = Recorder(Noting(store.url), run)
     recorder.record(STARTED)
