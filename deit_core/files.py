@@ -2,30 +2,49 @@
 
 import errno
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
+
+import psutil
 
 from deit_core.errors import ResourceError
 from deit_core.refusals import FULL, refusal
 
+_TEMPORARY = re.compile(r"\..+\.(\d+)-\d+\.part")  # the number of the process, and that of its thread
 
-def write_atomically(path: Path, content: bytes, *, replace: bool = True, makes_folder: bool = True) -> None:
+
+def write_atomically(
+    path: Path, content: bytes, *, replace: bool = True, makes_folder: bool = True, previous: Path | None = None
+) -> None:
     """Write a temporary file, flush it to the disk, rename it; then flush the folder, to survive a power cut.
+
+    Temporary files of this file that a killed process has left are removed.
 
     Args:
         replace: if False, an existing file stays; if several processes write at once, the first one wins.
         makes_folder: if False, the file's folder has to exist.
+        previous: the name that the old file gets, in the same folder; a kill may leave it without a new file.
     Raises: ResourceError where the disk is full; the old file is still there then, whole. FileExistsError where it is
         there and should stay. FileNotFoundError where its folder has to be there and is not.
     """
     with _naming(path):
         if makes_folder:
             _make(path.parent)
-        _write(path, content, _replace if replace else _create)
+        if not replace:
+            rename = _create
+        elif previous is None:
+            rename = _replace
+        else:
+            rename = partial(_rotate, previous)
+        _write(path, content, rename)
+        remove_leftovers(path.parent, path.name)
 
 
 def append_lines(path: Path, lines: Sequence[bytes]) -> None:
@@ -44,6 +63,26 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
             os.fsync(file.fileno())
         if is_new:
             _flush_folder(path.parent)
+
+
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Remove temporary files of processes that ended before they were finished; those of a living process stay.
+
+    Args: name: of the file that they were to become; empty for every file of the folder.
+    """
+    for file in folder.glob(f".{escape(name) or '*'}.*.part"):
+        if (match := _TEMPORARY.fullmatch(file.name)) and not _may_write(int(match[1]), file):
+            file.unlink(missing_ok=True)
+
+
+def _may_write(pid: int, file: Path) -> bool:
+    """Whether a process has been alive since a file was written; numbers of processes are used again."""
+    try:
+        return psutil.Process(pid).create_time() < file.stat().st_mtime + 1
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def _ends_with_newline(file: BinaryIO) -> bool:
@@ -98,6 +137,12 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _rotate(previous: Path, temporary: Path, path: Path) -> None:
+    if path.exists():
+        _replace(path, previous)
+    _replace(temporary, path)
 
 
 def _create(temporary: Path, path: Path) -> None:

@@ -12,6 +12,7 @@ teacher-logits/               tables of teachers' logits
     epochs/0001.safetensors   weights after each epoch, where they are small
     curve.jsonl               the start of each session, each epoch's metrics, and the results; one line each
     state.pt                  all that an exact resume needs
+    state.previous.pt         the state before it, until the run has finished
     log.txt                   the output of its worker
 """
 
@@ -67,6 +68,10 @@ class RunFiles:
     @property
     def state(self) -> Path:
         return self.folder / "state.pt"
+
+    @property
+    def previous_state(self) -> Path:
+        return self.folder / "state.previous.pt"
 
     @property
     def curve(self) -> Path:

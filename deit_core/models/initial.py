@@ -17,7 +17,7 @@ from deit_core.models.foreign.state_dicts import parts_of, read_state_dict
 from deit_core.models.foreign.transfer import transfer
 from deit_core.models.foreign.vit_files import read_vit
 from deit_core.models.vit import VisionTransformer
-from deit_core.models.weights import ModelCard, is_foreign, read_card, weights_file
+from deit_core.models.weights import ModelCard, is_foreign, read_card, read_weights, weights_file
 from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec
 
 _MAX_EPS = 1e-5  # of layer norms: below, no logit differs by more than a rounding from what 1e-6 gives
@@ -96,7 +96,7 @@ def find_checkpoint(name: str, runs_dir: Path) -> Path:
 def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[str, ...], data_hash: str) -> None:
     card, file = read_card(path), weights_file(path)
     _check_card(card, spec, data_hash)
-    state, keep_heads = read_state_dict(file), card.classes == classes
+    state, keep_heads = read_weights(file), card.classes == classes
     if isinstance(model, VisionTransformer):
         transfer(state, model, str(file), keep_heads=keep_heads)
     else:

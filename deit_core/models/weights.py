@@ -3,14 +3,17 @@
 Knows files and specs; nothing of optimisers or of runs in progress.
 """
 
+import hashlib
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+import torch
 from pydantic import Field, ValidationError
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
@@ -18,11 +21,11 @@ from deit_core.files import write_atomically
 from deit_core.models.build import build_model
 from deit_core.models.foreign.formats import recognise, weights_in
 from deit_core.models.foreign.published import Published
-from deit_core.models.foreign.state_dicts import read_metadata, read_state_dict
+from deit_core.models.foreign.state_dicts import StateDict, read_metadata, read_state_dict
 from deit_core.models.reading import Reading
 from deit_core.spec import DataSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec
 
-_HEADER = "deit_lab"
+_HEADER, _CARD_HASH, _WEIGHTS_HASH = "deit_lab", "deit_lab_card_sha256", "deit_lab_weights_sha256"
 
 
 class ModelCard(Reading):
@@ -85,10 +88,24 @@ class ModelCard(Reading):
 
 
 def save_weights(path: Path, model: nn.Module, card: ModelCard, *, makes_folder: bool = True) -> None:
-    """Write a model's weights and its card as one safetensors file, whole or not at all, as `write_atomically` does."""
+    """Write a model's weights and its card as one safetensors file, whole or not at all, as `write_atomically` does.
+
+    Both have a SHA-256 in its header, which reading compares.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    content = save(tensors, metadata={"format": "pt", _HEADER: card.model_dump_json()})
+    header = card.model_dump_json()
+    hashes = {_CARD_HASH: hashlib.sha256(header.encode()).hexdigest(), _WEIGHTS_HASH: hash_tensors(tensors)}
+    content = save(tensors, metadata={"format": "pt", _HEADER: header, **hashes})
     write_atomically(path, content, makes_folder=makes_folder)
+
+
+def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """A SHA-256 of tensors on the CPU with their names, types and shapes, whatever their order."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def library_versions() -> dict[str, str]:
@@ -110,6 +127,9 @@ def read_card(path: Path | str) -> ModelCard:
     header = _header(file)
     if header is None:
         raise CheckpointError(f"{file} was not written by DeiT Lab; choose a checkpoint of a run made here.")
+    digest = hashlib.sha256(header.encode()).hexdigest()
+    if read_metadata(file).get(_CARD_HASH, digest) != digest:
+        raise _damaged(file, ValueError("its card is not the one that was written"))
     try:
         return ModelCard.model_validate_json(header)
     except ValidationError as error:
@@ -137,13 +157,24 @@ def load_checkpoint(path: Path | str) -> nn.Module:
     Raises: CheckpointError where there is none, or it is damaged or not ours.
     """
     file, card = weights_file(path), read_card(path)
-    state = read_state_dict(file)
+    state = read_weights(file)
     try:
         model = build_model(card.spec, in_chans=card.in_chans, num_classes=len(card.classes))
         model.load_state_dict(state)
     except (RuntimeError, ValueError) as error:
         raise _damaged(file, error) from error
     return model.eval()
+
+
+def read_weights(file: Path) -> StateDict:
+    """The tensors of a file that was written here.
+
+    Raises: CheckpointError where it is damaged. Files of older versions have no hash to compare.
+    """
+    state = read_state_dict(file)
+    if read_metadata(file).get(_WEIGHTS_HASH, expected := hash_tensors(state)) != expected:
+        raise _damaged(file, ValueError("its weights are not those that were written"))
+    return state
 
 
 def weights_file(path: Path | str) -> Path:

@@ -6,6 +6,7 @@ is killed; from it a run resumes bit for bit on a CPU.
 """
 
 import io
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -16,12 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.curve_file import CurveEvent, append
-from deit_core.errors import CheckpointError, RunError
-from deit_core.files import write_atomically
+from deit_core.errors import RunError, SpecError
+from deit_core.files import remove_leftovers, write_atomically
 from deit_core.layout import RunFiles
 from deit_core.models import ModelCard, save_weights
-from deit_core.spec import RunSpec, load_spec
+from deit_core.spec import AnySpec, RunSpec, load_spec
 from deit_core.training.optim import Optimizer
+from deit_core.training.state_file import StateFile
+
+log = logging.getLogger("deit_core.worker")
 
 _KEPT_PER_EPOCH_BYTES = 8 * 2**20
 
@@ -54,6 +58,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path, self.files = path, RunFiles(path)
+        self.state = StateFile(self.files)
 
     def start(self, spec: RunSpec, *, resume: bool) -> None:
         """Create the folder for a new run, or check that a resumed one is of the same spec.
@@ -62,17 +67,22 @@ class RunFolder:
             files that they continue from; existing files stay unchanged.
         """
         file = self.files.spec
-        if file.exists():
-            if load_spec(file.read_bytes()) != spec:
+        is_there = file.exists()
+        if is_there:
+            if _read_spec(file) != spec:
                 raise RunError(f"{self.path} contains a run with another spec; choose another folder.")
-            if self.files.state.exists() and not resume:
+            if self.state.exists and not resume:
                 raise RunError(f"{self.path} contains this run already; resume it, or choose another folder.")
-        if any(self._weights()) and (lost := [one for one in (file, self.files.state) if not one.exists()]):
+        if any(self._weights()) and not (is_there and self.state.exists):
+            lost = self.files.state.name if is_there else file.name
             raise RunError(
-                f"{self.path} contains weights of a run, but {lost[0].name} is missing, so the run cannot continue; "
-                f"put {lost[0].name} back, or start a new run. The weights do not change."
+                f"{self.path} contains weights of a run, but {lost} is missing, so the run cannot continue; "
+                f"put {lost} back, or start a new run. The weights do not change."
             )
-        write_atomically(file, spec.model_dump_json(indent=2).encode())
+        if not is_there:
+            write_atomically(file, spec.model_dump_json(indent=2).encode())
+        for folder in (self.path, self.files.epoch(1).parent):
+            remove_leftovers(folder)
 
     def _weights(self) -> Iterator[Path]:
         yield from (file for file in (self.files.last, self.files.best, self.files.best_ema) if file.exists())
@@ -126,15 +136,17 @@ class RunFolder:
             state["ema"] = ema.state_dict()
         torch.save(state, buffer)
         with self._where_it_was():
-            write_atomically(self.files.state, buffer.getvalue(), makes_folder=False)
+            self.state.write(buffer.getvalue())
 
     def teacher_hash(self) -> str:
         """The hash of the teacher at the start of the run; empty where its state has none, or does not exist."""
-        try:
-            state = torch.load(self.files.state, map_location="cpu", weights_only=True, mmap=True)
-            return str(state["progress"].get("teacher_hash", ""))
-        except Exception:  # a damaged pickle can raise anything; a resume reports it
-            return ""
+        for file in (self.files.state, self.files.previous_state):
+            try:
+                state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+                return str(state["progress"].get("teacher_hash", ""))
+            except Exception:  # a damaged pickle can raise anything; a resume reports it
+                continue
+        return ""
 
     @contextmanager
     def _where_it_was(self) -> Iterator[None]:
@@ -155,23 +167,33 @@ class RunFolder:
         device: torch.device,
         ema: nn.Module | None = None,
     ) -> Progress:
-        """Load the saved state into model, optimiser and EMA weights.
+        """Load the saved state into model, optimiser and EMA weights; if it is damaged, the state before it.
 
-        Raises: CheckpointError when the file is damaged or of another model; OSError when it cannot be read.
+        Raises: CheckpointError when both are damaged or of another model; OSError when they cannot be read.
         """
-        content = io.BytesIO(self.files.state.read_bytes())
-        try:
-            state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
-            model.load_state_dict(state["model"])
-            if ema is not None:
-                ema.load_state_dict(state["ema"])
-            optimizer.load_state_dict(state["optimizer"])
-            progress = Progress(**state["progress"])
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:  # a damaged pickle can raise anything
-            raise CheckpointError(
-                f"{self.files.state} is damaged ({type(error).__name__}); restore it from a backup, or start a new run."
-            ) from error
-        progress.sums = {name: total.to(device) for name, total in progress.sums.items()}
-        return progress
+        for content in self.state.contents():
+            try:
+                state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+                model.load_state_dict(state["model"])
+                if ema is not None:
+                    ema.load_state_dict(state["ema"])
+                optimizer.load_state_dict(state["optimizer"])
+                progress = Progress(**state["progress"])
+            except (MemoryError, torch.OutOfMemoryError):
+                raise
+            except Exception:  # a damaged pickle of an older version, without hash, can raise anything
+                log.warning("a state of %s cannot be loaded", self.path, exc_info=True)
+                continue
+            progress.sums = {name: total.to(device) for name, total in progress.sums.items()}
+            return progress
+        raise AssertionError("contents() raises after the last")
+
+
+def _read_spec(file: Path) -> AnySpec:
+    try:
+        return load_spec(file.read_bytes())
+    except SpecError as error:
+        raise RunError(
+            f"{file} is damaged ({error}); restore it from a backup, or start a new run. Nothing in the folder was "
+            "changed."
+        ) from error

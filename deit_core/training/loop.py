@@ -208,6 +208,7 @@ def _finish(session: Session) -> RunFinished:
     finished = RunFinished(session.progress.step, session.progress.best_epoch, session.elapsed_s(), metrics)
     session.note(finished)
     session.save_curve()
+    session.folder.state.forget_previous()
     return finished
 
 

@@ -79,7 +79,7 @@ class Session:
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
         self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
         self.notes: list[str] = []
-        self.is_new = not (resume and self.folder.files.state.exists())
+        self.is_new = not (resume and self.folder.state.exists)
         if self.is_new:
             self._initialise(model)
         self.model = place(model, self.device)
@@ -149,6 +149,11 @@ class Session:
 
     def _load_state(self) -> None:
         self.progress = self.folder.load_state(self.model, self.step.optimizer, self.device, self.step.average)
+        if not self.folder.state.is_newest:
+            self.notes.append(
+                "The newest saved state is damaged or missing, so the run continues from the one before it, after step "
+                f"{self.progress.step}."
+            )
         if self.progress.data_hash != self.data.content_hash:
             raise RunError(
                 f"{self.spec.data.source} is not the data that this run started with; restore the files, or start a "

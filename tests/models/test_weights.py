@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from deit_core.errors import CheckpointError
@@ -44,6 +45,25 @@ def test_a_checkpoint_rebuilds_its_model(checkpoint: Path) -> None:
     torch.testing.assert_close(by_folder(images), by_file(images))
     assert read_card(checkpoint).epoch == 1
     assert not list(checkpoint.glob(".*"))  # nothing half-written is left
+
+
+@pytest.mark.parametrize("place", ["weights", "card"])
+def test_a_flipped_bit_is_found(place: str, checkpoint: Path) -> None:
+    file = checkpoint / "best.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1000 if place == "weights" else content.index(b"0.3]") + 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"best.safetensors is damaged.*its {place}.* written"):
+        load_checkpoint(checkpoint)
+
+
+def test_a_file_of_an_older_version_has_no_hashes_and_is_read(checkpoint: Path) -> None:
+    file = checkpoint / "best.safetensors"
+    with safe_open(file, framework="pt") as opened:
+        metadata = {name: value for name, value in opened.metadata().items() if not name.endswith("sha256")}
+    assert len(metadata) == 2
+    save_file(load_file(file), file, metadata)
+    load_checkpoint(checkpoint)
 
 
 def test_damaged_and_foreign_files_are_one_sentence(checkpoint: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A store that does not agree with a run's folder is corrected from it, whatever is missing or too much."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest

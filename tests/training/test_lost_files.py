@@ -45,6 +45,8 @@ def test_a_folder_that_lost_a_file_is_not_touched(
     spec = replace(tiny, changes)
     stop_in(2, spec, tmp_path / "r")
     (tmp_path / "r" / lost).unlink()
+    if lost == "state.pt":  # else the state before it continues the run
+        (tmp_path / "r" / "state.previous.pt").unlink()
     before = contents(tmp_path / "r")
     holds_state = lost not in ("state.pt", "spec.json")
     with pytest.raises(RunError, match="resume it" if holds_state and not resume else words) as caught:
@@ -55,7 +57,7 @@ def test_a_folder_that_lost_a_file_is_not_touched(
 
 def test_weights_of_an_epoch_alone_are_enough_to_be_kept(tiny: RunSpec, tmp_path: Path) -> None:
     stop_in(2, tiny, tmp_path / "r")
-    for name in ("state.pt", "best.safetensors", "last.safetensors"):
+    for name in ("state.pt", "state.previous.pt", "best.safetensors", "last.safetensors"):
         (tmp_path / "r" / name).unlink()
     with pytest.raises(RunError, match=r"state\.pt is missing"):
         list(train(tiny, run_dir=tmp_path / "r", resume=True))
