@@ -1,10 +1,11 @@
-# make app | make test | make check | make bench
+# make app | make test | make check | make bench | make faults KILLS=60
 #
 # TORCH=cpu installs PyTorch's own CPU wheels, for a Linux machine without a GPU. Without it pip's default is taken:
 # on Linux the one with CUDA, elsewhere the one for the CPU (and Apple's GPU).
 
 PYTHON ?= python3
 TORCH ?=
+KILLS ?= 60
 BIN := .venv/bin
 
 ifeq ($(TORCH),cpu)
@@ -13,7 +14,7 @@ else
 TORCH_FIRST := true
 endif
 
-.PHONY: app test check bench clean
+.PHONY: app test check bench faults clean
 
 app: .venv/installed
 	$(BIN)/streamlit run dashboard/app.py
@@ -28,6 +29,9 @@ check: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks
+
+faults: .venv/installed-dev
+	$(BIN)/python -m benchmarks.faults --kills $(KILLS)
 
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'DeiT Lab needs Python 3.11 or newer; name one with: make app PYTHON=python3.11')"
