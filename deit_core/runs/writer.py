@@ -28,7 +28,7 @@ class Writer:
     Args: worker_id: the worker that trains the run; see `Store.add_points`.
     """
 
-    def __init__(self, store: Store, run_id: str, worker_id: str | None) -> None:
+    def __init__(self, store: Store, run_id: str, worker_id: str | None = None) -> None:
         self._store, self._run_id, self._worker_id = store, run_id, worker_id
         self._changed = threading.Condition()
         self._points: list[NewPoint] = []
