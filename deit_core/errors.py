@@ -7,6 +7,9 @@ DeitError (ValueError)
   RunError           an action on a run that its status does not allow
   ResourceError      a machine without the memory or the disk space that a run needs, or that refuses a file
   StoreError         a store of runs that cannot be read or written
+    DamagedStoreError    the file is not a store, or its content is damaged
+    FullStoreError       the disk with the store is full; the store can be read
+    ReadOnlyStoreError   the store can be read but not written
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -44,6 +47,18 @@ class ResourceError(DeitError):
 
 
 class StoreError(DeitError):
+    pass
+
+
+class DamagedStoreError(StoreError):
+    pass
+
+
+class FullStoreError(StoreError):
+    pass
+
+
+class ReadOnlyStoreError(StoreError):
     pass
 
 

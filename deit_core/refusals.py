@@ -5,12 +5,21 @@ Knows the errors of files and of SQLite; every other error is a bug and keeps it
 
 import errno
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
-from deit_core.errors import DeitError, ResourceError, StoreError
+from deit_core.errors import (
+    DamagedStoreError,
+    DeitError,
+    FullStoreError,
+    ReadOnlyStoreError,
+    ResourceError,
+    StoreError,
+)
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or one person's share of it
+_LEAST_ROOM_BYTES = 2**16
 
 
 def user_error(error: BaseException) -> DeitError | None:
@@ -67,31 +76,63 @@ def store_error(error: BaseException, path: Path) -> StoreError | None:
     cause = getattr(error, "orig", error)
     match getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF:  # the other bits are details
         case sqlite3.SQLITE_NOTADB:
-            what = f"{path} is not a store of runs but another kind of file"
-            todo = "move it away, or choose another folder with --runs-dir or DEIT_RUNS_DIR"
+            return damaged_store(f"{path} is not a store of runs but another kind of file")
         case sqlite3.SQLITE_CORRUPT:
-            what, todo = f"The store {path} is damaged ({cause})", "replace it with a backup, or move it away"
-        case sqlite3.SQLITE_CANTOPEN:
-            reason = "it is a folder" if path.is_dir() else str(cause)
-            what = f"The store {path} cannot be opened ({reason})"
-            todo = "fix this, or choose another folder with --runs-dir or DEIT_RUNS_DIR"
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            what = f"The store {path} cannot be written by the user who runs DeiT Lab"
-            todo = "give permission to it and its folder (chmod u+rwX), or choose another folder with --runs-dir"
+            return damaged_store(f"The store {path} is damaged ({cause})")
         case sqlite3.SQLITE_FULL:
-            what, todo = f"The disk with the store is full: {path} could not be written", "free some space, then resume"
+            return _full_store(path)
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR if _is_full(path.parent):
+            return _full_store(path)
+        case sqlite3.SQLITE_CANTOPEN if path.is_dir():
+            what = f"The store {path} cannot be opened (it is a folder)"
+            todo = "move it away, or choose another folder with --runs-dir or DEIT_RUNS_DIR"
+        case sqlite3.SQLITE_CANTOPEN:
+            what = f"The store {path} cannot be opened ({cause})"
+            todo = "give permission to it and its folder (chmod u+rwX), or choose another folder with --runs-dir"
+            return ReadOnlyStoreError(f"{what}; {todo}.")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return read_only_store(path)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             what = f"The store {path} does not answer ({cause})"
             todo = "another program uses it: wait for it or end it, then try again"
         case sqlite3.SQLITE_IOERR:
             what = f"The store {path} could not be read or written ({cause})"
             todo = "repair the disk, or choose another folder with --runs-dir or DEIT_RUNS_DIR"
-        case _ if isinstance(cause, sqlite3.OperationalError):  # say it lacks a table's column
-            what = f"The store {path} cannot be used ({cause})"
-            todo = "it may belong to another program or version: move it away, or choose another folder with --runs-dir"
+        case _ if isinstance(cause, sqlite3.OperationalError | sqlite3.DataError):
+            return damaged_store(f"The store {path} cannot be used ({cause})")  # say it lacks a table's column
         case _:
             return None
     return StoreError(f"{what}; {todo}.")
+
+
+def damaged_store(what: str) -> DamagedStoreError:
+    """Args: what: the beginning of a sentence that names the store."""
+    return DamagedStoreError(
+        f"{what}; `python -m deit_core store rebuild` keeps it under another name and makes a new store from the "
+        "folders of the runs, or choose another folder with --runs-dir."
+    )
+
+
+def read_only_store(path: Path) -> ReadOnlyStoreError:
+    return ReadOnlyStoreError(
+        f"The store {path} cannot be written by the user who runs DeiT Lab, only read; give permission to it and its "
+        "folder (chmod u+rwX), or choose another folder with --runs-dir."
+    )
+
+
+def _full_store(path: Path) -> FullStoreError:
+    return FullStoreError(
+        f"The disk with the store is full: {path} could not be written; delete runs or other files, then try again or "
+        "resume."
+    )
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk of a folder has less room than SQLite needs to begin."""
+    try:
+        return shutil.disk_usage(folder).free < _LEAST_ROOM_BYTES
+    except OSError:
+        return False
 
 
 def _file_above(path: str) -> Path:

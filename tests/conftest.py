@@ -1,9 +1,11 @@
 """What every test needs: few threads, small specs that train in seconds, and no process that outlives the tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_disk import SmallDisk
 
 from benchmarks.guard import end_with_me
 from deit_core import presets
@@ -46,3 +48,10 @@ def tiny_trio() -> ExperimentSpec:
 def settings(tmp_path: Path) -> Settings:
     runs_dir = tmp_path / "runs"
     return Settings(f"sqlite:///{runs_dir / 'runs.sqlite'}", runs_dir, tmp_path / "data", num_workers=1)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    disk = SmallDisk(tmp_path / "disk")
+    yield disk
+    disk.unmount()

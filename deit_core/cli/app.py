@@ -12,6 +12,7 @@ from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.pictures import rollout
 from deit_core.cli.results import export, fields, report
 from deit_core.cli.runs import delete, list_runs, resume, show, stop
+from deit_core.cli.store import store_app
 from deit_core.cli.terminal import say
 from deit_core.cli.training import estimate, list_presets, submit, train
 from deit_core.refusals import user_error
@@ -41,6 +42,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "data": describe_data,
     "import": import_images,
 }
+app.add_typer(store_app)
 for name, command in _COMMANDS.items():
     app.command(name)(command)
 

@@ -1,5 +1,6 @@
 """Commands on existing runs: list, show, stop, resume, delete."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -17,11 +18,13 @@ def list_runs(as_json: JsonOption = False, data_dir: DataDirOption = None, runs_
     """All runs, the newest first."""
     launcher = open_launcher(runs_dir, data_dir)
     launcher.ensure_workers()
-    runs = launcher.store.runs()
+    runs, unreadable = launcher.store.runs(), launcher.store.unreadable()
     if as_json:
         print_json([_run_document(run, runs) for run in runs])
-    else:
+    elif runs or not unreadable:
         terminal.print_runs(runs, runs)
+    for run in unreadable:
+        print(run.sentence, file=sys.stderr if as_json else sys.stdout)
 
 
 def show(
@@ -69,7 +72,9 @@ def delete(
 ) -> None:
     """Delete a run with its checkpoints and curves, after asking."""
     launcher = open_launcher(runs_dir)
-    full_id = run_id if run_id in launcher.store.unreadable() else launcher.store.run(run_id).id
+    number = launcher.store.number_of(run_id)
+    is_readable = number not in [run.number for run in launcher.store.unreadable()]
+    full_id = launcher.store.run(run_id).id if is_readable else str(number)
     if not yes:
         typer.confirm(f"Delete run {full_id}, its checkpoints and its curves?", abort=True, err=True)
     launcher.delete(full_id)

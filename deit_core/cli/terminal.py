@@ -26,6 +26,7 @@ from deit_core.metrics import (
 )
 from deit_core.plain_text import harmless
 from deit_core.runs import Run, Status, waiting_for
+from deit_core.runs.checkup import StoreFacts
 from deit_core.runs.condition import explain, word
 from deit_core.runs.estimates import Estimate
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
@@ -103,6 +104,17 @@ def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:
 def print_run(document: Mapping[str, Any]) -> None:
     text = harmless(json.dumps(document, indent=2, ensure_ascii=False))
     _stdout.print(JSONHighlighter()(text), soft_wrap=True)
+
+
+def print_store(facts: StoreFacts) -> None:
+    _stdout.print(
+        f"{escape(str(facts.path))}: {facts.num_runs:,} runs, {facts.num_experiments:,} experiments, "
+        f"{facts.num_points:,} points, {facts.size_bytes / 1e6:.1f} MB",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for problem in facts.problems or ("The store is in order.",):
+        _stdout.print(escape(problem), highlight=False, soft_wrap=True)
 
 
 def print_estimate(estimate: Estimate) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from deit_core.errors import RunError
 from deit_core.files import write_atomically
 from deit_core.image_folders.facts import title_of
+from deit_core.metrics import TEST_ACCURACY
 from deit_core.plain_text import file_name
 from deit_core.results.markdown import code, code_block, plain
 from deit_core.results.model_card import role
 from deit_core.results.provenance import chance, command, facts
 from deit_core.results.result_tables import Runs, result_tables, search_table
-from deit_core.runs import Experiment, Run, Status, Store
+from deit_core.runs import Experiment, Run, Status, Store, UnreadableRun
 from deit_core.spec import AnySpec
 
 SEARCH_TAG = "search"
@@ -114,13 +115,17 @@ def _section(
     yield f"## {plain(title)}"
     yield plain(description)
     yield code_block(commands) or "The command was not recorded."
-    done = [run for run in shown if run.status == Status.COMPLETED]
+    done = [run for run in shown if _has_results(run)]
     if done:
         yield "\n".join(f"- {plain(fact)}" for fact in (*facts(done, by_id, runs_dir), chance(done)) if fact)
         yield from result_tables(done, by_id)
-    if undone := [run for run in shown if run.status != Status.COMPLETED]:
+    if undone := [run for run in shown if not _has_results(run)]:
         yield "Not completed:"
         yield "\n".join(f"- {_end(run)}" for run in undone)
+
+
+def _has_results(run: Run) -> bool:
+    return run.status == Status.COMPLETED and TEST_ACCURACY in run.results
 
 
 def _end(run: Run) -> str:
@@ -149,6 +154,7 @@ def _search(runs: Sequence[Run], commands: Sequence[str], by_id: Runs) -> Iterat
         yield code_block(commands)
 
 
-def _unreadable(ids: Sequence[str]) -> Iterator[str]:
-    if ids:
-        yield f"Runs of another version, which this one cannot read: {', '.join(ids)}."
+def _unreadable(runs: Sequence[UnreadableRun]) -> Iterator[str]:
+    if runs:
+        yield "## Runs that cannot be read"
+        yield "\n".join(f"- {plain(f'Run {run.number}: {run.reason}.')}" for run in runs)

@@ -3,7 +3,17 @@
 from deit_core.runs.curves import Curves
 from deit_core.runs.launcher import LocalLauncher, enqueue, log_tail, submit
 from deit_core.runs.queue import waiting_for, workers_here
-from deit_core.runs.records import Experiment, LifecycleEvent, NewPoint, Point, PointKind, Run, RunUpdate, Status
+from deit_core.runs.records import (
+    Experiment,
+    LifecycleEvent,
+    NewPoint,
+    Point,
+    PointKind,
+    Run,
+    RunUpdate,
+    Status,
+    UnreadableRun,
+)
 from deit_core.runs.store import Store, open_store
 
 __all__ = [
@@ -18,6 +28,7 @@ __all__ = [
     "RunUpdate",
     "Status",
     "Store",
+    "UnreadableRun",
     "enqueue",
     "log_tail",
     "open_store",

@@ -1,5 +1,6 @@
 """A SQLite file (WAL) that may be moved or removed while it is open, by this or another process.
 
+It is opened without writing, so that a store on a full disk, or in a folder that nobody may write to, can be read.
 Knows the tables; nothing of what is in them.
 """
 
@@ -7,14 +8,15 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from deit_core.errors import RunError, StoreError
-from deit_core.refusals import refusal, store_error
+from deit_core.errors import FullStoreError, ReadOnlyStoreError, RunError, StoreError
+from deit_core.refusals import damaged_store, read_only_store, refusal, store_error
 from deit_core.runs import schema
 from deit_core.settings import sqlite_url
 
@@ -32,8 +34,8 @@ class Database:
     def __init__(self, url: str, *, create: bool = True) -> None:
         self.path = sqlite_path(url)
         self.url = sqlite_url(self.path)  # absolute, since workers open it too
-        self.engine = create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S})
-        event.listen(self.engine, "connect", _prepare_sqlite)
+        self._writer, self._reader = _writer(self.url), _reader(self.path)
+        self.engine = self._writer
         self.num_openings = 0  # another number is another file
         self._opening = threading.Lock()
         self._file: tuple[int, int] | None = None
@@ -41,7 +43,8 @@ class Database:
             self._open()
 
     def close(self) -> None:
-        self.engine.dispose()
+        self._writer.dispose()
+        self._reader.dispose()
 
     @property
     def is_there(self) -> bool:
@@ -62,6 +65,12 @@ class Database:
             if not anew:
                 raise RunError(gone(self.path))
             self._open()
+        if self.engine is self._reader:
+            try:
+                with self._opening:
+                    self._open_to_write()  # it may be possible by now
+            except ReadOnlyStoreError:
+                raise read_only_store(self.path) from None
         with self._writing() as connection:
             yield connection
 
@@ -75,23 +84,77 @@ class Database:
         with _readable_errors(self.path), self.engine.connect() as connection:
             yield connection
 
+    def integrity(self) -> str:
+        """SQLite's own check of the file: "ok", or what is wrong first."""
+        with self.reading() as connection:
+            return _integrity(connection)
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy to a new file, whole or not at all. Raises: StoreError where it cannot be written."""
+        unfinished = path.with_name(f".{path.name}.part")
+        try:
+            with _readable_errors(path), self.reading() as connection:
+                connection.exec_driver_sql("VACUUM INTO ?", (str(unfinished),))
+            unfinished.rename(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with _readable_errors(self.path), self.engine.begin() as connection:
+        with _readable_errors(self.path), self._writer.begin() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     def _open(self) -> None:
-        """Open the file at the path, create it if necessary, and add missing tables."""
+        """Open the file at the path; create it if necessary, and bring an older one to this version."""
         with self._opening:
             if self._file is not None and self._file == _identity(self.path):
                 return  # another thread was first
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.engine.dispose()  # its connections lead to the file before
-            with self._writing() as connection:
-                schema.prepare(connection)
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer.dispose()  # its connections lead to the file before
+                self._open_to_write()
+            except (FullStoreError, ReadOnlyStoreError):
+                if _identity(self.path) is None:
+                    raise
+                self._open_to_read()
             self._file = _identity(self.path)  # no other file can have it while the engine keeps a connection
             self.num_openings += 1
+
+    def _open_to_write(self) -> None:
+        with _readable_errors(self.path), self._writer.connect() as connection:
+            version = self._version(connection)
+            if version < schema.VERSION and (damage := _integrity(connection)) != "ok":
+                raise damaged_store(f"The store {self.path} is damaged ({damage})")  # and stays as it is
+        if version < schema.VERSION:
+            with self._writing() as connection:
+                if self._version(connection) < schema.VERSION:  # no other process was first
+                    schema.prepare(connection)
+                    self._check(connection)  # else it stays as it is
+        with _readable_errors(self.path), self._writer.connect() as connection:
+            self._check(connection)
+        self.engine = self._writer
+
+    def _open_to_read(self) -> None:
+        with _readable_errors(self.path), self._reader.connect() as connection:
+            self._version(connection)
+            self._check(connection)
+        self.engine = self._reader
+
+    def _version(self, connection: Connection) -> int:
+        """Raises: StoreError for a store of a newer version."""
+        version = schema.version_of(connection)
+        if version > schema.VERSION:
+            raise StoreError(
+                f"The store {self.path} was written by a newer version of DeiT Lab (its tables have version {version}, "
+                f"this one knows {schema.VERSION}); update DeiT Lab, or choose another folder with --runs-dir."
+            )
+        return version
+
+    def _check(self, connection: Connection) -> None:
+        """Raises: DamagedStoreError where a table or column is missing."""
+        if lost := schema.lacks(connection):
+            raise damaged_store(f"The store {self.path} is damaged: it lacks {', '.join(lost[:5])}")
 
 
 def sqlite_path(url: str) -> Path:
@@ -130,6 +193,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return (facts.st_dev, facts.st_ino) if facts.st_size else None
 
 
+def _integrity(connection: Connection) -> str:
+    return str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar())
+
+
 @contextmanager
 def _nothing() -> Iterator[Connection]:
     """An empty store."""
@@ -151,7 +218,47 @@ def _readable_errors(path: Path) -> Iterator[None]:
         raise known from error
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _writer(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        _as_we_read(connection)
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _reader(path: Path) -> Engine:
+    """Connections that write nothing at all, not even the files that SQLite otherwise makes next to a store."""
+    file = f"{path.as_uri()}?mode=ro"
+
+    def connect() -> sqlite3.Connection:
+        try:
+            return _first_look(f"{file}&readonly_shm=1")
+        except sqlite3.OperationalError:
+            newest = path.with_name(f"{path.name}-wal")
+            if newest.exists() and newest.stat().st_size:
+                raise
+        return _first_look(f"{file}&immutable=1")
+
+    # Each transaction has its own connection: one to a file that is taken to be immutable never sees a change.
+    engine = create_engine("sqlite:///", creator=connect, poolclass=NullPool)
+    event.listen(engine, "connect", lambda connection, _record: _as_we_read(connection))
+    return engine
+
+
+def _first_look(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _as_we_read(connection: Any) -> None:
     connection.isolation_level = None  # the driver's own transactions would start too late; ours start at once
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # one bad text hides no other row

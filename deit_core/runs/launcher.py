@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from deit_core.errors import RunError, SpecError
+from deit_core.errors import FullStoreError, RunError, SpecError
 from deit_core.files import is_there
 from deit_core.layout import RunFiles, run_folder
 from deit_core.plain_text import harmless
 from deit_core.presets import WEIGHTS
 from deit_core.runs import queue
+from deit_core.runs.rows import is_run_id
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, trainings
@@ -37,11 +38,13 @@ class LocalLauncher:
         self.store, self.settings = store, settings
         self._starting: dict[str, subprocess.Popen[bytes]] = {}  # by worker id
         self._num_failed_starts = 0
+        self._undeleted: set[str] = set()  # runs whose files are gone, and whose rows could not be deleted yet
         self._lock = threading.Lock()
 
     def submit(self, spec: AnySpec) -> list[str]:
         """Queue a run or an experiment and make sure that a worker trains it. Returns the ids of its runs."""
         run_ids = enqueue(self.store, spec)
+        self._num_failed_starts = 0  # what kept workers from starting may be gone
         self.ensure_workers()
         return run_ids
 
@@ -78,7 +81,7 @@ class LocalLauncher:
         """A message if workers end as soon as they start, else empty."""
         if self._num_failed_starts < _MAX_FAILED_STARTS:
             return ""
-        return f"Workers cannot start; {self.settings.runs_dir / _WORKERS_LOG} says why. Then restart the dashboard."
+        return f"Workers cannot start; {self.settings.runs_dir / _WORKERS_LOG} says why. Then submit or resume a run."
 
     def stop(self, run_id: str) -> None:
         """Stop a run after its step, or take it out of the queue."""
@@ -89,15 +92,45 @@ class LocalLauncher:
         """Queue a stopped, interrupted or failed run again; it continues from its last saved state."""
         queue.reap(self.store)
         self.store.resume(run_id)
+        self._num_failed_starts = 0
         self.ensure_workers()
 
     def delete(self, run_id: str) -> None:
         """Delete a run and the folder with its checkpoints; if the folder is a link, only the link.
 
+        On a full disk the files go first, which makes room, and the run's row as soon as it can.
+
+        Args: run_id: its id, or its number where its row cannot be read.
         Raises: RunError if it runs, another run needs it, or its folder cannot be removed; then it stays.
+            FullStoreError if only its files could be deleted.
         """
         queue.reap(self.store)
-        self.store.delete(run_id, lambda: _remove(run_folder(self.settings.runs_dir, run_id)))
+        try:
+            self.store.delete(run_id, self._remove_files)
+        except FullStoreError:
+            self._remove_files(self.store.deletable(run_id))
+            self._undeleted.add(run_id)
+            self._finish_deleting()
+        if run_id in self._undeleted:
+            raise FullStoreError(
+                "The files of this run are deleted, but the disk with the store is still full, so the run stays in the "
+                "list; delete others as well, then this one again."
+            )
+
+    def _remove_files(self, run_id: str) -> None:
+        if is_run_id(run_id):  # else it may name any folder
+            _remove(run_folder(self.settings.runs_dir, run_id))
+
+    def _finish_deleting(self) -> None:
+        """Delete the rows of runs whose files are gone, as far as the store can be written."""
+        for run_id in list(self._undeleted):
+            try:
+                self.store.delete(run_id)
+            except FullStoreError:
+                return
+            except RunError:  # another process was first, or has resumed it
+                pass
+            self._undeleted.discard(run_id)
 
     def _start(self, *, is_spare: bool = False) -> None:
         if self._num_failed_starts < _MAX_FAILED_STARTS:
@@ -107,6 +140,7 @@ class LocalLauncher:
     def _look(self) -> None:
         """Find dead workers, remove those that have ended, and count failed starts in sequence."""
         queue.reap(self.store)
+        self._finish_deleting()
         for worker_id, process in list(self._starting.items()):
             status = process.poll()
             if status is not None:

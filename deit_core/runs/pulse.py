@@ -46,6 +46,9 @@ def beat(connection: Connection, store: Store, worker_id: str) -> bool:
 
 def is_gone(worker: Row[Any], store: Store) -> bool:
     """Whether a worker has ended. If that is unclear, only after a long time without heartbeat."""
+    numbers = (worker.pid, worker.process_started_at, worker.heartbeat_at, worker.beat_at or 0.0)
+    if not all(isinstance(number, int | float) for number in numbers):
+        return True  # no worker has written this
     is_here = worker.host == socket.gethostname()
     if worker.boot is not None and (boot := _boot()):
         if is_here:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import psutil
 from sqlalchemy import Connection, Select, delete, exists, insert, select
 
+from deit_core.errors import FullStoreError, ReadOnlyStoreError
 from deit_core.runs import pulse, schema
 from deit_core.runs.records import Run, RunUpdate, Status
 from deit_core.runs.store import Store, new_id
@@ -64,14 +65,15 @@ def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run |
 
     Args: reserved_only: take only runs that were reserved for this worker.
     """
-    unreadable = set(store.unreadable())
+    unreadable = {run.id: run.reason for run in store.unreadable()}
     with store.writing() as connection:
         if not _is_registered(connection, worker_id):
             return None
         for run_id in connection.scalars(_ready(worker_id, reserved_only)).all():
             if run_id not in unreadable:
                 break
-            store.move(connection, run_id, Status.FAILED, "Its spec was made by another version; submit it anew.")
+            message = f"It cannot be trained: {unreadable[run_id]}; delete it and submit it again."
+            store.move(connection, run_id, Status.FAILED, message)
         else:
             return None
         store.move(connection, run_id, Status.RUNNING, update=RunUpdate(worker_id=worker_id))
@@ -97,21 +99,37 @@ def leave(store: Store, worker_id: str) -> None:
 
 
 def reap(store: Store) -> list[str]:
-    """Find workers that are gone; their runs become interrupted. Returns the ids of these runs."""
+    """Find workers that are gone; their runs become interrupted. Returns the ids of these runs.
+
+    Where the store can only be read, they read interrupted in this process until they can be written.
+    """
     with store.reading() as connection:
         gone = [worker for worker in connection.execute(pulse.workers()) if pulse.is_gone(worker, store)]
     interrupted: list[str] = []
     for worker in gone:
-        with store.writing() as connection:
-            if not connection.execute(delete(_workers).where(_workers.c.id == worker.id)).rowcount:
-                continue  # another process was first
-            message = (
-                f"Its worker (process {worker.pid} on {worker.host}) is gone: killed, out of memory, or the machine "
-                "was shut down. Resume goes on from the last saved state."
+        who = f"Its worker (process {worker.pid} on {worker.host}) is gone"
+        try:
+            interrupted += _forget(store, worker.id, who)
+        except FullStoreError:
+            store.lost_workers[worker.id] = (
+                f"{who}, and the disk with the store is full. Delete runs or other files, then resume: it goes on from "
+                "the last saved state."
             )
-            interrupted += _interrupt_orphans(connection, store, message)
-            message = "The command that was to train it ended; resume to queue it."
-            _release(connection, store, worker.id, Status.INTERRUPTED, message)
+        except ReadOnlyStoreError:
+            store.lost_workers[worker.id] = f"{who}, and the store can only be read here."
+    return interrupted
+
+
+def _forget(store: Store, worker_id: str, who: str) -> list[str]:
+    with store.writing() as connection:
+        if not connection.execute(delete(_workers).where(_workers.c.id == worker_id)).rowcount:
+            return []  # another process was first
+        reason = "killed, out of memory, or the machine was shut down"
+        message = f"{who}: {reason}. Resume goes on from the last saved state."
+        interrupted = _interrupt_orphans(connection, store, message)
+        message = "The command that was to train it ended; resume to queue it."
+        _release(connection, store, worker_id, Status.INTERRUPTED, message)
+    store.lost_workers.pop(worker_id, None)
     return interrupted
 
 

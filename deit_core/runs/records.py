@@ -60,6 +60,21 @@ class Run:
         return self.step / self.total_steps if self.total_steps else 0.0
 
 
+class UnreadableRun(NamedTuple):
+    """A row of the run table that cannot be shown; `reason` is a part of a sentence: "its status is unknown"."""
+
+    number: int
+    id: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, and what to do."""
+        return (
+            f"Run {self.number} cannot be shown: {self.reason}. `python -m deit_core delete {self.number}` deletes it."
+        )
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A row of the experiment table; `spec` is None where another version submitted it."""

@@ -1,6 +1,25 @@
-"""The tables of the store. Times are seconds since the epoch (UTC), so that they mean the same in every database."""
+"""The tables of the store. Times are seconds since the epoch (UTC), so that they mean the same in every database.
 
-from sqlalchemy import JSON, Column, Connection, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+A change of a table raises VERSION, and `prepare` then says how an older store gets it. SQLite keeps the version in the
+head of its file (`user_version`), where it is read before any table.
+"""
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    inspect,
+)
+
+VERSION = 1
 
 metadata = MetaData()
 
@@ -98,9 +117,27 @@ lifecycle = Table(
 
 
 def prepare(connection: Connection) -> None:
-    """Add missing tables to a store."""
+    """Bring an empty or older store to this version."""
     metadata.create_all(connection)
     number_all(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+
+
+def version_of(connection: Connection) -> int:
+    """The version of a store; 0 for an empty one, and for those from before stores had a version."""
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def lacks(connection: Connection) -> list[str]:
+    """The tables, and the columns as `table.column`, that this version needs and a store does not have."""
+    there = inspect(connection)
+    names = set(there.get_table_names())
+    lost = [name for name in metadata.tables if name not in names]
+    for name, table in metadata.tables.items():
+        if name in names:
+            columns = {column["name"] for column in there.get_columns(name)}
+            lost += [f"{name}.{column.name}" for column in table.columns if column.name not in columns]
+    return lost
 
 
 def number_all(connection: Connection) -> None:

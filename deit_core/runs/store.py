@@ -3,21 +3,20 @@
 A run's status lives here and nowhere else. Knows nothing of processes (see queue.py), torch, or pages.
 """
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import (
+    ColumnElement,
     Connection,
-    Row,
     String,
     Text,
     cast,
     delete,
+    false,
     insert,
     literal_column,
     select,
@@ -25,14 +24,25 @@ from sqlalchemy import (
 )
 
 from deit_core.errors import RunError
-from deit_core.plain_text import harmless
 from deit_core.runs import schema
 from deit_core.runs.database import Database
-from deit_core.runs.records import Experiment, LifecycleEvent, NewPoint, Point, PointKind, Run, RunUpdate, Status
+from deit_core.runs.records import (
+    Experiment,
+    LifecycleEvent,
+    NewPoint,
+    Point,
+    PointKind,
+    Run,
+    RunUpdate,
+    Status,
+    UnreadableRun,
+)
+from deit_core.runs.rows import RowError, experiment_of, lifecycle_event_of, parse_spec, points_of, run_of
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec
 
 _BLOCK = 1000  # points whose metrics are decoded together
+_LONGEST_ID = 12
 _UNCHANGED = RunUpdate()
 
 
@@ -75,6 +85,7 @@ class Store(Database):
         super().__init__(url, create=create)
         self.clock, self.steady = clock, steady
         self.beats_seen: dict[str, tuple[float, float]] = {}  # of workers in doubt: the newest, and since when it is
+        self.lost_workers: dict[str, str] = {}  # gone while nothing could be written: id -> a message on their runs
 
     # Submitting
 
@@ -132,58 +143,80 @@ class Store(Database):
     def runs(self, ids: Iterable[str] | None = None) -> list[Run]:
         """Runs with their newest state, the newest submitted first; all, or those with the given ids.
 
-        A run whose spec this version cannot read is left out; `unreadable` lists these.
+        A run whose row cannot be read is left out; `unreadable` lists these.
         """
-        query = _RUNS.order_by(schema.runs.c.number.desc())
-        if ids is not None:
-            query = query.where(schema.runs.c.id.in_(list(ids)))
-        with self.reading() as connection:
-            rows = connection.execute(query).all()
-            needs: dict[str, list[str]] = {}
-            for run_id, needs_id in connection.execute(select(schema.dependencies)):
-                needs.setdefault(run_id, []).append(needs_id)
-        return [run for row in rows if (run := _run(row, tuple(needs.get(row.id, ())))) is not None]
+        return self._read(None if ids is None else schema.runs.c.id.in_(list(ids)))[0]
 
     def run(self, run_id: str) -> Run:
         """One run, by its number, its id or the beginning of it. Ids begin with a letter.
 
-        Raises: RunError when there is none, or several begin so.
+        Raises: RunError when there is none, several begin so, or its row cannot be read.
         """
-        is_number = run_id.isdecimal()
-        number, begins = cast(schema.runs.c.number, String), schema.runs.c.id.startswith(run_id, autoescape=True)
+        number = self.number_of(run_id)
+        runs, unreadable = self._read(schema.runs.c.number == number)
+        if unreadable:
+            raise RunError(unreadable[0].sentence)
+        if not runs:
+            raise RunError(f"There is no run {number} any more: it was deleted.")
+        return runs[0]
+
+    def number_of(self, run_id: str) -> int:
+        """The number of a run, whether it can be read or not: see `run`. Raises: RunError as `run` does."""
+        is_number, columns = run_id.isdecimal(), schema.runs.c
+        begins = columns.id.startswith(run_id, autoescape=True) if len(run_id) <= _LONGEST_ID else false()
+        query = select(columns.number, columns.id)
         with self.reading() as connection:
-            ids = connection.scalars(select(schema.runs.c.id).where(number == run_id if is_number else begins)).all()
-        if run_id in ids:
-            ids = [run_id]
-        if len(ids) != 1 or not run_id:
-            count = "Several runs begin" if ids and run_id else "There is no run whose id begins"
+            rows = connection.execute(query.where(cast(columns.number, String) == run_id if is_number else begins))
+            numbers: dict[int, str] = {row.number: row.id for row in rows}
+        if exact := [number for number, row_id in numbers.items() if row_id == run_id]:
+            return exact[0]
+        if len(numbers) != 1 or not run_id:
+            count = "Several runs begin" if numbers and run_id else "There is no run whose id begins"
             what = f"There is no run {run_id}" if is_number else f"{count} with {run_id!r}"
             raise RunError(f"{what}; `python -m deit_core runs` lists them.")
-        readable = self.runs(ids)
-        if not readable:
-            raise RunError(f"Run {ids[0]} was made by another version, and this one cannot read its spec; delete it.")
-        return readable[0]
+        return next(iter(numbers))
 
-    def unreadable(self) -> list[str]:
-        """Ids of the runs whose spec this version cannot read."""
+    def unreadable(self) -> list[UnreadableRun]:
+        """The runs that this version cannot read, and why; the newest first."""
+        return self._read()[1]
+
+    def _read(self, which: ColumnElement[bool] | None = None) -> tuple[list[Run], list[UnreadableRun]]:
+        """The runs, and the rows that are none. Of a worker that is gone no run reads running, written or not."""
+        query = _RUNS.order_by(schema.runs.c.number.desc())
         with self.reading() as connection:
-            rows = connection.execute(select(schema.runs.c.id, schema.runs.c.spec)).all()
-        return [row.id for row in rows if _parse(row.spec) is None]
+            rows = connection.execute(query if which is None else query.where(which)).mappings().all()
+            needs: dict[str, list[str]] = {}
+            for run_id, needs_id in connection.execute(select(schema.dependencies)):
+                needs.setdefault(run_id, []).append(needs_id)
+        runs: list[Run] = []
+        unreadable: list[UnreadableRun] = []
+        for row in rows:
+            try:
+                run = run_of(row, needs.get(row["id"], ()))
+            except RowError as error:
+                unreadable.append(UnreadableRun(row["number"], row["id"], str(error)))
+                continue
+            if self._is_lost(run):
+                message = self.lost_workers[run.worker_id or ""]
+                run = replace(run, status=Status.INTERRUPTED, message=message, worker_id=None, time_left_s=None)
+            runs.append(run)
+        return runs, unreadable
+
+    def _is_lost(self, run: Any) -> bool:
+        """Whether it reads running in the file, though its worker is gone."""
+        return bool(run.status == Status.RUNNING and run.worker_id in self.lost_workers)
 
     def experiments(self) -> list[Experiment]:
-        """All experiments that were ever submitted, the oldest first."""
+        """All experiments that were ever submitted and can be read, the oldest first."""
         table, specs = schema.experiments, schema.experiment_specs
         query = select(table, specs.c.spec).outerjoin(specs).order_by(literal_column("experiments.rowid"))
         with self.reading() as connection:
-            return [
-                Experiment(
-                    row.id, harmless(row.name), harmless(row.description), row.created_at, _parse_experiment(row.spec)
-                )
-                for row in connection.execute(query)
-            ]
+            rows = connection.execute(query).mappings().all()
+        return [experiment for row in rows if (experiment := experiment_of(row)) is not None]
 
     def points(self, run_id: str, *, after_seq: int = 0, kind: PointKind | None = None) -> list[Point]:
-        """All that was written, in that order, from after `after_seq` on; what of it is a run's curve says `Curves`."""
+        """All that was written and can be read, in that order, from after `after_seq` on; `Curves` says what of it is
+        a run's curve."""
         table = schema.metrics
         query = _POINTS.where(table.c.run_id == run_id, table.c.seq > after_seq).order_by(table.c.seq)
         if kind is not None:
@@ -191,8 +224,7 @@ class Store(Database):
         points: list[Point] = []
         with self.reading() as connection:
             for rows in connection.execute(query).partitions(_BLOCK):
-                metrics = json.loads(f"[{','.join([row.metrics for row in rows])}]")  # quicker, and keys are shared
-                points += [Point._make((*row[:-1], measured)) for row, measured in zip(rows, metrics, strict=True)]
+                points += points_of(rows)
         return points
 
     def lifecycle(self, run_id: str) -> list[LifecycleEvent]:
@@ -200,7 +232,8 @@ class Store(Database):
         table = schema.lifecycle
         query = select(table).where(table.c.run_id == run_id).order_by(table.c.seq)
         with self.reading() as connection:
-            return [LifecycleEvent(row.at, Status(row.status), row.message) for row in connection.execute(query)]
+            rows = connection.execute(query).mappings().all()
+        return [event for row in rows if (event := lifecycle_event_of(row)) is not None]
 
     # What a worker writes
 
@@ -283,89 +316,67 @@ class Store(Database):
         """
         with self.writing() as connection:
             run = self._row(connection, run_id)
-            if not Status(run.status).can_resume:
+            if run.status not in [status for status in Status if status.can_resume]:
                 raise RunError(
                     f"Run {run_id} is {run.status}; only stopped, interrupted and failed runs can be resumed."
                 )
             self.move(connection, run_id, Status.QUEUED, "resumed", RunUpdate(reserved_for=reserved_for))
 
-    def delete(self, run_id: str, remove_files: Callable[[], None] = lambda: None) -> None:
+    def delete(self, run_id: str, remove_files: Callable[[str], object] = lambda _: None) -> None:
         """Forget a run and all its points.
 
-        Args: remove_files: called once it is certain that the run may go, while nobody can resume it; what it raises
-            keeps the run.
+        Args:
+            run_id: its id, or its number where its row cannot be read.
+            remove_files: called with its id once it is certain that the run may go, while nobody can resume it; what it
+                raises keeps the run.
         Raises: RunError while it runs, or while another run still needs it.
         """
         with self.writing() as connection:
-            run = self._row(connection, run_id)
-            if run.status == Status.RUNNING:
-                raise RunError(f"{_called(run)} is running; stop it first, then delete it.")
-            waiting = connection.execute(
-                select(schema.runs.c.id, schema.runs.c.number, schema.runs.c.spec)
-                .join(schema.dependencies, schema.dependencies.c.run_id == schema.runs.c.id)
-                .where(schema.dependencies.c.needs_id == run_id, schema.runs.c.status != Status.COMPLETED)
-            ).first()
-            if waiting is not None:
-                raise RunError(f"{_called(waiting)} still needs this one; delete it first.")
-            remove_files()
-            connection.execute(delete(schema.runs).where(schema.runs.c.id == run_id))
+            row = self._deletable(connection, run_id)
+            remove_files(row.id)
+            connection.execute(delete(schema.runs).where(schema.runs.c.number == row.number))
 
-    def _row(self, connection: Connection, run_id: str) -> Row[Any]:
-        row = connection.execute(select(schema.runs).where(schema.runs.c.id == run_id)).first()
+    def deletable(self, run_id: str) -> str:
+        """The id of a run that `delete` would delete, without writing anything. Raises: RunError as `delete` does."""
+        with self.reading() as connection:
+            return str(self._deletable(connection, run_id).id)
+
+    def _deletable(self, connection: Connection, run_id: str) -> Any:
+        run = self._row(connection, run_id)
+        if run.status == Status.RUNNING and not self._is_lost(run):
+            raise RunError(f"{_called(run)} is running; stop it first, then delete it.")
+        waiting = connection.execute(
+            select(schema.runs.c.id, schema.runs.c.number, schema.runs.c.spec)
+            .join(schema.dependencies, schema.dependencies.c.run_id == schema.runs.c.id)
+            .where(schema.dependencies.c.needs_id == run.id, schema.runs.c.status != Status.COMPLETED)
+        ).first()
+        if waiting is not None:
+            raise RunError(f"{_called(waiting)} still needs this one; delete it first.")
+        return run
+
+    def _row(self, connection: Connection, run_id: str) -> Any:
+        columns = schema.runs.c
+        is_meant = columns.id == run_id
+        if run_id.isdecimal():  # of a row whose id cannot be read
+            is_meant |= cast(columns.number, String) == run_id
+        row = connection.execute(_ROW.where(is_meant).order_by(columns.id != run_id)).first()
         if row is None:
-            raise RunError(f"There is no run {run_id} any more; somebody has deleted it.")
+            raise RunError(f"There is no run {run_id} any more: it was deleted.")
         return row
 
 
-_RUNS = select(schema.runs, schema.experiments.c.name.label("experiment_name")).outerjoin(schema.experiments)
+_ROW = select(  # the results as they are written
+    *(column for column in schema.runs.c if column.name != "results"),
+    cast(schema.runs.c.results, Text).label("results"),
+)
+_RUNS = _ROW.add_columns(schema.experiments.c.name.label("experiment_name")).outerjoin(schema.experiments)
 _POINTS = select(  # in the order of a Point's fields, the metrics as they are written
     *(schema.metrics.c[name] for name in Point._fields[:-1]),
     cast(schema.metrics.c.metrics, Text).label("metrics"),
 )
 
 
-@lru_cache(maxsize=4096)
-def _parse(spec: str) -> RunSpec | None:
-    try:
-        return RunSpec.model_validate_json(spec)
-    except ValidationError:
-        return None
-
-
-def _parse_experiment(spec: str | None) -> ExperimentSpec | None:
-    try:
-        return None if spec is None else ExperimentSpec.model_validate_json(spec)
-    except ValidationError:
-        return None
-
-
 def _called(row: Any) -> str:
     """What pages and tables call a run."""
-    spec = _parse(row.spec)
+    spec = parse_spec(row.spec)
     return f"Run {row.number} {spec.name}" if spec else f"Run {row.number}"
-
-
-def _run(row: Row[Any], needs: tuple[str, ...]) -> Run | None:
-    spec = _parse(row.spec)
-    if spec is None:
-        return None
-    return Run(
-        id=row.id,
-        number=row.number,
-        spec=spec,
-        status=Status(row.status),
-        message=row.message,
-        stop_requested=bool(row.stop_requested),
-        experiment_id=row.experiment_id,
-        experiment_name=row.experiment_name and harmless(row.experiment_name),
-        worker_id=row.worker_id,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        step=row.step,
-        total_steps=row.total_steps,
-        epoch=row.epoch,
-        time_left_s=row.time_left_s,
-        results=row.results,
-        needs=needs,
-    )

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from deit_core.errors import StoreError
+from deit_core.errors import FullStoreError, StoreError
 from deit_core.runs.records import NewPoint, RunUpdate
 from deit_core.runs.store import Store
 
 PATIENCE_S = 120.0  # for how long a store may not answer before a run ends
+FULL_PATIENCE_S = 3.0  # for how long its disk may be full when the run has ended
 RETRY_S = 1.0
 PAUSE_S = 0.1  # between two transactions; what is measured meanwhile goes into one
 
@@ -86,18 +87,26 @@ class Writer:
             update, self._update = self._update, RunUpdate()
         if not points and not update.columns:
             return False
-        patiently(lambda: self._store.add_points(self._run_id, points, update, notes, worker_id=self._worker_id))
+        patiently(
+            lambda: self._store.add_points(self._run_id, points, update, notes, worker_id=self._worker_id),
+            is_ending=lambda: self._is_closing,
+        )
         return True
 
 
-def patiently(call: Callable[[], Result]) -> Result:
-    """Ask the store again while it does not answer, so that a busy disk does not cost a run."""
-    deadline = time.monotonic() + PATIENCE_S
+def patiently(call: Callable[[], Result], *, is_ending: Callable[[], bool] = lambda: True) -> Result:
+    """Ask the store again while it does not answer, so that a busy disk does not cost a run.
+
+    Args: is_ending: whether the run has ended. Nobody waits for long for room on a full disk then: a process that ends
+        is seen to have ended, and one that waits would leave its run running.
+    """
+    began = time.monotonic()
     while True:
         try:
             return call()
         except StoreError as error:
-            if time.monotonic() > deadline:
+            is_hopeless = isinstance(error, FullStoreError) and is_ending()
+            if time.monotonic() - began > (FULL_PATIENCE_S if is_hopeless else PATIENCE_S):
                 raise
             log.warning("trying again: %s", error)
             time.sleep(RETRY_S)

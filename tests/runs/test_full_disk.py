@@ -3,15 +3,14 @@
 import errno
 import logging
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from small_disk import SmallDisk
 
 from deit_core.errors import ResourceError
 from deit_core.events import CheckpointSaved, Event, RunStarted, StepDone
@@ -22,32 +21,6 @@ from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 from deit_core.training import train
-
-
-class SmallDisk:
-    """A file system of its own, of 2 MB."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def fill(self) -> None:
-        with (self.folder / "filler").open("wb", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(bytes(512))
-
-    def make_room(self) -> None:
-        (self.folder / "filler").unlink(missing_ok=True)
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if sys.platform != "linux" or os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root can mount a small file system, and not everywhere")
-    yield SmallDisk(folder)
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_run_ends_with_a_sentence_and_resumes_bit_for_bit(disk: SmallDisk, tiny: RunSpec, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from dashboard.run_status import explain, label, tone, word
 from dashboard.state import launcher, settings, store
 from dashboard.tables import matching, run_columns, run_table
 from dashboard.text import escape
+from dashboard.views.runs.unreadable import show_unreadable
 from deit_core.runs import Run, Status, log_tail
 
 
@@ -30,7 +31,8 @@ def render() -> None:
     runs = store().runs()
     if not runs:
         st.title("Runs")
-        if store().is_there:
+        show_unreadable()
+        if store().is_there and not store().unreadable():
             st.info(
                 "No run yet. Choose a preset on the Train page and start it; its curves appear here while it trains."
             )
@@ -78,11 +80,7 @@ def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator)
     with middle:
         if trouble := launcher().trouble:
             st.error(escape(trouble))
-        if strange := store().unreadable():
-            st.warning(
-                f"Runs of another version of DeiT Lab cannot be shown: {', '.join(strange)}. "
-                "`python -m deit_core delete ID` removes one."
-            )
+        show_unreadable()
         _show_error()
         with st.container(gap="xxsmall"):
             for run in chosen:
