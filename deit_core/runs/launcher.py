@@ -104,6 +104,7 @@ class LocalLauncher:
         Raises: RunError if it runs, another run needs it, or its folder cannot be removed; then it stays.
             FullStoreError if only its files could be deleted.
         """
+        self._num_failed_starts = 0  # it may make the room that workers need
         queue.reap(self.store)
         try:
             self.store.delete(run_id, self._remove_files)

@@ -280,7 +280,10 @@ def main() -> None:
     starter = os.environ.get(SPARE_VARIABLE)
     worker = Worker(store, settings, *entry, spare_of=int(starter) if starter else None)
     signal.signal(signal.SIGTERM, lambda *_: worker.end())
-    worker.work()
+    try:
+        worker.work()
+    except StoreError as error:  # its run is then seen to have lost its worker
+        sys.exit(f"This worker ends: {error}")
 
 
 if __name__ == "__main__":

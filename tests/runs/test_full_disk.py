@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,11 @@ import torch
 from safetensors.torch import load_file
 from small_disk import SmallDisk
 
-from deit_core.errors import ResourceError
+from deit_core.errors import FullStoreError, ResourceError
 from deit_core.events import CheckpointSaved, Event, RunStarted, StepDone
 from deit_core.files import write_atomically
 from deit_core.models import load_checkpoint
-from deit_core.runs import Run, Status, open_store, writer
+from deit_core.runs import LocalLauncher, Run, Status, enqueue, open_store, queue, schema, writer
 from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
@@ -75,6 +76,48 @@ def test_a_worker_says_so(store_too: bool, disk: SmallDisk, tiny: RunSpec, monke
     assert run.status == Status.FAILED
     assert run.message.startswith("The disk with the store is full" if store_too else "The disk is full")
     assert "resume" in run.message
+
+
+def test_a_worker_whose_store_stays_full_ends_within_seconds(
+    disk: SmallDisk, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run would read running for as long as it waits."""
+    monkeypatch.setattr(writer, "RETRY_S", 0.05)
+    runs_dir = disk.folder / "runs"
+    settings = Settings(f"sqlite:///{runs_dir / 'runs.sqlite'}", runs_dir, disk.folder / "data", num_workers=1)
+    full_since = 0.0
+
+    def fill_at_the_first_step(_run: Run, event: Event) -> None:
+        nonlocal full_since
+        if isinstance(event, StepDone) and not full_since:
+            disk.fill()
+            full_since = time.monotonic()
+
+    with pytest.raises(FullStoreError, match="The disk with the store is full"):
+        train_here(open_store(settings.store_url), settings, tiny, fill_at_the_first_step)
+    assert time.monotonic() - full_since < 60  # of which it waits for 9 seconds
+
+
+def test_the_run_of_a_dead_worker_reads_interrupted_though_nothing_can_be_written(
+    disk: SmallDisk, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(f"sqlite:///{disk.folder / 'runs.sqlite'}")
+    (run_id,) = enqueue(store, tiny)
+    entry = queue.register(store, num_slots=1)
+    assert entry is not None
+    queue.claim(store, entry[0])
+    with store.writing() as connection:
+        connection.execute(schema.pulses.update().values(process_start=1))  # of a process that is gone
+    disk.fill()
+    launcher = LocalLauncher(store, Settings(store.url, disk.folder, disk.folder / "data", num_workers=1))
+    launcher.ensure_workers()
+    assert store.run(run_id).status == Status.INTERRUPTED
+    assert "the disk with the store is full" in store.run(run_id).message
+    assert open_store(store.url).run(run_id).status == Status.RUNNING, "as it is written"
+    disk.make_room()
+    launcher.ensure_workers()
+    assert open_store(store.url).run(run_id).status == Status.INTERRUPTED
+    assert store.run(run_id).message.endswith("Resume goes on from the last saved state.")
 
 
 def test_a_log_that_cannot_be_closed_costs_no_run(
