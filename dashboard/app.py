@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -26,11 +27,18 @@ async def _listen(websocket: WebSocket) -> None:
     await listen(websocket)
 
 
+def _prepare_and_look(end: threading.Event) -> None:
+    load_pages()
+    import_module("dashboard.live.workers").look_after_workers(end)
+
+
 @asynccontextmanager
 async def _lifespan(_app: st.App) -> AsyncIterator[None]:
     print(start.visitors_note(), end="", flush=True)
-    threading.Thread(target=load_pages, daemon=True).start()
+    end = threading.Event()
+    threading.Thread(target=_prepare_and_look, args=(end,), daemon=True).start()
     yield
+    end.set()
 
 
 def _path(name: str) -> str:

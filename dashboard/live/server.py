@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.web.server.server_util import is_url_from_allowed_origins
 
 from dashboard import state
+from dashboard.error_messages import errors_as_messages
 from dashboard.live.messages import Inbox, MessageError, Report
 from dashboard.run_status import explain
 from deit_core.runs import Point, Run, Status
@@ -149,12 +150,13 @@ class Reader:
 
     def _look(self) -> None:
         self._looked_at = time.monotonic()
-        if self._looked_at - self._tended_at > _TEND_S:
-            state.launcher().ensure_workers()
-            self._tended_at = self._looked_at
-        self.runs = state.store().runs()
-        for run_id in _known(self.runs, self._watched):
-            state.curves().read(run_id)
+        with errors_as_messages(lambda _: None):  # a page that is drawn says what is wrong with the store
+            if self._looked_at - self._tended_at > _TEND_S:
+                state.launcher().ensure_workers()
+                self._tended_at = self._looked_at
+            self.runs = state.store().runs()
+            for run_id in _known(self.runs, self._watched):
+                state.curves().read(run_id)
         self._watched.clear()
 
 
@@ -219,7 +221,9 @@ def _known(runs: Sequence[Run], shown: Container[str]) -> list[str]:
 
 
 def _state(runs: Sequence[Run], shown: Container[str]) -> str:
-    store = state.store()
+    store, is_there = state.store(), False
+    with errors_as_messages(lambda _: None):
+        is_there = store.is_there
     statuses = tuple((run.id, run.status, run.stop_requested) for run in runs)
     shapes = tuple(state.curves().shape(run_id) for run_id in _known(runs, shown))
-    return str(hash((store.is_there, store.num_openings, statuses, shapes)))
+    return str(hash((is_there, store.num_openings, statuses, shapes)))

@@ -60,8 +60,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.delenv("DEIT_WORKERS", raising=False)
     st.cache_resource.clear()
     st.cache_data.clear()
-    yield state.store()
-    state.store().close()
+    opened = state.store()
+    yield opened
+    opened.close()
     st.cache_resource.clear()
     st.cache_data.clear()
 
