@@ -24,7 +24,7 @@ def list_runs(as_json: JsonOption = False, data_dir: DataDirOption = None, runs_
     elif runs or not unreadable:
         terminal.print_runs(runs, runs)
     for run in unreadable:
-        print(run.sentence, file=sys.stderr if as_json else sys.stdout)
+        terminal.say(run.sentence, file=sys.stderr if as_json else sys.stdout)
 
 
 def show(

@@ -48,4 +48,4 @@ def rebuild(runs_dir: RunsDirOption = None) -> None:
     else:
         print("No folder holds a run that the store lacks.")
     for sentence in rebuilt.lost:
-        print(sentence)
+        terminal.say(sentence)
