@@ -108,7 +108,7 @@ def _count_up(run: FoundRun, files: RunFiles, cards: "dict[int, ModelCard]") -> 
     run.results |= last.metrics
     if (best := _card(files.best)) is not None:
         run.results |= {BEST_EPOCH: best.epoch, BEST_VAL_ACCURACY: best.metrics.get(VAL_ACCURACY, 0.0)}
-    run.lost.append("the times of its epochs and what was measured between them")
+    run.lost.append("its points between epochs")
     if run.epoch == run.spec.optim.epochs:
         run.lost.append("its results on test images")
 

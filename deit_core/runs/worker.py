@@ -121,8 +121,8 @@ class Worker:
         except (OSError, RunError) as error:  # there is no folder, or not even its log can be written
             status, message, update = self._failed(error)
         self._run = None
-        if not self.store.is_there:
-            self.mistake = self.mistake or RunError(gone(self.store.path))
+        if not patiently(lambda: self.store.runs([run.id])):  # no store is there, or another
+            self.mistake = RunError(gone(self.store.path))
         elif patiently(
             lambda: queue.heartbeat(self.store, self.worker_id)
         ):  # else it counted as dead and the run is not its own any more

@@ -85,7 +85,7 @@ def test_a_lost_store_comes_back_from_the_folders(
         log="2026-11-01 10:00:00 run a1111111 'teacher'\n2026-11-01 10:00:21 completed \n",
     )
     trained(
-        *("c3333333", presets.smoke(), STARTED, epoch(1, 0.5), replace(STARTED, first_step=10)),
+        *("c3333333", presets.smoke(), STARTED, epoch(1, 0.5), replace(STARTED, first_step=10, first_epoch=1)),
         log="2026-11-03 10:00:00 run c3333333\n2026-11-03 10:00:21 stopped Stopped; resume continues from here.\n",
     )
     done = command("store", "rebuild")
@@ -134,7 +134,7 @@ def test_folders_of_an_older_version_come_back_from_the_cards_of_their_weights(
     deit = next(run for run in runs.values() if run.name == "deit")
     assert deit.spec.distillation is not None
     assert deit.needs == (deit.spec.distillation.teacher,)
-    assert any("has lost the times of its epochs and its results on test images" in one for one in rebuilt.lost)
+    assert any("has lost its points between epochs and its results on test images" in one for one in rebuilt.lost)
 
 
 @pytest.mark.parametrize("how", ["not a store", "cut in half", "overwritten", "lacks a column", "of another program"])
