@@ -4,6 +4,7 @@ An address counts when a user opens it, and when Back or Forward bring it back. 
 new. Knows addresses and widgets; nothing of runs, or of what a page shows.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.text import escape
+from deit_core.quoting import shortened
 
 _PAGE, _ASKED, _CHECKED, _NOTES = "address_page", "address_asked", "address_checked", "address_notes"
 
@@ -29,7 +31,8 @@ def followed(url_path: str) -> Iterator[None]:
     yield
     if not state[_CHECKED]:
         for key, texts in state[_ASKED].items():
-            if texts != _now(key) and (strange := _strange(key, texts)):
+            was_left = any(map(_is_infinite, texts))  # see whole_number
+            if (was_left or texts != _now(key)) and (strange := _strange(key, texts)):
                 note(key, strange)
         state[_NOTES] = {key: (words, _set_to(key)) for key, (words, _) in state[_NOTES].items()}
         state[_CHECKED] = True
@@ -55,6 +58,18 @@ def write(key: str, texts: Sequence[str]) -> None:
 def note(key: str, sentence: str, *, is_error: bool = False) -> None:
     """Show a message on what the address asks for under this key. Markdown: escape what users typed."""
     st.session_state[_NOTES][key] = ((sentence, is_error), None)
+
+
+def whole_number(label: str, low: int, high: int, *, key: str, place: Any = st, **options: Any) -> int:
+    """A widget for a whole number that is in the address.
+
+    Streamlit 1.67 fails where the address asks for infinity: then the widget and the address do not follow each other.
+
+    Args: place: the container of the widget.
+    """
+    bind = None if any(map(_is_infinite, _now(key))) else "query-params"
+    number: int = place.number_input(label, low, high, key=key, bind=bind, **options)
+    return number
 
 
 def is_back() -> bool:
@@ -91,8 +106,8 @@ def _strange(key: str, texts: Sequence[str]) -> str:
     refused = [text for text in texts if text and _plain(text) not in plain]
     if not refused:
         return ""
-    settings = ", ".join(f"{key}={text}" for text in refused)
-    instead = f"it is {escape(', '.join(shown))} instead" if shown else "it is left out"
+    settings = shortened(", ".join(f"{key}={text}" for text in refused))
+    instead = f"it is {escape(shortened(', '.join(shown)))} instead" if shown else "it is left out"
     return f"The address asks for {escape(settings)}, which cannot be chosen here; {instead}."
 
 
@@ -107,6 +122,13 @@ def _texts(key: str) -> list[str] | None:
             values = [] if value is None else value.data if hasattr(value, "data") else [value]
             return [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
     return []
+
+
+def _is_infinite(text: str) -> bool:
+    try:
+        return math.isinf(float(text))
+    except ValueError:
+        return False
 
 
 def _plain(text: str) -> str:

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dashboard import address
 from dashboard.run_status import label
 from dashboard.text import escape
+from deit_core.quoting import shortened
 from deit_core.runs import Run
 
+_NAMED = 5
 _GONE = "deleted, or in another store"
 
 
@@ -25,14 +27,20 @@ def take_runs(key: str, runs: Sequence[Run], gone: str = _GONE) -> list[str] | N
     missing = [name for name in names if name not in ids]
     if missing:
         run, are = ("Run", "is") if len(missing) == 1 else ("Runs", "are")
-        address.note(key, f"{run} {escape(', '.join(missing))} {are} not here: {gone}.")
+        address.note(key, f"{run} {escape(_few(missing))} {are} not here: {gone}.")
     elif numbered:
         address.note(
             key,
-            f"The address named {escape(', '.join(numbered))} by number, which is another run in another store. "
+            f"The address named {escape(_few(numbered))} by number, which is another run in another store. "
             "It now names runs by their ids: share this new address.",
         )
     return list(dict.fromkeys(ids[name] for name in names if name in ids))
+
+
+def _few(names: Sequence[str]) -> str:
+    """Some of the names, for a message: an address may have thousands."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(shortened(name) for name in names[:_NAMED]) + more
 
 
 def write_runs(key: str, ids: Sequence[str]) -> None:

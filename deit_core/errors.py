@@ -12,9 +12,11 @@ DeitError (ValueError)
     ReadOnlyStoreError   the store can be read but not written
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deit_core.quoting import quoted, shortened
 from deit_core.spelling import nearest
 
 if TYPE_CHECKING:
@@ -22,8 +24,15 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+_LENGTH = 2000  # of a message, in characters, whatever the user wrote
+_MISTAKES, _RUNS = 8, 8  # that a message names; it counts the others
+
+
 class DeitError(ValueError):
-    """The base class: every error that the user can fix. Its text is shown as it is."""
+    """The base class: every error that the user can fix. Its text is shown as it is; a very long one is shortened."""
+
+    def __str__(self) -> str:
+        return shortened(super().__str__(), _LENGTH)
 
 
 class SpecError(DeitError):
@@ -70,24 +79,41 @@ def spec_error(
 ) -> SpecError:
     """Turn pydantic's errors on a document into one SpecError, one sentence per mistake; runs may share a sentence.
 
+    Of many mistakes it names the first few and counts the others.
+
     Args: fields: gives the paths of the existing fields in the run, or else in the document, that has the mistake.
     """
     # A mistake without its run -> run -> the sentence with its run.
     by_mistake: dict[tuple[bool, str], dict[str, str]] = {}
-    details = error.errors()
+    similar: Counter[tuple[bool, str, str]] = Counter()
+    closest: dict[tuple[bool, str, str], str] = {}
+    num_others = 0
+    details = error.errors(include_url=False)
     for detail in details:
         if detail["type"] == "too_short" and len(details) > 1:
             continue  # pydantic counts only the valid items: the others have their own sentences
         run, path = _place(detail["loc"], document)
-        closest = nearest(path, fields(detail["loc"])) if detail["type"] == "extra_forbidden" else ""
-        mistake = (run == "", _sentence(detail, "", path, closest))
-        by_mistake.setdefault(mistake, {})[run] = _sentence(detail, run, path, closest)
-    return SpecError(
-        " ".join(
-            f"{', '.join(runs)}: {sentence}" if len(runs) > 1 else next(iter(runs.values()))
-            for (_, sentence), runs in by_mistake.items()
-        )
-    )
+        kind = (run == "", path, detail["type"])
+        if len(similar) == _MISTAKES and kind not in similar:
+            num_others += 1
+            continue
+        similar[kind] += 1
+        if similar[kind] <= _RUNS:  # of more runs the message names none
+            closest[kind] = nearest(path, fields(detail["loc"])) if detail["type"] == "extra_forbidden" else ""
+        mistake = (run == "", _sentence(detail, "", path, closest[kind]))
+        by_mistake.setdefault(mistake, {})[run] = _sentence(detail, run, path, closest[kind])
+    sentences = [
+        f"{_list(runs)}: {sentence}" if len(runs) > 1 else next(iter(runs.values()))
+        for (_, sentence), runs in by_mistake.items()
+    ]
+    if num_others:
+        sentences.append(f"There {'is' if num_others == 1 else 'are'} {num_others:,} more; correct these first.")
+    return SpecError(" ".join(sentences))
+
+
+def _list(runs: Iterable[str]) -> str:
+    names = [shortened(run) for run in runs]
+    return ", ".join(names[:_RUNS]) + (f" and {len(names) - _RUNS:,} more runs" if len(names) > _RUNS else "")
 
 
 def _place(loc: Loc, document: Any) -> tuple[str, str]:
@@ -95,14 +121,15 @@ def _place(loc: Loc, document: Any) -> tuple[str, str]:
     run, path = "", list(loc)
     match path:
         case ["runs", int(index), *rest] if isinstance(document["runs"][index], dict):  # not runs.1.optim.lr
-            run, path = str(document["runs"][index].get("name", f"runs.{index}")), rest
+            name = document["runs"][index].get("name")
+            run, path = name if isinstance(name, str) else f"runs.{index}", rest
     if "model" in path[:-2]:
         del path[path.index("model") + 1]  # here pydantic names the family; `replace` and --set do not
     return run, ".".join(map(str, path))
 
 
 def _sentence(detail: "ErrorDetails", run: str, path: str, closest: str) -> str:
-    where = ".".join(filter(None, (run, path)))
+    where = ".".join(shortened(part) for part in (run, path) if part)
     match detail["type"]:
         case "extra_forbidden" if closest:
             return f"There is no field {where}; did you mean {'.'.join(filter(None, (run, closest)))}?"
@@ -110,6 +137,8 @@ def _sentence(detail: "ErrorDetails", run: str, path: str, closest: str) -> str:
             return f"There is no field {where}; remove it or check its spelling."
         case "missing":
             return f"{where} is missing; give it a value."
+        case "string_unicode":
+            return f"{where or 'The name of a field'} has a character that is only half of one; write it again."
         case "value_error":  # our own validators, already sentences
             return (run and f"{run}: ") + detail["msg"].removeprefix("Value error, ")
         case "string_too_short" | "string_pattern_mismatch":
@@ -120,6 +149,10 @@ def _sentence(detail: "ErrorDetails", run: str, path: str, closest: str) -> str:
             return f"{where}.family is missing; set it to vit, resnet9 or torchvision."
         case "union_tag_invalid":
             return f"{where}.family should be one of {detail['ctx']['expected_tags']}."
+        case "int_parsing_size":
+            return f"{where} is too large a number; make it smaller."
+        case "too_long":
+            return f"{where} has more than {detail['ctx']['max_length']:,} entries; make it shorter."
         case _:
             what = detail["msg"].removeprefix("Input should be ")
-            return f"{where} should be {what}, not {detail['input']!r}."
+            return f"{where} should be {what}, not {quoted(detail['input'])}."

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from deit_core.errors import SpecError
 from deit_core.layout import store_file
+from deit_core.machine.limits import num_cores
+from deit_core.quoting import quoted
+
+_RUNS_PER_CORE = 2  # more at once only wait for each other
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,11 @@ class Settings:
         The store is a SQLite file in the folder of the runs unless DEIT_STORE says otherwise.
         """
         runs = (runs_dir or Path(os.environ.get("DEIT_RUNS_DIR") or "checkpoints")).resolve()
-        workers = os.environ.get("DEIT_WORKERS") or "1"
-        if not workers.isdecimal() or int(workers) < 1:
-            raise SpecError(
-                f"DEIT_WORKERS is the number of runs that train at once, not {workers!r}; set it to 1 or more."
-            )
         return cls(
             store_url=os.environ.get("DEIT_STORE") or sqlite_url(store_file(runs)),
             runs_dir=runs,
             data_dir=(data_dir or Path(os.environ.get("DEIT_DATA_DIR") or "data")).resolve(),
-            num_workers=int(workers),
+            num_workers=_num_workers(os.environ.get("DEIT_WORKERS") or "1"),
             logits_gb=_logits_gb(os.environ.get("DEIT_LOGITS_GB")),
         )
 
@@ -59,6 +58,20 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}".replace("%", "%25").replace("?", "%3F")
 
 
+def _num_workers(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    most = _RUNS_PER_CORE * num_cores()
+    if not 1 <= number <= most:
+        raise SpecError(
+            f"DEIT_WORKERS is the number of runs that train at once, not {quoted(text)}; set it to 1 or more, and on "
+            f"this machine to {most} at most, {_RUNS_PER_CORE} for each core."
+        )
+    return number
+
+
 def _logits_gb(text: str | None) -> float:
     if not text:
         return Settings.logits_gb
@@ -68,6 +81,7 @@ def _logits_gb(text: str | None) -> float:
         value = -1.0
     if not 0 <= value < math.inf:
         raise SpecError(
-            f"DEIT_LOGITS_GB is the disk space in GB for the logits of teachers, not {text!r}; set it to 0 or more."
+            f"DEIT_LOGITS_GB is the disk space in GB for the logits of teachers, not {quoted(text)}; set it to 0 or "
+            "more."
         )
     return value

@@ -4,15 +4,29 @@ from pathlib import Path
 
 import pytest
 
+from deit_core.errors import SpecError
+from deit_core.machine.limits import num_cores
 from deit_core.settings import Settings
 
 
 @pytest.mark.parametrize("name", ["runs", "what?next", "100%", "a b", "ünï"])
 def test_another_process_finds_the_same_settings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEIT_WORKERS", "3")
+    monkeypatch.setenv("DEIT_WORKERS", "2")
     monkeypatch.setenv("DEIT_LOGITS_GB", "0.5")
     monkeypatch.delenv("DEIT_STORE", raising=False)
     settings = Settings.from_env(runs_dir=tmp_path / name, data_dir=tmp_path / "elsewhere")
     for variable, value in settings.environment().items():
         monkeypatch.setenv(variable, value)
     assert Settings.from_env() == settings
+
+
+@pytest.mark.parametrize("workers", ["1000", "0", "-1", "many", "9" * 5000, str(2 * num_cores() + 1)])
+def test_no_more_runs_train_at_once_than_the_machine_can_bear(workers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEIT_WORKERS", workers)
+    with pytest.raises(SpecError, match=rf"set it to 1 or more, and on this machine to {2 * num_cores()} at most"):
+        Settings.from_env()
+
+
+def test_two_runs_a_core_may_train_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEIT_WORKERS", str(2 * num_cores()))
+    assert Settings.from_env().num_workers == 2 * num_cores()

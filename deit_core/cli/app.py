@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import typer
 
+from deit_core.cli.commands import Commands
 from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.pictures import rollout
 from deit_core.cli.results import export, fields, report
@@ -19,6 +20,7 @@ from deit_core.refusals import user_error
 
 app = typer.Typer(
     name="deit_core",
+    cls=Commands,
     help="Train a CNN teacher, a ViT and a distilled DeiT, and see what they look at.",
     no_args_is_help=True,
     add_completion=False,

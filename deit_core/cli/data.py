@@ -12,6 +12,7 @@ from deit_core.cli.terminal import print_listing, print_reading, say
 from deit_core.errors import DataError
 from deit_core.image_folders import ImageFolder, find_folder, list_folder, unreadable
 from deit_core.image_folders.archives import import_zip, list_zip, open_zip
+from deit_core.quoting import quoted
 from deit_core.settings import Settings
 
 
@@ -77,7 +78,8 @@ def _look_into(name: str, home: Path | None, *, as_json: bool) -> tuple[ImageFol
     except OSError as error:
         raise unreadable(path, error) from None
     raise DataError(
-        f"There is no data set, folder or zip with the name {name!r}; choose {', '.join(SOURCES)}, or give a path."
+        f"There is no data set, folder or zip with the name {quoted(name)}; choose {', '.join(SOURCES)}, or give a "
+        "path."
     )
 
 

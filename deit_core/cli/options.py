@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from deit_core import presets
 from deit_core.errors import SpecError
 from deit_core.files import is_there
+from deit_core.quoting import quoted
 from deit_core.runs import LocalLauncher, open_store
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, field_help, load_spec, parse_change, replace
@@ -82,7 +83,8 @@ def read_spec(preset: str, changes: list[str] | None) -> AnySpec:
         except SpecError as error:
             raise SpecError(f"{preset}: {error}") from None
     else:
-        raise SpecError(f"{preset!r} is neither a preset ({', '.join(presets.names())}) nor a JSON file; choose one.")
+        choice = f"a preset ({', '.join(presets.names())}) nor a JSON file"
+        raise SpecError(f"{quoted(preset)} is neither {choice}; choose one.")
     return replace(spec, dict(map(parse_change, changes or [])))
 
 

@@ -14,6 +14,7 @@ from deit_core.errors import CheckpointError, RunError
 from deit_core.files import is_there
 from deit_core.image_folders import ALL_FORMATS
 from deit_core.layout import run_folder
+from deit_core.quoting import shortened
 from deit_core.runs import open_store
 from deit_core.settings import Settings
 from deit_core.spec import RolloutSpec, validated
@@ -85,7 +86,7 @@ def _checkpoint(name: str, settings: Settings) -> Path:
     try:
         return run_folder(settings.runs_dir, open_store(settings.store_url, create=False).run(name).id)
     except RunError as error:
-        raise CheckpointError(f"There is no checkpoint at {name}. {error}") from None
+        raise CheckpointError(f"There is no checkpoint at {shortened(name)}. {error}") from None
 
 
 def _fares(faithfulness: dict[str, float] | None) -> str:

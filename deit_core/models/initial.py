@@ -18,6 +18,7 @@ from deit_core.models.foreign.transfer import transfer
 from deit_core.models.foreign.vit_files import read_vit
 from deit_core.models.vit import VisionTransformer
 from deit_core.models.weights import ModelCard, is_foreign, read_card, read_weights, weights_file
+from deit_core.quoting import quoted
 from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec
 
 _MAX_EPS = 1e-5  # of layer norms: below, no logit differs by more than a rounding from what 1e-6 gives
@@ -88,8 +89,8 @@ def find_checkpoint(name: str, runs_dir: Path) -> Path:
         if is_there(path):
             return path
     raise CheckpointError(
-        f"The initial_checkpoint {name!r} is neither a run in {runs_dir} nor a file; set it to the id of a finished "
-        "run or to the path of a checkpoint, or leave it empty."
+        f"The initial_checkpoint {quoted(name)} is neither a run in {runs_dir} nor a file; set it to the id of a "
+        "finished run or to the path of a checkpoint, or leave it empty."
     )
 
 

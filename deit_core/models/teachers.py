@@ -10,6 +10,7 @@ from deit_core.files import is_there
 from deit_core.layout import run_folder
 from deit_core.models.foreign.foreign_teacher import class_order, load_foreign_teacher, spec_of
 from deit_core.models.weights import is_foreign, load_checkpoint, read_card
+from deit_core.quoting import quoted
 from deit_core.spec import DataSpec, ModelSpec
 
 
@@ -83,6 +84,6 @@ def find_teacher(name: str, runs_dir: Path) -> Path:
         if is_there(path):
             return path
     raise CheckpointError(
-        f"The teacher {name!r} is neither a run in {runs_dir} nor the path of a checkpoint; train a teacher first, "
-        "and set distillation.teacher to the id of its run."
+        f"The teacher {quoted(name)} is neither a run in {runs_dir} nor the path of a checkpoint; train a teacher "
+        "first, and set distillation.teacher to the id of its run."
     )

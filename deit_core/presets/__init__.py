@@ -20,6 +20,7 @@ from deit_core.presets.fashion import (
     fashion_miniproject,
 )
 from deit_core.presets.mnist import mnist_soft_resnet50
+from deit_core.quoting import quoted
 from deit_core.spec import AnySpec
 
 __all__ = ["WEIGHTS", "digits_quick", "fashion_classroom", "fashion_miniproject", "get", "names", "smoke"]
@@ -36,7 +37,7 @@ def get(name: str) -> AnySpec:
     Raises: SpecError for an unknown name.
     """
     if name not in _PRESETS:
-        raise SpecError(f"There is no preset {name!r}; choose {', '.join(names()[:-1])} or {names()[-1]}.")
+        raise SpecError(f"There is no preset {quoted(name)}; choose {', '.join(names()[:-1])} or {names()[-1]}.")
     return _PRESETS[name]()
 
 

@@ -6,6 +6,7 @@ Plain data. A shape is not a preset: it has no data or recipe.
 from typing import NamedTuple
 
 from deit_core.errors import SpecError
+from deit_core.quoting import quoted
 from deit_core.spec import VisionTransformerSpec
 
 _DEIT = "Touvron et al. 2021 (arXiv:2012.12877), table 1"
@@ -45,7 +46,7 @@ def vit_variant(name: str, *, distilled: bool = False) -> VisionTransformerSpec:
     Raises: SpecError for a name that is not in VARIANTS.
     """
     if name not in VARIANTS:
-        raise SpecError(f"There is no variant {name!r}; choose {', '.join(VARIANTS)}.")
+        raise SpecError(f"There is no variant {quoted(name)}; choose {', '.join(VARIANTS)}.")
     shape = VARIANTS[name]
     return VisionTransformerSpec(
         distilled=distilled,

@@ -12,6 +12,7 @@ from deit_core.files import write_atomically
 from deit_core.image_folders.facts import title_of
 from deit_core.metrics import TEST_ACCURACY
 from deit_core.plain_text import file_name
+from deit_core.quoting import quoted
 from deit_core.results.markdown import code, code_block, plain
 from deit_core.results.model_card import role
 from deit_core.results.provenance import chance, command, facts
@@ -91,7 +92,7 @@ def _choose(experiments: Sequence[Experiment], names: Sequence[str]) -> list[Exp
     for name in names:
         meant = [one for one in experiments if one.name == name or one.id.startswith(name)]
         if not meant:
-            raise RunError(f"There is no experiment {name!r}; `python -m deit_core runs` lists them.")
+            raise RunError(f"There is no experiment {quoted(name)}; `python -m deit_core runs` lists them.")
         chosen |= {one.id: one for one in meant}
     return list(chosen.values()) if names else list(experiments)
 

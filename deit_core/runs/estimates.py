@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from deit_core.files import write_atomically
+from deit_core.json_text import parse_json
 from deit_core.layout import estimates_folder
 from deit_core.machine.limits import num_cores
 from deit_core.settings import Settings
@@ -43,7 +44,7 @@ class Estimates:
     def get(self, spec: AnySpec) -> Estimate | None:
         """The estimate, once it has been measured."""
         try:
-            return Estimate(**json.loads(self.file(spec).read_bytes()))
+            return Estimate(**parse_json(self.file(spec).read_bytes()))
         except (FileNotFoundError, ValueError, TypeError):  # missing, or from another version
             return None
 

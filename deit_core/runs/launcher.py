@@ -19,6 +19,7 @@ from deit_core.files import is_there
 from deit_core.layout import RunFiles, run_folder
 from deit_core.plain_text import harmless
 from deit_core.presets import WEIGHTS
+from deit_core.quoting import quoted
 from deit_core.runs import queue
 from deit_core.runs.rows import is_run_id
 from deit_core.runs.store import Store, new_id
@@ -207,7 +208,8 @@ def _refuse(spec: AnySpec, run: RunSpec, what: str, name: str, field: str) -> No
     else:
         remedy = f"set {field} to the id of a run (`python -m deit_core runs` lists them) or to the path of a file"
         remedy += "." if isinstance(spec, ExperimentSpec) else ", or start the whole experiment that contains it."
-    raise SpecError(f"The {what} {name!r} of {run.name!r} is neither a run nor the path of a checkpoint; {remedy}")
+    whose = f"The {what} {quoted(name)} of {run.name!r}"
+    raise SpecError(f"{whose} is neither a run nor the path of a checkpoint; {remedy}")
 
 
 def _remove(folder: Path) -> None:

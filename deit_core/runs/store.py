@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from deit_core.errors import RunError
+from deit_core.quoting import quoted, shortened
 from deit_core.runs import schema
 from deit_core.runs.database import Database
 from deit_core.runs.records import (
@@ -41,6 +42,7 @@ from deit_core.runs.rows import RowError, experiment_of, lifecycle_event_of, par
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec
 
+_ID_LENGTH = 12
 _BLOCK = 1000  # points whose metrics are decoded together
 _LONGEST_ID = 12
 _UNCHANGED = RunUpdate()
@@ -163,16 +165,16 @@ class Store(Database):
     def number_of(self, run_id: str) -> int:
         """The number of a run, whether it can be read or not: see `run`. Raises: RunError as `run` does."""
         is_number, columns = run_id.isdecimal(), schema.runs.c
-        begins = columns.id.startswith(run_id, autoescape=True) if len(run_id) <= _LONGEST_ID else false()
+        begins = columns.id.startswith(run_id, autoescape=True) if _can_be_id(run_id) else false()
         query = select(columns.number, columns.id)
         with self.reading() as connection:
-            rows = connection.execute(query.where(cast(columns.number, String) == run_id if is_number else begins))
-            numbers: dict[int, str] = {row.number: row.id for row in rows}
+            query = query.where(cast(columns.number, String) == run_id if is_number else begins)
+            numbers: dict[int, str] = {row.number: row.id for row in connection.execute(query)}
         if exact := [number for number, row_id in numbers.items() if row_id == run_id]:
             return exact[0]
         if len(numbers) != 1 or not run_id:
             count = "Several runs begin" if numbers and run_id else "There is no run whose id begins"
-            what = f"There is no run {run_id}" if is_number else f"{count} with {run_id!r}"
+            what = f"There is no run {shortened(run_id)}" if is_number else f"{count} with {quoted(run_id)}"
             raise RunError(f"{what}; `python -m deit_core runs` lists them.")
         return next(iter(numbers))
 
@@ -374,6 +376,11 @@ _POINTS = select(  # in the order of a Point's fields, the metrics as they are w
     *(schema.metrics.c[name] for name in Point._fields[:-1]),
     cast(schema.metrics.c.metrics, Text).label("metrics"),
 )
+
+
+def _can_be_id(text: str) -> bool:
+    """Whether a text can be a number, an id or its beginning; the database does not take every text."""
+    return text.isascii() and len(text) <= _LONGEST_ID
 
 
 def _called(row: Any) -> str:

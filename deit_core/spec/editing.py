@@ -7,6 +7,8 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from deit_core.errors import Loc, SpecError, spec_error
+from deit_core.json_text import parse_json
+from deit_core.quoting import quoted, shortened
 from deit_core.spec.experiment import AnySpec, ExperimentSpec, members
 from deit_core.spec.run import RunSpec
 from deit_core.spelling import nearest
@@ -21,8 +23,8 @@ def load_spec(text: str | bytes) -> AnySpec:
     Raises: SpecError, one sentence per mistake.
     """
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(text)
+    except ValueError as error:
         raise SpecError(f"This is not JSON ({error}); copy a spec from the Train page or a run's spec.json.") from None
     if not isinstance(document, dict):
         raise SpecError("A spec is a JSON object; copy one from the Train page or a run's spec.json.")
@@ -42,16 +44,16 @@ def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
         keys = path.split(".")
         if isinstance(spec, RunSpec) or keys[0] in ("name", "description", "seeds"):
             reached = [document] if _has(document, keys) else []
-        elif named := [run for run in document["runs"] if path.startswith(run["name"] + ".")]:
-            alone = max(named, key=lambda run: len(run["name"]))  # a name may have dots of its own
-            keys = path.removeprefix(alone["name"] + ".").split(".")
-            reached = [alone] if _has(alone, keys) else []
+        elif named := {name: run for name, run in _by_name(document) if path.startswith(f"{name}.")}:
+            alone = max(named, key=len)  # a name may have dots of its own
+            keys = path.removeprefix(f"{alone}.").split(".")
+            reached = [named[alone]] if _has(named[alone], keys) else []
         else:
             reached = [run for run in document["runs"] if _has(run, keys)]
         if not reached:
             closest = nearest(path, _reachable(spec, document))
             todo = f"did you mean {closest}?" if closest else "the Train page and `show` list the fields of a spec."
-            raise SpecError(f"There is no field {path}; {todo}")
+            raise SpecError(f"There is no field {shortened(path)}; {todo}")
         for target in reached:
             for key in keys[:-1]:
                 target = target[key]
@@ -104,9 +106,9 @@ def parse_change(text: str) -> tuple[str, Any]:
     """
     path, separator, value = text.partition("=")
     if not separator:
-        raise SpecError(f"A change is written FIELD=VALUE, such as optim.lr=1e-3, not {text!r}.")
+        raise SpecError(f"A change is written FIELD=VALUE, such as optim.lr=1e-3, not {quoted(text)}.")
     try:
-        return path, json.loads(value)
+        return path, parse_json(value)
     except ValueError:
         return path, value  # a plain word, such as soft
 
@@ -121,7 +123,7 @@ def value_text(value: Any) -> str:
     if not isinstance(value, str):
         return json.dumps(value)
     try:
-        json.loads(value)
+        parse_json(value)
     except ValueError:
         return value
     return json.dumps(value)  # "7" the word, not the number
@@ -143,9 +145,14 @@ def _reachable(spec: AnySpec, document: dict[str, Any]) -> Iterator[str]:
         yield from _paths(document)
         return
     yield from ("name", "description", "seeds")
-    for run in document["runs"]:
+    for name, run in _by_name(document):
         for path in _paths(run):
-            yield from (path, f"{run['name']}.{path}")
+            yield from (path, f"{name}.{path}")
+
+
+def _by_name(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The runs of an experiment whose names are text: a change may have given one a number."""
+    return ((run["name"], run) for run in document["runs"] if isinstance(run["name"], str))
 
 
 def _paths(document: dict[str, Any]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Several trainings that belong together."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,9 +11,9 @@ from deit_core.spec.run import RunSpec
 class Expectation(Part):
     """The results of a preset when it was last measured: test accuracy by run name, and the total time."""
 
-    accuracy: dict[str, float]
+    accuracy: dict[Annotated[str, Field(max_length=80)], float]
     duration_s: float
-    measured_on: str
+    measured_on: str = Field(max_length=1000)
 
 
 class ExperimentSpec(Part):
@@ -21,7 +21,7 @@ class ExperimentSpec(Part):
 
     version: Literal[1] = 1
     name: str = Field(min_length=1, max_length=80)
-    description: str = ""
+    description: str = Field("", max_length=10_000)
     runs: tuple[RunSpec, ...] = Field(min_length=1, max_length=100)
     seeds: int = field(
         1,

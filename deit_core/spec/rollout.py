@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from deit_core.catalog import HEAD_FUSIONS, ColourMap, HeadFusionName, MethodName, QueryName, RowNorm, Scope
+from deit_core.quoting import quoted
 from deit_core.spec.fields import Part, field
 
 
@@ -23,7 +24,8 @@ def _fusion_or_head(value: Any) -> Any:
         return value
     if isinstance(value, int) or (isinstance(value, str) and value.removeprefix("-").isdecimal()):
         return _from_one(int(value))
-    raise ValueError(f"head_fusion should be {', '.join(HEAD_FUSIONS)}, or a head's number from 1, not {value!r}.")
+    choices = f"{', '.join(HEAD_FUSIONS)}, or a head's number from 1"
+    raise ValueError(f"head_fusion should be {choices}, not {quoted(value)}.")
 
 
 Number = Annotated[int, AfterValidator(_from_one)]  # of a layer, a head, a row or a column
@@ -78,6 +80,7 @@ class RolloutSpec(Part):
         "End of the colour scale; empty takes the 99th percentile of all maps that are shown together.",
         unit="x uniform",
         gt=0,
+        le=1e6,
         advanced=True,
         title="Scale end",
     )

@@ -96,6 +96,45 @@ def test_what_an_address_asks_for_and_gets_is_not_remarked_on(
     assert not [info for info in infos(run_page(name, **query)) if "address" in info]
 
 
+# Every number that an address can ask for, by page; with what else the page needs to show its widget.
+NUMBERS: dict[str, tuple[dict[str, str | list[str]], list[str]]] = {
+    "runs": ({}, ["curve_smoothing", "run_page"]),
+    "compare": ({}, ["curve_smoothing"]),
+    "data": (
+        {"data": "Digits"},
+        ["digits_size", "fraction", "val_fraction", "view_image", "view_padding", "view_seed"],
+    ),
+    "attention": (
+        {"att_query": "Patch", "att_class": "0"},
+        ["att_image", "att_count", "att_row", "att_column", "att_discard", "att_layers", "att_opacity", "att_vmax"],
+    ),
+}
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e300", "9" * 5000])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_no_number_in_an_address_ends_a_page(name: str, value: str, looked: dict[str, str], run_page: RunPage) -> None:
+    others, keys = NUMBERS[name]
+    page = run_page(name, **others, **dict.fromkeys(keys, value))
+    assert not page.exception
+    said = [info for info in infos(page) if "The address asks for" in info]
+    assert {key for key in keys if any(f"{key}=" in one for one in said)} >= set(keys) - {"run_page"}
+    assert all(len(one) < 500 for one in said)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("runs", "runs"), ("compare", "compare"), ("attention", "att_left"), ("runs", "run_status")]
+)
+def test_a_very_long_name_in_an_address_is_not_repeated(
+    name: str, key: str, looked: dict[str, str], run_page: RunPage
+) -> None:
+    long = "a" * 100_000
+    page = run_page(name, **{key: [long, *(f"b{number}" for number in range(300))]})
+    (said,) = infos(page)
+    assert "aaa … " in said
+    assert len(said) < 1000
+
+
 def test_the_sentence_stays_until_that_setting_is_changed(looked: dict[str, str], run_page: RunPage) -> None:
     page = run_page("train", preset="nosuch")
     assert len(infos(page)) == 1

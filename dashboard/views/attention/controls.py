@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.address import whole_number
 from dashboard.components.panels import Pick
 from dashboard.fields import help_of, label_of
 from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, METHODS, ROW_NORMS, SCOPES
@@ -89,13 +90,12 @@ def head_name(number: int) -> str:
 
 def _widget(name: str) -> dict[str, Any]:
     """What the widget of any field has."""
+    return _words(name) | {"bind": "query-params"}
+
+
+def _words(name: str) -> dict[str, Any]:
     info = _FIELDS[name]
-    return {
-        "label": label_of(name, info),
-        "help": help_of(name, info),
-        "key": Key[name.upper()],
-        "bind": "query-params",
-    }
+    return {"label": label_of(name, info), "help": help_of(name, info), "key": Key[name.upper()]}
 
 
 def _default(name: str) -> Any:
@@ -144,14 +144,15 @@ def _query(grid_side: int) -> dict[str, Any]:
     middle = (grid_side + 1) // 2
     places = zip(("row", "column"), st.columns(2), strict=True)
     return {"query": query} | {
-        name: place.number_input(**_widget(name), min_value=1, max_value=grid_side, value=middle)
-        for name, place in places
+        name: whole_number(**_words(name), low=1, high=grid_side, value=middle, place=place) for name, place in places
     }
 
 
 def _colours(*, shared_scale: bool) -> dict[str, Any]:
     cmap = st.selectbox(options=COLOUR_MAPS, **_widget("cmap"))
-    vmax = st.number_input(**_widget("vmax"), min_value=0.1, value=None, step=0.5, disabled=not shared_scale)
+    vmax = st.number_input(
+        **_widget("vmax"), min_value=0.1, max_value=1e6, value=None, step=0.5, disabled=not shared_scale
+    )
     return {"cmap": cmap, "vmax": vmax if shared_scale else None}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.address import whole_number
 from dashboard.navigation import link
 from dashboard.state import facts, settings, source
 from dashboard.text import escape
@@ -74,11 +75,11 @@ def _choose_test_images(data: DataSpec) -> Load:
         return partial(_say_gone, data)
     label = st.selectbox("Class", [*known.classes, _EVERY_CLASS], key="att_class", bind="query-params", width=160)
     largest = max(1, known.num_test // len(known.classes))
-    number = st.number_input("Image", 1, largest, key="att_image", bind="query-params", width=110)
+    number = whole_number("Image", 1, largest, key="att_image", width=110)
     if label == _EVERY_CLASS:
         wanted = [(index, number) for index in range(len(known.classes))]
     else:
-        count = st.number_input("How many", 1, 10, key="att_count", bind="query-params", width=110)
+        count = whole_number("How many", 1, 10, key="att_count", width=110)
         wanted = [(known.classes.index(label), number + offset) for offset in range(count)]
     return partial(_test_images, data, wanted)
 

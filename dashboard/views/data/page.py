@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 
 import streamlit as st
 
+from dashboard.address import whole_number
 from dashboard.charts import COLOURS
 from dashboard.navigation import link
 from dashboard.state import facts, settings, source
@@ -94,14 +95,14 @@ def _choose_cut(name: SourceName, path: str, known: SourceFacts) -> DataSpec:
     return DataSpec(
         source=name,
         **options,
-        img_size=size.number_input(
+        img_size=whole_number(
             "Image size (px)",
             8,
             512,
             value=max(8, known.native_size or 64),
             help=fields["img_size"].description,
             key=f"{name}_size",
-            bind="query-params",
+            place=size,
         ),
         fraction=fraction.slider(
             "Fraction", 0.01, 1.0, 1.0, help=fields["fraction"].description, key="fraction", bind="query-params"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard.address import whole_number
 from dashboard.fields import form_fields
 from dashboard.state import source
 from dashboard.text import escape
@@ -80,17 +81,16 @@ def show_views(spec: DataSpec, known: SourceFacts, num_train: Sequence[int]) -> 
             "Class", known.classes, key=f"{spec.origin}_class", bind=None if spec.source == "folder" else "query-params"
         )
         label = known.classes.index(title)
-        number = st.number_input("Image", 1, max(1, num_train[label]), key="view_image", bind="query-params")
-        padding = st.number_input(
+        number = whole_number("Image", 1, max(1, num_train[label]), key="view_image")
+        padding = whole_number(
             "Crop padding (px)",
             0,
             min(32, spec.img_size - 1),
             value=2,
             help=fields["crop_padding"].description,
             key="view_padding",
-            bind="query-params",
         )
-        seed = st.number_input("Seed", 0, 2**31 - 1, key="view_seed", bind="query-params")
+        seed = whole_number("Seed", 0, 2**31 - 1, key="view_seed")
         flip = st.toggle(
             "Horizontal flip",
             disabled=not known.flips_keep_class,

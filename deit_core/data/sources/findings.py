@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deit_core.files import write_atomically
+from deit_core.json_text import parse_json
 
 FINDINGS = ".findings"  # inside the data folder
 _SETTLED_NS = 2 * 10**9  # the resolution of file times: a file may change again without a new time
@@ -30,7 +31,7 @@ def remembered(home: Path, key: str, find: Callable[[], Any]) -> Any:
     """The last result of `find` for this key, as JSON gives it back, else its result now."""
     file = home / f"{key}.json"
     with suppress(OSError, ValueError):  # missing, or changed by hand
-        return json.loads(file.read_text())
+        return parse_json(file.read_text())
     finding = find()
     with suppress(OSError):  # a read-only data folder
         write_atomically(file, json.dumps(finding).encode())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deit_core.errors import CheckpointError
+from deit_core.json_text import parse_json
 from deit_core.models.foreign.config_fields import Fields
 
 Size = tuple[int, int]
@@ -101,8 +102,8 @@ def read_config(file: Path) -> dict[str, Any]:
 def parse_config(content: str | bytes, origin: str) -> dict[str, Any]:
     """The fields in a text. Raises: CheckpointError where it is not a JSON object."""
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
+        document = parse_json(content)
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         raise CheckpointError(

@@ -4,7 +4,6 @@ Knows the first bytes of files, the names inside zips, and the contents of folde
 The one exception is a part of a model in several files: only its name says so.
 """
 
-import json
 import re
 import zipfile
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deit_core.errors import CheckpointError
+from deit_core.json_text import parse_json
 from deit_core.layout import BEST, SPEC
 
 
@@ -267,7 +267,7 @@ def _of_names(names: Iterable[str]) -> str:
 
 def _of_json(path: Path) -> str:
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        document = parse_json(path.read_bytes())
+    except (OSError, ValueError):
         return "unknown"
     return "index" if isinstance(document, dict) and isinstance(document.get("weight_map"), dict) else "config"
