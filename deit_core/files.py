@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,17 +26,23 @@ def write_atomically(
 ) -> None:
     """Write a temporary file, flush it to the disk, rename it; then flush the folder, to survive a power cut.
 
-    Temporary files of this file that a killed process has left are removed.
+    A link stays, and the file that it leads to is replaced. A device or a pipe is written to as it is. Temporary
+    files of this file that a killed process has left are removed.
 
     Args:
         replace: if False, an existing file stays; if several processes write at once, the first one wins.
         makes_folder: if False, the file's folder has to exist.
         previous: the name that the old file gets, in the same folder; a kill may leave it without a new file.
-    Raises: ResourceError where the disk is full; the old file is still there then, whole. FileExistsError where it is
-        there and should stay. FileNotFoundError where its folder has to be there and is not.
+    Raises: ResourceError where the disk is full; the old file is still there then, whole. ResourceError also where
+        there is something that cannot be written to. FileExistsError where the file is there and should stay.
+        FileNotFoundError where its folder has to be there and is not.
     """
     with _naming(path):
-        if makes_folder:
+        kind = _kind(path)
+        if kind and not stat.S_ISREG(kind):
+            _write_into(path, kind, content)
+            return
+        if makes_folder and not path.is_symlink():
             _make(path.parent)
         if not replace:
             rename = _create
@@ -43,8 +50,9 @@ def write_atomically(
             rename = _replace
         else:
             rename = partial(_rotate, previous)
-        _write(path, content, rename)
-        remove_leftovers(path.parent, path.name)
+        target = Path(os.path.realpath(path))
+        _write(target, content, rename)
+        remove_leftovers(target.parent, target.name)
 
 
 def append_lines(path: Path, lines: Sequence[bytes]) -> None:
@@ -96,6 +104,33 @@ def is_there(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
+
+
+def _kind(path: Path) -> int:
+    """What is at a path, links followed, as `stat` has it; 0 for nothing."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return 0
+
+
+def _write_into(path: Path, kind: int, content: bytes) -> None:
+    """Write to a device or a pipe: a file with its name would take its place."""
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not (stat.S_ISCHR(kind) or stat.S_ISFIFO(kind)):
+        raise ResourceError(f"{path} is a socket or a disk, which cannot be written as a file; give another path.")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # else it would wait for a reader
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise ResourceError(
+            f"No program reads from {path}; start the one that should, or give the path of a file."
+        ) from None
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
 
 
 @contextmanager

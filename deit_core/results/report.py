@@ -81,9 +81,9 @@ def write_report(store: Store, runs_dir: Path, out: Path, names: Sequence[str] =
         sections += _unreadable(store.unreadable())
     sections += _search(searched, search, by_id)
     text = "\n\n".join(["# Results", _INTRODUCTION.strip(), *sections]) + "\n"
-    write_atomically(out, text.encode())
     for file, spec in commands.files.items():
         write_atomically(file, (spec.model_dump_json(indent=2) + "\n").encode())
+    write_atomically(out, text.encode())
     return [out, *commands.files]
 
 

@@ -104,7 +104,7 @@ def test_a_path_that_cannot_be_used_is_named(
 ) -> None:
     path = make(tmp_path)
     done = deit(*words.replace("PATH", str(path)).replace("RUN", run_id).split())
-    assert_refused(done, path.name)
+    assert_refused(done, path.name[-20:])  # of a very long one, the end
     if not words.startswith("train"):
         assert done.stdout == b""
 
