@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import contention, end_to_end, limits, page, rollout, slider, store, training
+from benchmarks import contention, end_to_end, limits, many_runs, page, rollout, slider, store, training
 from benchmarks.guard import end_with_me
 from deit_core.machine.limits import num_cores
 
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterable[dict[str, object]]]] = {
     "slider": slider.measure,
     "store": store.measure,
     "page": page.measure,
+    "many-runs": many_runs.measure,
     "contention": contention.measure,
 }
 

@@ -33,6 +33,7 @@ IDLE_PERIOD_S = 2.0  # where nothing trains or is queued
 PERIOD_OF_EACH_S = 0.03  # the more pages, the longer
 MAX_RUNS = 200  # of one page, and read at once: as many curves as are kept
 MOST_COUNTED = 60  # pages; more of them do not slow the feed further
+READING_SHARE = 0.04  # of a core, for reading all runs: of thousands less often
 REDRAW_S = 5.0  # of the progress, on one page; at most one page is drawn again in this time
 _TEND_S = 1.0
 PATIENCE_S = 5.0  # until a page that has not drawn itself again gets another request
@@ -117,6 +118,7 @@ class Reader:
         self._watched: set[str] = set()
         self._lock = asyncio.Lock()
         self._looked_at = self._tended_at = -math.inf
+        self._cost_s = 0.0  # of reading all runs
 
     @property
     def num_watching(self) -> int:
@@ -125,7 +127,7 @@ class Reader:
     @property
     def period_s(self) -> float:
         shortest_s = PERIOD_S if any(run.status.is_active for run in self.runs) else IDLE_PERIOD_S
-        return max(shortest_s, self.num_watching * PERIOD_OF_EACH_S)
+        return max(shortest_s, self.num_watching * PERIOD_OF_EACH_S, self._cost_s / READING_SHARE)
 
     @property
     def due_in_s(self) -> float:
@@ -154,7 +156,9 @@ class Reader:
             if self._looked_at - self._tended_at > _TEND_S:
                 state.launcher().ensure_workers()
                 self._tended_at = self._looked_at
+            began_s = time.thread_time()
             self.runs = state.store().runs()
+            self._cost_s = time.thread_time() - began_s
             for run_id in _known(self.runs, self._watched):
                 state.curves().read(run_id)
         self._watched.clear()

@@ -34,6 +34,12 @@ RunsDirOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 RunArgument = Annotated[str, typer.Argument(metavar="ID", help="A run's number, its id or the start of its id.")]
+RunsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Numbers of runs, their ids or the starts of their ids.")
+]
+ExperimentOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="All runs of an experiment: its name, or the start of its id.")
+]
 
 
 _Command = TypeVar("_Command", bound=Callable[..., None])

@@ -3,14 +3,26 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from deit_core.cli import terminal
-from deit_core.cli.options import DataDirOption, JsonOption, RunArgument, RunsDirOption, open_launcher, print_json
+from deit_core.cli.options import (
+    DataDirOption,
+    ExperimentOption,
+    JsonOption,
+    RunArgument,
+    RunsArgument,
+    RunsDirOption,
+    open_launcher,
+    print_json,
+)
+from deit_core.errors import DeitError, RunError
 from deit_core.layout import RunFiles, run_folder
-from deit_core.runs import Run, Status, waiting_for
+from deit_core.runs import LocalLauncher, Run, Status, waiting_for
+from deit_core.runs.bulk import for_each, newest_first, of_experiment
 from deit_core.runs.condition import explain, word
 
 
@@ -46,9 +58,14 @@ def show(
         terminal.print_run(document)
 
 
-def stop(run_id: RunArgument, runs_dir: RunsDirOption = None) -> None:
-    """Stop a run after its step and keep its checkpoint, or take it out of the queue."""
+def stop(run_ids: RunsArgument = None, experiment: ExperimentOption = None, runs_dir: RunsDirOption = None) -> None:
+    """Stop runs after their step and keep their checkpoints, or take them out of the queue."""
     launcher = open_launcher(runs_dir)
+    ids, refused = _chosen(launcher, run_ids, experiment)
+    _end(refused + for_each(ids, partial(_stop, launcher)))
+
+
+def _stop(launcher: LocalLauncher, run_id: str) -> None:
     run = launcher.store.run(run_id)
     launcher.stop(run.id)
     if launcher.store.run(run.id).status == Status.RUNNING:
@@ -66,19 +83,56 @@ def resume(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsDi
 
 
 def delete(
-    run_id: RunArgument,
+    run_ids: RunsArgument = None,
+    experiment: ExperimentOption = None,
     runs_dir: RunsDirOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete a run with its checkpoints and curves, after asking."""
+    """Delete runs with their checkpoints and curves, after asking."""
     launcher = open_launcher(runs_dir)
-    number = launcher.store.number_of(run_id)
-    is_readable = number not in [run.number for run in launcher.store.unreadable()]
-    full_id = launcher.store.run(run_id).id if is_readable else str(number)
-    if not yes:
-        typer.confirm(f"Delete run {full_id}, its checkpoints and its curves?", abort=True, err=True)
-    launcher.delete(full_id)
-    terminal.say(f"{full_id} is deleted.")
+    ids, refused = _chosen(launcher, run_ids, experiment)
+    if ids and not yes:
+        what = f"run {ids[0]}, its" if len(ids) == 1 else f"{len(ids):,} runs, their"
+        typer.confirm(f"Delete {what} checkpoints and {what.split()[-1]} curves?", abort=True, err=True)
+    _end(refused + for_each(ids, partial(_delete, launcher)))
+
+
+def _delete(launcher: LocalLauncher, run_id: str) -> None:
+    launcher.delete(run_id)
+    terminal.say(f"{run_id} is deleted.")
+
+
+def _chosen(
+    launcher: LocalLauncher, names: Sequence[str] | None, experiment: str | None
+) -> tuple[list[str], list[DeitError]]:
+    """The runs that a command names, in the order to stop or delete them, and the errors of other names.
+
+    Each is its id, or its number where its row cannot be read.
+    """
+    if not names and experiment is None:
+        raise RunError("Name a run by its id or number, or an experiment with --experiment.")
+    store = launcher.store
+    runs = [] if experiment is None else of_experiment(store, experiment)
+    unreadable = {run.number for run in store.unreadable()}
+    numbers: list[str] = []
+
+    def find(name: str) -> None:
+        number = store.number_of(name)
+        if number in unreadable:
+            numbers.append(str(number))
+        else:
+            runs.append(store.run(name))
+
+    refused = for_each(names or (), find)
+    return list(dict.fromkeys([*newest_first(runs), *numbers])), refused
+
+
+def _end(refused: Sequence[DeitError]) -> None:
+    """Say what was refused; the others are done."""
+    for error in refused:
+        print(f"Error: {error}", file=sys.stderr)
+    if refused:
+        raise typer.Exit(2)
 
 
 def _run_document(run: Run, runs: Sequence[Run]) -> dict[str, Any]:

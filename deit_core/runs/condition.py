@@ -60,10 +60,14 @@ def _explain_queued(run: Run, runs: Sequence[Run]) -> str:
     if waits:
         first = waits[0]
         return f"It starts when {_role(first, run)}, run {label(first)}, is completed; that run is {first.status}."
-    ahead = sum(_is_in_line(other, runs) and other.number < run.number for other in runs)
+    can_resume = {other.id for other in runs if other.status.can_resume}
+    ahead = sum(
+        other.status == Status.QUEUED and other.number < run.number and can_resume.isdisjoint(other.needs)
+        for other in runs
+    )
     if not ahead:
         return "Next in the queue: it starts as soon as a worker is free."
-    return f"Place {ahead + 1} in the queue."
+    return f"Place {ahead + 1:,} in the queue."
 
 
 def _role(other: Run, run: Run) -> str:
@@ -79,7 +83,3 @@ def _explain_running(run: Run) -> str:
     epoch = min(run.epoch + 1, run.spec.optim.epochs)
     left = "" if run.time_left_s is None else f", about {duration(run.time_left_s)} left"
     return f"Epoch {epoch} of {run.spec.optim.epochs}{left}."
-
-
-def _is_in_line(run: Run, runs: Sequence[Run]) -> bool:
-    return word(run, runs) in ("queued", "waiting")

@@ -28,6 +28,7 @@ from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, trainings
 
 WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
 SPARE_VARIABLE = "DEIT_SPARE_OF"
+MAX_RUNS = 100  # of one submit
 _WORKERS_LOG = "workers.log"
 _MAX_FAILED_STARTS = 3
 
@@ -165,14 +166,21 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
     Inside an experiment the name of a teacher, or of the run that another starts from, becomes that run's id, which is
     also the name of its folder.
 
-    Raises: SpecError when such a run is neither one of the store nor a checkpoint on this machine.
+    Raises: SpecError when such a run is neither one of the store nor a checkpoint on this machine, or the spec asks for
+        too many runs.
     """
-    ids = {run.name: new_id() for run in trainings(spec)}
+    runs = trainings(spec)
+    if len(runs) > MAX_RUNS:
+        raise SpecError(
+            f"This experiment asks for {len(runs):,} runs, and {MAX_RUNS} can be submitted at once; lower its seeds, "
+            "or divide it into several experiments."
+        )
+    ids = {run.name: new_id() for run in runs}
     siblings = ids if isinstance(spec, ExperimentSpec) else {}
     known = {run.id for run in store.runs()} | set(ids.values())
     specs: dict[str, RunSpec] = {}
     needs: dict[str, Sequence[str]] = {}
-    for run in trainings(spec):
+    for run in runs:
         run_id = ids[run.name]
         if run.distillation is not None:
             teacher = _located(run.distillation.teacher, siblings, known)

@@ -162,6 +162,8 @@ def num_ready(store: Store) -> int:
 
 def waiting_for(run: Run, runs: Sequence[Run]) -> list[Run]:
     """The runs that must be completed before `run` can start."""
+    if not run.needs:
+        return []
     return [other for other in runs if other.id in run.needs and other.status != Status.COMPLETED]
 
 

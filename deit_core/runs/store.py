@@ -42,7 +42,6 @@ from deit_core.runs.rows import RowError, experiment_of, lifecycle_event_of, par
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec
 
-_ID_LENGTH = 12
 _BLOCK = 1000  # points whose metrics are decoded together
 _LONGEST_ID = 12
 _UNCHANGED = RunUpdate()

@@ -4,9 +4,8 @@ Knows the store and the launcher; draws no curve itself (see curves.py) and neve
 dashboard/live).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,15 +15,16 @@ from dashboard.address_runs import take_runs, write_runs
 from dashboard.error_messages import errors_as_messages
 from dashboard.live import server as live
 from dashboard.live.feed import live_feed
-from dashboard.live.line import live_line
 from dashboard.navigation import link
-from dashboard.reach import may
-from dashboard.run_status import explain, label, tone, word
+from dashboard.run_status import label
 from dashboard.state import launcher, settings, store
-from dashboard.tables import matching, run_columns, run_table
 from dashboard.text import escape
+from dashboard.views.runs.actions import actions, actions_on_many, show_outcome
+from dashboard.views.runs.table import choose_matching, show_table
 from dashboard.views.runs.unreadable import show_unreadable
-from deit_core.runs import Run, Status, log_tail
+from deit_core.runs import Run, log_tail
+
+SHOWN = 20  # chosen runs that have a line, curves and a log
 
 
 def render() -> None:
@@ -42,16 +42,17 @@ def render() -> None:
     top = st.container()
     with st.container(horizontal=True):
         chosen = _choose(runs)
-        if chosen:
+        shown = chosen[:SHOWN]
+        if shown:
             view = curves.controls()
-            curves.download(chosen)
+            curves.download(shown)
     middle, charts, bottom = st.container(), st.container(), st.container()
-    drawn = live.drawn(runs, [run.id for run in chosen])
+    drawn = live.drawn(runs, [run.id for run in shown])
     with top:
-        _progress(drawn, middle, bottom)  # before the curves: the title is in it
+        _progress(drawn, {run.id for run in chosen}, middle, bottom)  # before the curves: the title is in it
     with charts:
-        if chosen:
-            curves.draw(chosen, view, key="runs")
+        if shown:
+            curves.draw(shown, view, key="runs")
         else:
             st.caption("Select runs in the table to see their curves, and to stop, resume or delete them.")
 
@@ -64,29 +65,35 @@ def _await_runs() -> None:
 
 @st.fragment
 @errors_as_messages()
-def _progress(drawn: live.Drawn, middle: DeltaGenerator, bottom: DeltaGenerator) -> None:
-    """All that changes while runs train, except the curves; drawn again when the live feed asks for it."""
+def _progress(drawn: live.Drawn, chosen_ids: set[str], middle: DeltaGenerator, bottom: DeltaGenerator) -> None:
+    """All that changes while runs train, except the curves; drawn again when the live feed asks for it.
+
+    Args: chosen_ids: the chosen runs when the page was drawn.
+    """
     launcher().ensure_workers()
     runs = store().runs()
-    listed = _filter(runs)  # before the first component, with which Streamlit imports pandas
+    listed = choose_matching(runs)  # before the first component, with which Streamlit imports pandas
     with bottom:
         if live_feed(drawn, runs, key="runs_feed") == "page":
             st.rerun()
     by_id = {run.id: run for run in runs}
     chosen = [by_id[run_id] for run_id in st.session_state["runs"] if run_id in by_id]
-    if {run.id for run in chosen} != drawn.seqs.keys():
+    if {run.id for run in chosen} != chosen_ids:
         st.rerun()  # others were ticked, or one is deleted
-    _table(listed, runs, chosen)
+    show_table(listed, runs, chosen)
     with middle:
         if trouble := launcher().trouble:
             st.error(escape(trouble))
         show_unreadable()
-        _show_error()
+        show_outcome()
+        actions_on_many(chosen, listed)
         with st.container(gap="xxsmall"):
-            for run in chosen:
-                _actions(run, runs)
+            for run in chosen[:SHOWN]:
+                actions(run, runs)
+        if len(chosen) > SHOWN:
+            st.caption(f"The first {SHOWN} of {len(chosen):,} chosen runs are shown here, in the curves and the logs.")
     with bottom:
-        _logs([run for run in chosen if run.started_at is not None])
+        _logs([run for run in chosen[:SHOWN] if run.started_at is not None])
         st.caption(machine.describe())
 
 
@@ -111,131 +118,6 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
     )
     write_runs("runs", ids)  # a reload shows them, whatever is newer
     return [by_id[run_id] for run_id in ids]
-
-
-def _table(listed: Sequence[Run], runs: Sequence[Run], chosen: Sequence[Run]) -> None:
-    if not listed:
-        st.caption("No run matches; widen the filter.")
-        return
-    ids = [run.id for run in listed]
-    ticked = sorted(ids.index(run.id) for run in chosen if run.id in ids)
-    selection: Any = {"selection": {"rows": ticked}}
-    shown = st.session_state.get("run_table")
-    if shown is not None and sorted(shown["selection"]["rows"]) != ticked:
-        st.session_state["run_table"] = selection  # rows moved, or runs were chosen elsewhere
-    table = run_table(listed, runs)
-    st.dataframe(
-        table,
-        column_config=run_columns(table, st.context.timezone),
-        hide_index=True,
-        height=min(35 * len(ids) + 38, 265),
-        key="run_table",
-        on_select=lambda: _tick(ids),
-        selection_mode="multi-row",
-        selection_default=selection,
-        placeholder="",
-        alt="All runs with their status, progress and accuracy",
-    )
-
-
-def _tick(ids: Sequence[str]) -> None:
-    """Take over the selection in the table; runs that the filter hides stay chosen."""
-    rows = st.session_state["run_table"]["selection"]["rows"]
-    hidden = [run_id for run_id in st.session_state["runs"] if run_id not in ids]
-    st.session_state["runs"] = hidden + [ids[row] for row in sorted(rows, reverse=True)]
-
-
-def _filter(runs: Sequence[Run]) -> list[Run]:
-    experiments = sorted({run.experiment_name for run in runs if run.experiment_name})
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.title("Runs", width="content")
-        text = st.text_input(
-            "Search",
-            key="run_search",
-            bind="query-params",
-            type="search",
-            placeholder="Name, model, tag, note",
-            label_visibility="collapsed",
-        )
-        statuses = st.multiselect(
-            "Status",
-            list(Status),
-            format_func=lambda status: status.value,
-            key="run_status",
-            bind="query-params",
-            placeholder="Any status",
-            label_visibility="collapsed",
-        )
-        experiment = st.selectbox(
-            "Experiment",
-            experiments,
-            index=None,
-            key="run_experiment",
-            bind="query-params",
-            placeholder="Any experiment",
-            label_visibility="collapsed",
-        )
-    return matching(runs, text=text or "", statuses=statuses, experiment=experiment)
-
-
-def _actions(run: Run, runs: Sequence[Run]) -> None:
-    """One line on a run, with the buttons that its status allows."""
-    status = word(run, runs)
-    with st.container(horizontal=True, vertical_alignment="center", key=f"actions-{run.id}"):
-        st.markdown(f"**{escape(label(run))}** :{tone(status)}-badge[{status}]", width="content")
-        if run.status == Status.RUNNING:
-            live_line(run.id, explain(run, runs), key=f"line-{run.id}")
-        else:
-            st.markdown(escape(explain(run, runs)), width="stretch")
-        if run.status.is_active and not run.stop_requested and may("stop"):
-            _button("Stop", run, launcher().stop)
-        if run.status.can_resume and may("resume"):
-            _button("Resume", run, launcher().resume)
-        if not run.status.is_active:
-            _edit_and_rerun(run)
-        can_delete = run.status != Status.RUNNING and may("delete")
-        if can_delete and st.button("Delete", key=f"delete-{run.id}", type="tertiary"):
-            _confirm_delete(run)
-
-
-def _edit_and_rerun(run: Run) -> None:
-    """A button that opens the run's settings on the Train page, and then a link there."""
-    if st.session_state.get("opened_spec", ("", b""))[0] == label(run):
-        link("train", "Its settings are open on the Train page")
-    else:
-        st.button("Edit and rerun", key=f"edit-{run.id}", type="tertiary", on_click=_open_spec, args=(run,))
-
-
-def _open_spec(run: Run) -> None:
-    st.session_state["opened_spec"] = (label(run), run.spec.model_dump_json().encode())  # as a file would be
-
-
-def _button(name: str, run: Run, action: Callable[[str], None]) -> None:
-    st.button(name, key=f"{name}-{run.id}", on_click=_attempt, args=(action, run.id))
-
-
-def _attempt(action: Callable[[str], None], run_id: str) -> None:
-    """Do it, and keep the error message until the next attempt: a redraw would remove it at once."""
-    st.session_state.pop("run_error", None)
-    with errors_as_messages(lambda sentence: st.session_state.update(run_error=sentence)):
-        action(run_id)
-
-
-def _show_error() -> None:
-    if error := st.session_state.get("run_error"):
-        st.error(escape(error))
-
-
-@st.dialog("Delete this run?")
-def _confirm_delete(run: Run) -> None:
-    st.markdown(
-        f"This deletes run **{escape(label(run))}** with its curves, its log and its checkpoints. It cannot be undone."
-    )
-    with st.container(horizontal=True):
-        arguments = (launcher().delete, run.id)
-        is_sure = st.button("Delete", key="delete", type="primary", on_click=_attempt, args=arguments)
-        if st.button("Keep", key="keep") or is_sure:
-            st.rerun()
 
 
 def _logs(runs: Sequence[Run]) -> None:
