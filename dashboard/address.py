@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.text import escape
-from deit_core.quoting import shortened
+from deit_core.text.quoting import shortened
 
 _PAGE, _ASKED, _CHECKED, _NOTES = "address_page", "address_asked", "address_checked", "address_notes"
 

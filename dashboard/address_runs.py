@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dashboard import address
 from dashboard.run_status import label
 from dashboard.text import escape
-from deit_core.quoting import shortened
 from deit_core.runs import Run
+from deit_core.text.quoting import shortened
 
 _NAMED = 5
 _GONE = "deleted, or in another store"

@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from deit_core.quoting import quoted, shortened
-from deit_core.spelling import nearest
+from deit_core.text.quoting import quoted, shortened
+from deit_core.text.spelling import nearest
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

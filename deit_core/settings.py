@@ -8,7 +8,7 @@ from pathlib import Path
 from deit_core.errors import SpecError
 from deit_core.layout import store_file
 from deit_core.machine.limits import num_cores
-from deit_core.quoting import quoted
+from deit_core.text.quoting import quoted
 
 _RUNS_PER_CORE = 2  # more at once only wait for each other
 

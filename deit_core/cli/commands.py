@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from deit_core.quoting import shortened
+from deit_core.text.quoting import shortened
 
 _LENGTH = 500
 

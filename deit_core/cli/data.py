@@ -12,8 +12,8 @@ from deit_core.cli.terminal import print_listing, print_reading, say
 from deit_core.errors import DataError
 from deit_core.image_folders import ImageFolder, find_folder, list_folder, unreadable
 from deit_core.image_folders.archives import import_zip, list_zip, open_zip
-from deit_core.quoting import quoted
 from deit_core.settings import Settings
+from deit_core.text.quoting import quoted
 
 
 def describe_data(

@@ -12,11 +12,11 @@ from pydantic.fields import FieldInfo
 from deit_core import presets
 from deit_core.errors import SpecError
 from deit_core.files import is_there
-from deit_core.quoting import quoted
 from deit_core.runs import LocalLauncher, open_store
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, field_help, load_spec, parse_change, replace
 from deit_core.spec.fields import Part, kinds_of
+from deit_core.text.quoting import quoted
 
 SpecArgument = Annotated[str, typer.Argument(metavar="PRESET", help="A preset's name, or a JSON file with a spec.")]
 SetOption = Annotated[

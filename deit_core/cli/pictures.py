@@ -14,10 +14,10 @@ from deit_core.errors import CheckpointError, RunError
 from deit_core.files import is_there
 from deit_core.image_folders import ALL_FORMATS
 from deit_core.layout import run_folder
-from deit_core.quoting import shortened
 from deit_core.runs import open_store
 from deit_core.settings import Settings
 from deit_core.spec import RolloutSpec, validated
+from deit_core.text.quoting import shortened
 
 
 @with_fields_of(RolloutSpec)

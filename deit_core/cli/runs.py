@@ -130,7 +130,7 @@ def _chosen(
 def _end(refused: Sequence[DeitError]) -> None:
     """Say what was refused; the others are done."""
     for error in refused:
-        print(f"Error: {error}", file=sys.stderr)
+        terminal.say(f"Error: {error}", file=sys.stderr)
     if refused:
         raise typer.Exit(2)
 

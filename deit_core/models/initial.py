@@ -18,8 +18,8 @@ from deit_core.models.foreign.transfer import transfer
 from deit_core.models.foreign.vit_files import read_vit
 from deit_core.models.vit import VisionTransformer
 from deit_core.models.weights import ModelCard, is_foreign, read_card, read_weights, weights_file
-from deit_core.quoting import quoted
 from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.text.quoting import quoted
 
 _MAX_EPS = 1e-5  # of layer norms: below, no logit differs by more than a rounding from what 1e-6 gives
 

@@ -10,8 +10,8 @@ from deit_core.files import is_there
 from deit_core.layout import run_folder
 from deit_core.models.foreign.foreign_teacher import class_order, load_foreign_teacher, spec_of
 from deit_core.models.weights import is_foreign, load_checkpoint, read_card
-from deit_core.quoting import quoted
 from deit_core.spec import DataSpec, ModelSpec
+from deit_core.text.quoting import quoted
 
 
 def load_teacher(

@@ -20,8 +20,8 @@ from deit_core.presets.fashion import (
     fashion_miniproject,
 )
 from deit_core.presets.mnist import mnist_soft_resnet50
-from deit_core.quoting import quoted
 from deit_core.spec import AnySpec
+from deit_core.text.quoting import quoted
 
 __all__ = ["WEIGHTS", "digits_quick", "fashion_classroom", "fashion_miniproject", "get", "names", "smoke"]
 

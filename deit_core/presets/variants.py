@@ -6,8 +6,8 @@ Plain data. A shape is not a preset: it has no data or recipe.
 from typing import NamedTuple
 
 from deit_core.errors import SpecError
-from deit_core.quoting import quoted
 from deit_core.spec import VisionTransformerSpec
+from deit_core.text.quoting import quoted
 
 _DEIT = "Touvron et al. 2021 (arXiv:2012.12877), table 1"
 

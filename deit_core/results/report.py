@@ -12,13 +12,13 @@ from deit_core.files import write_atomically
 from deit_core.image_folders.facts import title_of
 from deit_core.metrics import TEST_ACCURACY
 from deit_core.plain_text import file_name
-from deit_core.quoting import quoted
 from deit_core.results.markdown import code, code_block, plain
 from deit_core.results.model_card import role
 from deit_core.results.provenance import chance, command, facts
 from deit_core.results.result_tables import Runs, result_tables, search_table
 from deit_core.runs import Experiment, Run, Status, Store, UnreadableRun
 from deit_core.spec import AnySpec
+from deit_core.text.quoting import quoted
 
 SEARCH_TAG = "search"
 

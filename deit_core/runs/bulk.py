@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 
 from deit_core.errors import DeitError, RunError
-from deit_core.quoting import quoted
 from deit_core.refusals import user_error
 from deit_core.runs.records import Run
 from deit_core.runs.store import Store
+from deit_core.text.quoting import quoted
 
 
 def for_each(run_ids: Iterable[str], action: Callable[[str], None]) -> list[DeitError]:

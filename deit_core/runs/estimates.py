@@ -14,11 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from deit_core.files import write_atomically
-from deit_core.json_text import parse_json
 from deit_core.layout import estimates_folder
 from deit_core.machine.limits import num_cores
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, trainings
+from deit_core.text.json_text import parse_json
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from deit_core.files import is_there
 from deit_core.layout import RunFiles, run_folder
 from deit_core.plain_text import harmless
 from deit_core.presets import WEIGHTS
-from deit_core.quoting import quoted
 from deit_core.runs import queue
 from deit_core.runs.rows import is_run_id
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, trainings
+from deit_core.text.quoting import quoted
 
 WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
 SPARE_VARIABLE = "DEIT_SPARE_OF"

@@ -24,7 +24,6 @@ from sqlalchemy import (
 )
 
 from deit_core.errors import RunError
-from deit_core.quoting import quoted, shortened
 from deit_core.runs import schema
 from deit_core.runs.database import Database
 from deit_core.runs.records import (
@@ -41,6 +40,7 @@ from deit_core.runs.records import (
 from deit_core.runs.rows import RowError, experiment_of, lifecycle_event_of, parse_spec, points_of, run_of
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec
+from deit_core.text.quoting import quoted, shortened
 
 _BLOCK = 1000  # points whose metrics are decoded together
 _LONGEST_ID = 12

@@ -7,11 +7,11 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from deit_core.errors import Loc, SpecError, spec_error
-from deit_core.json_text import parse_json
-from deit_core.quoting import quoted, shortened
 from deit_core.spec.experiment import AnySpec, ExperimentSpec, members
 from deit_core.spec.run import RunSpec
-from deit_core.spelling import nearest
+from deit_core.text.json_text import parse_json
+from deit_core.text.quoting import quoted, shortened
+from deit_core.text.spelling import nearest
 
 _Spec = TypeVar("_Spec", bound=BaseModel)
 _Any = TypeVar("_Any", bound=AnySpec)

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from deit_core.catalog import HEAD_FUSIONS, ColourMap, HeadFusionName, MethodName, QueryName, RowNorm, Scope
-from deit_core.quoting import quoted
 from deit_core.spec.fields import Part, field
+from deit_core.text.quoting import quoted
 
 
 def _from_one(number: int) -> int:

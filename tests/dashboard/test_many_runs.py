@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import submit
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.many_runs import add_copies
@@ -90,10 +89,9 @@ def test_all_runs_of_the_filter_are_deleted_together(many: Store, run_page: RunP
 
 
 def test_what_is_refused_for_one_run_does_not_keep_the_others(store: Store, run_page: RunPage) -> None:
-    trio = submit(store, presets.get("digits-quick"))
-    (running,) = submit(store, presets.smoke()).values()
+    trio, (running,) = enqueue(store, presets.digits_quick()), enqueue(store, presets.smoke())
     store.set_status(running, Status.RUNNING)
-    page = run_page("runs", runs=[*trio.values(), running])
+    page = run_page("runs", runs=[*trio, running])
     page.button(key="delete_chosen").click().run()
     page.button(key="many").click().run()
     assert [run.id for run in store.runs()] == [running]  # the teacher last, when nothing needs it any more

@@ -9,8 +9,8 @@ import pytest
 
 from deit_core import presets
 from deit_core.errors import DeitError, SpecError
-from deit_core.quoting import quoted, shortened
 from deit_core.spec import AnySpec, load_spec, parse_change, replace
+from deit_core.text.quoting import quoted, shortened
 
 LONG = "a" * 100_000
 DEEP = "[" * 1500

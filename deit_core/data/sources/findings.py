@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deit_core.files import write_atomically
-from deit_core.json_text import parse_json
+from deit_core.text.json_text import parse_json
 
 FINDINGS = ".findings"  # inside the data folder
 _SETTLED_NS = 2 * 10**9  # the resolution of file times: a file may change again without a new time

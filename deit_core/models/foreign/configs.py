@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from deit_core.errors import CheckpointError
-from deit_core.json_text import parse_json
 from deit_core.models.foreign.config_fields import Fields
+from deit_core.text.json_text import parse_json
 
 Size = tuple[int, int]
 

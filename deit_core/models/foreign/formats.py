@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deit_core.errors import CheckpointError
-from deit_core.json_text import parse_json
 from deit_core.layout import BEST, SPEC
+from deit_core.text.json_text import parse_json
 
 
 class Format(NamedTuple):

@@ -1,0 +1,1 @@
+"""Text that others wrote: shortened for messages, compared with known names, read as JSON."""
