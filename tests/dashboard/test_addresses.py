@@ -123,6 +123,26 @@ def test_no_number_in_an_address_ends_a_page(name: str, value: str, looked: dict
 
 
 @pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (["vit.name=x"], "The runs of an experiment keep their names here"),
+        (["vit.name=8", "optim.lr=1e-3"], "runs.1.name should be a valid string, not 8."),
+        (["optim.lr=" + "[" * 1500], "optim.lr should be a valid number"),
+        (["optim.lr=inf", "optim.epochs=1e300"], "optim.epochs is too large a number"),
+        (["a" * 50_000 + "=1"], "There is no field aaa"),
+    ],
+)
+def test_changes_that_cannot_be_made_are_ignored_in_a_sentence(
+    changes: list[str], sentence: str, store: Store, run_page: RunPage
+) -> None:
+    page = run_page("train", preset="digits-quick", set=changes)
+    assert not page.exception
+    (said,) = (error.value.replace("\\", "") for error in page.error)
+    assert sentence in said
+    assert len(said) < 1000
+
+
+@pytest.mark.parametrize(
     ("name", "key"), [("runs", "runs"), ("compare", "compare"), ("attention", "att_left"), ("runs", "run_status")]
 )
 def test_a_very_long_name_in_an_address_is_not_repeated(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from deit_core.errors import SpecError
 from deit_core.spec import AnySpec, RunSpec, changes_between, members, replace
 
 
@@ -25,7 +26,8 @@ class Changes:
             changes.by_path["name"] = variant.name
             variant = variant.with_changes(name=spec.name)
         between = changes_between(spec, variant)
-        assert between is not None
+        if between is None:
+            raise SpecError("The runs of an experiment keep their names here; rename them in its JSON, and open that.")
         changes.by_path |= {path: tuple(value) if isinstance(value, list) else value for path, value in between.items()}
         return changes
 
