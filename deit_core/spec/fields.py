@@ -49,7 +49,9 @@ def _harmless(value: Any) -> Any:
     """A field's value; texts stand alone or in a list."""
     if isinstance(value, str):
         return harmless(value)
-    return [_harmless(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [harmless(item) if isinstance(item, str) else item for item in value]
+    return value
 
 
 def field_help(info: FieldInfo) -> str:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -79,18 +80,21 @@ def test_of_many_runs_with_one_mistake_the_first_are_named() -> None:
     assert str(refused.value).startswith("r0, r1, r2, r3, r4, r5, r6, r7 and 92 more runs: There is no field speed;")
 
 
-@pytest.mark.parametrize("name", ["name", "description", "measured_on"])
-def test_half_a_character_is_refused_in_every_text_of_an_experiment(name: str) -> None:
-    changes: dict[str, Any] = {name: HALF}
-    if name == "measured_on":
-        changes = {"expectation": {"accuracy": {HALF: 0.5}, "duration_s": 1, "measured_on": HALF}}
-    with pytest.raises(SpecError, match="has a character that is only half of one; write it again"):
-        load_spec(document(presets.digits_quick(), **changes))
+def stored_or_refused(make: Callable[[], AnySpec]) -> None:
+    try:
+        spec = make()
+    except SpecError:
+        return
+    assert load_spec(spec.model_dump_json()) == spec
 
 
-def test_half_a_character_is_refused_in_every_text_of_a_run() -> None:
-    """Each field is tried, whatever its kind: none may lead to a spec that cannot be stored."""
+def test_half_a_character_in_an_experiment_is_refused_or_can_be_stored() -> None:
+    expectation = {"accuracy": {HALF: 0.5}, "duration_s": 1, "measured_on": HALF}
+    for changes in ({"name": HALF}, {"description": HALF}, {"expectation": expectation}, {HALF: HALF}):
+        stored_or_refused(partial(load_spec, document(presets.digits_quick(), **changes)))
 
+
+def test_half_a_character_in_any_field_of_a_run_is_refused_or_can_be_stored() -> None:
     def paths(fields: dict[str, Any], prefix: str = "") -> list[str]:
         return [
             path
@@ -100,9 +104,8 @@ def test_half_a_character_is_refused_in_every_text_of_a_run() -> None:
 
     student = presets.digits_quick().runs[-1]
     for path in paths(student.model_dump(mode="json")):
-        for value in (HALF, [HALF]):
-            with pytest.raises(SpecError):
-                replace(student, {path: value})
+        for value in (HALF, [HALF], [[HALF]]):
+            stored_or_refused(partial(replace, student, {path: value}))
 
 
 def test_an_error_is_never_longer_than_a_page_and_keeps_its_end() -> None:
