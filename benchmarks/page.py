@@ -27,7 +27,15 @@ from deit_core.runs.recorder import Recorder
 from deit_core.settings import Settings
 from deit_core.spec import replace
 
-_PAGES = {"": "Train", "runs": "Runs", "compare": "Compare", "attention": "Attention", "data": "Data", "learn": "Learn"}
+_PAGES = {
+    "": "Train",
+    "runs": "Runs",
+    "compare": "Compare",
+    "attention": "Attention",
+    "data": "Data",
+    "learn": "Learn",
+    "system": "System",
+}
 _NUM_RUNS, _STEPS_PER_S, _HISTORY = 4, 50, 1000
 _WATCH_S = 20.0
 _VISITORS = 10

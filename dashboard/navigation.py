@@ -15,6 +15,7 @@ _PAGES = {
     "attention": ("Attention", ":material/visibility:"),
     "data": ("Data", ":material/photo_library:"),
     "learn": ("Learn", ":material/school:"),
+    "system": ("System", ":material/memory:"),
 }
 _FIRST = "train"
 _FIRST_PAINT_S = 4  # earlier imports compete with the first browser for the same cores

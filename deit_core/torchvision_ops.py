@@ -30,7 +30,8 @@ def _extension_loads() -> bool:
     return False
 
 
-if not _extension_loads():
+EXTENSION_LOADS = _extension_loads()
+if not EXTENSION_LOADS:
     _library = torch.library.Library("torchvision", "FRAGMENT")  # keeps the schemas for as long as it lives
     for _schema in _SCHEMAS:
         _library.define(_schema)
@@ -38,4 +39,4 @@ if not _extension_loads():
 import torchvision  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
-__all__ = ["torchvision", "v2"]
+__all__ = ["EXTENSION_LOADS", "torchvision", "v2"]

@@ -27,7 +27,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"attention"},
         {"training"},
         {"runs"},
-        {"results"},
+        {"results", "doctor"},
         {"cli"},
         {"__main__"},
     ],

@@ -10,6 +10,7 @@ import typer
 
 from deit_core.cli.commands import Commands
 from deit_core.cli.data import describe_data, import_images
+from deit_core.cli.doctor import doctor
 from deit_core.cli.pictures import rollout
 from deit_core.cli.results import export, fields, report
 from deit_core.cli.runs import delete, list_runs, resume, show, stop
@@ -43,6 +44,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "estimate": estimate,
     "data": describe_data,
     "import": import_images,
+    "doctor": doctor,
 }
 app.add_typer(store_app)
 for name, command in _COMMANDS.items():

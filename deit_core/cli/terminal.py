@@ -13,6 +13,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from deit_core.doctor import Finding
 from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.image_folders import LeftOut
 from deit_core.metrics import (
@@ -149,6 +150,12 @@ def print_listing(
         _stdout.print(passed_over)
     for warning in warnings:
         _stdout.print(f"\nWarning: {escape(warning)}", highlight=False)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        mark = "[green]ok [/green]" if finding.is_well else "[bold red]fix[/bold red]"
+        _stdout.print(f"{mark} {escape(f'{finding.subject}: {finding.sentence}')}", highlight=False, soft_wrap=True)
 
 
 class Progress:

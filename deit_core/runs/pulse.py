@@ -69,6 +69,13 @@ def is_gone(worker: Row[Any], store: Store) -> bool:
     return seems_another and _seen_silent_s(worker, store) > SILENT_AFTER_S
 
 
+def age_s(worker: Row[Any], store: Store) -> float:
+    """How long ago the newest heartbeat of a worker was, by the clock that nobody can set where both share it."""
+    if worker.boot is not None and worker.boot == _boot():
+        return max(0.0, store.steady() - float(worker.beat_at))
+    return max(0.0, store.clock() - float(worker.heartbeat_at))
+
+
 def process_start(pid: int) -> int | None:
     """The start of a process, in ticks since the start of the machine; None where there is none, or not on Linux.
 

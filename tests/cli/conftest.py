@@ -1,5 +1,10 @@
-"""The program in a folder of its own, and a run there that has ended well."""
+"""The program in a folder of its own, a run there that has ended well, and file systems that refuse to be written."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,3 +43,33 @@ def run_id(deit: Program) -> str:
     folder = run_folder(settings.runs_dir, run_id)
     save_weights(folder / "best.safetensors", build_model(spec, num_classes=10), card)
     return run_id
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A file system of its own in a folder; needs root."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if sys.platform != "linux" or os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a file system, and not everywhere")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which nobody may write: for root, who may anywhere, a file system that can only be read."""
+    folder = tmp_path / "sealed"
+    if os.geteuid():
+        folder.mkdir(mode=0o500)
+        yield folder
+        return
+    with mounted(folder, "ro"):
+        yield folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB."""
+    with mounted(tmp_path / "disk", "size=1m"):
+        yield tmp_path / "disk"

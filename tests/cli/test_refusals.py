@@ -1,11 +1,9 @@
 """Whatever a path in a command turns out to be: one sentence that names it, exit code 2, and nothing on stdout."""
 
-import os
 import sqlite3
-import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -144,22 +142,6 @@ def test_a_store_that_somebody_holds_is_named(
     with closing(sqlite3.connect(path)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         assert_refused(deit("stop", run_id), str(path))
-
-
-@pytest.fixture
-def sealed(tmp_path: Path) -> Iterator[Path]:
-    """A folder in which nobody may write: for root, who may anywhere, a file system that can only be read."""
-    folder = tmp_path / "sealed"
-    folder.mkdir()
-    if os.geteuid():
-        folder.chmod(0o500)
-        yield folder
-        return
-    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)]
-    if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("root can mount a file system, but not everywhere")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps nobody out by such means")

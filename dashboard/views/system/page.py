@@ -1,0 +1,55 @@
+"""The System page: the queue, the workers and the store now, and what the doctor says about this installation."""
+
+import streamlit as st
+
+from dashboard import machine
+from dashboard.error_messages import errors_as_messages
+from dashboard.state import store
+from dashboard.text import escape
+from deit_core.doctor import Finding, examine
+from deit_core.runs.activity import WorkerActivity, activity
+from deit_core.wording import duration
+
+
+def render() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title("System", width="content")
+        if st.button("Check again", icon=":material/refresh:"):
+            _findings.clear()
+    with errors_as_messages():
+        _draw_activity()
+    st.subheader("Installation")
+    st.caption("The same as `python -m deit_core doctor`, which also checks whether the dashboard's port is free.")
+    for finding in _findings():
+        icon = ":green[:material/check_circle:]" if finding.is_well else ":red[:material/error:]"
+        st.markdown(f"{icon} **{escape(finding.subject)}** {escape(finding.sentence)}")
+
+
+def _draw_activity() -> None:
+    now = activity(store())
+    with st.container(horizontal=True):
+        for label, value in (
+            ("Runs in the queue", f"{now.num_queued:,}"),
+            ("Runs that train", f"{now.num_running:,}"),
+            ("Workers", f"{len(now.workers):,}"),
+            ("Size of the store", f"{now.store_bytes / 1e6:.1f} MB"),
+        ):
+            st.metric(label, value, width="content")
+    if now.workers:
+        st.table({name: [_row(worker)[name] for worker in now.workers] for name in _row(now.workers[0])})
+    else:
+        st.caption("No worker; the next run starts one.")
+    st.caption(machine.describe())
+
+
+def _row(worker: WorkerActivity) -> dict[str, str]:
+    return {
+        "Worker": f"process {worker.pid} on {escape(worker.host)}",
+        "Run": "waits for one" if worker.run_number is None else f"Run {worker.run_number}",
+        "Heartbeat": f"{duration(worker.heartbeat_age_s)} ago",
+    }
+
+
+@st.cache_data(ttl=30, show_spinner="Checking…")  # loads torch on the first visit
+def _findings() -> list[Finding]:
+    return examine()

@@ -1,0 +1,46 @@
+"""What goes on now: how many runs wait or run, the workers, and the size of the store. Only reads."""
+
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+
+from deit_core.runs import pulse, schema
+from deit_core.runs.records import Status
+from deit_core.runs.store import Store
+
+
+class WorkerActivity(NamedTuple):
+    """A worker and the number of its run, if it has one; `heartbeat_age_s` is how long ago its heartbeat was."""
+
+    host: str
+    pid: int
+    run_number: int | None
+    heartbeat_age_s: float
+
+
+class Activity(NamedTuple):
+    """`store_bytes` counts the store's log of changes too, which SQLite keeps in a file next to it."""
+
+    num_queued: int
+    num_running: int
+    workers: list[WorkerActivity]
+    store_bytes: int
+
+
+def activity(store: Store) -> Activity:
+    runs, workers = schema.runs, schema.workers
+    with store.reading() as connection:
+        counts = dict(connection.execute(select(runs.c.status, func.count()).group_by(runs.c.status)).all())
+        training = connection.execute(select(runs.c.worker_id, runs.c.number).where(runs.c.status == Status.RUNNING))
+        number_of = dict(training.all())
+        rows = connection.execute(pulse.workers().order_by(workers.c.host, workers.c.pid)).all()
+    return Activity(
+        num_queued=counts.get(Status.QUEUED, 0),
+        num_running=counts.get(Status.RUNNING, 0),
+        workers=[WorkerActivity(row.host, row.pid, number_of.get(row.id), pulse.age_s(row, store)) for row in rows],
+        store_bytes=sum(
+            path.stat().st_size
+            for path in (store.path, store.path.with_name(f"{store.path.name}-wal"))
+            if path.exists()
+        ),
+    )

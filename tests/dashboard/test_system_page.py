@@ -1,0 +1,41 @@
+"""The System page shows what goes on now, and the doctor's findings."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import state
+from deit_core import presets
+from deit_core.doctor import examine
+from deit_core.runs import RunUpdate, Status, Store, enqueue, queue
+
+
+def test_it_shows_the_queue_the_workers_and_the_findings(
+    store: Store, run_page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    runs = [enqueue(store, presets.smoke())[0] for _ in range(3)]
+    worker_id, _ = queue.register(store, 1) or ("", None)
+    store.set_status(runs[1], Status.RUNNING, update=RunUpdate(worker_id=worker_id))
+    page = run_page("system")
+    assert not page.exception
+    numbers = {metric.label: metric.value for metric in page.metric}
+    assert numbers["Runs in the queue"] == "2"
+    assert (numbers["Runs that train"], numbers["Workers"]) == ("1", "1")
+    (row,) = page.table[0].value.to_dict("records")
+    assert row["Run"] == "Run 2"
+    assert row["Heartbeat"].endswith("s ago")
+    words = " ".join(markdown.value for markdown in page.markdown).replace("\\", "")
+    assert all(finding.sentence in words.replace("\u2060", "") for finding in examine()[:4])
+    assert "material/error" not in words
+
+
+def test_a_finding_has_its_remedy(
+    store: Store, run_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = run_page("system")
+    state.settings().data_dir.write_text("a file where a folder should be")
+    page.button[0].click().run()
+    (wrong,) = (markdown.value for markdown in page.markdown if "material/error" in markdown.value)
+    assert "choose another" in wrong
