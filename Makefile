@@ -1,4 +1,5 @@
-# make app | make test | make check | make bench | make faults KILLS=60
+# make app | make test | make check | make bench
+# make faults KILLS=60 | make fuzz MINUTES=10 | make load SESSIONS=10 MINUTES=10
 #
 # TORCH=cpu installs PyTorch's own CPU wheels, for a Linux machine without a GPU. Without it pip's default is taken:
 # on Linux the one with CUDA, elsewhere the one for the CPU (and Apple's GPU).
@@ -6,6 +7,8 @@
 PYTHON ?= python3
 TORCH ?=
 KILLS ?= 60
+MINUTES ?= 10
+SESSIONS ?= 10
 BIN := .venv/bin
 
 ifeq ($(TORCH),cpu)
@@ -14,7 +17,7 @@ else
 TORCH_FIRST := true
 endif
 
-.PHONY: app test check bench faults clean
+.PHONY: app test check bench faults fuzz load clean
 
 app: .venv/installed
 	$(BIN)/streamlit run dashboard/app.py
@@ -32,6 +35,12 @@ bench: .venv/installed-dev
 
 faults: .venv/installed-dev
 	$(BIN)/python -m benchmarks.faults --kills $(KILLS)
+
+fuzz: .venv/installed-dev
+	FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/fuzz
+
+load: .venv/installed-dev
+	$(BIN)/python -m benchmarks.load --sessions $(SESSIONS) --minutes $(MINUTES)
 
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'DeiT Lab needs Python 3.11 or newer; name one with: make app PYTHON=python3.11')"

@@ -1,4 +1,4 @@
-"""People who look at a page without drawing it: `python -m benchmarks.visitors URL PAGE COUNT`
+"""People who look at pages without drawing them: `python -m benchmarks.visitors URL PAGE COUNT`
 
 Each holds a session of the dashboard and does what the page's own code does in a browser: it asks for what polls again,
 listens to the live feed, and has drawn again what the feed says has changed. So what the server spends on a visitor who
@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -20,10 +21,14 @@ _FEED = "deit_lab_live_feed"
 
 
 class Visitor:
-    """One session on one page."""
+    """One session, on one page at a time.
 
-    def __init__(self, url: str, page: str) -> None:
-        self._url, self._page = url.replace("http", "ws", 1), page
+    Args: hear: called with each message of the server.
+    """
+
+    def __init__(self, url: str, page: str, hear: Callable[[ForwardMsg], None] = lambda message: None) -> None:
+        self._url, self._page, self._query, self._hear_message = url.replace("http", "ws", 1), page, "", hear
+        self._session: ClientConnection | None = None
         self._polls: dict[str, asyncio.Task[None]] = {}
         self._feed: ClientConnection | None = None
         self._drawn: dict[str, Any] = {}
@@ -34,15 +39,39 @@ class Visitor:
         """Open the page and watch until cancelled."""
         address = f"{self._url}/_stcore/stream"
         async with connect(address, subprotocols=["streamlit"], max_size=None) as session:  # type: ignore[list-item]
-            await self._ask(session)
-            async for data in session:
-                assert isinstance(data, bytes)
-                await self._heed(session, ForwardMsg.FromString(data))
+            self._session = session
+            try:
+                await self._ask(session)
+                async for data in session:
+                    assert isinstance(data, bytes)
+                    message = ForwardMsg.FromString(data)
+                    self._hear_message(message)
+                    await self._heed(session, message)
+            finally:
+                await self._leave()
+
+    async def go(self, page: str, query: str = "") -> None:
+        """Have another page drawn, with the settings of an address. Only while `look` is under way."""
+        assert self._session is not None
+        await self._leave()
+        self._page, self._query = page, query
+        await self._ask(self._session)
+
+    async def _leave(self) -> None:
+        """End what the page's own code does: its polls and its feed."""
+        for poll in self._polls.values():
+            poll.cancel()
+        if self._hearing is not None:
+            self._hearing.cancel()
+        if self._feed is not None:
+            await self._feed.close()
+        self._polls, self._feed, self._hearing, self._drawn = {}, None, None, {}
 
     async def _ask(self, session: ClientConnection, fragment: str = "", *, is_timed: bool = False) -> None:
         """Have the page, or a part of it, drawn again."""
         message = BackMsg()
         message.rerun_script.page_name = self._page
+        message.rerun_script.query_string = self._query
         message.rerun_script.fragment_id = fragment
         message.rerun_script.is_auto_rerun = is_timed
         await session.send(message.SerializeToString())

@@ -30,9 +30,10 @@ class Activity(NamedTuple):
 def activity(store: Store) -> Activity:
     runs, workers = schema.runs, schema.workers
     with store.reading() as connection:
-        counts = dict(connection.execute(select(runs.c.status, func.count()).group_by(runs.c.status)).all())
+        by_status = select(runs.c.status, func.count()).group_by(runs.c.status)
+        counts: dict[str, int] = dict(connection.execute(by_status).all())
         training = connection.execute(select(runs.c.worker_id, runs.c.number).where(runs.c.status == Status.RUNNING))
-        number_of = dict(training.all())
+        number_of: dict[str | None, int] = dict(training.all())
         rows = connection.execute(pulse.workers().order_by(workers.c.host, workers.c.pid)).all()
     return Activity(
         num_queued=counts.get(Status.QUEUED, 0),
