@@ -79,3 +79,8 @@ def test_a_command_that_is_shown_exists() -> None:
 def test_the_table_of_pages_holds_every_page_and_no_other() -> None:
     (table,) = re.findall(r"^\| Page \|.*?^$", README, re.DOTALL | re.MULTILINE)
     assert sorted(re.findall(r"^\| \*\*(\w+)\*\* \|", table, re.MULTILINE)) == [page.capitalize() for page in PAGES]
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`(tests/[\w/.]+)`", DOCS["security.md"]))))
+def test_a_promise_of_security_names_tests_that_exist(path: str) -> None:
+    assert (ROOT / path).exists()

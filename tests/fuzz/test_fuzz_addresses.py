@@ -50,7 +50,7 @@ def test_every_page_has_keys() -> None:
 
 @pytest.mark.parametrize("name", sorted(_KEYS))
 def test_a_page_is_drawn_whatever_its_address_asks_for(name: str, store: Store) -> None:
-    @fuzz(3)
+    @fuzz(2)
     @given(settings=st.dictionaries(st.sampled_from(_KEYS[name]) | st.text(max_size=9), _TEXTS, min_size=1, max_size=5))
     def draw(settings: dict[str, list[str]]) -> None:
         page = AppTest.from_string(_SCRIPT.format(name=name), default_timeout=600)

@@ -44,7 +44,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return file.read_bytes()
 
 
-@fuzz(40)
+@fuzz(20)
 @given(changes=damages)
 def test_a_checkpoint_is_loaded_or_refused(changes: list[tuple[float, bytes]], own: bytes, tmp_path: Path) -> None:
     file = tmp_path / "best.safetensors"
@@ -54,7 +54,7 @@ def test_a_checkpoint_is_loaded_or_refused(changes: list[tuple[float, bytes]], o
             read(file)
 
 
-@fuzz(40)
+@fuzz(20)
 @given(changes=damages)
 def test_a_foreign_file_is_loaded_or_refused(
     changes: list[tuple[float, bytes]], foreign: bytes, tmp_path: Path
@@ -65,7 +65,7 @@ def test_a_foreign_file_is_loaded_or_refused(
         load_foreign(file)
 
 
-@fuzz(30)
+@fuzz(15)
 @given(content=st.dictionaries(st.text(max_size=20), values, max_size=4) | values)
 def test_a_file_of_something_else_is_refused(content: object, tmp_path: Path) -> None:
     file = tmp_path / "deit.pt"

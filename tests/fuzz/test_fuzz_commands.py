@@ -53,13 +53,13 @@ def type_in(arguments: list[str]) -> None:
             check_sentence(done.stderr or done.stdout)
 
 
-@fuzz(40)
+@fuzz(20)
 @given(command=st.sampled_from(_COMMANDS), arguments=st.lists(words | st.sampled_from(_OPTIONS), max_size=5))
 def test_a_command_is_done_or_refused(command: str, arguments: list[str]) -> None:
     type_in([command, *arguments])
 
 
-@fuzz(40)
+@fuzz(20)
 @given(
     command=st.sampled_from(_SPECS),
     preset=st.sampled_from(["smoke", "digits-quick"]) | words,

@@ -38,7 +38,7 @@ def is_answered(client: TestClient) -> bool:
         return bool(page.receive_json()["redraw"])
 
 
-@fuzz(30)
+@fuzz(15)
 @given(messages=st.lists(_MESSAGES, min_size=1, max_size=3))
 def test_a_message_closes_at_most_its_own_socket(messages: list[str | bytes], client: TestClient) -> None:
     with bounded():

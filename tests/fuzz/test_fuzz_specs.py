@@ -34,7 +34,7 @@ def changed_documents(draw: st.DrawFn) -> dict[str, Any]:
     return document
 
 
-@fuzz(60)
+@fuzz(40)
 @given(document=changed_documents())
 def test_a_changed_spec_is_read_or_refused(document: dict[str, Any]) -> None:
     with bounded():
@@ -50,7 +50,7 @@ def test_any_text_is_no_spec(text: str | bytes) -> None:
         load_spec(text)
 
 
-@fuzz(60)
+@fuzz(40)
 @given(
     preset=st.sampled_from(["smoke", "digits-quick"]),
     changes=st.lists(
