@@ -7,6 +7,8 @@ runs train next to that. Knows pages by their addresses.
 """
 
 import asyncio
+import math
+import os
 import random
 import statistics
 import tempfile
@@ -49,6 +51,7 @@ _PATIENCE_S = 60.0
 _SAMPLE_S = 2.0
 _SETTLED = 1 / 3  # of the time, after which the server has loaded what it needs
 _ALONE_S = 20.0
+_EPOCHS_PER_MINUTE = 300  # more than a fast machine trains
 
 
 @dataclass
@@ -131,10 +134,11 @@ def main(
     minutes: Annotated[float, typer.Option(min=0.2, max=60, help="For how long.")] = 10.0,
 ) -> None:
     """Measure a server that many people use while it trains."""
+    os.environ["TORCH_COMPILE_DISABLE"] = "1"  # so that the runs train at once, however long they are
     tempfile.tempdir = tempfile.mkdtemp(prefix="load-")
     runs_dir = Path(tempfile.tempdir) / "runs"
     end_with_me(Path(tempfile.tempdir))
-    with serve(runs_dir) as dashboard, _two_runs(runs_dir) as store:
+    with serve(runs_dir) as dashboard, _two_runs(runs_dir, minutes) as store:
         before = _speed_alone(store)
         newest = _newest(store)
         people, memory = asyncio.run(_crowd(dashboard.url, dashboard.pid, sessions, 60 * minutes))
@@ -170,11 +174,12 @@ async def _crowd(url: str, pid: int, count: int, duration_s: float) -> tuple[lis
 
 
 @contextmanager
-def _two_runs(runs_dir: Path) -> Iterator[Store]:
-    """Two runs that train for long, and one whose weights the Attention page can show."""
+def _two_runs(runs_dir: Path, minutes: float) -> Iterator[Store]:
+    """Two runs that train for longer than that, and one whose weights the Attention page can show."""
+    num_epochs = math.ceil((minutes + 2) * _EPOCHS_PER_MINUTE)
     settings = Settings(store_url(runs_dir), runs_dir, runs_dir.parent / "data", num_workers=2)
     store = open_store(settings.store_url)
-    vit = replace(presets.digits_quick().runs[1], {"optim.epochs": 1000, "compute.num_threads": 1})
+    vit = replace(presets.digits_quick().runs[1], {"optim.epochs": num_epochs, "compute.precision": "float32"})
     _finished(store, runs_dir)
     launcher = LocalLauncher(store, settings)
     ids = [launcher.submit(vit)[0] for _ in range(2)]

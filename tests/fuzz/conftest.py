@@ -1,16 +1,19 @@
 """A dashboard over a store of its own: a run that trains, and one with weights. No worker starts."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 
 from dashboard import state
 from deit_core import presets
 from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
 from deit_core.runs import Status, Store, enqueue, launcher
+from deit_core.runs.estimates import Estimates
 
 
 class _Worker:
@@ -30,6 +33,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         patched.setenv("DEIT_DATA_DIR", str(folder / "data"))
         patched.delenv("DEIT_STORE", raising=False)
         patched.setattr(launcher, "start_worker", lambda *_: _Worker())
+        patched.setattr(Estimates, "request", lambda *_: None)
+        scan = cache(manifest_scanner.scan_component_manifests)  # in all installed packages, once instead of per page
+        patched.setattr(manifest_scanner, "scan_component_manifests", scan)
         st.cache_resource.clear()
         st.cache_data.clear()
         _fill(state.store(), folder / "runs")
