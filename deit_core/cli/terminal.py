@@ -155,7 +155,7 @@ def print_listing(
 def print_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         mark = "[green]ok [/green]" if finding.is_well else "[bold red]fix[/bold red]"
-        _stdout.print(f"{mark} {escape(f'{finding.subject}: {finding.sentence}')}", highlight=False, soft_wrap=True)
+        _stdout.print(f"{mark} {escape(finding.sentence)}", highlight=False, soft_wrap=True)
 
 
 class Progress:

@@ -28,6 +28,6 @@ def _folders(runs_dir: Path | None, data_dir: Path | None) -> Iterator[Finding]:
         yield Finding("settings", False, str(error))
         return
     for name, folder in (("runs", settings.runs_dir), ("data", settings.data_dir)):
-        yield places.permission(f"{name} folder", folder)
-        yield places.disk(f"disk of the {name} folder", folder)
+        yield places.permission(name, folder)
+        yield places.disk(name, folder)
     yield store_health.store(settings.store_url)

@@ -28,27 +28,30 @@ def memory() -> Finding:
     return Finding("memory", True, f"{what}.")
 
 
-def disk(subject: str, folder: Path) -> Finding:
+def disk(name: str, folder: Path) -> Finding:
+    """Args: name: what the folder holds, runs or data."""
+    subject = f"disk of the {name} folder"
     try:
         free = shutil.disk_usage(_existing(folder)).free
     except OSError as error:
         return Finding(subject, False, refusal(error, folder, verb="read"))
-    what = f"{free / 1e9:.1f} GB are free for {folder}"
+    what = f"{free / 1e9:.1f} GB are free for the {name} folder {folder}"
     if free < ENOUGH_DISK:
         todo = "delete runs that nobody needs (`python -m deit_core delete ID`), or free space there"
         return Finding(subject, False, f"The disk is nearly full: {what}; {todo}.")
     return Finding(subject, True, f"{what}.")
 
 
-def permission(subject: str, folder: Path) -> Finding:
+def permission(name: str, folder: Path) -> Finding:
     """Whether files can be written in a folder, or it can be made; tries it with a file that has no name."""
+    subject = f"{name} folder"
     try:
         with tempfile.TemporaryFile(dir=_existing(folder)):
             pass
     except OSError as error:
         error.filename = str(folder)
         return Finding(subject, False, refusal(error, verb="written"))
-    return Finding(subject, True, f"{folder} can be written." if folder.is_dir() else f"{folder} can be made.")
+    return Finding(subject, True, f"The {name} folder {folder} can be {'written' if folder.is_dir() else 'made'}.")
 
 
 def port(number: int) -> Finding:

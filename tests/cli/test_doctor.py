@@ -120,8 +120,8 @@ def test_a_full_disk(deit: Program, port: str, small_disk: Path) -> None:
         while True:
             file.write(bytes(512))
     assert wrong(deit("doctor", "--json", "--port", port, "--runs-dir", str(small_disk))) == {
-        "disk of the runs folder": f"The disk is nearly full: 0.0 GB are free for {small_disk}; delete runs that "
-        "nobody needs (`python -m deit_core delete ID`), or free space there."
+        "disk of the runs folder": f"The disk is nearly full: 0.0 GB are free for the runs folder {small_disk}; "
+        "delete runs that nobody needs (`python -m deit_core delete ID`), or free space there."
     }
 
 

@@ -75,7 +75,7 @@ def check_sentence(sentence: str) -> None:
     assert sentence
     assert len(sentence) <= MAX_CHARACTERS
     assert "Traceback" not in sentence
-    sentence.encode()
+    sentence.encode(errors="surrogateescape")  # a name of a file may be no UTF-8; all else must be shown on a page
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def render() -> None:
     st.caption("The same as `python -m deit_core doctor`, which also checks whether the dashboard's port is free.")
     for finding in _findings():
         icon = ":green[:material/check_circle:]" if finding.is_well else ":red[:material/error:]"
-        st.markdown(f"{icon} **{escape(finding.subject)}** {escape(finding.sentence)}")
+        st.markdown(f"{icon} {escape(finding.sentence)}")
 
 
 def _draw_activity() -> None:
