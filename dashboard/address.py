@@ -82,8 +82,13 @@ def _enter(url_path: str) -> None:
     state = st.session_state
     counts = _PAGE not in state or is_back()
     state[_PAGE] = url_path
-    state[_ASKED] = {key: _now(key) for key in st.query_params} if counts else {}
+    state[_ASKED] = {key: _now(key) for key in st.query_params if _may_be_of_a_widget(key)} if counts else {}
     state[_CHECKED], state[_NOTES] = False, {}
+
+
+def _may_be_of_a_widget(key: str) -> bool:
+    """Whether Streamlit takes such a key: it raises at an empty one, and at those that it gives to widgets itself."""
+    return key != "" and not key.startswith("$$ID")
 
 
 def _now(key: str) -> list[str]:

@@ -48,6 +48,14 @@ def test_every_page_has_keys() -> None:
     assert set(_KEYS) == {path or "train" for path in paths()}
 
 
+@pytest.mark.parametrize("key", ["", "$$ID-0-None"])
+def test_a_key_that_no_widget_can_have_is_passed_over(key: str, store: Store) -> None:
+    page = AppTest.from_string(_SCRIPT.format(name="learn"), default_timeout=600)
+    page.query_params[key] = "inf"
+    page.run()
+    assert not page.exception
+
+
 @pytest.mark.parametrize("name", sorted(_KEYS))
 def test_a_page_is_drawn_whatever_its_address_asks_for(name: str, store: Store) -> None:
     @fuzz(2)
