@@ -30,4 +30,4 @@ def _folders(runs_dir: Path | None, data_dir: Path | None) -> Iterator[Finding]:
     for name, folder in (("runs", settings.runs_dir), ("data", settings.data_dir)):
         yield places.permission(name, folder)
         yield places.disk(name, folder)
-    yield store_health.store(settings.store_url)
+    yield from store_health.store(settings)

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "estimate": (LONG,),
     "data": (LONG,),
     "import": (LONG,),
+    "doctor": (LONG,),
 }
 
 

@@ -39,3 +39,14 @@ def test_a_finding_has_its_remedy(
     page.button[0].click().run()
     (wrong,) = (markdown.value for markdown in page.markdown if "material/error" in markdown.value)
     assert "choose another" in wrong
+
+
+def test_visitors_of_an_open_server_are_shown_no_folders(
+    store: Store, run_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEIT_OPEN", "1")
+    page = run_page("system")
+    assert not page.exception
+    shown = [element.value for element in (*page.markdown, *page.caption)]
+    assert not any(str(state.settings().runs_dir.parent) in words for words in shown)
+    assert any("python -m deit_core doctor" in words for words in shown)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import machine
 from dashboard.error_messages import errors_as_messages
+from dashboard.reach import others_can_reach
 from dashboard.state import store
 from dashboard.text import escape
 from deit_core.doctor import Finding, examine
@@ -12,17 +13,23 @@ from deit_core.wording import duration
 
 
 def render() -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.title("System", width="content")
-        if st.button("Check again", icon=":material/refresh:"):
-            _findings.clear()
+    st.title("System")
     with errors_as_messages():
         _draw_activity()
     st.subheader("Installation")
+    if others_can_reach():
+        st.caption(
+            "What `python -m deit_core doctor` finds names folders of this machine, so it is not shown to visitors. "
+            "Run the command there."
+        )
+        return
     st.caption("The same as `python -m deit_core doctor`, which also checks whether the dashboard's port is free.")
     for finding in _findings():
         icon = ":green[:material/check_circle:]" if finding.is_well else ":red[:material/error:]"
         st.markdown(f"{icon} {escape(finding.sentence)}")
+    if st.button("Check again", icon=":material/refresh:"):
+        _findings.clear()
+        st.rerun()
 
 
 def _draw_activity() -> None:
