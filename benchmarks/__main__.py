@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import contention, end_to_end, limits, many_runs, page, rollout, slider, store, training
+from benchmarks import contention, end_to_end, limits, many_runs, memory, page, rollout, slider, store, training
 from benchmarks.guard import end_with_me
 from deit_core.machine.limits import num_cores
 
@@ -20,6 +20,7 @@ RESULTS = Path(__file__).parent / "results"
 BENCHMARKS: dict[str, Callable[[bool], Iterable[dict[str, object]]]] = {
     "training": training.measure,
     "limits": limits.measure,
+    "memory": memory.measure,
     "end-to-end": end_to_end.measure,
     "rollout": rollout.measure,
     "slider": slider.measure,

@@ -22,7 +22,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"refusals", "settings"},
         {"files", "curve_file"},
         {"spec"},
-        {"image_folders", "presets", "analysis"},
+        {"image_folders", "presets", "memory", "analysis"},
         {"data", "models"},
         {"attention"},
         {"training"},

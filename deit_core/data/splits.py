@@ -28,11 +28,11 @@ from deit_core.data.sources.stratified import stratified_split, stratified_subse
 from deit_core.data.supply import in_order
 from deit_core.errors import DataError, SpecError
 from deit_core.machine.limits import total_memory
+from deit_core.memory import FOLDER_SHARE
 from deit_core.spec import DataSpec
 
 _MEMORY_SHARE = 0.5
-_FOLDER_SHARE = 0.25  # training holds a padded copy of the images too
-_PIECE = 8  # images that are counted at once
+_PIECE, _COUNTED_AT_ONCE = 8, 4096  # images that are counted at once, from files and in memory
 READ_AT_ONCE = 256  # images
 
 
@@ -109,7 +109,7 @@ def load_data(
         statistics = remembered(data_dir / FINDINGS, key_of(facts), lambda: pixel_statistics(pieces))
         mean, std = map(tuple, statistics)
     else:
-        mean, std = pixel_statistics(in_order(train.images, len(train)))
+        mean, std = pixel_statistics(in_order(train.images, _COUNTED_AT_ONCE))
     test = split("test", source.test_images, source.test_labels, np.arange(len(source.test_labels)))
     drawn_from = content_hash if source.val_positions is None else ""
     return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from, notes)
@@ -129,7 +129,7 @@ def memory_for_images(device: torch.device | None = None) -> float:
     total = total_memory()
     if device is not None and device.type == "cuda":
         total = min(total, torch.cuda.get_device_properties(device).total_memory)
-    return _FOLDER_SHARE * total
+    return FOLDER_SHARE * total
 
 
 def is_streamed(source: Source, num_images: int, img_size: int, memory_bytes: float | None = None) -> bool:

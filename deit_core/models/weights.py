@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
 from deit_core.files import write_atomically
+from deit_core.memory import check_model, network_size
 from deit_core.models.build import build_model
 from deit_core.models.foreign.formats import recognise, weights_in
 from deit_core.models.foreign.published import Published
@@ -154,12 +155,18 @@ def load_checkpoint(path: Path | str) -> nn.Module:
     """Rebuild the model of a checkpoint with its weights, in eval mode, on the CPU.
 
     Args: path: a .safetensors file, or a run's folder (then its best epoch).
-    Raises: CheckpointError where there is none, or it is damaged or not ours.
+    Raises: CheckpointError where there is none, or it is damaged or not ours; ResourceError where the memory is too
+        small for it.
     """
     file, card = weights_file(path), read_card(path)
+    shape = card.in_chans, len(card.classes)
+    check_model(str(file), card.spec, *shape)
     state = read_weights(file)
+    num_described, num_held = network_size(card.spec, *shape).num_params, sum(map(torch.numel, state.values()))
+    if num_described > num_held:
+        raise _damaged(file, ValueError(f"its card describes {num_described:,} weights, and it has {num_held:,}"))
     try:
-        model = build_model(card.spec, in_chans=card.in_chans, num_classes=len(card.classes))
+        model = build_model(card.spec, in_chans=shape[0], num_classes=shape[1])
         model.load_state_dict(state)
     except (RuntimeError, ValueError) as error:
         raise _damaged(file, error) from error

@@ -16,6 +16,7 @@ from pathlib import Path
 from deit_core.files import write_atomically
 from deit_core.layout import estimates_folder
 from deit_core.machine.limits import num_cores
+from deit_core.memory import check_granted
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, trainings
 from deit_core.text.json_text import parse_json
@@ -53,7 +54,11 @@ class Estimates:
         return child is not None and child.poll() is None
 
     def request(self, spec: AnySpec) -> None:
-        """Start a process that measures this spec, unless it is known or any spec is being measured."""
+        """Start a process that measures this spec, unless it is known or any spec is being measured.
+
+        Raises: ResourceError where a run of it needs more memory than this machine grants.
+        """
+        check_granted(spec, self.settings.runs_dir)
         with self._lock:
             if self.get(spec) is not None or any(child.poll() is None for child in self._measuring.values()):
                 return

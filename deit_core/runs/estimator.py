@@ -7,8 +7,11 @@ import sys
 import traceback
 from pathlib import Path
 
+from deit_core.errors import ResourceError
 from deit_core.machine.limits import num_cores
+from deit_core.machine.own_limit import limited_memory
 from deit_core.machine.threads import spin_briefly
+from deit_core.memory import check_granted
 from deit_core.refusals import user_error
 from deit_core.runs.estimates import Estimate, save_estimate
 from deit_core.runs.pulse import process_age_s
@@ -19,14 +22,25 @@ from deit_core.spec import AnySpec, load_spec
 def measure(spec: AnySpec, settings: Settings) -> Estimate:
     """Seconds for a spec on this machine, including the start of a process.
 
-    Raises: DeitError where a teacher, a folder of images, or the device is missing.
+    Raises: DeitError where a teacher, a folder of images, or the device is missing, or the memory is too small.
     """
+    check_granted(spec, settings.runs_dir)
     spin_briefly()
     from deit_core.training.estimate import estimate_durations
+    from deit_core.training.memory import is_out_of_memory
 
     start_s = process_age_s()
     num_threads = max(1, num_cores() // settings.num_workers)
-    run_s = estimate_durations(spec, settings.runs_dir, num_threads, settings.data_dir)
+    try:
+        with limited_memory():
+            run_s = estimate_durations(spec, settings.runs_dir, num_threads, settings.data_dir)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ResourceError(
+            "Out of memory: its steps need more than is free now; end other programs and measure again, or make "
+            "optim.batch_size, data.img_size or the model smaller."
+        ) from error
     return Estimate(start_s + sum(run_s.values()), run_s)
 
 

@@ -5,6 +5,7 @@ import sys
 from types import FrameType
 
 from deit_core.errors import DeitError, RunError
+from deit_core.memory import check_granted
 from deit_core.runs import queue
 from deit_core.runs.database import gone
 from deit_core.runs.launcher import enqueue
@@ -20,7 +21,9 @@ def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) 
 
     Returns: its runs as they ended, in the order of the experiment, and the first error that the user can fix. If the
         store was removed or replaced meanwhile there are no runs.
+    Raises: ResourceError where a run needs more memory than this machine grants; SpecError as `enqueue` does.
     """
+    check_granted(spec, settings.runs_dir)
     queue.reap(store)
     entry = queue.register(store, num_slots=None)
     assert entry is not None, "a foreground worker needs no slot"

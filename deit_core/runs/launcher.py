@@ -17,6 +17,7 @@ from typing import NoReturn
 from deit_core.errors import FullStoreError, RunError, SpecError
 from deit_core.files import is_there
 from deit_core.layout import RunFiles, run_folder
+from deit_core.memory import check_granted
 from deit_core.plain_text import harmless
 from deit_core.presets import WEIGHTS
 from deit_core.runs import queue
@@ -44,7 +45,11 @@ class LocalLauncher:
         self._lock = threading.Lock()
 
     def submit(self, spec: AnySpec) -> list[str]:
-        """Queue a run or an experiment and make sure that a worker trains it. Returns the ids of its runs."""
+        """Queue a run or an experiment and make sure that a worker trains it. Returns the ids of its runs.
+
+        Raises: ResourceError where a run needs more memory than this machine grants; SpecError as `enqueue` does.
+        """
+        check_granted(spec, self.settings.runs_dir)
         run_ids = enqueue(self.store, spec)
         self._num_failed_starts = 0  # what kept workers from starting may be gone
         self.ensure_workers()

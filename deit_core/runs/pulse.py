@@ -16,18 +16,21 @@ from typing import Any
 import psutil
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
+from deit_core.machine.memory_groups import memory_groups, num_killed
 from deit_core.runs import schema
 from deit_core.runs.store import Store
 
 SILENT_AFTER_S = 10.0  # a worker with a newer heartbeat than this is alive, whatever its process looks like
 GONE_AFTER_S = 60.0  # without heartbeat, for a worker on another machine, whose process cannot be checked
 
-_workers, _pulses = schema.workers, schema.pulses
+_workers, _pulses, _groups = schema.workers, schema.pulses, schema.worker_groups
 
 
 def workers() -> Select[Any]:
-    """All workers, each as `is_gone` takes it."""
-    return select(_workers, _pulses.c.boot, _pulses.c.process_start, _pulses.c.beat_at).outerjoin(_pulses)
+    """All workers, each as `is_gone` and `ran_out_of_memory` take it."""
+    pulse = _pulses.c.boot, _pulses.c.process_start, _pulses.c.beat_at
+    group = _groups.c.folder, _groups.c.num_killed
+    return select(_workers, *pulse, *group).outerjoin_from(_workers, _pulses).outerjoin(_groups)
 
 
 def begin(connection: Connection, store: Store, worker_id: str) -> None:
@@ -35,12 +38,16 @@ def begin(connection: Connection, store: Store, worker_id: str) -> None:
     if boot := _boot():
         row = {"boot": boot, "process_start": process_start(os.getpid()), "beat_at": store.steady()}
         connection.execute(insert(_pulses).values(worker_id=worker_id, **row))
+    if group := _group():
+        connection.execute(insert(_groups).values(worker_id=worker_id, **group))
 
 
 def beat(connection: Connection, store: Store, worker_id: str) -> bool:
     """Write a heartbeat. False when the worker is not in the table any more."""
     statement = update(_workers).where(_workers.c.id == worker_id).values(heartbeat_at=store.clock())
     connection.execute(update(_pulses).where(_pulses.c.worker_id == worker_id).values(beat_at=store.steady()))
+    if group := _group():  # another one where the process was moved
+        connection.execute(update(_groups).where(_groups.c.worker_id == worker_id).values(**group))
     return connection.execute(statement).rowcount == 1
 
 
@@ -76,6 +83,15 @@ def age_s(worker: Row[Any], store: Store) -> float:
     return max(0.0, store.clock() - float(worker.heartbeat_at))
 
 
+def ran_out_of_memory(worker: Row[Any]) -> bool:
+    """Whether the system has ended a process of a worker's control group since the worker's last heartbeat.
+
+    False where the group is not to be seen from here.
+    """
+    is_here = worker.host == socket.gethostname() and worker.boot == _boot()
+    return is_here and worker.folder is not None and num_killed(Path(worker.folder)) > worker.num_killed
+
+
 def process_start(pid: int) -> int | None:
     """The start of a process, in ticks since the start of the machine; None where there is none, or not on Linux.
 
@@ -104,6 +120,12 @@ def _boot() -> str | None:
     except OSError:
         return None
     return name if process_start(os.getpid()) is not None else None
+
+
+def _group() -> dict[str, Any]:
+    """The columns on this process's control group; none where it is in none that counts memory."""
+    group = next(iter(memory_groups()), None)
+    return {} if group is None else {"folder": str(group), "num_killed": num_killed(group)}
 
 
 def _seen_silent_s(worker: Row[Any], store: Store) -> float:

@@ -7,17 +7,24 @@ a worker is started (see launcher.py), or of how one is seen to be gone (see pul
 import os
 import socket
 from collections.abc import Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
-from sqlalchemy import Connection, Select, delete, exists, insert, select
+from sqlalchemy import Connection, Row, Select, delete, exists, insert, select
 
 from deit_core.errors import FullStoreError, ReadOnlyStoreError
+from deit_core.machine.own_limit import remove_group
 from deit_core.runs import pulse, schema
 from deit_core.runs.records import Run, RunUpdate, Status
 from deit_core.runs.store import Store, new_id
 
 HEARTBEAT_S = 2.0
+_OUT_OF_MEMORY = (
+    "Out of memory: the system ended its worker, which had taken all the memory that there was. Start again with a "
+    "smaller optim.batch_size, data.img_size or model, or resume where there is more memory: it continues from the "
+    "last saved state."
+)
 
 _runs, _workers = schema.runs, schema.workers
 
@@ -95,21 +102,23 @@ def leave(store: Store, worker_id: str) -> None:
     with store.writing() as connection:
         _release(connection, store, worker_id, Status.STOPPED, "Stopped before it began; resume to queue it again.")
         connection.execute(delete(_workers).where(_workers.c.id == worker_id))
-        _interrupt_orphans(connection, store, "Its worker broke off. Resume goes on from the last saved state.")
+        _end_orphans(connection, store, "Its worker broke off. Resume goes on from the last saved state.")
 
 
 def reap(store: Store) -> list[str]:
-    """Find workers that are gone; their runs become interrupted. Returns the ids of these runs.
+    """Find workers that are gone; their runs become interrupted, or failed where memory ran out.
 
     Where the store can only be read, they read interrupted in this process until they can be written.
+
+    Returns: the ids of these runs.
     """
     with store.reading() as connection:
         gone = [worker for worker in connection.execute(pulse.workers()) if pulse.is_gone(worker, store)]
-    interrupted: list[str] = []
+    ended: list[str] = []
     for worker in gone:
         who = f"Its worker (process {worker.pid} on {worker.host}) is gone"
         try:
-            interrupted += _forget(store, worker.id, who)
+            ended += _forget(store, worker, who)
         except FullStoreError:
             store.lost_workers[worker.id] = (
                 f"{who}, and the disk with the store is full. Delete runs or other files, then resume: it goes on from "
@@ -117,20 +126,25 @@ def reap(store: Store) -> list[str]:
             )
         except ReadOnlyStoreError:
             store.lost_workers[worker.id] = f"{who}, and the store can only be read here."
-    return interrupted
+    return ended
 
 
-def _forget(store: Store, worker_id: str, who: str) -> list[str]:
+def _forget(store: Store, worker: Row[Any], who: str) -> list[str]:
+    is_out_of_memory = pulse.ran_out_of_memory(worker)
     with store.writing() as connection:
-        if not connection.execute(delete(_workers).where(_workers.c.id == worker_id)).rowcount:
+        if not connection.execute(delete(_workers).where(_workers.c.id == worker.id)).rowcount:
             return []  # another process was first
-        reason = "killed, out of memory, or the machine was shut down"
-        message = f"{who}: {reason}. Resume goes on from the last saved state."
-        interrupted = _interrupt_orphans(connection, store, message)
+        if is_out_of_memory:
+            ended = _end_orphans(connection, store, _OUT_OF_MEMORY, Status.FAILED)
+        else:
+            reason = "killed, out of memory, or the machine was shut down"
+            ended = _end_orphans(connection, store, f"{who}: {reason}. Resume goes on from the last saved state.")
         message = "The command that was to train it ended; resume to queue it."
-        _release(connection, store, worker_id, Status.INTERRUPTED, message)
-    store.lost_workers.pop(worker_id, None)
-    return interrupted
+        _release(connection, store, worker.id, Status.INTERRUPTED, message)
+    if worker.folder is not None:
+        remove_group(Path(worker.folder))
+    store.lost_workers.pop(worker.id, None)
+    return ended
 
 
 class WorkerHere(NamedTuple):
@@ -198,10 +212,10 @@ def _release(connection: Connection, store: Store, worker_id: str, status: Statu
         store.move(connection, run_id, status, message)
 
 
-def _interrupt_orphans(connection: Connection, store: Store, message: str) -> list[str]:
+def _end_orphans(connection: Connection, store: Store, message: str, status: Status = Status.INTERRUPTED) -> list[str]:
     """Runs that read running and have no worker any more."""
     lost = select(_runs.c.id).where(_runs.c.status == Status.RUNNING, _runs.c.worker_id.not_in(select(_workers.c.id)))
     run_ids = list(connection.scalars(lost))
     for run_id in run_ids:
-        store.move(connection, run_id, Status.INTERRUPTED, message)
+        store.move(connection, run_id, status, message)
     return run_ids

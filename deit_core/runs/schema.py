@@ -61,6 +61,16 @@ pulses = Table(
     Column("beat_at", Float, nullable=False),  # in seconds since then
 )
 
+# The control group that a worker's memory counts in, and how many of its processes the system had ended by its last
+# heartbeat, where the system has groups.
+worker_groups = Table(
+    "worker_groups",
+    metadata,
+    Column("worker_id", ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True),
+    Column("folder", Text, nullable=False),
+    Column("num_killed", Integer, nullable=False),
+)
+
 runs = Table(
     "runs",
     metadata,

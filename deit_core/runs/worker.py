@@ -20,6 +20,7 @@ from deit_core.errors import DeitError, RunError, StoreError
 from deit_core.events import Event, Reading, RunFailed, RunFinished, RunStarted
 from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
+from deit_core.machine.own_limit import limited_memory
 from deit_core.machine.threads import spin_briefly
 from deit_core.plain_text import harmless
 from deit_core.refusals import user_error
@@ -112,7 +113,8 @@ class Worker:
             with self._logging_to_file(run):
                 log.info("run %s %r", run.id, run.name)
                 try:
-                    status, message, update = self._follow(run)
+                    with limited_memory():
+                        status, message, update = self._follow(run)
                 except Exception as error:
                     log.exception("failed")
                     traceback.clear_frames(error.__traceback__)  # `mistake` must not keep a model in memory
@@ -263,7 +265,10 @@ def describe(error: Exception) -> str:
     if (mistake := user_error(error)) is not None:
         return str(mistake)
     if isinstance(error, MemoryError):  # an error in a training step names the batch size that fits
-        return "There was not enough memory. Close other programs, then resume: it continues from the last saved state."
+        return (
+            "Out of memory: there was not enough for this run. End other programs, then resume: it continues from the "
+            "last saved state."
+        )
     first_line = (str(error).splitlines() or [""])[0]
     return f"This run failed because of a bug in DeiT Lab ({type(error).__name__}: {first_line}); the log has more."
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from deit_core.data.sources.progress import OnProgress, no_progress
 from deit_core.errors import ResourceError
 from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.machine.own_limit import limit_in_words
 from deit_core.metrics import BEST_EPOCH_BY, IMAGES_PER_S, LR, TEACHER_HIT_RATE, VAL_ACCURACY, VAL_LOSS, is_better
 from deit_core.models import VisionTransformer, load_checkpoint
 from deit_core.settings import Settings
@@ -81,8 +82,8 @@ def train(
         if not is_out_of_memory(error):
             raise
         raise ResourceError(
-            "There was not enough memory for the data and the model; choose a smaller data.img_size or model, or "
-            "another machine."
+            f"Out of memory: there was not enough for the data and the model{limit_in_words()}; choose a smaller "
+            "data.img_size or model, or another machine."
         ) from error
     try:
         yield from _events(session, group_s, logits_gb)

@@ -11,12 +11,13 @@ from copy import copy
 from dataclasses import replace
 from typing import TypeVar
 
-import psutil
 import torch
 from torch import Tensor
 
 from deit_core.data import TrainBatches
 from deit_core.errors import ResourceError
+from deit_core.machine.limits import available_memory
+from deit_core.machine.own_limit import limit_in_words
 from deit_core.training.step import TrainStep
 
 Result = TypeVar("Result")
@@ -60,7 +61,7 @@ def with_smaller_batches(score: Callable[[int], Result], batch_size: int) -> Res
 
 def out_of_memory(num_images: int, fitting: int | None) -> ResourceError:
     """The error for a step of `num_images` that failed, where a step of `fitting` images is possible."""
-    problem = f"There was not enough memory for a step of {num_images} images"
+    problem = f"Out of memory: there was not enough for a step of {num_images} images{limit_in_words()}"
     if fitting is None:
         return ResourceError(
             f"{problem}, and not even {_SMALLEST} fit; start again with a smaller model or data.img_size, or resume "
@@ -96,7 +97,7 @@ def fitting_batch_size(step: TrainStep, batches: TrainBatches) -> int | None:
     size = 1 << (batches.batch_size.bit_length() - 1)
     if batches.device.type == "cpu":
         needed = _bytes_per_image(attempt)
-        while size * needed > psutil.virtual_memory().available:
+        while size * needed > available_memory():
             size //= 2
     while size >= _SMALLEST and not _fits(attempt, 2 * size):
         size //= 2

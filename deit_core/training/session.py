@@ -19,6 +19,7 @@ from deit_core.errors import RunError
 from deit_core.events import CheckpointSaved, EpochDone
 from deit_core.layout import plans_folder, teacher_logits_folder
 from deit_core.machine.description import describe_machine
+from deit_core.memory import check_free
 from deit_core.models import (
     ModelCard,
     build_model,
@@ -68,6 +69,7 @@ class Session:
         self.device = choose_device(spec.compute, device)
         if threads := spec.compute.num_threads or num_threads:
             torch.set_num_threads(threads)
+        check_free(spec, runs_dir, on_gpu=self.device.type == "cuda")
         memory_bytes = memory_for_images(self.device) if images_gb is None else images_gb * 1e9
         self.data = load_data(spec.data, data_dir, memory_bytes, on_progress)
         self.versions = library_versions()

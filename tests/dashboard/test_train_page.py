@@ -1,6 +1,7 @@
 """The Train page: a newcomer's one click, a variant and its command, a spec of one's own, and the measured estimate."""
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,24 @@ def test_one_click_starts_the_experiment(train_page: RunPage, store: Store) -> N
     assert page.get("page_link")
     sound(page.run())
     assert len(store.runs()) == 3
+
+
+def test_a_link_that_needs_more_memory_than_there_is_measures_and_starts_nothing(
+    run_page: RunPage, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measuring: list[object] = []
+    monkeypatch.setattr("deit_core.memory.check.total_memory", lambda: 24 * 10**9)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr("deit_core.runs.estimates.subprocess.Popen", lambda *_, **__: measuring.append(1))
+    changes = ["model.embed_dim=2048", "model.depth=48", "model.num_heads=16", "model.mlp_ratio=8"]
+    page = sound(run_page("train", preset="smoke", set=changes))
+    sentence = page.warning[0].value.replace("\\", "")
+    assert re.match(r"'smoke' needs about 1\d\d\.\d GB of memory \(95\.\d GB for the model", sentence)
+    assert sentence.endswith("and this machine grants 24.0 GB; choose a smaller model.")
+    sound(page.button(key="start").click().run())
+    assert page.error[0].value.replace("\\", "") == sentence
+    assert store.runs() == []
+    assert measuring == []
 
 
 def test_one_worker_stands_by_while_the_form_is_filled_in(

@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from deit_core.errors import CheckpointError
+from deit_core.errors import CheckpointError, DeitError
 from deit_core.models import (
     ModelCard,
     build_model,
@@ -21,7 +21,7 @@ from deit_core.models import (
 from deit_core.models.foreign.published import Published
 from deit_core.results.export import Format, export_checkpoint
 from deit_core.results.model_card import model_card
-from deit_core.spec import DataSpec, ExperimentSpec, RunSpec
+from deit_core.spec import DataSpec, ExperimentSpec, RunSpec, replace
 from deit_core.torchvision_ops import torchvision
 
 DIGITS = DataSpec(source="digits", img_size=16, val_fraction=0.2)
@@ -209,3 +209,25 @@ def test_onnx_export_gives_the_same_logits(checkpoint: Path, tmp_path: Path) -> 
     (logits,) = session.run(None, {"images": images.numpy()})
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(logits), model(images), atol=1e-4, rtol=1e-4)
+
+
+def test_a_card_that_describes_more_than_its_file_holds_is_refused_before_a_model_is_built(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of a few kilobytes must not take the memory of billions of weights."""
+    monkeypatch.setattr("deit_core.models.weights.build_model", None)  # which would be called
+    file = checkpoint / "best.safetensors"
+    card = read_card(file)
+    state = load_file(file)
+    wider = {"model.embed_dim": 1024, "model.depth": 12, "model.num_heads": 16}
+    for changes, sentence in (
+        (wider, r"is damaged .*\(its card describes \d+,\d+,\d+ weights, and it has \d+,\d+"),
+        (wider | {"model.embed_dim": 2048, "model.depth": 48, "model.mlp_ratio": 8}, "needs about .* of memory, and"),
+    ):
+        lies = card.model_copy(update={"spec": replace(card.spec, changes)})
+        save_file(state, file, {"deit_lab": lies.model_dump_json()})
+        monkeypatch.setattr("deit_core.memory.check.available_memory", lambda: 10**10)
+        with pytest.raises(DeitError, match=sentence):
+            load_checkpoint(file)
+        with pytest.raises(DeitError, match=sentence):
+            load_teacher(file, card.classes, DIGITS)

@@ -36,6 +36,7 @@ def deit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", "http://127.0.0.1:9/cifar.tar.gz")
     monkeypatch.setenv("DEIT_RUNS_DIR", str(tmp_path / "runs"))
     monkeypatch.setenv("DEIT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr("deit_core.memory.check.total_memory", lambda: 10**12)  # a machine that is large enough
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["deit_core", *arguments])

@@ -282,7 +282,7 @@ def test_everything_is_in_the_store_before_a_run_fails(settings: Settings, tiny:
 
     run, events = train(store, settings, tiny, fail)
     assert run.status == Status.FAILED
-    assert "not enough memory" in run.message
+    assert "Out of memory: there was not enough" in run.message
     assert_all_kept(store, run, events)
 
 

@@ -7,7 +7,6 @@ import sys
 import traceback
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 
@@ -63,7 +62,8 @@ def test_the_batch_size_that_is_named_trains_under_the_same_limit(tiny: RunSpec,
     )
     assert done.returncode == 0, done.stderr
     match = re.fullmatch(
-        r"There was not enough memory for a step of 256 images; (\d+) fit\. Start again with optim\.batch_size \1, .*",
+        r"Out of memory: there was not enough for a step of 256 images; (\d+) fit\. Start again with optim\.batch_size "
+        r"\1, .*",
         done.stdout.strip(),
     )
     assert match
@@ -147,8 +147,7 @@ def test_on_a_cpu_what_cannot_be_there_is_not_tried(
     """A system that grants more than it has would end the process, once it is used."""
     short_of_memory |= {"at": 20, "fit": 10_000}
     monkeypatch.setattr("deit_core.training.session.evaluate", _fail)
-    free = psutil.virtual_memory()._replace(available=1_000_000)
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(memory, "available_memory", lambda: 1_000_000)
     with pytest.raises(ResourceError, match=r"images; (4|8|16|32) fit"):
         list(train(tiny, run_dir=tmp_path / "r"))
 

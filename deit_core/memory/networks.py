@@ -1,0 +1,95 @@
+"""The size of a network from its spec: weights, and the numbers that it keeps or passes on for each image.
+
+Counted for float32 on a CPU, as deit_core.models computes there. Knows no tensors.
+
+    N tokens, D embed_dim, M hidden width of an MLP, H heads, S img_size
+"""
+
+from typing import NamedTuple
+
+from deit_core.spec import ResNet9Spec, RunSpec, TorchvisionSpec, VisionTransformerSpec
+
+_FEW_TOKENS = 256  # up to which a ViT in training keeps its attention weights (models/vit.py)
+
+
+class NetworkSize(NamedTuple):
+    """Counts of numbers: the weights, those of them that learn, and for each image those that a step keeps for its
+    backward pass (`kept`) and those of the largest layer, with its input (`passed`).
+    """
+
+    num_params: int
+    num_trained: int
+    kept: int
+    passed: int
+
+
+class _TorchvisionFacts(NamedTuple):
+    """Weights without the head, inputs of the head, and `kept` and `passed` per pixel of an image."""
+
+    num_params: int
+    width: int
+    kept: float
+    passed: float
+
+
+# Counted in torchvision 0.26's networks at 224 px.
+_TORCHVISION = {
+    "resnet18": _TorchvisionFacts(11_176_512, 512, 110.6, 32),
+    "resnet50": _TorchvisionFacts(23_508_032, 2048, 428.6, 32),
+    "regnet_y_400mf": _TorchvisionFacts(3_903_144, 440, 167.8, 24),
+    "regnet_y_800mf": _TorchvisionFacts(5_647_512, 784, 233.4, 32),
+    "regnet_y_1_6gf": _TorchvisionFacts(10_313_430, 888, 358.4, 24),
+    "regnet_y_3_2gf": _TorchvisionFacts(17_923_338, 1512, 497.6, 36),
+    "regnet_y_8gf": _TorchvisionFacts(37_364_472, 2016, 856.5, 112),
+    "regnet_y_16gf": _TorchvisionFacts(80_565_140, 3024, 1005.7, 112),
+}
+
+
+def network_size(spec: RunSpec, in_chans: int, num_classes: int) -> NetworkSize:
+    """The size of the network that a run trains on images of so many channels and classes."""
+    model, side = spec.model, spec.data.img_size
+    match model:
+        case VisionTransformerSpec():
+            return _vit(model, side, in_chans, num_classes)
+        case ResNet9Spec():
+            return _resnet9(model.width, side, in_chans, num_classes)
+        case TorchvisionSpec():
+            return _torchvision(model, side, num_classes)
+
+
+def _vit(model: VisionTransformerSpec, side: int, in_chans: int, num_classes: int) -> NetworkSize:
+    width, hidden = model.embed_dim, int(model.embed_dim * model.mlp_ratio)
+    num_heads = 2 if model.distilled else 1
+    tokens = num_heads + (side // model.patch_size) ** 2
+    block = 4 * width**2 + 2 * width * hidden + 9 * width + hidden  # qkv, proj, MLP and two norms
+    weights = model.depth * block + 2 * width + num_heads * (width + 1) * num_classes
+    weights += (in_chans * model.patch_size**2 + 1 + num_heads + tokens) * width
+    kept = tokens * (8 * width + 2 * hidden + 4)
+    if model.drop_rate:
+        kept += tokens * (2 * width + hidden)  # masks
+    if model.attn_drop_rate or tokens <= _FEW_TOKENS:
+        kept += model.num_heads * tokens**2 * (3 if model.attn_drop_rate else 1)
+    ends = 4 * tokens * width + in_chans * side**2
+    passed = tokens * max(2 * hidden + 2 * width, 8 * width)
+    return NetworkSize(weights, weights, model.depth * kept + ends, passed)
+
+
+def _resnet9(width: int, side: int, in_chans: int, num_classes: int) -> NetworkSize:
+    """Blocks of a convolution and a batch norm, each with its channels in and out, and the halvings before it."""
+    wide = 4 * width
+    blocks = [(in_chans, width, 0), (width, 2 * width, 0), *[(2 * width, 2 * width, 1)] * 2]
+    blocks += [(2 * width, wide, 1), (wide, wide, 2), *[(wide, wide, 3)] * 2]
+    weights = sum(9 * before * after + 2 * after for before, after, _ in blocks) + (wide + 1) * num_classes
+    kept = sum(2 * after * (side >> halvings) ** 2 for _, after, halvings in blocks) + in_chans * side**2
+    pooled = ((2 * width, 1), (wide, 2), (wide, 3))  # channels and halvings after each pooling
+    kept += sum(4 * channels * (side >> halvings) ** 2 for channels, halvings in pooled)  # values, indices, sums
+    return NetworkSize(weights, weights, kept, 5 * width * side**2)
+
+
+def _torchvision(model: TorchvisionSpec, side: int, num_classes: int) -> NetworkSize:
+    facts, pixels = _TORCHVISION[model.name], (model.input_size or side) ** 2
+    head = (facts.width + 1) * num_classes
+    if model.freeze_backbone:
+        return NetworkSize(facts.num_params + head, head, facts.width, round(facts.passed * pixels))
+    whole = facts.num_params + head
+    return NetworkSize(whole, whole, round(facts.kept * pixels), round(facts.passed * pixels))
