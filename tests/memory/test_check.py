@@ -59,7 +59,7 @@ def test_with_100_gb_every_preset_fits(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["smoke", "digits-quick", "fashion-miniproject"])
 def test_what_fits_a_small_machine_is_not_refused(name: str, tmp_path: Path) -> None:
-    """What these took, those of their runs that were measured, was at most 0.4, 0.4 and 1.1 GB (docs/performance.md)."""
+    """The runs of these that were measured took at most 0.4, 0.4 and 1.1 GB (docs/performance.md)."""
     check_granted(presets.get(name), tmp_path, granted=(1_500 if "fashion" in name else 600) * 10**6)
 
 
