@@ -135,7 +135,7 @@ def test_the_card_says_data_recipe_metrics_seed_and_versions(checkpoint: Path) -
         "| test_accuracy | 0.8000 |",
         f"Seed {spec.seed}",
         f"| `optim.lr` | {spec.optim.lr} |",
-        "SHA-256 of the data: `x`",
+        "SHA-256 of the data: x.",
         f"torch {torch.__version__}",
         "UCI Optical Recognition",
         "Teacher: teacher, hard distillation.",

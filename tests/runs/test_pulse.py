@@ -158,6 +158,7 @@ def test_a_store_of_an_older_version_takes_workers(open_it: Callable[[], Store])
     store = open_it()
     with store.writing() as connection:
         schema.pulses.drop(connection)
+        connection.exec_driver_sql("PRAGMA user_version = 0")
     begin(open_it(), "here")
     assert queue.reap(store) == []
 
