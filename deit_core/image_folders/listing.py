@@ -84,12 +84,12 @@ class Listing:
 
     def files(self, folder: Path) -> Iterator[Path]:
         """All files in a folder and below except system files, images first in each; links are not followed."""
-        contents = self.look(folder)
-        yield from contents.images
-        yield from contents.others
-        for path in contents.folders:
-            if path not in contents.links:
-                yield from self.files(path)
+        waiting = [folder]
+        while waiting:
+            contents = self.look(waiting.pop())
+            yield from contents.images
+            yield from contents.others
+            waiting += [path for path in reversed(contents.folders) if path not in contents.links]
 
     def _read(self, folder: Path) -> Contents:
         contents = Contents()
@@ -115,12 +115,15 @@ class Listing:
 
     def _all_files(self, folder: Path) -> Iterator[Path]:
         """All files below a system folder, as far as it can be read."""
-        with suppress(OSError):
-            for name, is_folder, is_link in self.tree.entries(folder):
-                if is_folder and not is_link:
-                    yield from self._all_files(folder / name)
-                else:
-                    yield folder / name
+        waiting = [(folder, True)]
+        while waiting:
+            path, is_folder = waiting.pop()
+            if not is_folder:
+                yield path
+                continue
+            with suppress(OSError):
+                entries = reversed(self.tree.entries(path))
+                waiting += [(path / entry.name, entry.is_folder and not entry.is_link) for entry in entries]
 
     def _leads_up(self, link: Path) -> bool:
         """Whether a link leads to a folder around it, directly or through other links."""

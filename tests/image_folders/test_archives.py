@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hostile_zips import claiming, deep, many_folders, quoted_overlap
 from image_files import CLASSES, write_images
 
 from deit_core.data import load_data
 from deit_core.errors import DataError
-from deit_core.image_folders import archives
-from deit_core.image_folders.archives import import_zip, imported
+from deit_core.image_folders import archives, list_names, zip_checks
+from deit_core.image_folders.archives import import_zip, imported, list_zip
 from deit_core.image_folders.facts import facts_of
 from deit_core.spec import DataSpec
 
@@ -107,7 +108,7 @@ def test_what_is_dangerous_or_no_data_set_is_refused_with_a_sentence(
 def test_number_and_size_are_limited(
     limit: str, words: str, animals_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, limit, 3)
+    monkeypatch.setattr(zip_checks, limit, 3)
     with pytest.raises(DataError, match=words):
         import_zip(animals_zip, "animals", tmp_path / "data")
 
@@ -137,3 +138,37 @@ def test_the_command_says_how_to_train_on_it(animals_zip: Path, tmp_path: Path) 
     again = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert again.returncode == 2
     assert again.stderr.startswith("Error: A folder 'animals' exists already")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: quoted_overlap(200, 20_000), "more bytes than the whole zip has"),
+        (lambda: quoted_overlap(200, 20_000, padding=5_000_000), "lie over each other in the zip"),
+        (lambda: claiming(packed=59_000_000, unpacked=3_800_000_000), "more bytes than the whole zip has"),
+        (lambda: deep(1_200), "in more than 100 folders"),
+    ],
+)
+def test_a_zip_made_to_do_harm_is_refused_before_anything_is_unpacked(
+    make: Callable[[], io.BytesIO], words: str
+) -> None:
+    with pytest.raises(DataError, match=words):
+        list_zip(make())
+
+
+def test_the_number_of_folders_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zip_checks, "MAX_FOLDERS", 50)
+    with pytest.raises(DataError, match="more than 50 folders"):
+        list_zip(many_folders(60))
+
+
+def test_a_long_list_of_entries_is_not_read(animals_zip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_LIST_BYTES", 500)
+    with pytest.raises(DataError, match="The list of the files in the zip takes 0 MB"):
+        list_zip(animals_zip)
+
+
+@pytest.mark.parametrize("where", ["cow", ".system"])
+def test_a_folder_may_be_far_below_others(where: str) -> None:
+    deep = where + "/a" * 1_000 + "/1.png"
+    assert list_names(["bee/1.png", "cow/1.png", deep], Path("animals")).classes == ("bee", "cow")
