@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.reach import others_can_reach
+from deit_core import allowed_paths
 from deit_core.catalog import SourceFacts, SourceName
 from deit_core.image_folders import ImageFolder, find_folder, list_folder
 from deit_core.image_folders.facts import facts_of, folder_facts
 from deit_core.runs import Curves, LocalLauncher, Store, open_store
 from deit_core.settings import Settings
-from deit_core.spec import DataSpec
+from deit_core.spec import AnySpec, DataSpec
 
 if TYPE_CHECKING:
     from deit_core.data import Source
@@ -41,23 +43,44 @@ def curves() -> Curves:
 def source(data: DataSpec) -> "Source":
     """The source of a spec's images, loaded once for all visitors; loads torch too.
 
-    Raises: DataError where it cannot be loaded.
+    Raises: DataError where it cannot be loaded, or visitors may not see it.
     """
+    check_paths(data)
     return _folder(data.model_dump_json()) if data.source == "folder" else _source(data.source)
 
 
-@st.cache_data(ttl=5, show_spinner=False)
+def check_paths(spec: AnySpec | DataSpec) -> None:
+    """Refuse a spec with a path that visitors may not read. Raises: SpecError, or DataError for `data.path`."""
+    allowed_paths.check_paths(spec, settings(), others_can_reach=others_can_reach())
+
+
 def facts(data_json: str) -> SourceFacts:
-    """The facts on a spec's data that are known before it is read. Raises: DataError where a folder is no data set."""
+    """The facts on a spec's data that are known before it is read.
+
+    Raises: DataError where a folder is no data set, or visitors may not see it.
+    """
+    check_paths(DataSpec.model_validate_json(data_json))
+    return _facts(data_json)
+
+
+def listing(path: str) -> ImageFolder:
+    """The images in the folder at `data.path`. Raises: DataError where it is not a data set, or visitors may not see
+    it.
+    """
+    check_paths(DataSpec(source="folder", path=path))
+    return _listing(path)
+
+
+@st.cache_data(ttl=5, show_spinner=False)
+def _facts(data_json: str) -> SourceFacts:
     data = DataSpec.model_validate_json(data_json)
     if data.source != "folder":
         return facts_of(data, settings().data_dir)
-    return folder_facts(data, find_folder(data.path, settings().data_dir), listing(data.path))
+    return folder_facts(data, find_folder(data.path, settings().data_dir), _listing(data.path))
 
 
 @st.cache_resource(max_entries=4, ttl=5, show_spinner="Listing the images…")
-def listing(path: str) -> ImageFolder:
-    """The images in the folder at `data.path`. Raises: DataError where it is not a data set."""
+def _listing(path: str) -> ImageFolder:
     return list_folder(find_folder(path, settings().data_dir))
 
 

@@ -24,7 +24,7 @@ from deit_core.models.foreign.formats import recognise, weights_in
 from deit_core.models.foreign.published import Published
 from deit_core.models.foreign.state_dicts import StateDict, read_metadata, read_state_dict
 from deit_core.models.reading import Reading
-from deit_core.spec import DataSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.spec import DataSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec, place_hash, run_without_places
 
 _HEADER, _CARD_HASH, _WEIGHTS_HASH = "deit_lab", "deit_lab_card_sha256", "deit_lab_weights_sha256"
 
@@ -32,14 +32,16 @@ _HEADER, _CARD_HASH, _WEIGHTS_HASH = "deit_lab", "deit_lab_card_sha256", "deit_l
 class ModelCard(Reading):
     """All facts needed to use a file of weights: how it was trained, its classes, and how it reads pixels.
 
-    The hashes are of the images, of all that decides its teacher's logits, and of its `initial_checkpoint`, empty where
-    there was none; `precision` is that of the training, None in older files, where the spec has it;
-    `versions` are those of the libraries, `machine` is the result of `describe_machine`, with its "gpu" if that was
-    used.
+    In a file, which others may get, its spec has names in place of the paths of this machine. The hashes are of the
+    images, of the path that a name stands for, of all that decides its teacher's logits, and of its
+    `initial_checkpoint`, each empty where there is none; `precision` is that of the training, None in older files,
+    where the spec has it; `versions` are those of the libraries, `machine` is the result of `describe_machine`, with
+    its "gpu" if that was used.
     """
 
     spec: RunSpec
     data_hash: str
+    place_hash: str = ""
     teacher_hash: str = ""
     initial_hash: str = ""
     step: int
@@ -70,6 +72,12 @@ class ModelCard(Reading):
         side = model.input_size or side
         return Published(None, mean, std, (side, side), self.classes, self.in_chans)
 
+    def without_places(self) -> "ModelCard":
+        """The card as it is written: with names in place of the paths of this machine."""
+        spec, data = run_without_places(self.spec), self.spec.data
+        known = {"place_hash": place_hash(data)} if spec.data != data else {}
+        return self.model_copy(update={"spec": spec, **known})
+
     def learned_held_back(self, data: DataSpec, data_hash: str = "") -> tuple[str, str] | None:
         """Why it may have learned images that `data` holds out, and what to do about it; None where it has not.
 
@@ -78,7 +86,7 @@ class ModelCard(Reading):
         Args: data_hash: of the images that are split, if they were read and the data has no split of its own.
         """
         own = self.spec.data
-        is_same_place = own.origin == data.origin
+        is_same_place = (self.place_hash or place_hash(own)) == place_hash(data)
         if (is_same_place or data_hash == self.data_hash != "") and own.split[1:] != data.split[1:]:
             same = "give both the same data.fraction, data.val_fraction and data.split_seed"
             return f"split {data.source} differently", same
@@ -94,7 +102,7 @@ def save_weights(path: Path, model: nn.Module, card: ModelCard, *, makes_folder:
     Both have a SHA-256 in its header, which reading compares.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    header = card.model_dump_json()
+    header = card.without_places().model_dump_json()
     hashes = {_CARD_HASH: hashlib.sha256(header.encode()).hexdigest(), _WEIGHTS_HASH: hash_tensors(tensors)}
     content = save(tensors, metadata={"format": "pt", _HEADER: header, **hashes})
     write_atomically(path, content, makes_folder=makes_folder)

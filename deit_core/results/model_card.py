@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from deit_core.catalog import SOURCES
 from deit_core.image_folders.facts import title_of
 from deit_core.results.markdown import Markup, plain, table
-from deit_core.spec import RunSpec, TorchvisionSpec
+from deit_core.spec import RunSpec, TorchvisionSpec, run_without_places
 
 if TYPE_CHECKING:
     from deit_core.models import ModelCard
@@ -38,7 +38,7 @@ def model_card(card: "ModelCard", results: Mapping[str, float], num_params: int)
             these weights and not of the last epoch's.
         num_params: the model's parameters.
     """
-    spec, title = card.spec, title_of(card.spec.data)
+    spec, title = run_without_places(card.spec), title_of(card.spec.data)
     origin = f"{SOURCES[spec.data.source].origin}. " if spec.data.source in SOURCES else ""
     scores = {name: value for name, value in (dict(results) | dict(card.metrics)).items() if _is_score(name)}
     held = f"{100 * spec.data.val_fraction:g}% of them for choosing the epoch (split seed {spec.data.split_seed})"

@@ -17,7 +17,7 @@ from deit_core.results.model_card import role
 from deit_core.results.provenance import chance, command, facts
 from deit_core.results.result_tables import Runs, result_tables, search_table
 from deit_core.runs import Experiment, Run, Status, Store, UnreadableRun
-from deit_core.spec import AnySpec
+from deit_core.spec import AnySpec, without_places
 from deit_core.text.quoting import quoted
 
 SEARCH_TAG = "search"
@@ -40,6 +40,7 @@ class _Commands:
 
     def of(self, spec: AnySpec, id: str) -> str:
         """The command that trains a spec again; `id` keeps its file apart from others."""
+        spec = without_places(spec)
         if (text := command(spec)) is not None:
             return text
         file = self.folder / f"{file_name(spec.name)}-{id}.json"

@@ -5,7 +5,6 @@ Knows runs and what the analysis says of them; nothing of files, or of how a run
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -21,7 +20,7 @@ from deit_core.metrics import (
 )
 from deit_core.results.markdown import table
 from deit_core.runs import Run, Status
-from deit_core.spec import RunSpec, listed_name
+from deit_core.spec import RunSpec, file_name, listed_name
 from deit_core.wording import duration
 
 _WORDS = ("name", "tags", "notes")
@@ -139,8 +138,8 @@ def _cell(value: Any, by_id: Runs) -> str:
         return "–"
     if isinstance(value, str) and value in by_id:
         return f"{by_id[value].number} {by_id[value].name}"
-    if isinstance(value, str) and Path(value).is_absolute():
-        return Path(value).name  # where it lies on one machine says nothing on another
+    if isinstance(value, str):
+        return file_name(value)  # where it is on one machine says nothing on another
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):

@@ -21,6 +21,7 @@ from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, list
 from deit_core.spec.fields import bounds, field_help
 from deit_core.spec.models import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
+from deit_core.spec.places import file_name, place_hash, run_without_places, without_places
 from deit_core.spec.rollout import RolloutSpec
 from deit_core.spec.run import RunSpec
 
@@ -43,12 +44,16 @@ __all__ = [
     "change_text",
     "changes_between",
     "field_help",
+    "file_name",
     "listed_name",
     "load_spec",
     "members",
     "parse_change",
+    "place_hash",
     "replace",
+    "run_without_places",
     "trainings",
     "validated",
     "value_text",
+    "without_places",
 ]

@@ -85,8 +85,8 @@ def test_every_view_says_how_it_was_made(checkpoints: dict[str, Path], image: Pa
     assert settings["view"] == view
     asked = RolloutSpec(method="rollout", cmap="cividis", smooth=True)
     assert RolloutSpec.model_validate(settings["rollout"]) == asked
-    assert settings["models"] == [{"title": "vit", "checkpoint": str(checkpoints["vit"]), "epoch": 3}]
-    assert settings["pictures"] == [{"picture": str(image), "truth": None, "invert": False}]
+    assert settings["models"] == [{"title": "vit", "checkpoint": checkpoints["vit"].name, "epoch": 3}]
+    assert settings["pictures"] == [{"picture": image.name, "truth": None, "invert": False}]
 
 
 @pytest.mark.parametrize("method", [name for name, facts in METHODS.items() if facts.family == "vit"])

@@ -113,6 +113,30 @@ def test_a_folder_is_known_by_its_place_and_by_its_content(same_place: str, chec
     assert why == "learned from the folder before it changed, when other images were held out"
 
 
+def test_a_file_of_weights_says_nothing_of_this_machines_folders(checkpoint: Path, tmp_path: Path) -> None:
+    card, model = read_card(checkpoint), load_checkpoint(checkpoint)
+    distillation = card.spec.distillation
+    assert distillation is not None
+    private = DataSpec(source="folder", path=str(tmp_path / "private"), img_size=16, val_fraction=0.2)
+    spec = card.spec.with_changes(
+        data=private,
+        distillation=distillation.with_changes(teacher=str(tmp_path / "teacher.pth")),
+        initial_checkpoint=str(tmp_path / "start.pth"),
+    )
+    card = card.model_copy(update={"spec": spec})
+    save_weights(checkpoint / "best.safetensors", model, card)
+    assert str(tmp_path).encode() not in (checkpoint / "best.safetensors").read_bytes()
+    read = read_card(checkpoint)
+    assert read.spec.data.path == "private"
+    assert read.learned_held_back(private.with_changes(split_seed=5)), "the folder is still recognised"
+    assert not read.learned_held_back(private.with_changes(path="private", split_seed=5)), "another of that name is not"
+    formats: tuple[Format, ...] = ("pt", "safetensors")
+    for file_format in formats:
+        export_checkpoint(checkpoint, tmp_path / "model", file_format)
+        assert str(tmp_path).encode() not in (tmp_path / "model").read_bytes()
+    assert str(tmp_path) not in model_card(card, {}, 1), "a card of an older file, which has the path"
+
+
 def test_exports_give_the_same_logits(checkpoint: Path, tmp_path: Path) -> None:
     model, images = load_checkpoint(checkpoint), torch.randn(5, 1, 16, 16)
     export_checkpoint(checkpoint, tmp_path / "m.pt", "pt")

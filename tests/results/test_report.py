@@ -185,3 +185,13 @@ def test_runs_of_an_older_version_are_told_with_what_is_known(store: Store, sett
     assert "The command was not recorded." in text
     assert "Machine: not recorded." in text
     assert "on 360 test images" in text
+
+
+def test_a_page_says_nothing_of_this_machines_folders(store: Store, settings: Settings, tmp_path: Path) -> None:
+    paths = {"data.source": "folder", "data.path": str(tmp_path / "animals")}
+    finish(store, replace(presets.digits_quick(), paths))
+    finish(store, replace(presets.smoke(), paths | {"name": "alone", "optim.epochs": 7}))
+    files = write_report(store, settings.runs_dir, tmp_path / "results.md", ())
+    for file in files:
+        assert str(tmp_path / "animals") not in file.read_text()
+    assert "--set data.path=animals" in files[0].read_text()

@@ -32,6 +32,7 @@ class Picture:
     """Pixels (H, W, 3) that models are shown; `key` stands for them in the caches, `truth` is their class if known."""
 
     key: str
+    name: str
     pixels: Pixels
     truth: str | None = None
     invert: bool = False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.components.panels import Panel, panels
 from dashboard.text import escape
 from dashboard.views.attention import images, save
@@ -140,15 +141,16 @@ def settings(view: str, pictures: Sequence[Picture], columns: Sequence[Column], 
     """What a file says of how it was made."""
     from deit_core.attention.drawing.views import file_settings
 
+    runs_dir = state.settings().runs_dir
     models = [
         {
             "title": column.title,
-            "checkpoint": str(column.choice.file),
+            "checkpoint": column.choice.file.relative_to(runs_dir).as_posix(),
             "epoch": images.viewer(column.choice.checkpoint).card.epoch,
         }
         for column in columns
     ]
-    shown = [{"picture": picture.key, "truth": picture.truth, "invert": picture.invert} for picture in pictures]
+    shown = [{"picture": picture.name, "truth": picture.truth, "invert": picture.invert} for picture in pictures]
     return file_settings(view, spec, models=models, pictures=shown)
 
 

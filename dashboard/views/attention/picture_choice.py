@@ -101,9 +101,9 @@ def _test_images(data: DataSpec, wanted: list[tuple[int, int]]) -> list[Picture]
         if not examples:
             continue
         position = examples[(number - 1) % len(examples)]
-        pictures.append(
-            Picture(f"{data.origin} test {position}", source_picture(loaded, position), truth=loaded.classes[label])
-        )
+        name = f"{title} test {position}"
+        pixels, truth = source_picture(loaded, position), loaded.classes[label]
+        pictures.append(Picture(f"{data.origin} test {position}", name, pixels, truth))
     return pictures
 
 
@@ -116,7 +116,7 @@ def _own(file: "UploadedFile | None", invert: bool) -> list[Picture]:
     if file is None:
         st.info("Give a picture of one thing. The models see the square in its middle.")
         return []
-    return [Picture(file.file_id, images.decode(file.file_id, file), invert=invert)]
+    return [Picture(file.file_id, file.name, images.decode(file.file_id, file), invert=invert)]
 
 
 def _remember(key: str) -> None:

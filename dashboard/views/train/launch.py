@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.navigation import link
 from dashboard.reach import may
 from dashboard.run_status import label
-from dashboard.state import launcher, settings, store
+from dashboard.state import check_paths, launcher, settings, store
 from dashboard.text import escape
 from dashboard.views.train import duration as estimate
 from deit_core.errors import DeitError
@@ -112,6 +112,7 @@ def _submit(spec: AnySpec, variant: AnySpec | None, key: str) -> None:
     st.session_state["last_start"] = (time.monotonic(), spec)
     estimate.cancel()  # it would slow the training, and the training it
     try:
+        check_paths(spec)
         run_ids = launcher().submit(spec)
     except DeitError as error:
         st.session_state[f"{key}/refused"] = (variant, str(error))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard import address
+from dashboard.state import check_paths
 from dashboard.text import escape
 from dashboard.views.train import form as forms
 from dashboard.views.train.changes import Changes
@@ -135,7 +136,9 @@ def _tell_address(source: str, changes: Changes) -> None:
 
 def _variant(changes: Changes) -> tuple[AnySpec | None, str]:
     try:
-        return changes.variant(), ""
+        variant = changes.variant()
+        check_paths(variant)
+        return variant, ""
     except DeitError as error:
         return None, str(error)
 

@@ -102,11 +102,11 @@ def draw_pictures(
     spec = spec.with_changes(method=method)
     check_view(spec, view_name)
     epochs = _epochs(checkpoint) if view_name == "film" else {}
-    model = {"title": card.name, "checkpoint": str(checkpoint), "epoch": card.epoch}
+    model = {"title": card.name, "checkpoint": checkpoint.name, "epoch": card.epoch}
     for file in files:
         pixels = fit_image(_read(file), img_size=card.img_size, in_chans=card.in_chans, invert=invert)
         shown = _view(viewer, pixels, spec, view_name)
-        picture = {"picture": str(file), "truth": None, "invert": invert}
+        picture = {"picture": file.name, "truth": None, "invert": invert}
         settings = file_settings(view_name, spec, models=[model], pictures=[picture])
         if view_name == "film":
             target = out / f"{file.stem}.film.gif"

@@ -1,0 +1,39 @@
+"""A spec without what it says of one machine: names of files and folders in place of their paths."""
+
+import hashlib
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from deit_core.spec.data import DataSpec
+from deit_core.spec.experiment import AnySpec, ExperimentSpec
+from deit_core.spec.run import RunSpec
+
+
+def without_places(spec: AnySpec) -> AnySpec:
+    """The spec as others may see it: of each path that begins outside the data folder, the last part."""
+    if isinstance(spec, ExperimentSpec):
+        return spec.with_changes(runs=tuple(map(run_without_places, spec.runs)))
+    return run_without_places(spec)
+
+
+def run_without_places(run: RunSpec) -> RunSpec:
+    """The same for one run."""
+    changed: dict[str, Any] = {}
+    if run.data.source == "folder":
+        changed["data"] = run.data.with_changes(path=file_name(run.data.path))
+    if run.distillation is not None:
+        changed["distillation"] = run.distillation.with_changes(teacher=file_name(run.distillation.teacher))
+    if run.initial_checkpoint:
+        changed["initial_checkpoint"] = file_name(run.initial_checkpoint)
+    return run.with_changes(**changed)
+
+
+def file_name(path: str) -> str:
+    """The last part of a path that begins at a root or a home folder; another is returned as it is."""
+    is_placed = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive or path.startswith(("~", ".."))
+    return (PureWindowsPath(path).name or "folder") if is_placed else path
+
+
+def place_hash(data: DataSpec) -> str:
+    """Recognises where the images are, without telling it."""
+    return hashlib.sha256(data.origin.encode()).hexdigest()
