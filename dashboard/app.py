@@ -11,6 +11,8 @@ from importlib import import_module
 
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -18,6 +20,7 @@ from dashboard.navigation import load_pages, paths
 from dashboard.server import start
 from dashboard.server.guard import Guard, frame_headers
 from dashboard.server.index import index
+from dashboard.uploads.limits import UploadLimits
 from deit_core.errors import SpecError
 
 
@@ -25,6 +28,12 @@ async def _listen(websocket: WebSocket) -> None:
     from dashboard.live.server import listen
 
     await listen(websocket)
+
+
+async def _receive(request: Request) -> Response:
+    from dashboard.uploads.route import receive
+
+    return await receive(request)
 
 
 def _prepare_and_look(end: threading.Event) -> None:
@@ -53,5 +62,9 @@ except SpecError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(2)
 start.answer_to_loopback_names()
-_routes = [WebSocketRoute(_path("live"), _listen), *(Route(_path(name), index) for name in paths())]
-app = st.App("frame.py", routes=_routes, middleware=[_guard], lifespan=_lifespan)
+_routes = [
+    WebSocketRoute(_path("live"), _listen),
+    Route(_path("upload/{ticket}"), _receive, methods=["PUT"]),
+    *(Route(_path(name), index) for name in paths()),
+]
+app = st.App("frame.py", routes=_routes, middleware=[_guard, Middleware(UploadLimits)], lifespan=_lifespan)

@@ -1,18 +1,19 @@
 """Unpacks an uploaded zip in a separate thread. Pages check on it and never wait for it.
 
 It belongs to the server and not to a visitor, so it continues when a page is left or reloaded. Knows only its own
-widgets; deit_core checks the contents of a zip.
+widgets; dashboard.uploads receives a zip, and deit_core checks its contents.
 """
 
 import threading
 from pathlib import Path
-from typing import IO
 
 import streamlit as st
 
 from dashboard.error_messages import errors_as_messages
 from dashboard.state import settings
 from dashboard.text import escape
+from dashboard.uploads.inbox import MAX_BYTES, Upload
+from dashboard.uploads.zip_upload import discard, zip_upload
 from deit_core.image_folders import ONE_FORMAT
 from deit_core.image_folders.archives import import_zip, list_zip
 
@@ -23,20 +24,24 @@ class Unpacking:
     `notes` are sentences on what it holds, and what of that is not unpacked.
     """
 
-    def __init__(self, file: IO[bytes], name: str, data_dir: Path) -> None:
+    def __init__(self, upload: Upload, name: str, data_dir: Path) -> None:
         self.name, self.share, self.path, self.error = name, 0.0, "", ""
         self.notes: tuple[str, ...] = ()
-        self.thread = threading.Thread(target=self._work, args=(file, data_dir), name=f"unpack {name}", daemon=True)
+        self.upload: Upload | None = upload  # until it is over
+        self.thread = threading.Thread(target=self._work, args=(upload, data_dir), name=f"unpack {name}", daemon=True)
         self.thread.start()
 
     @property
     def is_over(self) -> bool:
         return not self.thread.is_alive()
 
-    def _work(self, file: IO[bytes], data_dir: Path) -> None:
-        with errors_as_messages(self._fail):
-            self.notes = list_zip(file).notes  # and refused, before minutes are spent on unpacking
-            self.path = import_zip(file, self.name, data_dir, self._note)
+    def _work(self, upload: Upload, data_dir: Path) -> None:
+        try:
+            with errors_as_messages(self._fail):
+                self.notes = list_zip(upload.file).notes  # and refused, before minutes are spent on unpacking
+                self.path = import_zip(upload.file, self.name, data_dir, self._note)
+        finally:
+            self.upload = None
 
     def _fail(self, sentence: str) -> None:
         self.error = sentence
@@ -51,6 +56,7 @@ def take_finished() -> Unpacking | None:
     if own is None or not own.is_over or not own.path:
         return None
     del st.session_state["unpacking"]
+    discard()
     return own
 
 
@@ -58,18 +64,19 @@ def offer_upload() -> None:
     """Choose a zip and unpack it. Shows the progress, whoever started it, and why the last zip was refused."""
     st.caption(
         f"One folder per class with {ONE_FORMAT} files, or folders train, val and test with these; at most "
-        f"{st.get_option('server.maxUploadSize')} MB. For larger files: `python -m deit_core import FILE.zip`."
+        f"{MAX_BYTES // 1_000_000} MB. For larger files: `python -m deit_core import FILE.zip`."
     )
-    file = st.file_uploader("Zip", "zip", label_visibility="collapsed", key="zip")
-    if file is not None:
-        name = st.text_input("Name", Path(file.name).stem, max_chars=80, key=f"zip_name_{file.file_id}")
-        is_busy = name in _unpackings() and not _unpackings()[name].is_over
+    upload = zip_upload(key="zip")
+    if upload is not None:
+        name = st.text_input("Name", Path(upload.name).stem, max_chars=80, key=f"zip_name_{upload.name}")
+        unpackings = _unpackings().values()
+        is_busy = any(one.upload is upload or (one.name == name and not one.is_over) for one in unpackings)
         st.button(
             "Unpack",
             type="primary",
             icon=":material/unarchive:",
             on_click=_start,
-            args=(file, name),
+            args=(upload, name),
             disabled=is_busy,
         )
     for unpacking in list(_unpackings().values()):
@@ -87,11 +94,11 @@ def is_unpacking() -> bool:
     return any(not unpacking.is_over for unpacking in _unpackings().values())
 
 
-def _start(file: IO[bytes], name: str) -> None:
+def _start(upload: Upload, name: str) -> None:
     unpackings = _unpackings()
     for other in [other for other in unpackings.values() if other.is_over]:
         del unpackings[other.name]
-    unpackings[name] = Unpacking(file, name, settings().data_dir)
+    unpackings[name] = Unpacking(upload, name, settings().data_dir)
     st.session_state["unpacking"] = name
 
 
