@@ -23,6 +23,10 @@ Picture = NDArray[np.uint8]
 
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 1024
+# Above, a picture is reduced strip by strip: each whole copy of 50 megapixels takes 200 MB. Cameras and phones mostly
+# make fewer pixels, and of those every bit stays as it was.
+LARGE_PIXELS = 16_000_000
+_STRIP_ROWS = 32  # after the reduction
 
 # Errors that Pillow raises for bytes that only look like an image.
 _UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, struct.error)
@@ -53,7 +57,8 @@ def decode_image(content: bytes) -> Picture:
             _check_pixels(image.width, image.height)
             image.draft(None, (MAX_SIDE, MAX_SIDE))  # a JPEG is then decoded small; other formats ignore it
             image.load()  # the EXIF data of a PNG may come last
-            return np.asarray(_small_on_white(_upright(in_eight_bits(image), image.getexif())))
+            reduced = _reduced(in_eight_bits(image))
+            return np.asarray(_small_on_white(_upright(reduced, image.getexif())))
     except DataError:
         raise
     except Image.DecompressionBombError:
@@ -104,6 +109,20 @@ def _too_large(pixels: str) -> DataError:
         f"This image has {pixels} pixels, and at most {MAX_PIXELS // 1_000_000} million can be read; "
         "make it smaller and try again."
     )
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    """A large image by a whole factor smaller, still twice as large as it will be at least; no whole copy is made."""
+    factor = max(image.size) // (2 * MAX_SIDE)
+    if image.width * image.height <= LARGE_PIXELS or factor < 2:
+        return image
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    small = Image.new(mode, (-(-image.width // factor), -(-image.height // factor)))
+    for top in range(0, small.height, _STRIP_ROWS):
+        bottom = min(image.height, factor * (top + _STRIP_ROWS))
+        strip = image.crop((0, factor * top, image.width, bottom)).convert(mode)
+        small.paste(strip.reduce(factor), (0, top))
+    return small
 
 
 def _upright(image: Image.Image, exif: Image.Exif) -> Image.Image:
