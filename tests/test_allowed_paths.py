@@ -38,7 +38,6 @@ def places(settings: Settings, tmp_path: Path) -> dict[str, str]:
         "user": "~root/x",
         "root": "/",
         "not there": str(tmp_path / "none"),
-        "null": "a\0b",
         "prefix": str(settings.data_dir) + "-private",
     }
 
@@ -58,7 +57,7 @@ def spec_with(field: str, path: str) -> DataSpec | RunSpec:
 
 
 @pytest.mark.parametrize("field", ["data", "data.path"])
-@pytest.mark.parametrize("place", [*OUTSIDE, "null", "prefix"])
+@pytest.mark.parametrize("place", [*OUTSIDE, "prefix"])
 def test_images_elsewhere_are_refused_alike_whether_they_exist_or_not(
     field: str, place: str, places: dict[str, str], settings: Settings
 ) -> None:
