@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard.reach import others_can_reach
-from deit_core import allowed_paths
 from deit_core.catalog import SourceFacts, SourceName
 from deit_core.image_folders import ImageFolder, find_folder, list_folder
 from deit_core.image_folders.facts import facts_of, folder_facts
-from deit_core.runs import Curves, LocalLauncher, Store, open_store
+from deit_core.runs import Curves, LocalLauncher, Store, allowed_paths, open_store
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, DataSpec
 

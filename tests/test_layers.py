@@ -23,7 +23,6 @@ LAYERS: dict[str, list[set[str]]] = {
         {"files", "curve_file"},
         {"spec"},
         {"image_folders", "presets", "memory", "analysis"},
-        {"allowed_paths"},
         {"data", "models"},
         {"attention"},
         {"training"},

@@ -6,8 +6,8 @@ import pytest
 from image_files import write_images
 
 from deit_core import presets
-from deit_core.allowed_paths import check_paths
 from deit_core.errors import DeitError
+from deit_core.runs.allowed_paths import check_paths
 from deit_core.settings import Settings
 from deit_core.spec import DataSpec, RunSpec, replace
 
