@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.faults.campaign import STRIKES, Report, run_campaign
+from benchmarks.faults.campaign import NO_MOMENT, STRIKES, Report, run_campaign
 from benchmarks.faults.moments import MOMENTS
 from benchmarks.guard import end_with_me
 
@@ -19,7 +19,9 @@ def table(report: Report) -> str:
     for (what, _, when), number in report.strikes.items():
         counts[when, what] += number
     lines = [f"| moment | {' | '.join(STRIKES)} |", f"|---|{'---:|' * len(STRIKES)}"]
-    lines += [f"| {when} | {' | '.join(str(counts[when, what]) for what in STRIKES)} |" for when in MOMENTS]
+    lines += [
+        f"| {when} | {' | '.join(str(counts[when, what]) for what in STRIKES)} |" for when in (*MOMENTS, NO_MOMENT)
+    ]
     cuts = ", ".join(f"{what} {number}" for what, number in sorted(report.cuts.items())) or "none"
     lines += [
         "",

@@ -26,6 +26,7 @@ from deit_core.spec import ExperimentSpec, replace
 
 STRIKES = ("SIGKILL", "SIGTERM", "SIGSTOP", "power cut")
 VICTIMS = ("worker", "server", "both")
+NO_MOMENT = "none of these"  # the one that was waited for did not come in time
 _SPEC = {
     "optim.epochs": 5,
     "optim.warmup_epochs": 0.5,
@@ -93,8 +94,9 @@ def _strike(place: Workplace, rng: random.Random, report: Report, strike: tuple[
     has_come, deadline = moment(when, place.store, place.settings), time.monotonic() + _MOMENT_S
     while not has_come() and time.monotonic() < deadline:
         time.sleep(0.001)
-    time.sleep(rng.random() * (1.0 if when in ("start", "training") else 0.02))
-    report.strikes[strike] += 1
+    when = when if has_come() else NO_MOMENT
+    time.sleep(rng.random() * (1.0 if when in ("start", "training", NO_MOMENT) else 0.02))
+    report.strikes[what, who, when] += 1
     if what != "power cut":
         place.strike(place.pids(who), signal.Signals[what])
         return
