@@ -21,5 +21,4 @@ def store(settings: Settings) -> list[Finding]:
     if not os.access(facts.path, os.W_OK):
         todo = "give permission, for example with chmod u+rw"
         return [Finding("store", False, f"The store {facts.path} cannot be written; {todo}.")]
-    size = f"{facts.size_bytes / 1e6:.1f} MB"
-    return [Finding("store", True, f"The store {facts.path} is whole: {facts.num_runs:,} runs, {size}.")]
+    return [Finding("store", True, f"The store {facts.path} is whole: {facts.num_runs:,} runs.")]
