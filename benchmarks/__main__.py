@@ -1,34 +1,39 @@
-"""Runs benchmarks: prints their tables, and writes each with machine, versions and commit to benchmarks/results/."""
+"""Runs benchmarks: prints their tables, and writes each with machine, versions and commit to benchmarks/results/.
+
+`gpu` is a command of its own, with its own options (`benchmarks.gpu.command`): it runs on machines where most of what
+the others need is missing.
+"""
 
 import json
 import platform
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks import contention, end_to_end, limits, many_runs, memory, page, rollout, slider, store, training
+from benchmarks.gpu.command import gpu
 from benchmarks.guard import end_with_me
 from deit_core.machine.limits import num_cores
 
 RESULTS = Path(__file__).parent / "results"
-BENCHMARKS: dict[str, Callable[[bool], Iterable[dict[str, object]]]] = {
-    "training": training.measure,
-    "limits": limits.measure,
-    "memory": memory.measure,
-    "end-to-end": end_to_end.measure,
-    "rollout": rollout.measure,
-    "slider": slider.measure,
-    "store": store.measure,
-    "page": page.measure,
-    "many-runs": many_runs.measure,
-    "contention": contention.measure,
-}
+BENCHMARKS = (
+    "training",
+    "limits",
+    "memory",
+    "end-to-end",
+    "rollout",
+    "slider",
+    "store",
+    "page",
+    "many-runs",
+    "contention",
+)
 
 
 def main(
@@ -36,14 +41,14 @@ def main(
     long: Annotated[bool, typer.Option("--long", help="More rounds and larger sizes.")] = False,
 ) -> None:
     """Measure on an idle machine; read ratios, which were taken side by side."""
-    if unknown := set(names or ()) - BENCHMARKS.keys():
+    if unknown := set(names or ()) - set(BENCHMARKS):
         raise typer.BadParameter(f"{', '.join(unknown)}: choose among {', '.join(BENCHMARKS)}.")
     tempfile.tempdir = tempfile.mkdtemp(prefix="benchmarks-")
     end_with_me(Path(tempfile.tempdir))
     for name in names or BENCHMARKS:
         typer.echo(f"\n{name}")
         rows = []
-        for row in BENCHMARKS[name](long):
+        for row in import_module(f"benchmarks.{name.replace('-', '_')}").measure(long):
             rows.append(row)
             typer.echo("  " + "  ".join(f"{key} {value}" for key, value in row.items()))
         RESULTS.mkdir(exist_ok=True)
@@ -63,4 +68,8 @@ def _circumstances() -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    if sys.argv[1:2] == ["gpu"]:
+        sys.argv[:2] = ["python -m benchmarks gpu"]
+        typer.run(gpu)
+    else:
+        typer.run(main)

@@ -38,6 +38,7 @@ class DistillationTeacher(nn.Module):
 
     mean: Tensor
     std: Tensor
+    luma: Tensor  # of red, green and blue; kept on the device, since sending it would wait for a GPU at every step
     order: Tensor | None
 
     def __init__(
@@ -60,6 +61,7 @@ class DistillationTeacher(nn.Module):
         self.register_buffer("order", None if order is None else torch.tensor(order))
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+        self.register_buffer("luma", torch.tensor(_LUMA).view(-1, 1, 1), persistent=False)
         self.train(False)
 
     def train(self, mode: bool = True) -> Self:
@@ -71,17 +73,14 @@ class DistillationTeacher(nn.Module):
         if pixels.shape[-2:] != (self.img_size, self.img_size):
             pixels = F.interpolate(pixels, (self.img_size, self.img_size), mode="bilinear", antialias=True)
         if pixels.shape[1] != len(self.mean):
-            pixels = _grey(pixels).expand(-1, len(self.mean), -1, -1)
+            pixels = self._grey(pixels).expand(-1, len(self.mean), -1, -1)
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             logits: Tensor = self.model((pixels - self.mean) / self.std)
         return logits.float() if self.order is None else logits.float()[:, self.order]
 
-
-def _grey(pixels: Tensor) -> Tensor:
-    """Pixels (B, C, H, W) in one channel (B, 1, H, W): of three by their luma, as files are read in grey."""
-    if pixels.shape[1] == 1:
-        return pixels
-    return (pixels * pixels.new_tensor(_LUMA).view(-1, 1, 1)).sum(dim=1, keepdim=True)
+    def _grey(self, pixels: Tensor) -> Tensor:
+        """Pixels (B, C, H, W) in one channel (B, 1, H, W): of three by their luma, as files are read in grey."""
+        return pixels if pixels.shape[1] == 1 else (pixels * self.luma).sum(dim=1, keepdim=True)
 
 
 def soft_distillation(student: Tensor, teacher: Tensor, tau: float, reduction: Reduction = "batchmean") -> Tensor:

@@ -20,15 +20,18 @@ class Plan:
     precision: "bfloat16" is autocast: products in it, sums and weights in float32.
     channels_last: the memory layout of convolutions; else (B, C, height, width) as written.
     compiled: by torch.compile, with CUDA graphs on a GPU.
+    recorded: the whole step is recorded once as a CUDA graph, and then repeated with one launch; only on a GPU.
     """
 
     precision: Literal["float32", "bfloat16"] = "float32"
     channels_last: bool = True
     compiled: bool = False
+    recorded: bool = False
 
     def __str__(self) -> str:
         layout = "channels last" if self.channels_last else "channels first"
-        return f"{self.precision}, {layout}, {'compiled' if self.compiled else 'eager'}"
+        manner = "compiled" if self.compiled else "recorded" if self.recorded else "eager"
+        return f"{self.precision}, {layout}, {manner}"
 
 
 def plain_plan(spec: ComputeSpec) -> Plan:

@@ -7,7 +7,7 @@ Source: Polyak & Juditsky 1992; the warm-up is that of timm's ModelEmaV3.
 from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from deit_core.spec import OptimSpec
 
@@ -31,16 +31,23 @@ class ModelEma:
     torch's own AveragedModel counts its updates on the device, and so waits for a GPU at every step.
     """
 
-    def __init__(self, model: nn.Module, spec: OptimSpec) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self.module = deepcopy(model).eval().requires_grad_(False)
-        self.spec = spec
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Update with the weights of `model` after step `step`, counted from 0. Integer buffers are copied."""
+    def update(self, model: nn.Module, decay: float | Tensor) -> None:
+        """Update with the weights of `model` after a step. Integer buffers are copied.
+
+        Args: decay: the share that the average keeps of itself; a scalar on the device where a recorded step reads it.
+        """
         pairs = list(zip(self.module.state_dict().values(), model.state_dict().values(), strict=True))
         averages, values = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
-        torch._foreach_lerp_(averages, values, weight=1 - ema_decay(step, self.spec))
+        if isinstance(decay, Tensor):
+            moves = torch._foreach_sub(values, averages)
+            torch._foreach_mul_(moves, 1 - decay)
+            torch._foreach_add_(averages, moves)
+        else:
+            torch._foreach_lerp_(averages, values, weight=1 - decay)
         for average, value in pairs:
             if not average.is_floating_point():
                 average.copy_(value)

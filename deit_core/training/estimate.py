@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.catalog import SourceFacts
+from deit_core.data.batches import Batch
 from deit_core.data.splits import too_few
 from deit_core.distillation import DistillationTeacher
 from deit_core.image_folders.facts import facts_of
@@ -20,7 +21,9 @@ from deit_core.metrics import TRAIN_LOSS
 from deit_core.models import build_model, find_teacher, is_foreign, load_teacher, read_card
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
 from deit_core.training.device import Plan, choose_device, place, plain_plan
+from deit_core.training.measures import Sums
 from deit_core.training.probe import SilentTeacher, choose_plan
+from deit_core.training.recorded_step import make_stepper
 from deit_core.training.step import TrainStep
 
 _PROBE_S = 1.0
@@ -66,7 +69,14 @@ def estimate_duration(
         shares = f"data.fraction {spec.data.fraction:g} with data.val_fraction {spec.data.val_fraction:g}"
         raise too_few(shares, f"{int(num_images)} images for {len(facts.classes)} classes")
     step, pixels, labels = _first_step(spec, int(num_train), plans, facts)
-    step_s = measure(lambda: step(pixels, labels, 0)[TRAIN_LOSS].item())  # reading it waits for the device
+    sums, batch = Sums({}), Batch(pixels, labels, rows=torch.arange(len(labels)))
+    make = make_stepper(step, sums, 1)
+
+    def make_step() -> float:
+        make(batch, 0)
+        return sums.take_group()[0][TRAIN_LOSS]  # reading it waits for the device
+
+    step_s = measure(make_step)
     if isinstance(teacher, RunSpec):
         teacher = _teacher(teacher, pixels, plans, facts)
     if teacher is not None:

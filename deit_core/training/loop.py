@@ -16,7 +16,16 @@ from deit_core.data.sources.progress import OnProgress, no_progress
 from deit_core.errors import ResourceError
 from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.machine.own_limit import limit_in_words
-from deit_core.metrics import BEST_EPOCH_BY, IMAGES_PER_S, LR, TEACHER_HIT_RATE, VAL_ACCURACY, VAL_LOSS, is_better
+from deit_core.metrics import (
+    BEST_EPOCH_BY,
+    IMAGES_PER_S,
+    LR,
+    TEACHER_HIT_RATE,
+    TRAIN_AGREEMENT,
+    VAL_ACCURACY,
+    VAL_LOSS,
+    is_better,
+)
 from deit_core.models import VisionTransformer, load_checkpoint
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
@@ -143,17 +152,19 @@ def _events(session: Session, group_s: float, logits_gb: float) -> Iterator[Even
 def _train_epoch(session: Session, group_s: float) -> Iterator[Event]:
     """The remaining steps of the epoch."""
     steps, progress = session.batches.steps_per_epoch, session.progress
-    group, saved_at = Group(progress.step, progress.sums), time.monotonic()
+    group, saved_at = Group(progress.step), time.monotonic()
     session.model.train()
     for batch in session.batches.epoch(progress.epoch, first_step=progress.step - progress.epoch * steps):
-        group.add(session.step(batch.pixels, batch.labels, progress.step, batch.rows, batch.mix))
-        progress.step += 1
+        session.make_step(batch)
+        group.num_steps += 1
         if group.age_s < group_s and progress.step % steps:
             continue
-        if (bad := group.first_bad_step()) is not None:
-            raise _NotFiniteError(bad, is_teachers=group.has_bad_teacher())
+        sums, bad = session.sums.take_group()
+        if bad is not None:
+            is_teachers = not math.isfinite(sums.get(TRAIN_AGREEMENT, 0.0))
+            raise _NotFiniteError(group.first_step + bad, is_teachers=is_teachers)
         session.has_unsaved_steps = True
-        metrics = group.means() | {
+        metrics = {name: total / group.num_steps for name, total in sums.items()} | {
             LR: session.step.learning_rate(progress.step - 1),
             IMAGES_PER_S: group.num_steps * session.batches.batch_size / group.age_s,
         }
@@ -167,20 +178,21 @@ def _train_epoch(session: Session, group_s: float) -> Iterator[Event]:
                 raise _NotFiniteError(progress.step)
             yield session.save_state()
             saved_at = time.monotonic()
-        group = Group(progress.step, progress.sums)
+        group = Group(progress.step)
 
 
 def _end_epoch(session: Session) -> Iterator[Event]:
     """Validate, keep the weights if they are the best so far, save."""
     progress = session.progress
-    metrics = {name: total.item() / session.batches.steps_per_epoch for name, total in progress.sums.items()}
+    metrics = {name: total.item() / session.batches.steps_per_epoch for name, total in session.sums.of_epoch().items()}
     model, ema = session.models()
     metrics |= session.score(model, "val")
     if ema is not None:
         metrics |= session.score(ema, "val", suffix="_ema")
     if not math.isfinite(metrics[VAL_LOSS]):
         raise _NotFiniteError(progress.step)
-    progress.epoch, progress.sums = progress.epoch + 1, {}
+    progress.epoch += 1
+    session.sums.start_epoch()
     best = {VAL_ACCURACY: progress.best_accuracy, VAL_LOSS: progress.best_loss}
     is_best = is_better(metrics, best, BEST_EPOCH_BY)
     if is_best:

@@ -1,6 +1,8 @@
 """Metrics of the steps of a training, summed on the device and read once per group and once per epoch."""
 
+import math
 import time
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -43,47 +45,70 @@ def measure(
         }
     if distillation is not None and teacher_logits is not None:
         measured["train_loss_distillation"] = distillation.detach()
-        finite = torch.where(teacher_logits.isfinite().all(), 0.0, torch.nan)
-        measured[TRAIN_AGREEMENT] = share(taught, teacher_logits.argmax(-1)) + finite
+        agreement = share(taught, teacher_logits.argmax(-1))
+        measured[TRAIN_AGREEMENT] = agreement.masked_fill(~teacher_logits.isfinite().all(), torch.nan)
     return measured
 
 
-class Group:
-    """The steps after `first_step`, as sums; `age_s` is the time since the group began.
+class Sums:
+    """Sums of metrics on the device: over a group of steps and over the epoch.
 
-    Args: epoch_sums: the sums of the epoch, to which each step is added by itself: sums of groups would be rounded
-        otherwise from one run to the next, as groups end by the clock.
+    Each step is added to both by itself: sums of groups would be rounded otherwise from one run to the next, as groups
+    end by the clock. The tensors stay where they are, so that a recorded step can add to them.
+
+    Args: epoch: the sums of an epoch that is continued, by name; empty at its start.
     """
 
-    def __init__(self, first_step: int, epoch_sums: dict[str, Tensor]) -> None:
-        self.first_step, self.num_steps, self._epoch_sums = first_step, 0, epoch_sums
-        self._sums: dict[str, Tensor] = {}
-        self._bad_steps = torch.zeros(0)
+    def __init__(self, epoch: Mapping[str, Tensor]) -> None:
+        self._names = tuple(epoch)
+        if epoch:
+            self._start(torch.stack(tuple(epoch.values())))
+
+    def _start(self, epoch: Tensor) -> None:
+        self._epoch, self._group = epoch, torch.zeros_like(epoch)
+        self._num_steps, self._first_bad = (epoch.new_full((), value) for value in (0.0, math.inf))
+
+    def add(self, measured: Mapping[str, Tensor]) -> None:
+        """Add the metrics of one step, scalars on the device; every step has the same names."""
+        values = torch.stack(tuple(measured.values()))
+        if not self._names:
+            self._names = tuple(measured)
+            self._start(torch.zeros_like(values))
+        self._epoch += values
+        self._group += values
+        self._num_steps += 1
+        finite = values[self._names.index(TRAIN_LOSS)].isfinite()
+        if TRAIN_AGREEMENT in self._names:
+            finite &= values[self._names.index(TRAIN_AGREEMENT)].isfinite()
+        torch.minimum(self._first_bad, self._num_steps.masked_fill(finite, math.inf), out=self._first_bad)
+
+    def take_group(self) -> tuple[dict[str, float], int | None]:
+        """The sums of the steps since the last call, and the first of these steps, counted from 1, whose loss or whose
+        teacher's logits are not finite; waits for the device.
+        """
+        *sums, first_bad = torch.cat([self._group, self._first_bad[None]]).tolist()
+        self._group.zero_()
+        self._num_steps.zero_()
+        self._first_bad.fill_(math.inf)
+        return dict(zip(self._names, sums, strict=True)), None if first_bad == math.inf else int(first_bad)
+
+    def of_epoch(self) -> dict[str, Tensor]:
+        """The sums of the epoch so far, by name."""
+        return dict(zip(self._names, self._epoch.clone(), strict=True)) if self._names else {}
+
+    def start_epoch(self) -> None:
+        """Forget the sums of the epoch."""
+        if self._names:
+            self._epoch.zero_()
+
+
+class Group:
+    """The steps after `first_step`; `age_s` is the time since the group began."""
+
+    def __init__(self, first_step: int) -> None:
+        self.first_step, self.num_steps = first_step, 0
         self._began_at = time.monotonic()
 
     @property
     def age_s(self) -> float:
         return time.monotonic() - self._began_at
-
-    def add(self, measured: dict[str, Tensor]) -> None:
-        self.num_steps += 1
-        finite = measured[TRAIN_LOSS].isfinite()
-        if TRAIN_AGREEMENT in measured:
-            finite = finite & measured[TRAIN_AGREEMENT].isfinite()
-        bad = torch.where(finite, torch.inf, self.first_step + self.num_steps)
-        self._bad_steps = bad if self.num_steps == 1 else torch.minimum(self._bad_steps, bad)
-        for sums in (self._sums, self._epoch_sums):
-            for name, value in measured.items():
-                sums[name] = sums[name] + value if name in sums else value
-
-    def first_bad_step(self) -> int | None:
-        """The first step, counted from 1, whose loss or whose teacher's logits are not finite."""
-        step = self._bad_steps.item()
-        return None if step == torch.inf else int(step)
-
-    def has_bad_teacher(self) -> bool:
-        """Whether logits of the teacher were not finite."""
-        return TRAIN_AGREEMENT in self._sums and not bool(self._sums[TRAIN_AGREEMENT].isfinite())
-
-    def means(self) -> dict[str, float]:
-        return {name: total.item() / self.num_steps for name, total in self._sums.items()}

@@ -85,7 +85,7 @@ def fitting_batch_size(step: TrainStep, batches: TrainBatches) -> int | None:
     may grant memory that it does not have, and end the process once it is used.
     """
     step.optimizer.zero_grad(set_to_none=True)
-    step.follow(replace(step.plan, compiled=False))  # compiling for each size would take minutes
+    step.follow(replace(step.plan, compiled=False, recorded=False))  # compiling for each size would take minutes
     step.model.train()
 
     def attempt(num_images: int) -> None:

@@ -17,16 +17,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from deit_core.data.batches import Batch
 from deit_core.files import write_atomically
 from deit_core.metrics import TRAIN_LOSS
 from deit_core.training.device import Plan, machine_facts, plain_plan
+from deit_core.training.measures import Sums
+from deit_core.training.recorded_step import make_stepper
 from deit_core.training.step import TrainStep
 
 TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}  # of the first losses, relative to those of the plain plan
 _NUM_LOSSES = 3
+_TRIAL_STEPS = 1000  # numbers of steps, gone round again where a trial makes more
 _TRIAL_S = 0.1  # of each plan at least, besides the first step, which warms up
 _TRIAL_SHARE = 1e-3  # of the whole run, that each plan is tried for: other programs disturb short trials
 _MARGIN = 1.1  # a plan must be this much faster to be worth its rounding; less may be chance
@@ -46,11 +51,14 @@ def try_plan(step: TrainStep, plan: Plan, pixels: Tensor, labels: Tensor, trial_
     teacher = None if step.teacher is None else SilentTeacher(labels, int(step.model.num_classes))  # type: ignore[arg-type]
     trial = TrainStep(step.spec, deepcopy(step.model), teacher, step.normalize, step.steps_per_epoch)
     trial.follow(plan)
+    sums, batch = Sums({}), Batch(pixels, labels, rows=torch.arange(len(labels)))
+    make = make_stepper(trial, sums, _TRIAL_STEPS)
     losses: list[float] = []
     seconds: list[float] = []
     while len(losses) < _NUM_LOSSES or sum(seconds[1:]) < trial_s:
         began = time.perf_counter()
-        losses.append(trial(pixels, labels, len(losses))[TRAIN_LOSS].item())  # reading it waits for the device
+        make(batch, len(losses) % _TRIAL_STEPS)
+        losses.append(sums.take_group()[0][TRAIN_LOSS])  # reading it waits for the device
         seconds.append(time.perf_counter() - began)
     return losses[:_NUM_LOSSES], min(seconds[1:])
 
@@ -115,7 +123,11 @@ def _others(plain: Plan, model: nn.Module, *, is_free: bool, is_long: bool) -> I
     num_convolutions = sum(parameter.ndim == 4 for parameter in model.parameters())
     precisions = ("float32", "bfloat16") if is_free else (plain.precision,)
     layouts = (True, False) if num_convolutions > 1 else (True,)
-    for plan in itertools.starmap(Plan, itertools.product(precisions, layouts, (False, True) if is_long else (False,))):
+    manners = [{}, {"recorded": True}] if next(model.parameters()).device.type == "cuda" else [{}]
+    if is_long:
+        manners.append({"compiled": True})
+    for precision, channels_last, manner in itertools.product(precisions, layouts, manners):
+        plan = Plan(precision, channels_last, **manner)  # type: ignore[arg-type]
         if plan != plain:
             yield plan
 

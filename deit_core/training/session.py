@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from deit_core.curve_file import CurveEvent
 from deit_core.data import TrainBatches, load_data
+from deit_core.data.batches import Batch
 from deit_core.data.sources.progress import OnProgress
 from deit_core.data.splits import memory_for_images
 from deit_core.errors import RunError
@@ -37,7 +38,9 @@ from deit_core.spec import RunSpec, replace
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan
 from deit_core.training.evaluation import evaluate
+from deit_core.training.measures import Sums
 from deit_core.training.probe import choose_plan
+from deit_core.training.recorded_step import make_stepper
 from deit_core.training.step import TrainStep
 from deit_core.training.teacher_check import check_teacher
 from deit_core.training.teacher_logits import TeacherLogits
@@ -90,6 +93,7 @@ class Session:
         self.step = TrainStep(made, self.model, self.teacher, self.normalize, self.batches.steps_per_epoch)
         if not self.is_new:
             self._load_state()
+        self.sums = Sums(self.progress.sums)
         self.has_unsaved_steps = False
         self._unsaved_curve: list[CurveEvent] = []
 
@@ -101,9 +105,15 @@ class Session:
         """Choose the plan of a new run, and save its first state: from now on a folder without state has lost it."""
         if self.is_new:
             self._choose_plan()
+        self._make_step = make_stepper(self.step, self.sums, self.total_steps)
         self._started_at = time.monotonic() - self.progress.elapsed_s
         if self.is_new:
             self.save_state()
+
+    def make_step(self, batch: Batch) -> None:
+        """Make the next step of the run."""
+        self._make_step(batch, self.progress.step)
+        self.progress.step += 1
 
     def _choose_plan(self) -> None:
         batch = next(self.batches.epoch(0))
@@ -222,7 +232,7 @@ class Session:
 
     def save_state(self) -> CheckpointSaved:
         """Write the curve so far, then the state that the next session resumes from."""
-        self.progress.elapsed_s = self.elapsed_s()
+        self.progress.elapsed_s, self.progress.sums = self.elapsed_s(), self.sums.of_epoch()
         self.save_curve()
         self.folder.save_state(self.model, self.step.optimizer, self.progress, self.step.average)
         if self.teacher is not None:

@@ -11,9 +11,10 @@ from deit_core.distillation import DistillationTerms
 from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import RunSpec
 from deit_core.training.device import Plan, place
-from deit_core.training.ema import ModelEma
+from deit_core.training.ema import ModelEma, ema_decay
 from deit_core.training.measures import measure
 from deit_core.training.optim import build_optimizer, learning_rate, set_learning_rate
+from deit_core.training.teacher_logits import TeacherLogits
 
 
 class TrainStep:
@@ -22,7 +23,7 @@ class TrainStep:
     Dropout and learning rate are functions of the step alone, so a repeated step gives the same result.
 
     Args:
-        teacher: pixels (B, C, S, S) in [0, 1] -> logits (B, K); called with the views' rows too where there are some.
+        teacher: pixels (B, C, S, S) in [0, 1] -> logits (B, K); TeacherLogits also gets the views' rows.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class TrainStep:
         self.spec, self.model, self.teacher, self.normalize = spec, model, teacher, normalize
         self.steps_per_epoch = steps_per_epoch
         self.optimizer = build_optimizer(model, spec.optim)
-        self.ema = ModelEma(model, spec.optim) if spec.optim.ema != "off" else None
+        self.ema = ModelEma(model) if spec.optim.ema != "off" else None
         self.terms = build_terms(spec)
         self.plan = Plan()
         self._forward: Callable[[Tensor], Tensor | tuple[Tensor, Tensor]] = model
@@ -65,12 +66,31 @@ class TrainStep:
             rows: (B,) on the CPU, the numbers of these views in the table of teacher logits.
             mix: the labels of the images mixed into these pixels. The teacher gets the mixed pixels; accuracy is
                 measured with the label of the larger ratio.
+        Returns: its metrics, scalars on the device.
         """
-        torch.manual_seed(counter_seed(self.spec.seed, step, Purpose.DROPOUT))
+        self.seed(step)
         set_learning_rate(self.optimizer, self.learning_rate(step))
-        teacher_logits = None
-        if self.teacher is not None:
-            teacher_logits = self.teacher(pixels) if rows is None else self.teacher(pixels, rows)
+        measured = self.learn(pixels, labels, self.ask_teacher(pixels, rows), mix)
+        if self.ema is not None:
+            self.ema.update(self.model, ema_decay(step, self.spec.optim))
+        return measured
+
+    def seed(self, step: int) -> None:
+        """Seed the random numbers of a step's dropout."""
+        torch.manual_seed(counter_seed(self.spec.seed, step, Purpose.DROPOUT))
+
+    def ask_teacher(self, pixels: Tensor, rows: Tensor | None = None) -> Tensor | None:
+        """The teacher's logits (B, K); None without a teacher."""
+        if self.teacher is None:
+            return None
+        has_rows = isinstance(self.teacher, TeacherLogits)
+        logits: Tensor = self.teacher(pixels, rows) if has_rows else self.teacher(pixels)
+        return logits
+
+    def learn(
+        self, pixels: Tensor, labels: Tensor, teacher_logits: Tensor | None, mix: Mix | None
+    ) -> dict[str, Tensor]:
+        """Update the weights once, with the random numbers and learning rate that are set; waits for no device."""
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.plan.precision == "bfloat16"):
             outputs = self._forward(self.normalize(pixels))
         outputs = (outputs[0].float(), outputs[1].float()) if isinstance(outputs, tuple) else outputs.float()
@@ -86,8 +106,6 @@ class TrainStep:
         if self.spec.optim.clip_grad is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.optim.clip_grad)
         self.optimizer.step()
-        if self.ema is not None:
-            self.ema.update(self.model, step)
         return measure(loss, base, distillation, outputs, labels, teacher_logits)
 
     @property

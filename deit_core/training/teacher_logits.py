@@ -81,6 +81,11 @@ class TeacherLogits(nn.Module):
                 self.flush()
         return logits
 
+    @property
+    def has_table(self) -> bool:
+        """Whether logits are read from a table, which is on the CPU."""
+        return self._table is not None
+
     @cached_property
     def hash(self) -> str:
         """A SHA-256 of all that decides the teacher's logits, independent of the place of its files."""

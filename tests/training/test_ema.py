@@ -29,11 +29,11 @@ def test_it_is_timms(warmup: bool) -> None:
 
     torch.manual_seed(0)
     model = ResNet9(1, 10, 4)
-    ours = ModelEma(model, OptimSpec(ema="separate", ema_decay=0.9, ema_warmup=warmup))
+    spec, ours = OptimSpec(ema="separate", ema_decay=0.9, ema_warmup=warmup), ModelEma(model)
     theirs = ModelEmaV3(model, decay=0.9, use_warmup=warmup)
     for step in range(60):  # the warm-up reaches 0.9 after 31 steps
         perturb(model)
-        ours.update(model, step)
+        ours.update(model, ema_decay(step, spec))
         theirs.update(model, step + 1)
         if step % 10 == 0:
             expected = theirs.module.state_dict()

@@ -75,10 +75,10 @@ class PreparedRollout:
             links = drop_weakest(links, self.num_prefix_tokens, given.discard_ratio, self.scope, given.compat)
         result = follow(links, chosen, depth, self.num_prefix_tokens, self.grid_size, given)
         return PatchMap(
-            values=result.map[0].numpy(),
+            values=result.map[0].cpu().numpy(),
             prefix_mass=tuple(result.prefix_mass[0].tolist()),
             degenerate=bool(result.degenerate[0]),
-            trace=result.trace[:, 0].numpy(),
+            trace=result.trace[:, 0].cpu().numpy(),
         )
 
     def audit(self, **options: Any) -> Audit:

@@ -11,6 +11,7 @@ Sources: Zhang et al. 2018 (arXiv:1710.09412), Yun et al. 2019 (arXiv:1905.04899
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -31,10 +32,12 @@ class MixDraw:
 
 @dataclass(frozen=True)
 class Mix:
-    """What mixing did to the labels of a batch: `others` (B,) are those mixed in, `share` is that of an image's own."""
+    """What mixing did to the labels of a batch: `others` (B,) are those mixed in, `share` is that of an image's own, a
+    scalar on the device where a recorded step reads it.
+    """
 
     others: Tensor
-    share: float
+    share: float | Tensor
 
     def targets(self, labels: Tensor, num_classes: int) -> Tensor:
         """Both labels by their shares: (B,) -> (B, K), rows that sum to 1."""
@@ -43,6 +46,8 @@ class Mix:
 
     def stronger(self, labels: Tensor) -> Tensor:
         """The label (B,) of the image that the larger share comes from; of two halves, the own one."""
+        if isinstance(self.share, Tensor):
+            return torch.where(self.share >= 0.5, labels, self.others)
         return labels if self.share >= 0.5 else self.others
 
 
