@@ -9,6 +9,10 @@ from typing import Any
 
 import torch
 
+from deit_core.training.optimizers import AdamW, without_compiler
+
+Muon = without_compiler(torch.optim.Muon)
+
 
 class MuonWithAdamW:
     """Two optimisers as one.
@@ -20,8 +24,8 @@ class MuonWithAdamW:
 
     def __init__(self, matrices: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]], lr: float) -> None:
         self.parts: tuple[torch.optim.Optimizer, ...] = (
-            torch.optim.Muon(matrices, lr=lr, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others, lr=lr, fused=True),
+            Muon(matrices, lr=lr, adjust_lr_fn="match_rms_adamw"),
+            AdamW(others, lr=lr, fused=True),
         )
 
     @property

@@ -9,6 +9,7 @@ from torch import nn
 from deit_core.models import VisionTransformer
 from deit_core.spec import OptimSpec
 from deit_core.training.muon import MuonWithAdamW
+from deit_core.training.optimizers import SGD, AdamW
 
 Optimizer = torch.optim.Optimizer | MuonWithAdamW
 
@@ -34,9 +35,9 @@ def build_optimizer(model: nn.Module, spec: OptimSpec) -> Optimizer:
     """
     groups = parameter_groups(model, spec.weight_decay, spec.layer_decay)
     if spec.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=spec.peak_lr, momentum=0.9, nesterov=True, fused=True)
+        return SGD(groups, lr=spec.peak_lr, momentum=0.9, nesterov=True, fused=True)
     if spec.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=spec.peak_lr, fused=True)
+        return AdamW(groups, lr=spec.peak_lr, fused=True)
     matrices = {id(p) for name, p in model.named_parameters() if name.startswith("blocks.") and p.ndim == 2}
 
     def part(*, of_matrices: bool) -> list[dict[str, Any]]:

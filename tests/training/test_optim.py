@@ -1,6 +1,8 @@
 """Learning rates, parameter groups and optimisers, against their closed forms and against timm's."""
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import deit_core.torchvision_ops  # noqa: F401  timm imports torchvision
 from deit_core.errors import SpecError
 from deit_core.models import VisionTransformer
 from deit_core.spec import OptimSpec, ResNet9Spec, RunSpec, replace
+from deit_core.training import optimizers
 from deit_core.training.muon import MuonWithAdamW
 from deit_core.training.optim import build_optimizer, learning_rate, parameter_groups
 from deit_core.training.step import TrainStep
@@ -159,3 +162,42 @@ def test_muon_learns(tiny: RunSpec) -> None:
 def test_what_needs_blocks_is_refused_for_a_cnn(change: dict[str, object], tiny: RunSpec) -> None:
     with pytest.raises(SpecError, match="blocks"):
         replace(tiny.with_changes(model=ResNet9Spec()), change)
+
+
+_TRAINS = """
+import sys, tempfile
+from pathlib import Path
+from deit_core import presets
+from deit_core.events import EpochDone
+from deit_core.spec import replace
+from deit_core.training import train
+
+for optimizer in ("adamw", "sgd", "muon"):
+    spec = replace(presets.smoke(), {"optim.optimizer": optimizer, "optim.epochs": 1, "optim.warmup_epochs": 0})
+    for event in train(spec, run_dir=Path(tempfile.mkdtemp()) / optimizer, num_threads=1):
+        if isinstance(event, EpochDone):
+            print(optimizer, "torch._dynamo" in sys.modules)
+"""
+
+
+def test_training_does_not_load_the_compiler() -> None:
+    """It takes a second or more before the first step of every worker."""
+    done = subprocess.run([sys.executable, "-c", _TRAINS], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["adamw False", "sgd False", "muon False"]
+
+
+@pytest.mark.parametrize("name", ["AdamW", "SGD"])
+def test_an_optimiser_without_the_compiler_computes_what_torchs_does(name: str) -> None:
+    def after_steps(kind: type[torch.optim.Optimizer]) -> tuple[torch.Tensor, dict[str, object]]:
+        torch.manual_seed(0)
+        layer = torch.nn.Linear(5, 3)
+        optimizer = kind(layer.parameters(), lr=0.1, weight_decay=0.1)  # type: ignore[call-arg]
+        for _ in range(3):
+            optimizer.zero_grad()
+            layer(torch.ones(2, 5)).square().sum().backward()
+            optimizer.step()
+        return layer.weight, optimizer.state_dict()["param_groups"][0]
+
+    (ours, our_group), (theirs, their_group) = (after_steps(getattr(m, name)) for m in (optimizers, torch.optim))
+    assert torch.equal(ours, theirs)
+    assert our_group == their_group
