@@ -25,6 +25,7 @@ RESULTS = Path(__file__).parent / "results"
 BENCHMARKS = (
     "training",
     "limits",
+    "images",
     "memory",
     "end-to-end",
     "rollout",

@@ -10,7 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deit_core.data.augment.epoch_views import EpochViews, to_pixels
+from deit_core.catalog.pixel_versions import FIRST_PIXELS, NEWEST_PIXELS, PixelVersion
+from deit_core.data.augment.crop_and_flip import to_pixels
+from deit_core.data.augment.epoch_views import EpochViews
+from deit_core.data.augment.first_views import FirstViews
 from deit_core.data.augment.mixup import Mix, draw_mixes, mix
 from deit_core.data.splits import Split
 from deit_core.data.supply import in_order, supply
@@ -41,31 +44,43 @@ def whole_batches(num_images: int, batch_size: int) -> tuple[int, int]:
 class TrainBatches:
     """Shuffled, augmented batches of a split; images after the last whole batch are left out in that epoch."""
 
-    def __init__(self, split: Split, batch_size: int, augment: AugmentSpec, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        augment: AugmentSpec,
+        seed: int,
+        device: torch.device,
+        version: PixelVersion = NEWEST_PIXELS,
+    ) -> None:
         self.num_images, self.img_size = len(split), int(split.images.shape[-1])
         self.batch_size, self.steps_per_epoch = whole_batches(self.num_images, batch_size)
-        self.augment, self.seed, self.device = augment, seed, device
+        self.augment, self.seed, self.device, self.version = augment, seed, device, version
         self.supply = supply(split.images, augment.crop_padding, device)
         self.labels = split.labels.to(device)
 
     def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
         """The batches of the epoch's steps from `first_step` on."""
         images, repeats = self._order(epoch)
-        num_drawn, shown = self.num_images * self.augment.repeated_aug, images + repeats * self.num_images
-        views = EpochViews(self.augment, num_drawn, shown, self.img_size, self.seed, epoch, self.device)
+        views = self._views(epoch, images + repeats * self.num_images)
         mixes = draw_mixes(self.steps_per_epoch, self.img_size, self.augment, self.seed, epoch)
         rows = self._rows(epoch, images, views)
         supplied = self.supply.batches(images[first_step * self.batch_size :], self.batch_size)
         images = images.to(self.device)
         for step, (padded, indices) in zip(range(first_step, self.steps_per_epoch), supplied, strict=False):
             steps_own = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            pixels, labels = views.make(padded, indices, steps_own, step), self.labels[images[steps_own]]
+            pixels, labels = views.make(padded, indices, steps_own), self.labels[images[steps_own]]
             mixed = None
             if (how := mixes[step]) is not None:
                 pixels, mixed = mix(pixels, labels, how)
             yield Batch(pixels, labels, rows[steps_own], mixed)
 
-    def _rows(self, epoch: int, images: Tensor, views: EpochViews) -> Tensor:
+    def _views(self, epoch: int, shown: Tensor) -> EpochViews | FirstViews:
+        num_drawn = self.num_images * self.augment.repeated_aug
+        drawn = self.augment, num_drawn, shown, self.img_size, self.seed, epoch, self.device
+        return FirstViews(*drawn, self.batch_size) if self.version == FIRST_PIXELS else EpochViews(*drawn)
+
+    def _rows(self, epoch: int, images: Tensor, views: EpochViews | FirstViews) -> Tensor:
         num_views = self.augment.num_views
         if num_views is None:
             return epoch * len(images) + torch.arange(len(images))

@@ -86,4 +86,4 @@ def mosaic(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 def _views(image: NDArray[np.uint8], spec: AugmentSpec, seed: int, count: int) -> Tensor:
     padded = pad(torch.tensor(image)[None], spec.crop_padding)
     views = EpochViews(spec, count, torch.arange(count), image.shape[-1], seed, 0, torch.device("cpu"))
-    return views.make(padded, torch.zeros(count, dtype=torch.int64), slice(count), step=0)
+    return views.make(padded, torch.zeros(count, dtype=torch.int64), slice(count))

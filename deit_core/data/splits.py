@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
+from deit_core.catalog.pixel_versions import FIRST_PIXELS, NEWEST_PIXELS, PixelVersion
 from deit_core.data.sources.findings import FINDINGS, key_of, remembered
 from deit_core.data.sources.folder import open_source
 from deit_core.data.sources.folder_images import FolderImages
@@ -52,7 +53,8 @@ class ImageData:
     """The three splits of a run, and `mean` and `std` per channel of the pixels in [0, 1].
 
     `drawn_from` is the hash of the images that validation was drawn from; empty where a folder has its own val and
-    test. `notes` are sentences for the user.
+    test. `pixel_version` is that of files: data sets that are no folder have the first. `notes` are sentences for the
+    user.
     """
 
     train: Split
@@ -63,6 +65,7 @@ class ImageData:
     std: tuple[float, ...]
     content_hash: str
     drawn_from: str
+    pixel_version: PixelVersion = FIRST_PIXELS
     notes: tuple[str, ...] = ()
 
     @property
@@ -71,17 +74,23 @@ class ImageData:
 
 
 def load_data(
-    spec: DataSpec, data_dir: Path, memory_bytes: float | None = None, on_progress: OnProgress = no_progress
+    spec: DataSpec,
+    data_dir: Path,
+    memory_bytes: float | None = None,
+    on_progress: OnProgress = no_progress,
+    version: PixelVersion = NEWEST_PIXELS,
 ) -> ImageData:
     """Load, split and resize the images of `spec`. The choice of a subset never changes the test images.
 
     Args:
         memory_bytes: a folder whose images need more stays in its files; None is a quarter of this machine's memory.
         on_progress: called with the progress, where many files are read.
+        version: of the pixels that a folder's files become.
     Raises: DataError where the source cannot be loaded, or does not fit into memory and is not a folder; SpecError
         where the subset is too small to split.
     """
-    source = open_source(spec, data_dir, on_progress)
+    source = open_source(spec, data_dir, on_progress, version)
+    version = version if spec.source == "folder" else FIRST_PIXELS
     content_hash = source.hash_content(on_progress)
     train_indices, val_indices = cut(source, spec)
     notes = (*source.notes, *source.warn(train_indices, val_indices, on_progress))
@@ -101,7 +110,7 @@ def load_data(
     if spec.normalization != "computed":
         mean, std = _constants(spec.normalization, train.images.shape[1])
     elif streams:
-        facts = "statistics", content_hash, spec.split, spec.img_size
+        facts = "statistics", content_hash, spec.split, spec.img_size, version
         pieces = in_order(train.images, _PIECE)
         pieces = with_progress(
             pieces, "Computing mean and standard deviation of the pixels", len(train), on_progress, piece=_PIECE
@@ -112,7 +121,7 @@ def load_data(
         mean, std = pixel_statistics(in_order(train.images, _COUNTED_AT_ONCE))
     test = split("test", source.test_images, source.test_labels, np.arange(len(source.test_labels)))
     drawn_from = content_hash if source.val_positions is None else ""
-    return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from, notes)
+    return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from, version, notes)
 
 
 def _in_memory(images: FolderImages, name: str, on_progress: OnProgress) -> Tensor:

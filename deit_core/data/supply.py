@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from deit_core.data.augment.crop_and_flip import pad
+from deit_core.data.sending import on_device
 from deit_core.data.sources.folder_images import FolderImages
 
 
@@ -46,10 +47,11 @@ class Streamed:
 
     def batches(self, places: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         chosen = [np.unique(batch.numpy(), return_inverse=True) for batch in places.split(batch_size)]
-        read = self._images.read_ahead([numbers for numbers, _ in chosen])
-        for images, (_, indices) in zip(read, chosen, strict=True):
-            padded = pad(torch.from_numpy(images).to(self._device), self._padding)
-            yield padded, torch.from_numpy(indices).to(self._device)
+        read = self._images.read_ahead(
+            [numbers for numbers, _ in chosen], padding=self._padding, pinned=self._device.type == "cuda"
+        )
+        indices = (torch.from_numpy(members) for _, members in chosen)
+        return on_device(zip(read, indices, strict=True), self._device)
 
 
 def supply(images: Tensor | FolderImages, padding: int, device: torch.device) -> Supply:
@@ -62,4 +64,4 @@ def in_order(images: Tensor | FolderImages, batch_size: int) -> Iterator[Tensor]
         yield from images.split(batch_size)
     else:
         pieces = np.split(np.arange(len(images)), range(batch_size, len(images), batch_size))
-        yield from map(torch.from_numpy, images.read_ahead(pieces))
+        yield from images.read_ahead(pieces)

@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from deit_core.catalog.pixel_versions import FIRST_PIXELS, PixelVersion
 from deit_core.errors import CheckpointError
 
 
@@ -16,7 +17,7 @@ class Reading(BaseModel, ABC):
     """All that is needed to show pictures to a model, besides its weights.
 
     `mean` and `std` are per channel, of pixels in [0, 1]; `epoch` is the one the weights are from, 0 where none is
-    known, and `metrics` are those of that epoch.
+    known, and `metrics` are those of that epoch. `pixel_version` is the one that it reads image files by.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -27,6 +28,7 @@ class Reading(BaseModel, ABC):
     std: tuple[float, ...]
     epoch: int
     metrics: dict[str, float] = {}
+    pixel_version: PixelVersion = FIRST_PIXELS
 
     @property
     @abstractmethod

@@ -7,7 +7,7 @@ is killed; from it a run resumes bit for bit on a CPU.
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deit_core.catalog.pixel_versions import FIRST_PIXELS, PixelVersion
 from deit_core.curve_file import CurveEvent, append
 from deit_core.errors import RunError, SpecError
 from deit_core.files import remove_leftovers, write_atomically
@@ -36,7 +37,8 @@ class Progress:
 
     `step` and `epoch` count finished ones, over the whole run; `sums` are the metrics of the current epoch so far;
     `elapsed_s` is training time over all sessions, `plan` the fields of the Plan of all of them. The hashes are of the
-    data, teacher and `initial_checkpoint` at the start of the run, empty where it has none.
+    data, teacher and `initial_checkpoint` at the start of the run, empty where it has none. `pixel_version` is the one
+    that its images and views are made by; states before it existed have the first.
     """
 
     step: int = 0
@@ -49,6 +51,7 @@ class Progress:
     data_hash: str = ""
     teacher_hash: str = ""
     initial_hash: str = ""
+    pixel_version: PixelVersion = FIRST_PIXELS
     plan: dict[str, Any] = field(default_factory=dict)
     sums: dict[str, Tensor] = field(default_factory=dict)
 
@@ -140,13 +143,23 @@ class RunFolder:
 
     def teacher_hash(self) -> str:
         """The hash of the teacher at the start of the run; empty where its state has none, or does not exist."""
+        return str(self._saved_progress().get("teacher_hash", ""))
+
+    def pixel_version(self) -> PixelVersion:
+        """The pixel version of the run; the first where its state has none, or does not exist."""
+        version: PixelVersion = self._saved_progress().get("pixel_version", FIRST_PIXELS)
+        return version
+
+    def _saved_progress(self) -> Mapping[str, Any]:
+        """The fields of `Progress` in the saved state; none where it does not exist."""
         for file in (self.files.state, self.files.previous_state):
             try:
                 state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-                return str(state["progress"].get("teacher_hash", ""))
+                progress: Mapping[str, Any] = state["progress"]
+                return progress
             except Exception:  # a damaged pickle can raise anything; a resume reports it
                 continue
-        return ""
+        return {}
 
     @contextmanager
     def _where_it_was(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from deit_core.catalog.pixel_versions import NEWEST_PIXELS
 from deit_core.curve_file import CurveEvent
 from deit_core.data import TrainBatches, load_data
 from deit_core.data.batches import Batch
@@ -74,17 +75,22 @@ class Session:
             torch.set_num_threads(threads)
         check_free(spec, runs_dir, on_gpu=self.device.type == "cuda")
         memory_bytes = memory_for_images(self.device) if images_gb is None else images_gb * 1e9
-        self.data = load_data(spec.data, data_dir, memory_bytes, on_progress)
+        self.is_new = not (resume and self.folder.state.exists)
+        version = NEWEST_PIXELS if self.is_new else self.folder.pixel_version()
+        self.data = load_data(spec.data, data_dir, memory_bytes, on_progress, version)
         self.versions = library_versions()
         self.machine = describe_machine() | name_gpu(self.device)
         self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)
         self.mean, self.std = (torch.tensor(value, device=self.device).view(-1, 1, 1) for value in self.statistics)
-        self.batches = TrainBatches(self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device)
+        self.batches = TrainBatches(
+            self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device, version
+        )
         torch.manual_seed(counter_seed(spec.seed, 0, Purpose.INITIALISATION))
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
-        self.progress = Progress(num_threads=torch.get_num_threads(), data_hash=self.data.content_hash)
+        self.progress = Progress(
+            num_threads=torch.get_num_threads(), data_hash=self.data.content_hash, pixel_version=version
+        )
         self.notes: list[str] = []
-        self.is_new = not (resume and self.folder.state.exists)
         if self.is_new:
             self._initialise(model)
         self.model = place(model, self.device)
@@ -157,7 +163,9 @@ class Session:
         """
         if self.teacher is None:
             return ""
-        return self.teacher.open_table(teacher_logits_folder(self.runs_dir), self.spec, self.data, cap_gb)
+        return self.teacher.open_table(
+            teacher_logits_folder(self.runs_dir), self.spec, self.data, cap_gb, self.batches.version
+        )
 
     def _load_state(self) -> None:
         self.progress = self.folder.load_state(self.model, self.step.optimizer, self.device, self.step.average)
@@ -217,6 +225,7 @@ class Session:
             mean=self.statistics[0],
             std=self.statistics[1],
             data_hash=self.data.content_hash,
+            pixel_version=self.data.pixel_version,
             teacher_hash=progress.teacher_hash,
             initial_hash=progress.initial_hash,
             epoch=progress.epoch,

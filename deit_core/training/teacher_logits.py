@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from deit_core.catalog.pixel_versions import FIRST_PIXELS, NEWEST_PIXELS, PixelVersion
 from deit_core.data import ImageData
 from deit_core.data.batches import whole_batches
 from deit_core.distillation import DistillationTeacher
@@ -27,6 +28,7 @@ from deit_core.training.device import machine_facts, place
 from deit_core.training.logit_table import LogitTable, NoRoomError, open_table
 
 _DRAWING = 2  # the version of how deit_core.data draws and computes views; another one must not find the same table
+_VIEWS_BY: dict[PixelVersion, str] = {1: "torchvision", 2: "opencv-python-headless"}
 _CPU_PIECE, _GPU_PIECE = 32, 128  # images; as fast as whole batches, and few to pad up to
 
 
@@ -95,7 +97,14 @@ class TeacherLogits(nn.Module):
             facts += model.num_heads, model.norm.eps
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
-    def open_table(self, home: Path, spec: RunSpec, data: ImageData, cap_gb: float) -> str:
+    def open_table(
+        self,
+        home: Path,
+        spec: RunSpec,
+        data: ImageData,
+        cap_gb: float,
+        pixel_version: PixelVersion = NEWEST_PIXELS,
+    ) -> str:
         """Read logits from now on, from the table in `home` for this teacher, these views and this machine.
 
         Returns: a sentence: the table, or why the teacher computes at every step.
@@ -107,10 +116,11 @@ class TeacherLogits(nn.Module):
                 "The teacher computes its logits at every step, because no view repeats; with "
                 "distillation.stored_views all, they are stored for other students with this seed."
             )
-        views, num_rows = _views(spec, len(data.train))
+        views, num_rows = _views(spec, len(data.train), pixel_version)
         facts = {
             "teacher": teacher_facts(self.teacher, self.model),
-            "images": {"data": data.content_hash, "split": spec.data.split, "img_size": spec.data.img_size},
+            "images": {"data": data.content_hash, "split": spec.data.split, "img_size": spec.data.img_size}
+            | _unless_first(data.pixel_version),
             "views": views,
             "machine": machine_facts(self.device),
         }
@@ -159,7 +169,7 @@ class TeacherLogits(nn.Module):
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
 
-def _views(spec: RunSpec, num_images: int) -> tuple[dict[str, Any], int]:
+def _views(spec: RunSpec, num_images: int, pixel_version: PixelVersion) -> tuple[dict[str, Any], int]:
     """The facts that the views of a training depend on, and the number of rows for them (see
     `deit_core.data.batches.Batch`).
     """
@@ -168,8 +178,16 @@ def _views(spec: RunSpec, num_images: int) -> tuple[dict[str, Any], int]:
         return spec.augment.model_dump(include={"crop_padding", "horizontal_flip"}), num_images * num_views
     batch_size, steps = whole_batches(num_images, spec.optim.batch_size)
     drawn = {"seed": spec.seed, "batch_size": batch_size, "drawing": _DRAWING}
-    libraries = {name: version(name) for name in ("numpy", "torchvision")}  # these draw and compute the views
+    drawn |= _unless_first(pixel_version)
+    libraries = {
+        name: version(name) for name in ("numpy", _VIEWS_BY[pixel_version])
+    }  # these draw and compute the views
     return spec.augment.model_dump(exclude={"test_flip"}) | drawn | libraries, spec.optim.epochs * steps * batch_size
+
+
+def _unless_first(pixel_version: PixelVersion) -> dict[str, int]:
+    """The fact that tables of the first version do not have."""
+    return {} if pixel_version == FIRST_PIXELS else {"pixel_version": pixel_version}
 
 
 def teacher_facts(teacher: DistillationTeacher, model: ModelSpec) -> dict[str, Any]:

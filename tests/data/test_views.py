@@ -1,4 +1,7 @@
-"""What is done to single images: RandAugment, colour jitter, erasing and repeated views, against torchvision's own."""
+"""What is done to single images: RandAugment, colour jitter, erasing and repeated views, against torchvision's own.
+
+Their first version; test_second_views.py has the second.
+"""
 
 import math
 
@@ -6,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from deit_core.catalog.pixel_versions import PixelVersion
 from deit_core.data import Split, TrainBatches
 from deit_core.data.augment.color_jitter import adjust_brightness, adjust_contrast, adjust_saturation, draw_factors
 from deit_core.data.augment.erasing import draw_boxes, erase
@@ -35,8 +39,9 @@ def split(count: int = 48, chans: int = 3, size: int = 16) -> Split:
 # All together
 
 
-def test_an_epoch_entered_late_goes_on_as_if_from_the_start() -> None:
-    batches = TrainBatches(split(), 10, FULL, 0, CPU)
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_epoch_entered_late_goes_on_as_if_from_the_start(version: PixelVersion) -> None:
+    batches = TrainBatches(split(), 10, FULL, 0, CPU, version)
     whole = list(batches.epoch(5))
     torch.rand(5)
     rest = list(batches.epoch(5, first_step=2))
@@ -49,15 +54,17 @@ def test_an_epoch_entered_late_goes_on_as_if_from_the_start() -> None:
     assert not torch.equal(whole[0].pixels, next(batches.epoch(6)).pixels)
 
 
-def test_nothing_touches_the_global_generator() -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_nothing_touches_the_global_generator(version: PixelVersion) -> None:
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    list(TrainBatches(split(), 10, FULL, 0, CPU).epoch(0))
+    list(TrainBatches(split(), 10, FULL, 0, CPU, version).epoch(0))
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_no_two_draws_of_an_epoch_share_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_no_two_draws_of_an_epoch_share_a_stream(version: PixelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of its first step neither: numpy pads counters with zeros."""
     mixed: list[int] = []
     real = np.random.SeedSequence
@@ -68,9 +75,9 @@ def test_no_two_draws_of_an_epoch_share_a_stream(monkeypatch: pytest.MonkeyPatch
         return sequence
 
     monkeypatch.setattr(np.random, "SeedSequence", noted)
-    batches = TrainBatches(split(), 10, FULL, 0, CPU)
+    batches = TrainBatches(split(), 10, FULL, 0, CPU, version)
     list(batches.epoch(0))
-    assert len(mixed) == 7 + 2 * batches.steps_per_epoch
+    assert len(mixed) == (9 if version > 1 else 7 + 2 * batches.steps_per_epoch)
     assert len(set(mixed)) == len(mixed)
 
 

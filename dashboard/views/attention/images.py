@@ -29,13 +29,17 @@ Map = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Pixels (H, W, 3) that models are shown; `key` stands for them in the caches, `truth` is their class if known."""
+    """Pixels (H, W, 3) that models are shown; `key` stands for them in the caches, `truth` is their class if known.
+
+    `content` is the file that they are from, if any: each model reads it as in its training.
+    """
 
     key: str
     name: str
     pixels: Pixels
     truth: str | None = None
     invert: bool = False
+    content: bytes | None = None
 
     @property
     def cache_key(self) -> str:
@@ -100,10 +104,13 @@ def _look(checkpoint: Checkpoint, picture: Picture) -> Subject:
 
 def fit(checkpoint: Checkpoint, picture: Picture) -> Pixels:
     """What a model sees of a picture, (C, S, S)."""
-    from deit_core.data.sources.decoding import fit_image
+    from deit_core.data.sources.decoding import fit_image, read_image
 
     card = viewer(checkpoint).card
-    return fit_image(picture.pixels, img_size=card.img_size, in_chans=card.in_chans, invert=picture.invert)
+    size, version = {"img_size": card.img_size, "in_chans": card.in_chans}, card.pixel_version
+    if picture.content is None:
+        return fit_image(picture.pixels, **size, version=version, invert=picture.invert)
+    return read_image(picture.content, **size, version=version, invert=picture.invert)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)

@@ -87,7 +87,7 @@ def _choose_test_images(data: DataSpec) -> Load:
 def _test_images(data: DataSpec, wanted: list[tuple[int, int]]) -> list[Picture]:
     """Pictures by (class, number within it from 1)."""
     from deit_core.data import is_here
-    from deit_core.data.sources.source import find_examples, source_picture
+    from deit_core.data.sources.source import find_examples, source_content, source_picture
 
     title = title_of(data)
     if data.source != "folder" and not is_here(data.source, settings().data_dir):  # fetching would hold up the page
@@ -103,7 +103,8 @@ def _test_images(data: DataSpec, wanted: list[tuple[int, int]]) -> list[Picture]
         position = examples[(number - 1) % len(examples)]
         name = f"{title} test {position}"
         pixels, truth = source_picture(loaded, position), loaded.classes[label]
-        pictures.append(Picture(f"{data.origin} test {position}", name, pixels, truth))
+        content = source_content(loaded, position)
+        pictures.append(Picture(f"{data.origin} test {position}", name, pixels, truth, content=content))
     return pictures
 
 
@@ -116,7 +117,8 @@ def _own(file: "UploadedFile | None", invert: bool) -> list[Picture]:
     if file is None:
         st.info("Give a picture of one thing. The models see the square in its middle.")
         return []
-    return [Picture(file.file_id, file.name, images.decode(file.file_id, file), invert=invert)]
+    pixels = images.decode(file.file_id, file)
+    return [Picture(file.file_id, file.name, pixels, invert=invert, content=file.getvalue())]
 
 
 def _remember(key: str) -> None:

@@ -19,7 +19,7 @@ from deit_core.attention.look import Look
 from deit_core.attention.methods.table import METHODS
 from deit_core.attention.viewer import Pixels, Viewer
 from deit_core.catalog import ViewName
-from deit_core.data.sources.decoding import decode_image, fit_image
+from deit_core.data.sources.decoding import read_image
 from deit_core.errors import DataError
 from deit_core.files import write_atomically
 from deit_core.image_folders import ONE_FORMAT, images_in, in_utf8
@@ -104,7 +104,7 @@ def draw_pictures(
     epochs = _epochs(checkpoint) if view_name == "film" else {}
     model = {"title": card.name, "checkpoint": checkpoint.name, "epoch": card.epoch}
     for file in files:
-        pixels = fit_image(_read(file), img_size=card.img_size, in_chans=card.in_chans, invert=invert)
+        pixels = _read(file, card, invert=invert)
         shown = _view(viewer, pixels, spec, view_name)
         picture = {"picture": file.name, "truth": None, "invert": invert}
         settings = file_settings(view_name, spec, models=[model], pictures=[picture])
@@ -195,9 +195,11 @@ def _faithfulness(viewer: Viewer, pixels: Pixels, values: Map) -> dict[str, floa
     }
 
 
-def _read(path: Path) -> Picture:
+def _read(path: Path, card: Reading, *, invert: bool) -> Picture:
+    """What the model of the card sees of a file, (C, S, S)."""
+    size, version = {"img_size": card.img_size, "in_chans": card.in_chans}, card.pixel_version
     try:
-        return decode_image(path.read_bytes())
+        return read_image(path.read_bytes(), **size, version=version, invert=invert)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except OSError as error:

@@ -20,6 +20,12 @@ def draw_factors(num_views: int, strength: float, seed: int, epoch: int) -> Tens
     return torch.empty(num_views, 3).uniform_(max(0.0, 1 - strength), 1 + strength, generator=generator)
 
 
+def draw_orders(num_views: int, seed: int, epoch: int) -> Tensor:
+    """In which order (V, 3) each view's brightness, contrast and saturation change."""
+    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, Purpose.JITTER_ORDER))
+    return torch.rand(num_views, 3, generator=generator).argsort(1)
+
+
 def jitter(pixels: Tensor, factors: Tensor, seed: int, epoch: int, step: int) -> Tensor:
     """Change pixels (B, C, S, S) by factors (B, 3); the three follow each other in an order drawn for the batch."""
     generator = torch.Generator().manual_seed(counter_seed(seed, epoch, Purpose.JITTER_ORDER, step))

@@ -59,3 +59,8 @@ def crop(padded: Tensor, indices: Tensor, views: Views, img_size: int) -> Tensor
     return padded[
         indices[:, None, None, None], channels[None, :, None, None], rows[:, None, :, None], columns[:, None, None, :]
     ]
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """uint8 -> float in [0, 1]."""
+    return images.float().div_(255)

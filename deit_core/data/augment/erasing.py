@@ -40,6 +40,16 @@ def draw_boxes(num_views: int, probability: float, img_size: int, seed: int, epo
     return torch.stack([top, top + height * is_erased, left, left + width * is_erased], dim=1)
 
 
+def draw_noise(num_views: int, img_size: int, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
+    """Noise (3, 2 S, 2 S) uint8 for an epoch, and the top left corner (V, 2) of each view's own window into it.
+
+    So a GPU fills boxes with the same noise as a CPU, and draws nothing.
+    """
+    generator = torch.Generator().manual_seed(counter_seed(seed, epoch, Purpose.ERASING_NOISE))
+    noise = torch.randint(256, (3, 2 * img_size, 2 * img_size), dtype=torch.uint8, generator=generator)
+    return noise, torch.randint(img_size + 1, (num_views, 2), generator=generator)
+
+
 def erase(pixels: Tensor, boxes: Tensor, seed: int, epoch: int, step: int) -> Tensor:
     """Fill the boxes (B, 4) of pixels (B, C, S, S) with noise, which is drawn on their device."""
     generator = torch.Generator(pixels.device).manual_seed(counter_seed(seed, epoch, Purpose.ERASING_NOISE, step))

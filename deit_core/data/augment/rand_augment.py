@@ -1,7 +1,7 @@
 """torchvision's RandAugment on a batch: its operations and strengths, drawn for each image separately.
 
-torchvision applies one draw to whatever it is given, so images with equal draws go through it together. Knows uint8
-images; nothing of what else is done to them. Loads torchvision.
+torchvision applies one draw to whatever it is given, so images with equal draws go through it together. That is how the
+first pixel version is made; later ones share the draws. Knows uint8 images; nothing of what else is done to them.
 
     V views drawn for an epoch, B batch, C channels, S img_size
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from deit_core.data.augment.operations import Kind
 from deit_core.randomness import Purpose, counter_seed
-from deit_core.torchvision_ops import v2
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +31,15 @@ class RandAugmentDraws:
 
 def draw_operations(num_views: int, num_ops: int, seed: int, epoch: int) -> RandAugmentDraws:
     generator = torch.Generator().manual_seed(counter_seed(seed, epoch, Purpose.RAND_AUGMENT))
-    shape, count = (num_views, num_ops), len(v2.RandAugment._AUGMENTATION_SPACE)
-    operations = torch.randint(count, shape, generator=generator)
+    shape = num_views, num_ops
+    operations = torch.randint(len(Kind), shape, generator=generator)
     return RandAugmentDraws(operations, torch.rand(shape, generator=generator) <= 0.5)
 
 
 def rand_augment(images: Tensor, draws: RandAugmentDraws, magnitude: int) -> Tensor:
     """Change uint8 images (B, C, S, S), C 1 or 3, each by its own of the B draws, at a magnitude of 0..30."""
+    from deit_core.torchvision_ops import v2  # takes long to load
+
     ours = v2.RandAugment(magnitude=magnitude)
     height, width = images.shape[-2:]
     for operations, negative in zip(draws.operations.T, draws.negative.T, strict=True):

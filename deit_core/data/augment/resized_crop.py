@@ -38,6 +38,13 @@ def draw_regions(num_views: int, smallest: float, seed: int, epoch: int) -> Tens
     return torch.stack([top, left, height, width], dim=1)
 
 
+def in_pixels(regions: Tensor, img_size: int) -> Tensor:
+    """Regions (V, 4) in whole pixels."""
+    sides = (regions[:, 2:] * img_size).round().clamp(1, img_size)
+    corners = (regions[:, :2] * img_size).round().minimum(img_size - sides)
+    return torch.cat([corners, sides], dim=1).long()
+
+
 def resized_crop(images: Tensor, regions: Tensor) -> Tensor:
     """Enlarge the regions (B, 4) of uint8 images (B, C, S, S) to the whole, bicubic -> uint8 (B, C, S, S)."""
     top, left, height, width = regions.to(images.device).unbind(1)

@@ -11,15 +11,14 @@ import struct
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from deit_core.catalog.pixel_versions import FIRST_PIXELS, PixelVersion
 from deit_core.data.sources.grey_levels import in_eight_bits
+from deit_core.data.sources.jpeg import Picture, decode_jpeg
 from deit_core.data.sources.resizing import resize
 from deit_core.errors import DataError
 from deit_core.image_folders import FORMATS, ONE_FORMAT
-
-Picture = NDArray[np.uint8]
 
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 1024
@@ -67,6 +66,19 @@ def decode_image(content: bytes) -> Picture:
         raise DataError(f"This file is not an image that can be read; choose a {ONE_FORMAT} file.") from error
 
 
+def read_image(content: bytes, *, img_size: int, in_chans: int, version: PixelVersion, invert: bool = False) -> Picture:
+    """Decode a file and fit it to a model, exactly as in the training of a model with this pixel version.
+
+    Args: see `decode_image` and `fit_image`.
+    Returns: (C, S, S) uint8.
+    Raises: DataError, as both do.
+    """
+    picture = None if version == FIRST_PIXELS else decode_jpeg(content, img_size, MAX_PIXELS)
+    if picture is None:
+        picture = decode_image(content)
+    return fit_image(picture, img_size=img_size, in_chans=in_chans, version=version, invert=invert)
+
+
 def crop_square(picture: Picture) -> Picture:
     """Crop the largest square in the middle: (H, W, ...) -> (side, side, ...), a view of the same pixels."""
     height, width = picture.shape[:2]
@@ -75,7 +87,14 @@ def crop_square(picture: Picture) -> Picture:
     return picture[top : top + side, left : left + side]
 
 
-def fit_image(picture: Picture, *, img_size: int, in_chans: int, invert: bool = False) -> Picture:
+def fit_image(
+    picture: Picture,
+    *,
+    img_size: int,
+    in_chans: int,
+    version: PixelVersion = FIRST_PIXELS,
+    invert: bool = False,
+) -> Picture:
     """Crop and resize a picture for a model: the square in its middle, resized as in training.
 
     The result is all that the model sees, so overlays are drawn on it.
@@ -83,6 +102,7 @@ def fit_image(picture: Picture, *, img_size: int, in_chans: int, invert: bool = 
     Args:
         picture: (H, W, 3) RGB.
         in_chans: 1 makes it grey, 3 leaves it in colour.
+        version: the model's pixel version.
         invert: turn light into dark; data sets such as Fashion-MNIST show light things on black, photographs rarely do.
     Returns: (C, S, S) uint8.
     Raises: DataError for another number of channels.
@@ -94,8 +114,10 @@ def fit_image(picture: Picture, *, img_size: int, in_chans: int, invert: bool = 
         square = np.asarray(Image.fromarray(square).convert("L"))[..., None]
     if invert:
         square = 255 - square
-    channels_first = torch.from_numpy(square.copy()).permute(2, 0, 1)
-    fitted: Picture = resize(channels_first[None], img_size)[0].numpy()
+    if any(stride < 0 for stride in square.strides) or not square.flags.writeable:  # which torch does not take
+        square = square.copy()
+    channels_first = torch.from_numpy(square).permute(2, 0, 1)
+    fitted: Picture = resize(channels_first[None], img_size, version)[0].numpy()
     return fitted
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deit_core.catalog.pixel_versions import NEWEST_PIXELS, PixelVersion
 from deit_core.data.sources.contents import find_contents, warnings_of
 from deit_core.data.sources.decoding import decode_image
 from deit_core.data.sources.findings import found_once
@@ -26,10 +27,17 @@ from deit_core.image_folders import FORMATS, FolderPart, ImageFolder, find_folde
 from deit_core.spec import DataSpec
 
 
-def open_source(spec: DataSpec, data_dir: Path, on_progress: OnProgress = no_progress) -> Source:
+def open_source(
+    spec: DataSpec,
+    data_dir: Path,
+    on_progress: OnProgress = no_progress,
+    version: PixelVersion = NEWEST_PIXELS,
+) -> Source:
     """The source that a spec names. A folder's images are read when they are needed, others now.
 
-    Args: on_progress: called with the progress, where every image of a folder is tried.
+    Args:
+        on_progress: called with the progress, where every image of a folder is tried.
+        version: of the pixels that a folder's files become.
     Raises: DataError where it cannot be loaded, or has too few images.
     """
     if spec.source != "folder":
@@ -52,9 +60,9 @@ def open_source(spec: DataSpec, data_dir: Path, on_progress: OnProgress = no_pro
     return Source(
         "folder",
         folder.classes,
-        FolderImages(train.files, spec.img_size, in_chans),
+        FolderImages(train.files, spec.img_size, in_chans, version),
         np.array(train.labels, np.int64),
-        FolderImages(test.files, spec.img_size, in_chans),
+        FolderImages(test.files, spec.img_size, in_chans, version),
         np.array(test.labels, np.int64),
         partial(_content_hash, folder.root, (*train.files, *test.files), in_chans, data_dir),
         held,

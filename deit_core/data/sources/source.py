@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deit_core.catalog import SourceName
-from deit_core.data.sources.decoding import Picture
 from deit_core.data.sources.folder_images import FolderImages
+from deit_core.data.sources.jpeg import Picture
 from deit_core.data.sources.progress import OnProgress, no_progress
 
 
@@ -61,6 +61,12 @@ def find_examples(source: Source, label: int) -> list[int]:
     """Positions of the test images of one class, in the data set's order."""
     positions: list[int] = np.flatnonzero(source.test_labels == label).tolist()
     return positions
+
+
+def source_content(source: Source, position: int) -> bytes | None:
+    """The file of one test image; None where the data set has no file for each."""
+    images = source.test_images
+    return images.files[position].read_bytes() if isinstance(images, FolderImages) else None
 
 
 def source_picture(source: Source, position: int) -> Picture:
