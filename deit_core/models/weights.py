@@ -119,7 +119,7 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
 
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that train a model here, for its card."""
-    names = ("deit-lab", "torch", "torchvision", "numpy")
+    names = ("deit-lab", "torch", "torchvision", "numpy", "opencv-python-headless")
     versions = {
         one.metadata["Name"].lower(): one.version for name in names for one in metadata.distributions(name=name)
     }

@@ -106,14 +106,14 @@ def views(spec: AugmentSpec, count: int, size: int, epoch: int = 3) -> EpochView
 def test_threads_make_the_views_that_a_gpu_makes(field: str, chans: int) -> None:
     """To one level of 256, for less than one pixel in a thousand; a later operation can make a level more of it."""
     spec = AugmentSpec(horizontal_flip=True, **{field: {"randaugment_ops": 3}.get(field, 0.5)})
-    padded, places = pad(photographs(24, chans), 2), torch.randperm(24)
-    made = views(spec, 24, 32)
+    padded, places = pad(photographs(24, chans, size=64), 2), torch.randperm(24)
+    made = views(spec, 24, 64)
     pixels, at_once = made.make(padded, places, places), made.at_once(padded, places, places)
     if field == "randaugment_ops":
         assert (pixels != at_once).float().mean() < 0.002
     else:
         assert is_near(*((made * 255).round() for made in (pixels, at_once)))
-    assert not torch.equal(pixels, views(spec, 24, 32, epoch=4).make(padded, places, places))
+    assert not torch.equal(pixels, views(spec, 24, 64, epoch=4).make(padded, places, places))
 
 
 @pytest.mark.parametrize("size", [16, 64])

@@ -29,7 +29,7 @@ from deit_core.machine.limits import num_cores
 from deit_core.spec import AugmentSpec
 
 _PIECES = 4  # of a batch for each thread: few, yet none waits long for another
-_SMALL = 48  # pixels: below, cutting a whole batch at once is faster than one image after the other
+_SMALL = 48  # pixels: below, a whole batch is cut and erased faster at once, on a CPU too
 
 
 class _Tables(NamedTuple):
@@ -60,6 +60,7 @@ class EpochViews:
         device: torch.device,
     ) -> None:
         self.spec, self.img_size, self.device = spec, img_size, device
+        self._changes_colours = bool(spec.randaugment_ops or spec.color_jitter)
         crops = draw_views(num_views, spec, seed, epoch)[shown]
         self.numbers = crops.numbers(spec)  # (P,) on the CPU
         self._crops = crops.to(device)
@@ -94,8 +95,8 @@ class EpochViews:
             indices: (B,) on the same device, the images of the batch.
             places: where in the epoch's batches; a tensor (B,) is on the same device.
         """
-        only_cuts = self.spec.num_views is not None
-        if self.device.type == "cpu" and not (only_cuts and self.img_size < _SMALL):
+        is_quick_at_once = self.img_size < _SMALL and not self._changes_colours
+        if self.device.type == "cpu" and not is_quick_at_once:
             return self._one_by_one(padded, indices, places)
         return self.at_once(padded, indices, places)
 
@@ -111,7 +112,7 @@ class EpochViews:
         if self.spec.color_jitter:
             kinds, factors = self._jitter_kinds[places], self._jitter_factors[places]
             for kind, factor in zip(kinds.unbind(1), factors.unbind(1), strict=True):
-                images = whole_batch.recoloured(images, kind, factor)
+                images = whole_batch.recoloured(images, kind, factor, JITTER)
         if self.spec.random_erasing:
             images = whole_batch.erased(images, self._boxes[places], self._noise, self._windows[places])
         return to_pixels(images)

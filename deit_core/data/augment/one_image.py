@@ -5,7 +5,7 @@ Threads call these at the same time; OpenCV releases Python's lock. Knows one im
     C channels, S img_size
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -30,17 +30,17 @@ _SHARP = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
 def cut_out(image: Planes, down: int, across: int, size: int, *, mirrored: bool) -> Planes:
     """A square of a padded image (C, S + 2p, S + 2p): of the same memory, or mirrored."""
     planes = image[:, down : down + size, across : across + size]
-    return np.stack([cv2.flip(plane, 1) for plane in planes]) if mirrored else planes
+    return _each(planes, lambda plane, target: cv2.flip(plane, 1, target)) if mirrored else planes
 
 
 def enlarged(planes: Planes, region: Sequence[int]) -> Planes:
     """A region (top, left, height, width) enlarged to the whole, bicubic."""
     top, left, height, width = region
-    whole = np.empty(planes.shape, np.uint8)
-    for plane, target in zip(planes, whole, strict=True):
-        part = plane[top : top + height, left : left + width]
-        cv2.resize(part, target.shape[::-1], dst=target, interpolation=cv2.INTER_CUBIC)
-    return whole
+    parts = planes[:, top : top + height, left : left + width]
+    size = planes.shape[-1], planes.shape[-1]
+    return _each(
+        parts, lambda part, target: cv2.resize(part, size, target, interpolation=cv2.INTER_CUBIC), planes.shape
+    )
 
 
 def source_places(matrix: Sequence[int], size: int) -> NDArray[np.int16]:
@@ -53,7 +53,10 @@ def source_places(matrix: Sequence[int], size: int) -> NDArray[np.int16]:
 
 def warped(planes: Planes, places: NDArray[np.int16]) -> Planes:
     """Pixels from `places`, black where those are outside."""
-    return np.stack([cv2.remap(plane, places, None, cv2.INTER_NEAREST) for plane in planes])  # type: ignore[call-overload]
+    return _each(
+        planes,
+        lambda plane, target: cv2.remap(plane, places, None, cv2.INTER_NEAREST, target),  # type: ignore[call-overload]
+    )
 
 
 def recoloured(planes: Planes, kind: Kind, value: np.float32) -> Planes:
@@ -64,7 +67,7 @@ def recoloured(planes: Planes, kind: Kind, value: np.float32) -> Planes:
         case Kind.SHARPNESS:
             return _sharpened(planes, value)
         case Kind.AUTO_CONTRAST | Kind.EQUALIZE:
-            return np.stack([cv2.LUT(plane, _own_table(plane, kind)) for plane in planes])
+            return _each(planes, lambda plane, target: cv2.LUT(plane, _own_table(plane, kind), target))
     flat = planes.reshape(-1, planes.shape[-1])
     return cv2.LUT(flat, _table(planes, kind, value)).reshape(planes.shape).astype(np.uint8, copy=False)
 
@@ -76,6 +79,18 @@ def erased(planes: Planes, box: Sequence[int], noise: Planes, window: Sequence[i
     planes = planes.copy()
     planes[:, top:bottom, left:right] = noise[: len(planes), down + top : down + bottom, across + left : across + right]
     return planes
+
+
+def _each(
+    planes: Planes,
+    change: Callable[[NDArray[np.uint8], NDArray[np.uint8]], object],
+    shape: tuple[int, ...] | None = None,
+) -> Planes:
+    """What `change` writes into its second argument, for each channel."""
+    changed = np.empty(shape or planes.shape, np.uint8)
+    for plane, target in zip(planes, changed, strict=True):
+        change(plane, target)
+    return changed
 
 
 def _table(planes: Planes, kind: Kind, value: np.float32) -> NDArray[np.uint8]:
@@ -90,7 +105,7 @@ def _table(planes: Planes, kind: Kind, value: np.float32) -> NDArray[np.uint8]:
             levels = posterized(levels, np.float32(2) ** (8 - value))
         case Kind.SOLARIZE:
             levels = solarized(levels, value)
-    return levels.astype(np.uint8)
+    return np.asarray(levels, np.uint8)
 
 
 def _own_table(plane: NDArray[np.uint8], kind: Kind) -> NDArray[np.uint8]:
@@ -103,16 +118,17 @@ def _own_table(plane: NDArray[np.uint8], kind: Kind) -> NDArray[np.uint8]:
 
 
 def _grey(planes: Planes) -> NDArray[np.uint8]:
-    if len(planes) == 1:
-        return planes[0]
-    return np.asarray(cv2.cvtColor(cv2.merge(list(planes)), cv2.COLOR_RGB2GRAY), np.uint8)
+    is_grey = len(planes) == 1
+    grey: NDArray[np.uint8] = planes[0] if is_grey else cv2.cvtColor(cv2.merge(list(planes)), cv2.COLOR_RGB2GRAY)
+    return grey
 
 
 def _saturated(planes: Planes, factor: np.float32) -> Planes:
     if len(planes) == 1:
         return planes
     grey = _grey(planes)
-    return np.stack([cv2.addWeighted(plane, float(factor), grey, float(1 - factor), 0) for plane in planes])
+    own, others = float(factor), float(1 - factor)
+    return _each(planes, lambda plane, target: cv2.addWeighted(plane, own, grey, others, 0, target))
 
 
 def _sharpened(planes: Planes, factor: np.float32) -> Planes:

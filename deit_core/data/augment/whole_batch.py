@@ -7,6 +7,8 @@ between two levels are rounded. Knows tensors; no draws.
     B batch, C channels, S img_size
 """
 
+from collections.abc import Collection, Iterator
+
 import torch
 from torch import Tensor
 
@@ -59,31 +61,46 @@ def warped(images: Tensor, matrices: Tensor) -> Tensor:
     return images.flatten(2).gather(2, places).view_as(images) * is_inside[:, None]
 
 
-def recoloured(images: Tensor, kinds: Tensor, values: Tensor) -> Tensor:
-    """Images (B, C, S, S), each after the operation on its colours with its kind (B,) and value (B,); others stay."""
-    value, kind = values[:, None, None], kinds[:, None, None]  # of tables (B, C, 256)
+def recoloured(images: Tensor, kinds: Tensor, values: Tensor, possible: Collection[Kind] = tuple(Kind)) -> Tensor:
+    """Images (B, C, S, S), each after the operation on its colours with its kind (B,) and value (B,); others stay.
+
+    Args: possible: no other kinds than these occur; what only others need is not computed.
+    """
     flat = images.flatten(2).long()
-    grey = _grey(images)
-    levels = torch.arange(256, device=images.device, dtype=torch.float32).expand(*images.shape[:2], -1)
-    mean = (grey.sum((-3, -2, -1)).double() / grey[0].numel()).float()[:, None, None]
-    lowest, highest = (extreme(-1, keepdim=True) for extreme in (flat.amin, flat.amax))
-    one = torch.ones((), device=images.device, dtype=torch.int64)
-    counts = torch.zeros_like(levels, dtype=torch.int64).scatter_add_(2, flat, one.expand_as(flat))
-    tables = levels
-    for made_by, table in (
-        (Kind.BRIGHTNESS, blended(levels, 0, value)),
-        (Kind.CONTRAST, blended(levels, mean, value)),
-        (Kind.POSTERIZE, posterized(levels, 2 ** (8 - value))),
-        (Kind.SOLARIZE, solarized(levels, value)),
-        (Kind.AUTO_CONTRAST, stretched(levels, lowest.float(), highest.float())),
-        (Kind.EQUALIZE, equalized(counts, counts.gather(2, highest)).float()),
-    ):
-        tables = torch.where(kind == made_by, table, tables)
+    tables = torch.arange(256, device=images.device, dtype=torch.float32).expand(*images.shape[:2], -1)
+    for kind, table in _tables(images, flat, tables, values[:, None, None], possible):
+        tables = torch.where(kinds[:, None, None] == kind, table, tables)
     changed = tables.gather(2, flat).view_as(images).to(torch.uint8)
-    saturated = blended(images.float(), grey, values[:, None, None, None]).to(torch.uint8)
-    kind = kind[..., None]
-    changed = torch.where(kind == Kind.SATURATION, saturated, changed)
-    return torch.where(kind == Kind.SHARPNESS, _sharpened(images, values), changed)
+    kinds, factors = kinds[:, None, None, None], values[:, None, None, None]
+    if Kind.SATURATION in possible:
+        saturated = blended(images.float(), _grey(images), factors).to(torch.uint8)
+        changed = torch.where(kinds == Kind.SATURATION, saturated, changed)
+    if Kind.SHARPNESS in possible:
+        changed = torch.where(kinds == Kind.SHARPNESS, _sharpened(images, factors), changed)
+    return changed
+
+
+def _tables(
+    images: Tensor, flat: Tensor, levels: Tensor, value: Tensor, possible: Collection[Kind]
+) -> Iterator[tuple[Kind, Tensor]]:
+    """A table (B, C, 256) for every image and each possible kind of operation that has one."""
+    if Kind.BRIGHTNESS in possible:
+        yield Kind.BRIGHTNESS, blended(levels, 0, value)
+    if Kind.CONTRAST in possible:
+        grey = _grey(images)
+        mean = (grey.sum((-3, -2, -1)).double() / grey[0].numel()).float()[:, None, None]
+        yield Kind.CONTRAST, blended(levels, mean, value)
+    if Kind.POSTERIZE in possible:
+        yield Kind.POSTERIZE, posterized(levels, 2 ** (8 - value))
+    if Kind.SOLARIZE in possible:
+        yield Kind.SOLARIZE, solarized(levels, value)
+    lowest, highest = (extreme(-1, keepdim=True) for extreme in (flat.amin, flat.amax))
+    if Kind.AUTO_CONTRAST in possible:
+        yield Kind.AUTO_CONTRAST, stretched(levels, lowest.float(), highest.float())
+    if Kind.EQUALIZE in possible:
+        one = torch.ones((), device=images.device, dtype=torch.int64)
+        counts = torch.zeros_like(levels, dtype=torch.int64).scatter_add_(2, flat, one.expand_as(flat))
+        yield Kind.EQUALIZE, equalized(counts, counts.gather(2, highest)).float()
 
 
 def erased(images: Tensor, boxes: Tensor, noise: Tensor, windows: Tensor) -> Tensor:
@@ -102,7 +119,8 @@ def _grey(images: Tensor) -> Tensor:
     if len(channels) == 1:
         return channels[0][:, None]
     red, green, blue = (channel * share for channel, share in zip(channels, _LUMA, strict=True))
-    return ((red + green + blue + 2 ** (_LUMA_BITS - 1)) >> _LUMA_BITS)[:, None]
+    grey: Tensor = (red + green + blue + 2 ** (_LUMA_BITS - 1)) >> _LUMA_BITS
+    return grey[:, None]
 
 
 def _sharpened(images: Tensor, factors: Tensor) -> Tensor:
@@ -110,7 +128,7 @@ def _sharpened(images: Tensor, factors: Tensor) -> Tensor:
     inside = pixels[..., 1:-1, 1:-1]
     rows = pixels[..., :-2, :] + pixels[..., 1:-1, :] + pixels[..., 2:, :]
     soft = (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:] + 4 * inside) / 13
-    pixels[..., 1:-1, 1:-1] = blended(inside, soft, factors[:, None, None, None])
+    pixels[..., 1:-1, 1:-1] = blended(inside, soft, factors)
     return pixels.to(torch.uint8)
 
 
