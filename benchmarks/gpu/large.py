@@ -74,7 +74,7 @@ def _step_of(setting: Setting, model: torch.nn.Module, side: int, batch: int) ->
         nonlocal number
         number = (number + 1) % 4
         places = slice(number * batch, (number + 1) * batch)
-        return views.make(images, torch.arange(places.start, places.stop, device=device), places, number)
+        return views.make(images, torch.arange(places.start, places.stop, device=device), places)
 
     def learn(pixels: Tensor) -> None:
         with torch.autocast(device.type, torch.bfloat16):
