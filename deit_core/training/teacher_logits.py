@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,7 +29,6 @@ from deit_core.training.device import machine_facts, place
 from deit_core.training.logit_table import LogitTable, NoRoomError, open_table
 
 _DRAWING = 2  # the version of how deit_core.data draws and computes views; another one must not find the same table
-_VIEWS_BY: dict[PixelVersion, str] = {1: "torchvision", 2: "opencv-python-headless"}
 _CPU_PIECE, _GPU_PIECE = 32, 128  # images; as fast as whole batches, and few to pad up to
 
 
@@ -179,9 +179,10 @@ def _views(spec: RunSpec, num_images: int, pixel_version: PixelVersion) -> tuple
     batch_size, steps = whole_batches(num_images, spec.optim.batch_size)
     drawn = {"seed": spec.seed, "batch_size": batch_size, "drawing": _DRAWING}
     drawn |= _unless_first(pixel_version)
-    libraries = {
-        name: version(name) for name in ("numpy", _VIEWS_BY[pixel_version])
-    }  # these draw and compute the views
+    if pixel_version == FIRST_PIXELS:  # these libraries draw and compute the views
+        libraries = {"numpy": version("numpy"), "torchvision": version("torchvision")}
+    else:
+        libraries = {"numpy": version("numpy"), "opencv": cv2.__version__}
     return spec.augment.model_dump(exclude={"test_flip"}) | drawn | libraries, spec.optim.epochs * steps * batch_size
 
 
