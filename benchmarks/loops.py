@@ -1,7 +1,7 @@
 """The loops of this project: steps as a run makes them, and the bare step that nothing can be taken from."""
 
 from collections.abc import Callable, Iterator
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from deit_core.data import ImageData, TrainBatches
 from deit_core.data.batches import Batch
+from deit_core.data.device_batches import DeviceBatches, PlannedBatch
 from deit_core.spec import RunSpec
 from deit_core.training.device import Plan, place
 from deit_core.training.measures import Sums
-from deit_core.training.recorded_step import GraphRecorder, make_stepper
+from deit_core.training.recorded_step import GraphRecorder, is_recorded, make_stepper
 from deit_core.training.step import TrainStep
 
 STEPS = 40  # of one epoch, gone over again and again: so many batches hold all that a loop meets
@@ -48,10 +49,15 @@ def our_loop(step: TrainStep, data: ImageData, device: torch.device, plan: Plan)
     """Batches and steps, as a run makes them; what they measure is summed and not read."""
     step.follow(plan)
     num_steps = step.spec.optim.epochs * step.steps_per_epoch
-    stepper = make_stepper(step, Sums({}), num_steps)
-    for number, batch in enumerate(batches_again(step.spec, data, device)):
-        stepper(batch, number % num_steps)
-        yield len(batch.labels)
+    batches = train_batches(step.spec, data, device)
+    planned = DeviceBatches(batches) if is_recorded(step) else None
+    stepper = make_stepper(step, Sums({}), num_steps, planned)
+    numbers = count()
+    while True:
+        epoch: Iterator[Batch | PlannedBatch] = (planned or batches).epoch(0)
+        for batch, number in zip(islice(epoch, STEPS), numbers, strict=False):
+            stepper(batch, number % num_steps)
+            yield batches.batch_size
 
 
 def bare_loop(

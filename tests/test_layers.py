@@ -31,7 +31,12 @@ LAYERS: dict[str, list[set[str]]] = {
         {"cli"},
         {"__main__"},
     ],
-    "deit_core.data": [{"sources"}, {"augment"}, {"sending"}, {"supply", "splits", "batches", "preview"}],
+    "deit_core.data": [
+        {"sources"},
+        {"augment"},
+        {"sending"},
+        {"supply", "splits", "batches", "device_batches", "preview"},
+    ],
     "deit_core.models": [
         {"dropout", "reading", "torchvision_classifier", "cnn", "vit"},
         {"foreign"},

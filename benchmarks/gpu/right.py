@@ -153,7 +153,7 @@ def _weights_after(setting: Setting, run: RunSpec, *, recorded: bool) -> Tensor:
     step = make_step(run, build_model(run), teacher, data, device)
     step.follow(with_fields(Plan(), recorded=recorded))
     sums = Sums({})
-    stepper = RecordedStep(step, sums, 100, recorder_for(device)) if recorded else _plainly(step, sums)
+    stepper = RecordedStep(step, sums, 100, recorder=recorder_for(device)) if recorded else _plainly(step, sums)
     for number, batch in enumerate(islice(batches_again(run, data, device), 12)):
         stepper(batch, number)
     models = [step.model, *([step.average] if step.average is not None else [])]

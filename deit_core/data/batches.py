@@ -14,7 +14,7 @@ from deit_core.catalog.pixel_versions import FIRST_PIXELS, NEWEST_PIXELS, PixelV
 from deit_core.data.augment.crop_and_flip import to_pixels
 from deit_core.data.augment.epoch_views import EpochViews
 from deit_core.data.augment.first_views import FirstViews
-from deit_core.data.augment.mixup import Mix, draw_mixes, mix
+from deit_core.data.augment.mixup import Mix, MixDraw, draw_mixes, mix
 from deit_core.data.splits import Split
 from deit_core.data.supply import in_order, supply
 from deit_core.randomness import Purpose, counter_seed
@@ -33,6 +33,16 @@ class Batch(NamedTuple):
     labels: Tensor
     rows: Tensor
     mix: Mix | None = None
+
+
+class Drawn(NamedTuple):
+    """What is drawn for an epoch: the image at each place of its batches (P,) on the CPU, the views, and how each batch
+    is mixed.
+    """
+
+    images: Tensor
+    views: EpochViews | FirstViews
+    mixes: list[MixDraw | None]
 
 
 def whole_batches(num_images: int, batch_size: int) -> tuple[int, int]:
@@ -61,9 +71,7 @@ class TrainBatches:
 
     def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
         """The batches of the epoch's steps from `first_step` on."""
-        images, repeats = self._order(epoch)
-        views = self._views(epoch, images + repeats * self.num_images)
-        mixes = draw_mixes(self.steps_per_epoch, self.img_size, self.augment, self.seed, epoch)
+        images, views, mixes = self.draw(epoch)
         rows = self._rows(epoch, images, views)
         supplied = self.supply.batches(images[first_step * self.batch_size :], self.batch_size)
         images = images.to(self.device)
@@ -74,6 +82,12 @@ class TrainBatches:
             if (how := mixes[step]) is not None:
                 pixels, mixed = mix(pixels, labels, how)
             yield Batch(pixels, labels, rows[steps_own], mixed)
+
+    def draw(self, epoch: int) -> Drawn:
+        """All that is random in an epoch."""
+        images, repeats = self._order(epoch)
+        views = self._views(epoch, images + repeats * self.num_images)
+        return Drawn(images, views, draw_mixes(self.steps_per_epoch, self.img_size, self.augment, self.seed, epoch))
 
     def _views(self, epoch: int, shown: Tensor) -> EpochViews | FirstViews:
         num_drawn = self.num_images * self.augment.repeated_aug

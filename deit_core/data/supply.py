@@ -32,11 +32,11 @@ class Resident:
     """All images on the device, padded once."""
 
     def __init__(self, images: Tensor, padding: int, device: torch.device) -> None:
-        self._padded, self._device = pad(images, padding).to(device), device
+        self.padded, self._device = pad(images, padding).to(device), device
 
     def batches(self, places: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         for indices in places.to(self._device).split(batch_size):
-            yield self._padded, indices
+            yield self.padded, indices
 
 
 class Streamed:

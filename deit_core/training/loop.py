@@ -154,7 +154,7 @@ def _train_epoch(session: Session, group_s: float) -> Iterator[Event]:
     steps, progress = session.batches.steps_per_epoch, session.progress
     group, saved_at = Group(progress.step), time.monotonic()
     session.model.train()
-    for batch in session.batches.epoch(progress.epoch, first_step=progress.step - progress.epoch * steps):
+    for batch in session.epoch():
         session.make_step(batch)
         group.num_steps += 1
         if group.age_s < group_s and progress.step % steps:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from deit_core.data.augment.mixup import Mix
 from deit_core.data.batches import Batch
+from deit_core.data.device_batches import DeviceBatches, PlannedBatch
 from deit_core.training.ema import ema_decay
 from deit_core.training.measures import Sums
 from deit_core.training.memory import is_out_of_memory
@@ -30,7 +31,7 @@ _PLAIN_STEPS = 2  # of each kind before it is recorded: libraries choose algorit
 log = logging.getLogger("deit_core.worker")
 
 Body = Callable[[], None]
-Stepper = Callable[[Batch, int], None]  # makes a step, counted from 0, on a batch
+Stepper = Callable[[Batch | PlannedBatch, int], None]  # makes a step, counted from 0, on a batch
 
 
 class Recorder(Protocol):
@@ -99,11 +100,19 @@ class RecordedStep:
 
     Args:
         num_steps: of the run.
+        batches: make the planned batches, within the recording.
         recorder: by default CUDA graphs on the model's device.
     """
 
-    def __init__(self, step: TrainStep, sums: Sums, num_steps: int, recorder: Recorder | None = None) -> None:
-        self._step, self._sums = step, sums
+    def __init__(
+        self,
+        step: TrainStep,
+        sums: Sums,
+        num_steps: int,
+        batches: DeviceBatches | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._step, self._sums, self._batches = step, sums, batches
         device = next(step.model.parameters()).device
         self._recorder = GraphRecorder(device) if recorder is None else recorder
 
@@ -119,7 +128,22 @@ class RecordedStep:
         self._num_plain: dict[object, int] = {}
         self._repeats: dict[object, Body] = {}
 
-    def __call__(self, batch: Batch, number: int) -> None:
+    def __call__(self, batch: Batch | PlannedBatch, number: int) -> None:
+        kind, make = self._planned(batch) if isinstance(batch, PlannedBatch) else self._ready(batch)
+        if number != self._next:
+            self._number.fill_(number)
+        self._next = number + 1
+        if kind not in self._repeats and self._num_plain.get(kind, 0) == _PLAIN_STEPS:
+            self._repeats[kind] = self._record(make)
+        self._step.seed(number)
+        if kind in self._repeats:
+            self._repeats[kind]()
+        else:
+            self._num_plain[kind] = self._num_plain.get(kind, 0) + 1
+            self._recorder.run(make)
+
+    def _ready(self, batch: Batch) -> tuple[object, Body]:
+        """The kind of a batch that was made, and its step; the batch is copied to where the step reads it."""
         teacher = self._step.teacher
         logits = None
         if isinstance(teacher, TeacherLogits) and teacher.has_table:
@@ -129,17 +153,17 @@ class RecordedStep:
             self._inputs[kind] = _Inputs.like(batch, logits)
         inputs = self._inputs[kind]
         inputs.take(batch, logits)
-        if number != self._next:
-            self._number.fill_(number)
-        self._next = number + 1
-        if kind not in self._repeats and self._num_plain.get(kind, 0) == _PLAIN_STEPS:
-            self._repeats[kind] = self._record(inputs)
-        self._step.seed(number)
-        if kind in self._repeats:
-            self._repeats[kind]()
-        else:
-            self._num_plain[kind] = self._num_plain.get(kind, 0) + 1
-            self._recorder.run(lambda: self._make(inputs))
+        return kind, lambda: self._make(inputs)
+
+    def _planned(self, batch: PlannedBatch) -> tuple[object, Body]:
+        """The kind of a batch that is to be made, and its step, which makes the batch first."""
+
+        def make() -> None:
+            assert self._batches is not None
+            place = self._number % self._step.steps_per_epoch
+            self._make(_Inputs(*self._batches.make(place, is_mixed=batch.is_mixed), None))
+
+        return batch, make
 
     def _make(self, inputs: _Inputs) -> None:
         """The whole step, from what its tensors hold."""
@@ -154,10 +178,7 @@ class RecordedStep:
         self._sums.add(measured)
         self._number += 1
 
-    def _record(self, inputs: _Inputs) -> Body:
-        def body() -> None:
-            self._make(inputs)
-
+    def _record(self, body: Body) -> Body:
         self._step.optimizer.zero_grad(set_to_none=True)  # so that gradients are in the recording's own memory
         try:
             with _capturable(self._step.optimizer.param_groups):
@@ -182,12 +203,21 @@ def _capturable(groups: list[dict[str, Any]]) -> Iterator[None]:
             group["capturable"] = False
 
 
-def make_stepper(step: TrainStep, sums: Sums, num_steps: int) -> Stepper:
-    """How the steps of a run are made by its plan: recorded where the plan says so and the device can, else plainly."""
-    if step.plan.recorded and next(step.model.parameters()).device.type == "cuda":
-        return RecordedStep(step, sums, num_steps)
+def is_recorded(step: TrainStep) -> bool:
+    """Whether the plan of a step is to record it, and its device can."""
+    return step.plan.recorded and next(step.model.parameters()).device.type == "cuda"
 
-    def make(batch: Batch, number: int) -> None:
+
+def make_stepper(step: TrainStep, sums: Sums, num_steps: int, batches: DeviceBatches | None = None) -> Stepper:
+    """How the steps of a run are made by its plan: recorded where the plan says so and the device can, else plainly.
+
+    Args: batches: make the planned batches of a run whose steps are recorded.
+    """
+    if is_recorded(step):
+        return RecordedStep(step, sums, num_steps, batches)
+
+    def make(batch: Batch | PlannedBatch, number: int) -> None:
+        assert isinstance(batch, Batch)
         sums.add(step(batch.pixels, batch.labels, number, batch.rows, batch.mix))
 
     return make

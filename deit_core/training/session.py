@@ -4,6 +4,7 @@ Knows data, model, teacher, optimiser and folder; nothing of how the steps and e
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -15,8 +16,10 @@ from deit_core.catalog.pixel_versions import NEWEST_PIXELS
 from deit_core.curve_file import CurveEvent
 from deit_core.data import TrainBatches, load_data
 from deit_core.data.batches import Batch
+from deit_core.data.device_batches import DeviceBatches, PlannedBatch
 from deit_core.data.sources.progress import OnProgress
 from deit_core.data.splits import memory_for_images
+from deit_core.data.supply import Resident
 from deit_core.errors import RunError
 from deit_core.events import CheckpointSaved, EpochDone
 from deit_core.layout import plans_folder, teacher_logits_folder
@@ -41,7 +44,7 @@ from deit_core.training.device import Plan, choose_device, name_gpu, place, plai
 from deit_core.training.evaluation import evaluate
 from deit_core.training.measures import Sums
 from deit_core.training.probe import choose_plan
-from deit_core.training.recorded_step import make_stepper
+from deit_core.training.recorded_step import is_recorded, make_stepper
 from deit_core.training.step import TrainStep
 from deit_core.training.teacher_check import check_teacher
 from deit_core.training.teacher_logits import TeacherLogits
@@ -111,15 +114,29 @@ class Session:
         """Choose the plan of a new run, and save its first state: from now on a folder without state has lost it."""
         if self.is_new:
             self._choose_plan()
-        self._make_step = make_stepper(self.step, self.sums, self.total_steps)
+        self._planned = self._plan_batches()
+        self._make_step = make_stepper(self.step, self.sums, self.total_steps, self._planned)
         self._started_at = time.monotonic() - self.progress.elapsed_s
         if self.is_new:
             self.save_state()
 
-    def make_step(self, batch: Batch) -> None:
+    def epoch(self) -> Iterator[Batch | PlannedBatch]:
+        """The remaining batches of the epoch."""
+        epoch, batches = self.progress.epoch, self._planned or self.batches
+        return batches.epoch(epoch, first_step=self.progress.step - epoch * self.batches.steps_per_epoch)
+
+    def make_step(self, batch: Batch | PlannedBatch) -> None:
         """Make the next step of the run."""
         self._make_step(batch, self.progress.step)
         self.progress.step += 1
+
+    def _plan_batches(self) -> DeviceBatches | None:
+        """Where steps are recorded, batches of images in memory are made in the recording, and the teacher is asked in
+        it, unless the run is to store its logits of every view.
+        """
+        can_be = isinstance(self.batches.supply, Resident) and self.batches.version == NEWEST_PIXELS
+        stores = self.spec.distillation is not None and self.spec.distillation.stored_views == "all"
+        return DeviceBatches(self.batches) if is_recorded(self.step) and can_be and not stores else None
 
     def _choose_plan(self) -> None:
         batch = next(self.batches.epoch(0))
@@ -163,6 +180,8 @@ class Session:
         """
         if self.teacher is None:
             return ""
+        if self._planned is not None:
+            return "The teacher computes its logits at every step, as a part of the recorded step."
         return self.teacher.open_table(
             teacher_logits_folder(self.runs_dir), self.spec, self.data, cap_gb, self.batches.version
         )

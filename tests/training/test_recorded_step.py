@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.right import AgainRecorder
-from benchmarks.loops import batches_again, make_step
+from benchmarks.loops import batches_again, make_step, train_batches
 from deit_core.data import load_data
+from deit_core.data.device_batches import DeviceBatches
 from deit_core.distillation import DistillationTeacher
 from deit_core.models import build_model
 from deit_core.spec import ExperimentSpec, RunSpec, replace
@@ -90,7 +91,7 @@ def compare(spec: RunSpec, make_teacher: Callable[[], torch.nn.Module | None] = 
     plain, recorded = (make(spec, make_teacher()) for _ in range(2))
     plain_sums, sums, recorder = Sums({}), Sums({}), CountingRecorder()
     go(plain, make_stepper(plain, plain_sums, NUM_STEPS))
-    go(recorded, RecordedStep(recorded, sums, NUM_STEPS, recorder))
+    go(recorded, RecordedStep(recorded, sums, NUM_STEPS, recorder=recorder))
     assert distance(weights(recorded), weights(plain)) < (1e-3 if spec.optim.optimizer == "muon" else 1e-5)
     assert sums.take_group()[0] == pytest.approx(plain_sums.take_group()[0], rel=1e-4)
     return recorder
@@ -125,22 +126,48 @@ def test_a_teacher_is_asked_in_the_recording_or_read_from_its_table(
     assert compare(spec, make_teacher).num_recordings == 1
 
 
+@pytest.mark.parametrize("change", ["AdamW", "mixup and CutMix"])
+def test_a_batch_can_be_made_in_the_recording(change: str, tiny: RunSpec) -> None:
+    """Over four epochs of two batches each."""
+    spec = replace(tiny, {**CHANGES[change], "optim.batch_size": 384})
+    plain, recorded = make(spec), make(spec)
+    plain_sums, sums, recorder = Sums({}), Sums({}), CountingRecorder()
+    data = load_data(spec.data, Path("data"))
+    batches = train_batches(spec, data, CPU)
+    planned = DeviceBatches(train_batches(spec, data, CPU))
+    stepper = RecordedStep(recorded, sums, NUM_STEPS, planned, recorder)
+    make_plainly = make_stepper(plain, plain_sums, NUM_STEPS)
+    assert batches.steps_per_epoch == plain.steps_per_epoch == 2
+    number = 0
+    for epoch in range(4):
+        for batch, plan in zip(batches.epoch(epoch), planned.epoch(epoch), strict=True):
+            make_plainly(batch, number)
+            stepper(plan, number)
+            number += 1
+    assert distance(weights(recorded), weights(plain)) < 1e-5
+    assert sums.take_group()[0] == pytest.approx(plain_sums.take_group()[0], rel=1e-4)
+    assert recorder.num_recordings == (2 if "mixup" in change else 1)
+
+
 def test_a_resumed_run_goes_on_at_its_step(tiny: RunSpec) -> None:
     """Rates and decays are those of the number of the step, whichever came before."""
     spec = replace(tiny, CHANGES["EMA"])
     whole, parts = make(spec), make(spec)
-    go(whole, RecordedStep(whole, Sums({}), NUM_STEPS, AgainRecorder()))
-    go(parts, RecordedStep(parts, Sums({}), NUM_STEPS, AgainRecorder()), stop=4)
-    go(parts, RecordedStep(parts, Sums({}), NUM_STEPS, AgainRecorder()), start=4)
+    go(whole, RecordedStep(whole, Sums({}), NUM_STEPS, recorder=AgainRecorder()))
+    go(parts, RecordedStep(parts, Sums({}), NUM_STEPS, recorder=AgainRecorder()), stop=4)
+    go(parts, RecordedStep(parts, Sums({}), NUM_STEPS, recorder=AgainRecorder()), start=4)
     expected = weights(whole)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(parts).items())
 
 
 def test_what_cannot_be_recorded_is_made_plainly(tiny: RunSpec, caplog: pytest.LogCaptureFixture) -> None:
     plain, other = make(tiny), make(tiny)
-    go(plain, RecordedStep(plain, Sums({}), NUM_STEPS, AgainRecorder()))
+    go(plain, RecordedStep(plain, Sums({}), NUM_STEPS, recorder=AgainRecorder()))
     with caplog.at_level(logging.WARNING):
-        go(other, RecordedStep(other, Sums({}), NUM_STEPS, NoRecorder(RuntimeError("no such operation\nat all"))))
+        go(
+            other,
+            RecordedStep(other, Sums({}), NUM_STEPS, recorder=NoRecorder(RuntimeError("no such operation\nat all"))),
+        )
     assert [record.message for record in caplog.records] == [
         "the step cannot be recorded, so it is made plainly: no such operation"
     ]
@@ -151,4 +178,4 @@ def test_what_cannot_be_recorded_is_made_plainly(tiny: RunSpec, caplog: pytest.L
 def test_no_memory_for_a_recording_is_no_reason_to_go_on(tiny: RunSpec) -> None:
     step = make(tiny)
     with pytest.raises(RuntimeError, match="out of memory"):
-        go(step, RecordedStep(step, Sums({}), NUM_STEPS, NoRecorder(RuntimeError("CUDA out of memory"))))
+        go(step, RecordedStep(step, Sums({}), NUM_STEPS, recorder=NoRecorder(RuntimeError("CUDA out of memory"))))

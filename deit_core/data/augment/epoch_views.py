@@ -87,6 +87,24 @@ class EpochViews:
             self._boxes = draw_boxes(num_views, spec.random_erasing, img_size, seed, epoch)[shown].to(device)
             self._noise, self._windows = noise.to(device), windows[shown].to(device)
 
+    def take(self, other: "EpochViews") -> None:
+        """Become the views of another epoch of the same run, in the tensors that are here already."""
+        for own, new in zip(self._tensors(), other._tensors(), strict=True):
+            own.copy_(new)
+        self.numbers = other.numbers
+
+    def _tensors(self) -> Iterator[Tensor]:
+        crops, spec = self._crops, self.spec
+        yield from (crops.down, crops.across, crops.mirrored)
+        if spec.resized_crop:
+            yield self._regions
+        if spec.randaugment_ops:
+            yield self._operations
+        if spec.color_jitter:
+            yield from (self._jitter_kinds, self._jitter_factors)
+        if spec.random_erasing:
+            yield from (self._boxes, self._noise, self._windows)
+
     def make(self, padded: Tensor, indices: Tensor, places: slice | Tensor) -> Tensor:
         """Pixels (B, C, S, S) in [0, 1] of the batch at these places.
 

@@ -84,6 +84,17 @@ def mix(pixels: Tensor, labels: Tensor, draw: MixDraw) -> tuple[Tensor, Mix]:
     return mixed, Mix(labels.flip(0), draw.share)
 
 
+def mix_by_tensors(pixels: Tensor, labels: Tensor, share: Tensor, box: Tensor) -> tuple[Tensor, Mix]:
+    """As `mix`, for a draw in tensors: the share () and the box (4,), which is empty for Mixup."""
+    other = pixels.flip(0)
+    span = torch.arange(pixels.shape[-1], device=pixels.device)
+    top, bottom, left, right = box.unbind()
+    is_inside = ((span >= top) & (span < bottom))[:, None] & ((span >= left) & (span < right))
+    outside = share.masked_fill(bottom > top, 1.0)  # of CutMix the share is one of labels alone
+    mixed = torch.where(is_inside, other, pixels * outside + other * (1 - outside))
+    return mixed, Mix(labels.flip(0), share)
+
+
 def _cut(share: float, centre: tuple[int, int], img_size: int) -> MixDraw:
     """A square of about 1 - share of the image, cut off at its edges; the share is then that of what is left."""
     side = int(img_size * (1 - share) ** 0.5)
