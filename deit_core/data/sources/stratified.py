@@ -41,14 +41,15 @@ def stratified_subset(labels: NDArray[np.integer], num_kept: int, seed: int) -> 
 
 
 def _draw(labels: NDArray[np.integer], num_held: int, seed: int) -> tuple[Positions, Positions]:
-    classes, counts = np.unique(labels, return_counts=True)
+    _, counts = np.unique(labels, return_counts=True)
     num_kept = len(labels) - num_held
     rng = np.random.RandomState(seed)
     kept_counts = _apportion(counts, num_kept, rng)
     held_counts = _apportion(counts - kept_counts, num_held, rng)
     kept, held = [], []
-    for label, num_kept_of_class, num_held_of_class in zip(classes, kept_counts, held_counts, strict=True):
-        shuffled = rng.permutation(np.flatnonzero(labels == label))
+    of_classes = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
+    for positions, num_kept_of_class, num_held_of_class in zip(of_classes, kept_counts, held_counts, strict=True):
+        shuffled = rng.permutation(positions)
         kept.append(shuffled[:num_kept_of_class])
         held.append(shuffled[num_kept_of_class : num_kept_of_class + num_held_of_class])
     return rng.permutation(np.concatenate(kept)), rng.permutation(np.concatenate(held))
