@@ -35,6 +35,7 @@ BENCHMARKS = (
     "page",
     "many-runs",
     "contention",
+    "growth",
 )
 
 

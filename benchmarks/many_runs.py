@@ -13,8 +13,9 @@ import psutil
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.dashboard import launch_chromium, serve, store_url
+from benchmarks.store import add_copies
 from deit_core import presets
-from deit_core.runs import Store, enqueue, open_store
+from deit_core.runs import enqueue, open_store
 
 _SIZES = (20, 2000)
 _VISITS, _VISITS_LONG = 3, 10
@@ -74,19 +75,3 @@ def _fill(runs_dir: Path, num_runs: int) -> None:
     enqueue(store, presets.get("smoke"), reserved_for="nobody")
     add_copies(store, num_runs)
     store.close()
-
-
-def add_copies(store: Store, num_runs: int) -> None:
-    """Fill a store with copies of its first run, up to `num_runs`; written in the database itself."""
-    with store.writing() as connection:
-        connection.exec_driver_sql(
-            """
-            with recursive numbers(n) as (select 2 union all select n + 1 from numbers where n < ?)
-            insert into runs (id, spec, status, message, stop_requested, reserved_for, created_at, step, total_steps,
-                epoch, results)
-            select printf('a%07x', n), json_set(spec, '$.name', 'run ' || n), status, message, stop_requested,
-                reserved_for, created_at, step, total_steps, epoch, results
-            from numbers, runs where number = 1
-            """,
-            (num_runs,),
-        )

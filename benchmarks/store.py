@@ -37,7 +37,7 @@ def measure(long: bool = False) -> Iterator[dict[str, object]]:
         filled = [_add_run(store) for _ in range(_RUNS)]
         *written, own = [_add_run(store) for _ in range(_WRITERS + 1)]
         began = time.perf_counter()
-        _fill(store, filled, num_points)
+        fill_points(store, filled, num_points)
         yield {
             "what": f"{_RUNS} runs of {num_points} points",
             "bytes_per_point": round(store.path.stat().st_size / _RUNS / num_points),
@@ -133,7 +133,7 @@ def _point(number: int) -> NewPoint:
     return NewPoint("step", number, number / 100, number / 2, metrics)
 
 
-def _fill(store: Store, run_ids: list[str], num_points: int) -> None:
+def fill_points(store: Store, run_ids: list[str], num_points: int) -> None:
     """Write points with digits as real ones have, every hundredth of an epoch, in the database itself."""
     metrics = ", ".join(f"'{name}', abs(random()) * 1e-19" for name in _METRICS)
     for start in range(0, len(run_ids), _WRITERS):
@@ -150,6 +150,22 @@ def _fill(store: Store, run_ids: list[str], num_points: int) -> None:
                 """,
                 (len(some) * num_points,),
             )
+
+
+def add_copies(store: Store, num_runs: int) -> None:
+    """Fill a store with copies of its first run, up to `num_runs`; written in the database itself."""
+    with store.writing() as connection:
+        connection.exec_driver_sql(
+            """
+            with recursive numbers(n) as (select 2 union all select n + 1 from numbers where n < ?)
+            insert into runs (id, spec, status, message, stop_requested, reserved_for, created_at, step, total_steps,
+                epoch, results)
+            select printf('a%07x', n), json_set(spec, '$.name', 'run ' || n), status, message, stop_requested,
+                reserved_for, created_at, step, total_steps, epoch, results
+            from numbers, runs where number = 1
+            """,
+            (num_runs,),
+        )
 
 
 @contextmanager
