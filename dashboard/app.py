@@ -62,6 +62,7 @@ except SpecError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(2)
 start.answer_to_loopback_names()
+start.hide_details_from_visitors()
 _routes = [
     WebSocketRoute(_path("live"), _listen),
     Route(_path("upload/{ticket}"), _receive, methods=["PUT"]),

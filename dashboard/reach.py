@@ -1,10 +1,15 @@
-"""Who can reach this server, and what they may do: the one place that is asked before a page does it for a visitor."""
+"""Who can reach this server, what they may do, and what of its machine they may read.
+
+Pages ask here before they do something for a visitor; state.py adds which files they may read.
+"""
 
 import os
 from ipaddress import ip_address
 from typing import Literal
 
 import streamlit as st
+
+from deit_core.spec import text_without_places
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -33,6 +38,11 @@ def others_can_reach() -> bool:
     """
     names = {name.strip().lower() for name in st.get_option("server.allowedHosts")}
     return is_meant() or not is_loopback(st.get_option("server.address")) or not names <= set(LOOPBACK_NAMES)
+
+
+def shown(text: str) -> str:
+    """A text as the visitor of this page may read it: where others can reach the server, names in place of paths."""
+    return text_without_places(text) if others_can_reach() else text
 
 
 def is_meant() -> bool:

@@ -6,14 +6,20 @@ Knows no widgets.
 from collections.abc import Sequence
 from typing import Literal
 
-from deit_core.runs import Run, Status
-from deit_core.runs.condition import explain, is_live, label, word
+from dashboard.reach import shown
+from deit_core.runs import Run, Status, condition
+from deit_core.runs.condition import is_live, label, word
 
 __all__ = ["Tone", "explain", "family", "is_live", "label", "newest_pair", "tone", "word"]
 
 _FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
 
 Tone = Literal["gray", "blue", "green", "orange", "red"]
+
+
+def explain(run: Run, runs: Sequence[Run]) -> str:
+    """`condition.explain`, without paths where others can reach the server; plain text."""
+    return shown(condition.explain(run, runs))
 
 
 def family(run: Run) -> str:

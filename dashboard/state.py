@@ -3,17 +3,19 @@
 Nothing is lost when the dashboard restarts: all of it is read again from the store.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard.reach import others_can_reach
+from dashboard.reach import others_can_reach, shown
 from deit_core.catalog import SourceFacts, SourceName
 from deit_core.image_folders import ImageFolder, find_folder, list_folder
 from deit_core.image_folders.facts import facts_of, folder_facts
-from deit_core.runs import Curves, LocalLauncher, Store, allowed_paths, open_store
+from deit_core.layout import RunFiles, run_folder
+from deit_core.runs import Curves, LocalLauncher, Run, Store, allowed_paths, log_tail, open_store
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, DataSpec
+from deit_core.spec import AnySpec, DataSpec, RunSpec
 
 if TYPE_CHECKING:
     from deit_core.data import Source
@@ -50,7 +52,32 @@ def source(data: DataSpec) -> "Source":
 
 def check_paths(spec: AnySpec | DataSpec) -> None:
     """Refuse a spec with a path that visitors may not read. Raises: SpecError, or DataError for `data.path`."""
-    allowed_paths.check_paths(spec, settings(), others_can_reach=others_can_reach())
+    if others_can_reach():
+        _check_for_visitors(spec.model_dump_json(), spec)
+
+
+def may_read(file: Path) -> bool:
+    """Whether this page may read a file, or a folder and all in it: visitors see the data and runs folders alone."""
+    return not others_can_reach() or not allowed_paths.leads_out(file, "", settings())
+
+
+def files_of(run: Run) -> RunFiles:
+    return RunFiles(run_folder(settings().runs_dir, run.id))
+
+
+def shown_spec(run: Run) -> RunSpec:
+    """The spec of a run as this page may show it."""
+    return allowed_paths.seen_by_visitors(run.spec, settings()) if others_can_reach() else run.spec
+
+
+def shown_log(run: Run, num_lines: int) -> str:
+    """The last lines of a run's log as this page may show them; empty before its first."""
+    return shown(log_tail(settings().runs_dir, run.id, num_lines)) if may_read(files_of(run).log) else ""
+
+
+@st.cache_data(ttl=5, show_spinner=False)  # a folder may have many files, and a page asks often
+def _check_for_visitors(spec_json: str, _spec: AnySpec | DataSpec) -> None:
+    allowed_paths.check_paths(_spec, settings(), others_can_reach=True)
 
 
 def facts(data_json: str) -> SourceFacts:

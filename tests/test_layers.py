@@ -44,6 +44,7 @@ LAYERS: dict[str, list[set[str]]] = {
     ],
     "deit_core.attention": [{"flow"}, {"methods"}, {"look", "viewer"}, {"drawing"}],
     "dashboard": [
+        {"reach"},
         {"text", "components", "charts", "fields"},
         {
             "address",
@@ -52,7 +53,6 @@ LAYERS: dict[str, list[set[str]]] = {
             "state",
             "run_status",
             "error_messages",
-            "reach",
             "hosts",
             "navigation",
             "address_runs",

@@ -26,6 +26,12 @@ def answer_to_loopback_names() -> None:
         config.set_option("server.allowedHosts", [*names, *LOOPBACK_NAMES])
 
 
+def hide_details_from_visitors() -> None:
+    """Let a bug show as a line without code and paths, where others can reach the server."""
+    if others_can_reach():
+        config.set_option("client.showErrorDetails", "none")
+
+
 def visitors_note() -> str:
     """What others can do on this server, for its terminal; empty where they cannot reach it."""
     if not others_can_reach():

@@ -10,6 +10,7 @@ from streamlit.web.server.starlette.starlette_app_utils import validate_xsrf_tok
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
 from dashboard.error_messages import errors_as_messages
+from dashboard.reach import shown
 from dashboard.uploads.inbox import inboxes
 
 PATH = "upload"  # below the address of the app; then the ticket of an inbox
@@ -31,7 +32,7 @@ async def receive(request: Request) -> Response:
     with errors_as_messages(mistakes.append), suppress(ClientDisconnect):
         async with aclosing(request.stream()) as chunks:
             await inbox.receive(chunks, name, int(num_bytes))
-    return PlainTextResponse(mistakes[0], 400) if mistakes else Response(status_code=204)
+    return PlainTextResponse(shown(mistakes[0]), 400) if mistakes else Response(status_code=204)
 
 
 def _is_own_page(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""Which files and folders of this machine a spec may name.
+"""Which files and folders of this machine a spec may name, and what of them others may see.
 
 Its owner may name any. On a server that others can reach, a spec may come from anybody: it may name what is in the data
 folder and in the runs folder, and a refusal does not tell what else there is. Opens no file.
@@ -6,41 +6,67 @@ folder and in the runs folder, and a refusal does not tell what else there is. O
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from deit_core.errors import DataError, SpecError
 from deit_core.files import is_there
 from deit_core.presets import WEIGHTS
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, DataSpec, RunSpec, members
+from deit_core.spec import AnySpec, DataSpec, ExperimentSpec, RunSpec, members, run_without_places
 
 
 def check_paths(spec: AnySpec | DataSpec, settings: Settings, *, others_can_reach: bool) -> None:
     """Refuse a spec with a path that this server does not read for whoever sends it.
 
-    Args: others_can_reach: whether anybody but the machine's owner may have made the spec.
+    Args: others_can_reach: whether anybody but the machine's owner may have made the spec, or may use it.
     Raises: DataError for a `data.path`, SpecError for a teacher or an `initial_checkpoint`, that is not in the data or
-        runs folder, whether it exists or not.
+        runs folder, whether it exists or not, or where a link leads out of these folders.
     """
     if not others_can_reach:
         return
-    roots = [os.path.realpath(root) for root in (settings.data_dir, settings.runs_dir)]
     for data in [spec] if isinstance(spec, DataSpec) else [run.data for run in members(spec)]:
-        if data.source == "folder" and not _is_below(data.path, settings.data_dir, roots):
+        if data.source == "folder" and leads_out(settings.data_dir, data.path, settings):
             raise DataError(
-                f"data.path {data.path!r} is not in the data folder of this dashboard, which reads nothing else for "
-                "its visitors; upload the images as a zip, or choose a folder that is there."
+                f"data.path {data.path!r} is not in the data folder of this dashboard, or a link in it leads out. "
+                "The dashboard reads nothing else for its visitors; upload the images as a zip, or choose a folder "
+                "that is there."
             )
     if isinstance(spec, DataSpec):
         return
-    names = {run.name for run in members(spec)} | WEIGHTS.keys()
+    siblings = {run.name for run in spec.runs} if isinstance(spec, ExperimentSpec) else set()
     for field, name in (reference for run in members(spec) for reference in _references(run)):
         home = next((home for home in (settings.runs_dir, Path()) if is_there(home / name)), None)
-        if name not in names and (home is None or not _is_below(name, home, roots)):
+        if name in siblings or _is_published(name):
+            continue
+        if home is None or leads_out(home, name, settings):
             raise SpecError(
                 f"{field} {name!r} is neither a run nor a file in the data or runs folder of this dashboard, which "
                 "reads nothing else for its visitors; choose a finished run, or ask its operator to put the file there."
             )
+
+
+def leads_out(home: Path, path: str, settings: Settings) -> bool:
+    """Whether a path from `home` on, or a link in the folder that it names, leads out of the data and runs folders.
+
+    It need not exist.
+    """
+    if path.startswith("~"):
+        return True
+    roots = [os.path.realpath(root) for root in (settings.data_dir, settings.runs_dir)]
+    try:
+        return any(not _is_below(place, roots) for place in _places(os.path.realpath(home / path)))
+    except ValueError:  # no path has these characters, or it is on another drive
+        return True
+
+
+def seen_by_visitors(run: RunSpec, settings: Settings) -> RunSpec:
+    """The spec without what it says of this machine. Paths in the data folder begin there; others are names."""
+    path = os.path.realpath(settings.data_dir / run.data.path)
+    root = os.path.realpath(settings.data_dir)
+    if run.data.source == "folder" and _is_below(path, [root]):
+        run = run.with_changes(data=run.data.with_changes(path=os.path.relpath(path, root)))
+    return run_without_places(run)
 
 
 def _references(run: RunSpec) -> Iterator[tuple[str, str]]:
@@ -51,12 +77,26 @@ def _references(run: RunSpec) -> Iterator[tuple[str, str]]:
         yield "initial_checkpoint", run.initial_checkpoint
 
 
-def _is_below(path: str, home: Path, roots: list[str]) -> bool:
-    """Whether a path from `home` on, with its links followed, leads into one of the folders. It need not exist."""
-    if path.startswith("~"):
-        return False
-    try:
-        real = os.path.realpath(home / path)
-        return any(os.path.commonpath([real, root]) == root for root in roots)
-    except ValueError:  # no path has these characters, or it is on another drive
-        return False
+def _is_published(name: str) -> bool:
+    """Whether it is one of the files that presets name, in the folder that the server was started in."""
+    return any(name in (file, str(Path(file).resolve())) for file in WEIGHTS)
+
+
+def _is_below(real: str, roots: list[str]) -> bool:
+    return any(os.path.commonpath([real, root]) == root for root in roots)
+
+
+def _places(top: str) -> Iterator[str]:
+    """The path without links, and those of everything that links in its folders lead to."""
+    waiting, seen = [top], set()
+    while waiting:
+        if (place := waiting.pop()) in seen:
+            continue
+        seen.add(place)
+        yield place
+        with suppress(OSError), os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    waiting.append(os.path.realpath(entry.path))
+                elif entry.is_dir():
+                    waiting.append(entry.path)

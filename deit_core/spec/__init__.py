@@ -21,7 +21,13 @@ from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, list
 from deit_core.spec.fields import bounds, field_help
 from deit_core.spec.models import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
-from deit_core.spec.places import file_name, place_hash, run_without_places, without_places
+from deit_core.spec.places import (
+    file_name,
+    place_hash,
+    run_without_places,
+    text_without_places,
+    without_places,
+)
 from deit_core.spec.rollout import RolloutSpec
 from deit_core.spec.run import RunSpec
 
@@ -52,6 +58,7 @@ __all__ = [
     "place_hash",
     "replace",
     "run_without_places",
+    "text_without_places",
     "trainings",
     "validated",
     "value_text",

@@ -1,12 +1,17 @@
 """A spec without what it says of one machine: names of files and folders in place of their paths."""
 
 import hashlib
+import re
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from deit_core.spec.data import DataSpec
 from deit_core.spec.experiment import AnySpec, ExperimentSpec
 from deit_core.spec.run import RunSpec
+
+_ROOT = r"(?:~[\w-]*[/\\]|/|[A-Za-z]:[/\\]|\\\\)"
+_QUOTED = re.compile(rf"""(?<=['"]){_ROOT}[^'"\n]+(?=['"])""")
+_BARE = re.compile(rf"""(?:(?<![\w./:~<\\])|(?<=:///)){_ROOT}[^\s'"`,;:()\[\]<>|]+""")
 
 
 def without_places(spec: AnySpec) -> AnySpec:
@@ -32,6 +37,13 @@ def file_name(path: str) -> str:
     """The last part of a path that begins at a root or a home folder; another is returned as it is."""
     is_placed = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive or path.startswith(("~", ".."))
     return (PureWindowsPath(path).name or "folder") if is_placed else path
+
+
+def text_without_places(text: str) -> str:
+    """A text, such as a message or a log, with the last part in place of each path that begins at a root."""
+    for pattern in (_QUOTED, _BARE):
+        text = pattern.sub(lambda found: file_name(found[0]), text)
+    return text
 
 
 def place_hash(data: DataSpec) -> str:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from image_files import write_images
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from dashboard.server import start
+from dashboard.views.attention import model_choice
 from deit_core import presets
 from deit_core.errors import DataError
-from deit_core.runs import Store
+from deit_core.runs import RunUpdate, Status, Store, enqueue
 from deit_core.spec import DataSpec, replace
 
 RunPage = Callable[..., AppTest]
@@ -74,3 +77,90 @@ def test_no_run_starts_on_it_from_an_opened_spec(run_page: RunPage, private: Pat
     page = run_page("train")
     page.file_uploader[0].upload("spec.json", json.dumps(spec.model_dump()).encode()).run()
     assert REFUSED in errors(page)[0]
+
+
+@pytest.fixture
+def owners_run(private: Path, store: Store) -> str:
+    """A failed run of the owner on the private pictures, with paths in its reason and its log."""
+    changes = {"data.source": "folder", "data.path": str(private), "initial_checkpoint": f"{private}/start.pth"}
+    (private / "start.pth").touch()
+    (run_id,) = enqueue(store, replace(presets.smoke(), changes))
+    store.set_status(run_id, Status.RUNNING)
+    store.add_points(run_id, [], RunUpdate(step=3, total_steps=9))
+    store.set_status(run_id, Status.FAILED, f"{private}/bee/0.png cannot be read; remove it.")
+    log = state.files_of(store.run(run_id)).log
+    log.parent.mkdir(parents=True)
+    log.write_text(f"reading {private}/bee\nOSError: '{private}/bee/0.png'\n")
+    return run_id
+
+
+def texts(page: AppTest) -> str:
+    """All that the server sends for a page, as text."""
+    assert not page.exception
+    return " ".join(str(element.proto) for element in page.main if hasattr(element, "proto")).replace("\\", "")
+
+
+def test_visitors_cannot_resume_what_they_could_not_start(
+    run_page: RunPage, private: Path, owners_run: str, store: Store
+) -> None:
+    page = run_page("runs", runs=owners_run)
+    page.button(key=f"Resume-{owners_run}").click().run()
+    assert REFUSED in " ".join(errors(page))
+    assert store.run(owners_run).status == Status.FAILED
+
+
+def test_the_owner_can_resume_it(
+    run_page: RunPage, owners_run: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEIT_OPEN")
+    page = run_page("runs", runs=owners_run)
+    page.button(key=f"Resume-{owners_run}").click().run()
+    assert not errors(page)
+    assert store.run(owners_run).status == Status.QUEUED
+
+
+def test_visitors_see_names_in_place_of_paths(run_page: RunPage, private: Path, owners_run: str, store: Store) -> None:
+    (other,) = enqueue(store, presets.smoke())
+    store.add_points(other, [], RunUpdate(step=1))
+    page = run_page("runs", runs=owners_run)
+    page.session_state[f"log-{owners_run}"] = True
+    page.run()
+    assert "0.png cannot be read" in texts(page)
+    assert "reading bee" in texts(page)
+    compared = run_page("compare", compare=[owners_run, other])
+    for shown in (page, compared):
+        assert str(private.parent) not in texts(shown)
+
+
+def test_a_visitor_edits_a_spec_without_its_paths(run_page: RunPage, private: Path, owners_run: str) -> None:
+    page = run_page("runs", runs=owners_run)
+    page.button(key=f"edit-{owners_run}").click().run()
+    _, spec = page.session_state["opened_spec"]
+    assert json.loads(spec)["data"]["path"] == "private"
+    assert str(private.parent) not in spec.decode()
+
+
+def test_weights_and_logs_behind_a_link_are_not_read(private: Path, store: Store) -> None:
+    (run_id,) = enqueue(store, presets.smoke())
+    run = store.run(run_id)
+    files = state.files_of(run)
+    files.best.parent.mkdir(parents=True)
+    for file in (files.best, files.log):
+        file.write_text("a line")
+    assert model_choice.ready([run]) == [run]
+    assert state.shown_log(run, 20) == "a line"
+    files.best.parent.rename(private / run_id)
+    files.best.parent.symlink_to(private / run_id)
+    assert files.best.exists()
+    assert model_choice.ready([run]) == []
+    assert state.shown_log(run, 20) == ""
+
+
+def test_an_error_of_an_open_server_shows_no_code(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = config.get_option("client.showErrorDetails")
+    try:
+        config.set_option("client.showErrorDetails", "full")
+        start.hide_details_from_visitors()
+        assert config.get_option("client.showErrorDetails") == "none"
+    finally:
+        config.set_option("client.showErrorDetails", before)

@@ -3,7 +3,7 @@
 import pytest
 
 from deit_core import presets
-from deit_core.spec import ExperimentSpec, file_name, replace, without_places
+from deit_core.spec import ExperimentSpec, file_name, replace, text_without_places, without_places
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,26 @@ from deit_core.spec import ExperimentSpec, file_name, replace, without_places
 )
 def test_a_path_becomes_a_name(path: str, name: str) -> None:
     assert file_name(path) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("/home/ann/private/animals is not there any more.", "animals is not there any more."),
+        ("data.path '/home/Ann Smith/my animals' is not", "data.path 'my animals' is not"),
+        ('File "/opt/lab/deit_core/a.py", line 3', 'File "a.py", line 3'),
+        ("remove /a/b/c, then (~/x/y) or ~ann/z.", "remove c, then (y) or z."),
+        ("--runs-dir=/srv/runs: no", "--runs-dir=runs: no"),
+        (r"C:\Users\ann\animals cannot be read", "animals cannot be read"),
+        (r"'\\server\share\animals' and C:/a/b", "'animals' and b"),
+        ("The store sqlite:////home/ann/runs.sqlite is", "The store sqlite:///runs.sqlite is"),
+        ("/one", "one"),
+        ("1000 images/s, epoch 3 / 5, and/or https://example.org/a/b at folders/animals: 1/2", ""),
+        ("every ./checkpoints/x and ../y stays, as does \\u001b, <b>x</b> and optim.lr=1e-3", ""),
+    ],
+)
+def test_a_text_keeps_the_names_of_its_paths(text: str, plain: str) -> None:
+    assert text_without_places(text) == (plain or text)
 
 
 def test_all_paths_of_an_experiment_become_names() -> None:

@@ -11,12 +11,11 @@ import streamlit as st
 
 from dashboard.address_runs import take_runs, write_runs
 from dashboard.run_status import label, newest_pair
-from dashboard.state import settings
+from dashboard.state import files_of, may_read
 from dashboard.views.attention import images
 from dashboard.views.attention.images import Checkpoint
 from deit_core.catalog import SOURCES
 from deit_core.errors import DeitError
-from deit_core.layout import RunFiles, run_folder
 from deit_core.runs import Run, Status
 from deit_core.spec import VisionTransformerSpec
 
@@ -50,20 +49,20 @@ class Choice:
 
 def ready(runs: Sequence[Run]) -> list[Run]:
     """The transformers among them that have a checkpoint to show."""
-    return [run for run in runs if run.spec.model.family == "vit" and best_file(run).exists()]
+    return [run for run in runs if run.spec.model.family == "vit" and _is_readable(best_file(run))]
+
+
+def _is_readable(file: Path) -> bool:
+    return file.exists() and may_read(file)
 
 
 def best_file(run: Run) -> Path:
-    return _files(run).best
+    return files_of(run).best
 
 
 def epoch_files(run: Run) -> dict[int, Path]:
     """The weights that were kept after each epoch."""
-    return _files(run).epochs()
-
-
-def _files(run: Run) -> RunFiles:
-    return RunFiles(run_folder(settings().runs_dir, run.id))
+    return {epoch: file for epoch, file in files_of(run).epochs().items() if may_read(file)}
 
 
 def choose(runs: Sequence[Run]) -> list[Choice]:
@@ -112,7 +111,7 @@ def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
     for choice in choices:
         distillation = choice.run.spec.distillation
         teacher = by_id.get(distillation.teacher) if distillation is not None else None
-        if teacher is not None and teacher.spec.model.family != "vit" and best_file(teacher).exists():
+        if teacher is not None and teacher.spec.model.family != "vit" and _is_readable(best_file(teacher)):
             return Choice(teacher, best_file(teacher), _BEST)
     return None
 
@@ -143,7 +142,8 @@ def _set_named(runs: Sequence[Run]) -> None:
 
 
 def _choose_weights(run: Run, key: str) -> Choice:
-    files = {_BEST: best_file(run), "Last epoch": _files(run).last}
+    files = {_BEST: best_file(run), "Last epoch": files_of(run).last}
+    files = {name: file for name, file in files.items() if may_read(file)}
     files |= {f"Epoch {epoch}": file for epoch, file in epoch_files(run).items()}
     weights = st.selectbox("Weights", list(files), key=key, bind="query-params", width=130)
     return Choice(run, files[weights], weights)

@@ -12,7 +12,7 @@ from dashboard.live.line import live_line
 from dashboard.navigation import link
 from dashboard.reach import may
 from dashboard.run_status import explain, label, tone, word
-from dashboard.state import launcher
+from dashboard.state import check_paths, launcher, shown_spec
 from dashboard.text import escape
 from deit_core.runs import Run, Status
 from deit_core.runs.bulk import for_each, newest_first
@@ -40,7 +40,7 @@ def actions(run: Run, runs: Sequence[Run]) -> None:
         if run.status.is_active and not run.stop_requested and may("stop"):
             _button("Stop", run, launcher().stop)
         if run.status.can_resume and may("resume"):
-            _button("Resume", run, launcher().resume)
+            _button("Resume", run, _resume)
         if not run.status.is_active:
             _edit_and_rerun(run)
         can_delete = run.status != Status.RUNNING and may("delete")
@@ -76,11 +76,16 @@ def _edit_and_rerun(run: Run) -> None:
 
 
 def _open_spec(run: Run) -> None:
-    st.session_state["opened_spec"] = (label(run), run.spec.model_dump_json().encode())  # as a file would be
+    st.session_state["opened_spec"] = (label(run), shown_spec(run).model_dump_json().encode())  # as a file would be
 
 
 def _button(name: str, run: Run, action: Callable[[str], None]) -> None:
     st.button(name, key=f"{name}-{run.id}", on_click=_attempt, args=(action, run.id))
+
+
+def _resume(run_id: str) -> None:
+    check_paths(launcher().store.run(run_id).spec)
+    launcher().resume(run_id)
 
 
 def _attempt(action: Callable[[str], None], run_id: str) -> None:

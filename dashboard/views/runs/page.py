@@ -17,12 +17,12 @@ from dashboard.live import server as live
 from dashboard.live.feed import live_feed
 from dashboard.navigation import link
 from dashboard.run_status import label
-from dashboard.state import launcher, settings, store
+from dashboard.state import launcher, shown_log, store
 from dashboard.text import escape
 from dashboard.views.runs.actions import actions, actions_on_many, show_outcome
 from dashboard.views.runs.table import choose_matching, show_table
 from dashboard.views.runs.unreadable import show_unreadable
-from deit_core.runs import Run, log_tail
+from deit_core.runs import Run
 
 SHOWN = 20  # chosen runs that have a line, curves and a log
 
@@ -126,7 +126,7 @@ def _logs(runs: Sequence[Run]) -> None:
         with st.expander(title, key=f"log-{run.id}", on_change="rerun") as log:
             if log.open:
                 st.markdown(_story(run))
-                st.code(log_tail(settings().runs_dir, run.id, 20) or "Empty so far.", language=None)
+                st.code(shown_log(run, 20) or "Empty so far.", language=None)
 
 
 def _story(run: Run) -> str:
