@@ -61,6 +61,7 @@ try:
 except SpecError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(2)
+start.note_guarded()
 start.answer_to_loopback_names()
 start.hide_details_from_visitors()
 _routes = [

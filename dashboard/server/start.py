@@ -1,10 +1,28 @@
 """How the server starts: never open to others by accident, and with a word on what they can do where it is open."""
 
+import threading
+
 import streamlit as st
 from streamlit import config
 
 from dashboard.reach import LOOPBACK_NAMES, VISITORS_MAY, is_loopback, is_meant, others_can_reach
 from deit_core.errors import SpecError
+
+_guarded = threading.Event()
+
+
+def note_guarded() -> None:
+    """Say that the server of this process has the guard around it (dashboard/app.py)."""
+    _guarded.set()
+
+
+def refuse_without_guard() -> None:
+    """Raises: SpecError where a page is drawn by a server that answers to every name, and to every other site."""
+    if not _guarded.is_set():
+        raise SpecError(
+            "The dashboard was started without the part that keeps strangers out. End it, and start it with "
+            "streamlit run dashboard/app.py."
+        )
 
 
 def refuse_to_be_open_by_accident() -> None:

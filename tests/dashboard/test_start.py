@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from streamlit import config
+from streamlit.testing.v1 import AppTest
 
 from dashboard.server.guard import frame_headers
 from dashboard.server.start import refuse_to_be_open_by_accident
@@ -58,3 +59,15 @@ def test_sites_that_are_no_addresses_are_refused(sites: str, monkeypatch: pytest
     monkeypatch.setenv("DEIT_FRAMED_BY", sites)
     with pytest.raises(SpecError, match="DEIT_FRAMED_BY lists the sites"):
         frame_headers()
+
+
+def test_the_frame_without_the_guard_draws_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEIT_RUNS_DIR", str(tmp_path / "runs"))
+    page = AppTest.from_file(str(ROOT / "dashboard" / "frame.py"), default_timeout=600).run()
+    assert not page.exception
+    assert [error.value for error in page.error] == [
+        "The dashboard was started without the part that keeps strangers out. End it, and start it with "
+        "streamlit run dashboard/app.py."
+    ]
+    assert len(page.main) == 1
+    assert not (tmp_path / "runs").exists()
