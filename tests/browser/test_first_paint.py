@@ -1,6 +1,8 @@
 """How every page of the real dashboard begins, in a real browser, and whom its server answers."""
 
 import base64
+import socket
+import struct
 from collections.abc import Callable, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
@@ -72,6 +74,25 @@ def test_a_foreign_name_that_leads_here_is_refused(own_url: str, path: str) -> N
     port = urlsplit(own_url).port
     assert answer(own_url, path, f"evil.example:{port}", is_websocket=is_websocket)[0] == 403
     assert answer(own_url, path, f"localhost:{port}", is_websocket=is_websocket)[0] in (101, 200)
+
+
+@pytest.mark.parametrize("path", WEBSOCKETS)
+def test_a_message_that_is_too_large_is_refused_before_it_is_read(own_url: str, path: str) -> None:
+    parts = urlsplit(own_url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
+        key = base64.b64encode(bytes(16)).decode()
+        connection.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Origin: http://{parts.netloc}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+        )
+        answered = connection.makefile("rb")
+        while answered.readline().strip():
+            pass
+        connection.sendall(struct.pack(">BBQ4s", 0x82, 0xFF, 40_000_000, bytes(4)))  # the head of a message of 40 MB
+        while (head := answered.read(2))[0] != 0x88:  # until the server closes the websocket
+            short = head[1] if head[1] < 126 else int.from_bytes(answered.read(2 if head[1] == 126 else 8))
+            answered.read(short)
+        assert int.from_bytes(answered.read(2)) == 1009  # too big
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
