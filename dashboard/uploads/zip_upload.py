@@ -21,13 +21,21 @@ _CSS = """
 }
 .drop.over { border-color: var(--st-primary-color); }
 label { font-weight: 600; }
-input { font: inherit; color: inherit; max-width: 100%; }
+/* The browser's own "No file chosen" would stand next to the name of a file that has arrived. */
+input { font: inherit; font-size: 0; max-width: 100%; }
 input::file-selector-button, button {
-  font: inherit; color: inherit; padding: 4px 12px; border-radius: 8px; cursor: pointer;
+  font: inherit; font-size: 0.875rem; color: var(--st-text-color); padding: 4px 12px; border-radius: 8px;
+  cursor: pointer;
   background: var(--st-background-color); border: 1px solid var(--st-border-color);
 }
 input:focus-visible, button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
-progress { flex: 1 1 160px; height: 8px; accent-color: var(--st-primary-color); }
+progress {
+  flex: 1 1 160px; height: 6px; appearance: none; border: none; border-radius: 3px; overflow: hidden;
+  background: var(--st-border-color);
+}
+progress::-webkit-progress-bar { background: none; }
+progress::-webkit-progress-value { background: var(--st-primary-color); }
+progress::-moz-progress-bar { background: var(--st-primary-color); }
 [role="status"] { flex-basis: 100%; overflow-wrap: anywhere; }
 [role="status"]:empty, [hidden] { display: none; }
 """
@@ -36,6 +44,7 @@ _HTML = """
 <div class="drop">
   <label for="zip">Zip of images</label>
   <input id="zip" type="file" accept=".zip,application/zip">
+  <span>or drop it here</span>
   <progress max="1" value="0" aria-label="Share that is uploaded" hidden></progress>
   <button type="button" hidden>Cancel</button>
   <div role="status"></div>
