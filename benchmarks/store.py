@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from multiprocessing.synchronize import Event
+from pathlib import Path
 
+from benchmarks.many_runs import add_copies
 from deit_core import presets
 from deit_core.runs import NewPoint, RunUpdate, Status, Store, enqueue, open_store, queue
 from deit_core.runs.writer import Writer
@@ -20,6 +22,7 @@ from deit_core.runs.writer import Writer
 _RUNS = 100
 _POINTS, _POINTS_LONG = 10_000, 100_000
 _WRITERS = 4
+_MANY = 10_000
 _STEPS_PER_S = 50  # of each writer
 _NEW_POINTS = 20  # that a page finds when it asks again
 _METRICS = (
@@ -49,6 +52,33 @@ def measure(long: bool = False) -> Iterator[dict[str, object]]:
             doomed = iter(filled[::10])
             yield _latency("delete a run", _WRITERS, [_time(lambda: store.delete(next(doomed))) for _ in range(3)])
         store.close()
+        yield from _many(Path(folder))
+
+
+def _many(folder: Path) -> Iterator[dict[str, object]]:
+    """What a page and a worker wait for in a queue of thousands, each with another spec."""
+    store = open_store(f"sqlite:///{folder}/many.sqlite")
+    _add_run(store)
+    add_copies(store, _MANY)
+    calls = {
+        f"list {_MANY:,} runs": store.runs,
+        f"list {_MANY:,} runs, read at first": lambda: open_store(store.url).runs(),
+        f"claim one of {_MANY:,} runs and put it back": _claim(store),
+    }
+    for what, call in calls.items():
+        yield _latency(what, 0, _times(call))
+    store.close()
+
+
+def _claim(store: Store) -> Callable[[], None]:
+    worker_id, _ = queue.register(store, num_slots=None) or ("", None)
+
+    def claim() -> None:
+        run = queue.claim(store, worker_id)
+        assert run is not None
+        store.set_status(run.id, Status.QUEUED)
+
+    return claim
 
 
 def _rows(store: Store, run_id: str, own_id: str, num_writers: int) -> Iterator[dict[str, object]]:
@@ -71,12 +101,6 @@ def _questions(store: Store, run_id: str) -> dict[str, Callable[[], object]]:
     """What pages and workers ask."""
     newest = store.points(run_id)[-_NEW_POINTS - 1].seq
     worker_id, _ = queue.register(store, num_slots=None) or ("", None)
-
-    def claim() -> None:
-        run = queue.claim(store, worker_id)
-        assert run is not None
-        store.set_status(run.id, Status.QUEUED)
-
     return {
         f"read {_NEW_POINTS} new points": lambda: store.points(run_id, after_seq=newest),
         "read nothing new": lambda: store.points(run_id, after_seq=newest + 10**9),
@@ -84,7 +108,7 @@ def _questions(store: Store, run_id: str) -> dict[str, Callable[[], object]]:
         "read its epochs": lambda: store.points(run_id, kind="epoch"),
         "list runs": store.runs,
         "read a run": lambda: store.run(run_id),
-        "claim a run and put it back": claim,
+        "claim a run and put it back": _claim(store),
         "heartbeat": lambda: queue.heartbeat(store, worker_id),
     }
 

@@ -30,7 +30,7 @@ def list_runs(as_json: JsonOption = False, data_dir: DataDirOption = None, runs_
     """All runs, the newest first."""
     launcher = open_launcher(runs_dir, data_dir)
     launcher.ensure_workers()
-    runs, unreadable = launcher.store.runs(), launcher.store.unreadable()
+    runs, unreadable = launcher.store.listed()
     if as_json:
         print_json([_run_document(run, runs) for run in runs])
     elif runs or not unreadable:

@@ -57,7 +57,7 @@ def check_store(settings: Settings) -> StoreFacts:
         with closing(open_store(settings.store_url, create=False)) as store:
             if (damage := _damage(store)) is not None:
                 raise damage
-            num_runs, num_experiments = len(store.runs()) + len(store.unreadable()), len(store.experiments())
+            num_runs, num_experiments = sum(map(len, store.listed())), len(store.experiments())
             with store.reading() as connection:
                 num_points = connection.scalars(select(func.count()).select_from(schema.metrics)).one()
             problems = _problems(store, settings.runs_dir)
@@ -111,7 +111,7 @@ def rebuild_store(settings: Settings) -> Rebuilt:
 
 
 def _problems(store: Store, runs_dir: Path) -> list[str]:
-    runs, unreadable = store.runs(), store.unreadable()
+    runs, unreadable = store.listed()
     known = {run.id for run in runs} | {run.id for run in unreadable}
     problems = [run.sentence for run in unreadable]
     with store.reading() as connection:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
-from sqlalchemy import Connection, Row, Select, delete, exists, insert, select
+from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select
 
 from deit_core.errors import FullStoreError, ReadOnlyStoreError
 from deit_core.machine.own_limit import remove_group
@@ -72,14 +72,14 @@ def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run |
 
     Args: reserved_only: take only runs that were reserved for this worker.
     """
-    unreadable = {run.id: run.reason for run in store.unreadable()}
     with store.writing() as connection:
         if not _is_registered(connection, worker_id):
             return None
         for run_id in connection.scalars(_ready(worker_id, reserved_only)).all():
-            if run_id not in unreadable:
+            unreadable = store.unreadable([run_id])
+            if not unreadable:
                 break
-            message = f"It cannot be trained: {unreadable[run_id]}; delete it and submit it again."
+            message = f"It cannot be trained: {unreadable[0].reason}; delete it and submit it again."
             store.move(connection, run_id, Status.FAILED, message)
         else:
             return None
@@ -171,7 +171,8 @@ def workers_here(store: Store) -> list[WorkerHere]:
 def num_ready(store: Store) -> int:
     """How many runs wait for nothing but a worker."""
     with store.reading() as connection:
-        return len(connection.scalars(_ready(None, reserved_only=False)).all())
+        ready = _ready(None, reserved_only=False).order_by(None).subquery()
+        return connection.scalar(select(func.count()).select_from(ready)) or 0
 
 
 def waiting_for(run: Run, runs: Sequence[Run]) -> list[Run]:

@@ -5,45 +5,19 @@ A run's status lives here and nowhere else. Knows nothing of processes (see queu
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    String,
-    Text,
-    cast,
-    delete,
-    false,
-    insert,
-    literal_column,
-    select,
-    update,
-)
+from sqlalchemy import Connection, String, cast, delete, insert, select, update
 
 from deit_core.errors import RunError
 from deit_core.runs import schema
-from deit_core.runs.database import Database
-from deit_core.runs.records import (
-    Experiment,
-    LifecycleEvent,
-    NewPoint,
-    Point,
-    PointKind,
-    Run,
-    RunUpdate,
-    Status,
-    UnreadableRun,
-)
-from deit_core.runs.rows import RowError, experiment_of, lifecycle_event_of, parse_spec, points_of, run_of
+from deit_core.runs.reader import ROW, StoreReader
+from deit_core.runs.records import NewPoint, RunUpdate, Status
+from deit_core.runs.rows import parse_spec
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec
-from deit_core.text.quoting import quoted, shortened
 
-_BLOCK = 1000  # points whose metrics are decoded together
-_LONGEST_ID = 12
 _UNCHANGED = RunUpdate()
 
 
@@ -67,8 +41,8 @@ def new_id() -> str:
     return secrets.choice("abcdef") + secrets.token_hex(4)[1:]
 
 
-class Store(Database):
-    """Runs and their points. Safe to share between threads; processes each open their own.
+class Store(StoreReader):
+    """Runs and their points: `StoreReader` reads them, the methods here write. Processes each open their own.
 
     Args:
         clock: what people read; it may be set at any time, so nothing is judged by it.
@@ -86,7 +60,6 @@ class Store(Database):
         super().__init__(url, create=create)
         self.clock, self.steady = clock, steady
         self.beats_seen: dict[str, tuple[float, float]] = {}  # of workers in doubt: the newest, and since when it is
-        self.lost_workers: dict[str, str] = {}  # gone while nothing could be written: id -> a message on their runs
 
     # Submitting
 
@@ -138,103 +111,6 @@ class Store(Database):
             rows = [{"run_id": run_id, "needs_id": other} for run_id, others in needs.items() for other in others]
             if rows:
                 connection.execute(insert(schema.dependencies), rows)
-
-    # Reading
-
-    def runs(self, ids: Iterable[str] | None = None) -> list[Run]:
-        """Runs with their newest state, the newest submitted first; all, or those with the given ids.
-
-        A run whose row cannot be read is left out; `unreadable` lists these.
-        """
-        return self._read(None if ids is None else schema.runs.c.id.in_(list(ids)))[0]
-
-    def run(self, run_id: str) -> Run:
-        """One run, by its number, its id or the beginning of it. Ids begin with a letter.
-
-        Raises: RunError when there is none, several begin so, or its row cannot be read.
-        """
-        number = self.number_of(run_id)
-        runs, unreadable = self._read(schema.runs.c.number == number)
-        if unreadable:
-            raise RunError(unreadable[0].sentence)
-        if not runs:
-            raise RunError(f"There is no run {number} any more: it was deleted.")
-        return runs[0]
-
-    def number_of(self, run_id: str) -> int:
-        """The number of a run, whether it can be read or not: see `run`. Raises: RunError as `run` does."""
-        is_number, columns = run_id.isdecimal(), schema.runs.c
-        begins = columns.id.startswith(run_id, autoescape=True) if _can_be_id(run_id) else false()
-        query = select(columns.number, columns.id)
-        with self.reading() as connection:
-            query = query.where(cast(columns.number, String) == run_id if is_number else begins)
-            numbers: dict[int, str] = {row.number: row.id for row in connection.execute(query)}
-        if exact := [number for number, row_id in numbers.items() if row_id == run_id]:
-            return exact[0]
-        if len(numbers) != 1 or not run_id:
-            count = "Several runs begin" if numbers and run_id else "There is no run whose id begins"
-            what = f"There is no run {shortened(run_id)}" if is_number else f"{count} with {quoted(run_id)}"
-            raise RunError(f"{what}; `python -m deit_core runs` lists them.")
-        return next(iter(numbers))
-
-    def unreadable(self) -> list[UnreadableRun]:
-        """The runs that this version cannot read, and why; the newest first."""
-        return self._read()[1]
-
-    def _read(self, which: ColumnElement[bool] | None = None) -> tuple[list[Run], list[UnreadableRun]]:
-        """The runs, and the rows that are none. Of a worker that is gone no run reads running, written or not."""
-        query = _RUNS.order_by(schema.runs.c.number.desc())
-        with self.reading() as connection:
-            rows = connection.execute(query if which is None else query.where(which)).mappings().all()
-            needs: dict[str, list[str]] = {}
-            for run_id, needs_id in connection.execute(select(schema.dependencies)):
-                needs.setdefault(run_id, []).append(needs_id)
-        runs: list[Run] = []
-        unreadable: list[UnreadableRun] = []
-        for row in rows:
-            try:
-                run = run_of(row, needs.get(row["id"], ()))
-            except RowError as error:
-                unreadable.append(UnreadableRun(row["number"], row["id"], str(error)))
-                continue
-            if self._is_lost(run):
-                message = self.lost_workers[run.worker_id or ""]
-                run = replace(run, status=Status.INTERRUPTED, message=message, worker_id=None, time_left_s=None)
-            runs.append(run)
-        return runs, unreadable
-
-    def _is_lost(self, run: Any) -> bool:
-        """Whether it reads running in the file, though its worker is gone."""
-        return bool(run.status == Status.RUNNING and run.worker_id in self.lost_workers)
-
-    def experiments(self) -> list[Experiment]:
-        """All experiments that were ever submitted and can be read, the oldest first."""
-        table, specs = schema.experiments, schema.experiment_specs
-        query = select(table, specs.c.spec).outerjoin(specs).order_by(literal_column("experiments.rowid"))
-        with self.reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [experiment for row in rows if (experiment := experiment_of(row)) is not None]
-
-    def points(self, run_id: str, *, after_seq: int = 0, kind: PointKind | None = None) -> list[Point]:
-        """All that was written and can be read, in that order, from after `after_seq` on; `Curves` says what of it is
-        a run's curve."""
-        table = schema.metrics
-        query = _POINTS.where(table.c.run_id == run_id, table.c.seq > after_seq).order_by(table.c.seq)
-        if kind is not None:
-            query = query.where(table.c.kind == kind)
-        points: list[Point] = []
-        with self.reading() as connection:
-            for rows in connection.execute(query).partitions(_BLOCK):
-                points += points_of(rows)
-        return points
-
-    def lifecycle(self, run_id: str) -> list[LifecycleEvent]:
-        """Every status the run has had, and what was noted while it ran; oldest first."""
-        table = schema.lifecycle
-        query = select(table).where(table.c.run_id == run_id).order_by(table.c.seq)
-        with self.reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [event for row in rows if (event := lifecycle_event_of(row)) is not None]
 
     # What a worker writes
 
@@ -344,7 +220,7 @@ class Store(Database):
 
     def _deletable(self, connection: Connection, run_id: str) -> Any:
         run = self._row(connection, run_id)
-        if run.status == Status.RUNNING and not self._is_lost(run):
+        if run.status == Status.RUNNING and not self.is_lost(run):
             raise RunError(f"{_called(run)} is running; stop it first, then delete it.")
         waiting = connection.execute(
             select(schema.runs.c.id, schema.runs.c.number, schema.runs.c.spec)
@@ -360,26 +236,10 @@ class Store(Database):
         is_meant = columns.id == run_id
         if run_id.isdecimal():  # of a row whose id cannot be read
             is_meant |= cast(columns.number, String) == run_id
-        row = connection.execute(_ROW.where(is_meant).order_by(columns.id != run_id)).first()
+        row = connection.execute(ROW.where(is_meant).order_by(columns.id != run_id)).first()
         if row is None:
             raise RunError(f"There is no run {run_id} any more: it was deleted.")
         return row
-
-
-_ROW = select(  # the results as they are written
-    *(column for column in schema.runs.c if column.name != "results"),
-    cast(schema.runs.c.results, Text).label("results"),
-)
-_RUNS = _ROW.add_columns(schema.experiments.c.name.label("experiment_name")).outerjoin(schema.experiments)
-_POINTS = select(  # in the order of a Point's fields, the metrics as they are written
-    *(schema.metrics.c[name] for name in Point._fields[:-1]),
-    cast(schema.metrics.c.metrics, Text).label("metrics"),
-)
-
-
-def _can_be_id(text: str) -> bool:
-    """Whether a text can be a number, an id or its beginning; the database does not take every text."""
-    return text.isascii() and len(text) <= _LONGEST_ID
 
 
 def _called(row: Any) -> str:

@@ -272,6 +272,36 @@ def test_a_run_of_another_version_disturbs_nobody(store: Store, worker: str) -> 
     assert store.unreadable() == []
 
 
+def test_a_row_is_read_again_when_it_changes_and_not_before(store: Store) -> None:
+    (teacher, _, student), (alone,) = enqueue(store, presets.digits_quick()), enqueue(store, presets.smoke())
+    first = {run.id: run for run in store.runs()}
+    assert all(run is first[run.id] for run in store.runs())
+    store.set_status(teacher, Status.RUNNING)
+    assert [run.id for run in store.runs() if run is not first[run.id]] == [teacher]
+
+    def write(statement: str) -> None:
+        with store.writing() as connection:
+            connection.exec_driver_sql(statement)
+
+    write(f"update runs set spec = '{{' where id = '{alone}'")
+    assert alone not in {run.id for run in store.runs()}
+    assert [run.id for run in store.unreadable()] == [alone]
+    assert store.unreadable([student]) == []
+    write(f"delete from dependencies where run_id = '{student}'")
+    assert store.run(student).needs == ()
+    write(f"update runs set spec = (select spec from runs where id = '{student}') where id = '{alone}'")
+    assert store.listed() == (store.runs(), [])
+    assert store.run(alone).name == "deit"
+
+
+def test_experiments_are_listed_by_the_time_of_their_submission(store: Store) -> None:
+    with store.writing() as connection:
+        for name, created_at in (("third", 30.0), ("first", 10.0), ("second", 20.0)):
+            row = {"id": name, "name": name, "description": "", "created_at": created_at}
+            connection.execute(schema.experiments.insert().values(row))
+    assert [experiment.name for experiment in store.experiments()] == ["first", "second", "third"]
+
+
 def test_only_sqlite_addresses_are_taken() -> None:
     for url in ("postgresql://localhost/x", "runs.sqlite", "sqlite://"):
         with pytest.raises(RunError, match="address of a SQLite file"):

@@ -28,11 +28,11 @@ SHOWN = 20  # chosen runs that have a line, curves and a log
 
 
 def render() -> None:
-    runs = store().runs()
+    runs, unreadable = store().listed()
     if not runs:
         st.title("Runs")
-        show_unreadable()
-        if store().is_there and not store().unreadable():
+        show_unreadable(unreadable)
+        if store().is_there and not unreadable:
             st.info(
                 "No run yet. Choose a preset on the Train page and start it; its curves appear here while it trains."
             )
@@ -71,7 +71,7 @@ def _progress(drawn: live.Drawn, chosen_ids: set[str], middle: DeltaGenerator, b
     Args: chosen_ids: the chosen runs when the page was drawn.
     """
     launcher().ensure_workers()
-    runs = store().runs()
+    runs, unreadable = store().listed()
     listed = choose_matching(runs)  # before the first component, with which Streamlit imports pandas
     with bottom:
         if live_feed(drawn, runs, key="runs_feed") == "page":
@@ -84,7 +84,7 @@ def _progress(drawn: live.Drawn, chosen_ids: set[str], middle: DeltaGenerator, b
     with middle:
         if trouble := launcher().trouble:
             st.error(escape(trouble))
-        show_unreadable()
+        show_unreadable(unreadable)
         show_outcome()
         actions_on_many(chosen, listed)
         with st.container(gap="xxsmall"):

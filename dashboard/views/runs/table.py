@@ -58,25 +58,25 @@ def show_table(listed: Sequence[Run], runs: Sequence[Run], chosen: Sequence[Run]
         st.caption("No run matches; widen the filter.")
         return
     place = st.container()
-    first = _ROWS * (_choose_page(len(listed)) - 1)
+    page = _choose_page(listed)
     with place:
-        _show_rows(listed[first : first + _ROWS], runs, chosen)
+        _show_rows(page, runs, chosen)
 
 
-def _choose_page(num_runs: int) -> int:
-    num_pages = math.ceil(num_runs / _ROWS)
+def _choose_page(listed: Sequence[Run]) -> Sequence[Run]:
+    num_pages = math.ceil(len(listed) / _ROWS)
     if num_pages == 1:
-        return 1
+        return listed
     with st.container(horizontal=True, vertical_alignment="center"):
-        page: int = st.pagination(num_pages, key="run_page", bind="query-params")
-        first = _ROWS * (page - 1)
-        st.caption(f"Runs {first + 1:,} to {min(first + _ROWS, num_runs):,} of {num_runs:,}, the newest first.")
+        first = _ROWS * (st.pagination(num_pages, key="run_page", bind="query-params") - 1)
+        page = listed[first : first + _ROWS]
+        st.caption(f"Runs {first + 1:,} to {first + len(page):,} of {len(listed):,}, the newest first.")
     return page
 
 
 def _show_rows(listed: Sequence[Run], runs: Sequence[Run], chosen: Sequence[Run]) -> None:
-    ids = [run.id for run in listed]
-    ticked = sorted(ids.index(run.id) for run in chosen if run.id in ids)
+    ids, chosen_ids = [run.id for run in listed], {run.id for run in chosen}
+    ticked = [row for row, run_id in enumerate(ids) if run_id in chosen_ids]
     selection: Any = {"selection": {"rows": ticked}}
     shown = st.session_state.get("run_table")
     if shown is not None and sorted(shown["selection"]["rows"]) != ticked:

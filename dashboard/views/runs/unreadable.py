@@ -1,18 +1,19 @@
 """The runs whose rows in the store cannot be read: why, and a button that deletes one."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dashboard.error_messages import errors_as_messages
-from dashboard.state import launcher, store
+from dashboard.state import launcher
 from dashboard.text import escape
 from deit_core.runs import UnreadableRun
 
 _SHOWN = 20
 
 
-def show_unreadable() -> None:
+def show_unreadable(runs: Sequence[UnreadableRun]) -> None:
     """Nothing where every run can be read."""
-    runs = store().unreadable()
     if error := st.session_state.get("unreadable_error"):
         st.error(escape(error))
     if not runs:

@@ -1,0 +1,149 @@
+"""What the store holds, read: runs, experiments, points, and what became of the runs. Writes nothing.
+
+A row that cannot be read hides no other (rows.py). A row that has not changed is not read again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, Text, cast, false, literal_column, select
+
+from deit_core.errors import RunError
+from deit_core.runs import schema
+from deit_core.runs.database import Database
+from deit_core.runs.records import Experiment, LifecycleEvent, Point, PointKind, Run, Status, UnreadableRun
+from deit_core.runs.rows import KnownRows, experiment_of, lifecycle_event_of, points_of
+from deit_core.text.quoting import quoted, shortened
+
+_BLOCK = 1000  # points whose metrics are decoded together
+_LONGEST_ID = 12
+
+
+class StoreReader(Database):
+    """The reading half of a `Store`. Safe to share between threads."""
+
+    def __init__(self, url: str, *, create: bool = True) -> None:
+        super().__init__(url, create=create)
+        self.lost_workers: dict[str, str] = {}  # gone while nothing could be written: id -> a message on their runs
+        self._known = KnownRows()
+
+    def runs(self, ids: Iterable[str] | None = None) -> list[Run]:
+        """Runs with their newest state, the newest submitted first; all, or those with the given ids.
+
+        A run whose row cannot be read is left out; `unreadable` lists these.
+        """
+        return self._read(None if ids is None else schema.runs.c.id.in_(list(ids)))[0]
+
+    def run(self, run_id: str) -> Run:
+        """One run, by its number, its id or the beginning of it. Ids begin with a letter.
+
+        Raises: RunError when there is none, several begin so, or its row cannot be read.
+        """
+        number = self.number_of(run_id)
+        runs, unreadable = self._read(schema.runs.c.number == number)
+        if unreadable:
+            raise RunError(unreadable[0].sentence)
+        if not runs:
+            raise RunError(f"There is no run {number} any more: it was deleted.")
+        return runs[0]
+
+    def number_of(self, run_id: str) -> int:
+        """The number of a run, whether it can be read or not: see `run`. Raises: RunError as `run` does."""
+        is_number, columns = run_id.isdecimal(), schema.runs.c
+        begins = columns.id.startswith(run_id, autoescape=True) if _can_be_id(run_id) else false()
+        query = select(columns.number, columns.id)
+        with self.reading() as connection:
+            query = query.where(cast(columns.number, String) == run_id if is_number else begins)
+            numbers: dict[int, str] = {row.number: row.id for row in connection.execute(query)}
+        if exact := [number for number, row_id in numbers.items() if row_id == run_id]:
+            return exact[0]
+        if len(numbers) != 1 or not run_id:
+            count = "Several runs begin" if numbers and run_id else "There is no run whose id begins"
+            what = f"There is no run {shortened(run_id)}" if is_number else f"{count} with {quoted(run_id)}"
+            raise RunError(f"{what}; `python -m deit_core runs` lists them.")
+        return next(iter(numbers))
+
+    def unreadable(self, ids: Iterable[str] | None = None) -> list[UnreadableRun]:
+        """The runs that this version cannot read, and why; the newest first; all, or those with the given ids."""
+        return self._read(None if ids is None else schema.runs.c.id.in_(list(ids)))[1]
+
+    def listed(self) -> tuple[list[Run], list[UnreadableRun]]:
+        """`runs` and `unreadable` at one moment, for the price of one."""
+        return self._read()
+
+    def _read(self, which: ColumnElement[bool] | None = None) -> tuple[list[Run], list[UnreadableRun]]:
+        """The runs, and the rows that are none. Of a worker that is gone no run reads running, written or not."""
+        query, dependencies = _RUNS.order_by(schema.runs.c.number.desc()), select(schema.dependencies)
+        if which is not None:
+            query = query.where(which)
+            dependencies = dependencies.where(schema.dependencies.c.run_id.in_(select(schema.runs.c.id).where(which)))
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+            needs: dict[str, list[str]] = {}
+            for run_id, needs_id in connection.execute(dependencies):
+                needs.setdefault(run_id, []).append(needs_id)
+        found = [self._known.read(row, needs.get(row.id, ())) for row in rows]
+        if which is None:
+            self._known.keep_only({row.number for row in rows})
+        runs = [self._as_seen_here(run) for run in found if isinstance(run, Run)]
+        return runs, [run for run in found if isinstance(run, UnreadableRun)]
+
+    def _as_seen_here(self, run: Run) -> Run:
+        if not self.is_lost(run):
+            return run
+        message = self.lost_workers[run.worker_id or ""]
+        return replace(run, status=Status.INTERRUPTED, message=message, worker_id=None, time_left_s=None)
+
+    def is_lost(self, run: Any) -> bool:
+        """Whether a run, or its row, reads running in the file, though its worker is gone."""
+        return bool(run.status == Status.RUNNING and run.worker_id in self.lost_workers)
+
+    def experiments(self) -> list[Experiment]:
+        """All experiments that were ever submitted and can be read, the oldest first."""
+        table, specs = schema.experiments, schema.experiment_specs
+        query = (
+            select(table, specs.c.spec)
+            .outerjoin(specs)
+            .order_by(table.c.created_at, literal_column("experiments.rowid"))
+        )
+        with self.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [experiment for row in rows if (experiment := experiment_of(row)) is not None]
+
+    def points(self, run_id: str, *, after_seq: int = 0, kind: PointKind | None = None) -> list[Point]:
+        """All that was written and can be read, in that order, from after `after_seq` on; `Curves` says what of it is
+        a run's curve."""
+        table = schema.metrics
+        query = _POINTS.where(table.c.run_id == run_id, table.c.seq > after_seq).order_by(table.c.seq)
+        if kind is not None:
+            query = query.where(table.c.kind == kind)
+        points: list[Point] = []
+        with self.reading() as connection:
+            for rows in connection.execute(query).partitions(_BLOCK):
+                points += points_of(rows)
+        return points
+
+    def lifecycle(self, run_id: str) -> list[LifecycleEvent]:
+        """Every status the run has had, and what was noted while it ran; oldest first."""
+        table = schema.lifecycle
+        query = select(table).where(table.c.run_id == run_id).order_by(table.c.seq)
+        with self.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [event for row in rows if (event := lifecycle_event_of(row)) is not None]
+
+
+ROW = select(  # the results as they are written
+    *(column for column in schema.runs.c if column.name != "results"),
+    cast(schema.runs.c.results, Text).label("results"),
+)
+_RUNS = ROW.add_columns(schema.experiments.c.name.label("experiment_name")).outerjoin(schema.experiments)
+_POINTS = select(  # in the order of a Point's fields, the metrics as they are written
+    *(schema.metrics.c[name] for name in Point._fields[:-1]),
+    cast(schema.metrics.c.metrics, Text).label("metrics"),
+)
+
+
+def _can_be_id(text: str) -> bool:
+    """Whether a text can be a number, an id or its beginning; the database does not take every text."""
+    return text.isascii() and len(text) <= _LONGEST_ID
