@@ -38,6 +38,7 @@ async def _receive(request: Request) -> Response:
 
 def _prepare_and_look(end: threading.Event) -> None:
     load_pages()
+    import_module("dashboard.views.data.uploads").remove_unfinished()
     import_module("dashboard.live.workers").look_after_workers(end)
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import stat
 import threading
 import time
@@ -81,6 +82,14 @@ def remove_leftovers(folder: Path, name: str = "") -> None:
     for file in folder.glob(f".{escape(name) or '*'}.*.part"):
         if (match := _TEMPORARY.fullmatch(file.name)) and not _may_write(int(match[1]), file):
             file.unlink(missing_ok=True)
+
+
+def remove_left_folders(folder: Path, prefix: str) -> None:
+    """Remove folders named `prefix`, the number of a process, and more, whose process has ended."""
+    for path in folder.glob(f"{escape(prefix)}*-*"):
+        pid = path.name.removeprefix(prefix).split("-")[0]
+        if pid.isdecimal() and path.is_dir() and not _may_write(int(pid), path):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _may_write(pid: int, file: Path) -> bool:

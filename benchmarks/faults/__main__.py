@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from benchmarks.faults.campaign import NO_MOMENT, STRIKES, Report, run_campaign
 from benchmarks.faults.moments import MOMENTS
 from benchmarks.guard import end_with_me
+from deit_core.wording import duration
 
 
 def table(report: Report) -> str:
@@ -38,7 +40,13 @@ def main(
 ) -> None:
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     end_with_me(folder)
-    report = run_campaign(folder, kills, seed)
+    began_at = time.monotonic()
+
+    def say_progress(number: int) -> None:
+        left_s = (time.monotonic() - began_at) / number * (kills - number)
+        typer.echo(f"Strike {number} of {kills}; {duration(left_s)} left, then the twins train.", err=True)
+
+    report = run_campaign(folder, kills, seed, on_strike=say_progress)
     typer.echo(table(report))
     for sentence in (*report.unfinished, *report.different, *report.damaged):
         typer.echo(f"- {sentence}")

@@ -60,16 +60,25 @@ def spec_of(seed: int) -> ExperimentSpec:
     return replace(presets.digits_quick(), {**_SPEC, "seed": seed})
 
 
-def run_campaign(folder: Path, num_kills: int, seed: int, *, has_server: bool = True) -> Report:
+def run_campaign(
+    folder: Path,
+    num_kills: int,
+    seed: int,
+    *,
+    has_server: bool = True,
+    on_strike: Callable[[int], object] = lambda _: None,
+) -> Report:
+    """Args: on_strike: called with the number of strikes so far, after each."""
     began_at, rng, report = time.monotonic(), random.Random(seed), Report()
     place = Workplace(folder / "disturbed", has_server=has_server)
     ids: list[list[str]] = []
     strikes = _strikes(rng, num_kills, has_server)
     try:
-        for what, who, when in strikes:
+        for number, (what, who, when) in enumerate(strikes, 1):
             if not place.unfinished():
                 ids.append(place.submit(spec_of(len(ids))))
             _strike(place, rng, report, (what, who, when))
+            on_strike(number)
         _wait(lambda: not place.unfinished(), place)
         _compare(place, ids, folder / "twins", report)
     finally:

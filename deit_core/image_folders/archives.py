@@ -5,6 +5,7 @@ and which folder is a data set. Only images are unpacked.
 """
 
 import lzma
+import os
 import re
 import shutil
 import struct
@@ -17,7 +18,7 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from deit_core.errors import DataError
-from deit_core.files import is_there
+from deit_core.files import is_there, remove_left_folders
 from deit_core.image_folders import ONE_FORMAT, ImageFolder, images_among, list_names
 from deit_core.image_folders.zip_checks import check_entries, check_name
 from deit_core.image_folders.zip_names import final_names
@@ -25,6 +26,7 @@ from deit_core.refusals import refusal
 
 MAX_LIST_BYTES = 40_000_000  # of a zip's list of entries, which is read into memory whole
 IMPORTED = "folders"  # inside the data folder
+_UNFINISHED = ".import-"  # then the number of the process that unpacks
 _ROOT = Path("the zip")  # the name of the new folder in messages
 
 _DAMAGES = (
@@ -57,6 +59,7 @@ def import_zip(
     target = data_dir / IMPORTED / name
     if is_there(target):
         raise DataError(f"A folder {name!r} exists already; choose another name, or remove {target} first.")
+    remove_unfinished(data_dir)
     with _opened(archive, target) as content:
         entries = _checked(content, name)
         _check_room(entries, data_dir)
@@ -109,6 +112,11 @@ class _Limited:
                 "MB are allowed; use fewer files or shorter names."
             )
         return self._file.read(size)
+
+
+def remove_unfinished(data_dir: Path) -> None:
+    """Remove what imports have left in the data folder whose process was killed."""
+    remove_left_folders(data_dir / IMPORTED, _UNFINISHED)
 
 
 def imported(data_dir: Path) -> list[str]:
@@ -172,7 +180,8 @@ def _unpack(
 ) -> None:
     """Unpack into a temporary folder; move it into place once it is a valid data set."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".import-", ignore_cleanup_errors=True) as temporary:
+    prefix = f"{_UNFINISHED}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=prefix, ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary) / target.name
         for number, entry in enumerate(entries, 1):
             content.extract(entry, folder)

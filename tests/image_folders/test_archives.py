@@ -1,6 +1,7 @@
 """A zip of images becomes a folder to train on; what is dangerous or no data set is refused, and nothing is written."""
 
 import io
+import os
 import shutil
 import stat
 import subprocess
@@ -172,3 +173,17 @@ def test_a_long_list_of_entries_is_not_read(animals_zip: Path, monkeypatch: pyte
 def test_a_folder_may_be_far_below_others(where: str) -> None:
     deep = where + "/a" * 1_000 + "/1.png"
     assert list_names(["bee/1.png", "cow/1.png", deep], Path("animals")).classes == ("bee", "cow")
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next(animals_zip: Path, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    folders = tmp_path / "data" / "folders"
+    left, own = folders / f".import-{ended.pid}-x1", folders / f".import-{os.getpid()}-x2"
+    mine = folders / ".import-notes"
+    for folder in (left, own, mine):
+        (folder / "animals").mkdir(parents=True)
+    import_zip(animals_zip, "animals", tmp_path / "data")
+    assert not left.exists()
+    assert own.exists(), "its process lives"
+    assert mine.exists(), "not a name that imports give"

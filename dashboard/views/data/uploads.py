@@ -14,7 +14,7 @@ from dashboard.state import settings
 from dashboard.text import escape
 from dashboard.uploads.inbox import MAX_BYTES, Upload
 from dashboard.uploads.zip_upload import discard, zip_upload
-from deit_core.image_folders import ONE_FORMAT
+from deit_core.image_folders import ONE_FORMAT, archives
 from deit_core.image_folders.archives import import_zip, list_zip
 
 
@@ -48,6 +48,11 @@ class Unpacking:
 
     def _note(self, share: float) -> None:
         self.share = share
+
+
+def remove_unfinished() -> None:
+    """Remove what unpackings have left that were killed with their server."""
+    archives.remove_unfinished(settings().data_dir)
 
 
 def take_finished() -> Unpacking | None:
