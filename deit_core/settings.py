@@ -33,11 +33,11 @@ class Settings:
 
         The store is a SQLite file in the folder of the runs unless DEIT_STORE says otherwise.
         """
-        runs = (runs_dir or Path(os.environ.get("DEIT_RUNS_DIR") or "checkpoints")).resolve()
+        runs = _absolute(runs_dir or os.environ.get("DEIT_RUNS_DIR") or "checkpoints")
         return cls(
             store_url=os.environ.get("DEIT_STORE") or sqlite_url(store_file(runs)),
             runs_dir=runs,
-            data_dir=(data_dir or Path(os.environ.get("DEIT_DATA_DIR") or "data")).resolve(),
+            data_dir=_absolute(data_dir or os.environ.get("DEIT_DATA_DIR") or "data"),
             num_workers=_num_workers(os.environ.get("DEIT_WORKERS") or "1"),
             logits_gb=_logits_gb(os.environ.get("DEIT_LOGITS_GB")),
         )
@@ -56,6 +56,11 @@ class Settings:
 def sqlite_url(path: Path) -> str:
     """The address of a SQLite file. What an address reads as something else is written there in numbers."""
     return f"sqlite:///{path}".replace("%", "%25").replace("?", "%3F")
+
+
+def _absolute(path: Path | str) -> Path:
+    """Without links; `Path.resolve` raises where one leads to itself, before anything could say what is wrong."""
+    return Path(os.path.realpath(path))
 
 
 def _num_workers(text: str) -> int:

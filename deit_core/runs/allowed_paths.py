@@ -79,7 +79,7 @@ def _references(run: RunSpec) -> Iterator[tuple[str, str]]:
 
 def _is_published(name: str) -> bool:
     """Whether it is one of the files that presets name, in the folder that the server was started in."""
-    return any(name in (file, str(Path(file).resolve())) for file in WEIGHTS)
+    return any(name in (file, os.path.realpath(file)) for file in WEIGHTS)
 
 
 def _is_below(real: str, roots: list[str]) -> bool:

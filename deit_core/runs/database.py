@@ -4,6 +4,7 @@ It is opened without writing, so that a store on a full disk, or in a folder tha
 Knows the tables; nothing of what is in them.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -168,7 +169,7 @@ def sqlite_path(url: str) -> Path:
         parsed = None
     if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:
         raise RunError("DEIT_STORE is the address of a SQLite file, such as sqlite:///runs.sqlite; set it to one.")
-    return Path(parsed.database).resolve()
+    return Path(os.path.realpath(parsed.database))
 
 
 def gone(path: Path) -> str:

@@ -8,7 +8,7 @@ from deit_core.errors import DeitError, RunError
 from deit_core.memory import check_granted
 from deit_core.runs import queue
 from deit_core.runs.database import gone
-from deit_core.runs.launcher import enqueue
+from deit_core.runs.launcher import enqueue, resolve
 from deit_core.runs.records import Run
 from deit_core.runs.store import Store
 from deit_core.runs.worker import Watcher, Worker
@@ -24,6 +24,7 @@ def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) 
     Raises: ResourceError where a run needs more memory than this machine grants; SpecError as `enqueue` does.
     """
     check_granted(spec, settings.runs_dir)
+    resolve(store, spec)  # what is refused leaves no store behind
     queue.reap(store)
     entry = queue.register(store, num_slots=None)
     assert entry is not None, "a foreground worker needs no slot"

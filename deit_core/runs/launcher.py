@@ -174,6 +174,17 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
     Raises: SpecError when such a run is neither one of the store nor a checkpoint on this machine, or the spec asks for
         too many runs.
     """
+    specs, needs = resolve(store, spec)
+    experiment = spec if isinstance(spec, ExperimentSpec) else None
+    store.add(specs, needs, experiment=experiment, reserved_for=reserved_for)
+    return list(specs)
+
+
+def resolve(store: Store, spec: AnySpec) -> tuple[dict[str, RunSpec], dict[str, Sequence[str]]]:
+    """The runs that `enqueue` would write into the store: id -> spec, and id -> ids of the runs that it needs.
+
+    Raises: SpecError as `enqueue` does.
+    """
     runs = trainings(spec)
     if len(runs) > MAX_RUNS:
         raise SpecError(
@@ -199,9 +210,7 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
         if needed := sorted(references & known):
             needs[run_id] = needed
         specs[run_id] = run
-    experiment = spec if isinstance(spec, ExperimentSpec) else None
-    store.add(specs, needs, experiment=experiment, reserved_for=reserved_for)
-    return list(specs)
+    return specs, needs
 
 
 def _located(name: str, siblings: Mapping[str, str], known: Collection[str]) -> str | None:
@@ -210,7 +219,7 @@ def _located(name: str, siblings: Mapping[str, str], known: Collection[str]) -> 
     if name in known:
         return name
     if is_there(Path(name)):
-        return str(Path(name).resolve())  # a worker may have another working folder
+        return os.path.realpath(name)  # a worker may have another working folder
     return None
 
 

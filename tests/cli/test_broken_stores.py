@@ -56,6 +56,24 @@ def test_a_store_that_cannot_be_used_is_a_sentence_in_every_command(how: str, st
     assert (store.read_bytes() if store.is_file() else b"") == before, "it stays as it was"
 
 
+@pytest.mark.parametrize("words", ["runs", "report", "stop 3", "submit smoke", "train smoke"])
+def test_a_runs_folder_that_links_to_itself_is_a_sentence(words: str, deit: Program, tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    done = deit(*words.split(), "--runs-dir", str(loop))
+    assert_sentence(done)
+    assert f"{loop}/runs.sqlite cannot be used (Too many levels of symbolic links)" in done.last_line
+
+
+@pytest.mark.parametrize("command", ["train", "submit"])
+def test_a_run_without_its_teacher_leaves_no_store_behind(command: str, deit: Program, tmp_path: Path) -> None:
+    runs_dir = tmp_path / "none"
+    done = deit(command, "smoke", "--set", "initial_checkpoint=gone.pth", "--runs-dir", str(runs_dir))
+    assert_sentence(done)
+    assert "is neither a run nor the path of a checkpoint" in done.last_line
+    assert not runs_dir.exists()
+
+
 def names(deit: Program) -> list[str]:
     return [run["name"] for run in json.loads(deit("runs", "--json").stdout)]
 

@@ -92,6 +92,15 @@ def test_a_new_status_draws_the_page_again(client: TestClient, store: Store, run
         assert hear(page) == ([11], ""), "it is drawn now"
 
 
+def test_a_store_that_breaks_lets_the_page_be_drawn_again(client: TestClient, store: Store, run_id: str) -> None:
+    with client.websocket_connect("/live") as page:
+        say(page, store, run_id)
+        store.close()
+        store.path.write_bytes(b"no database" * 500)
+        state.store.clear()
+        assert hear(page) == ([], "page")
+
+
 def test_a_first_point_of_its_kind_draws_the_page_again(client: TestClient, store: Store, run_id: str) -> None:
     with client.websocket_connect("/live") as page:
         say(page, store, run_id)
