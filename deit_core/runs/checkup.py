@@ -57,7 +57,8 @@ def check_store(settings: Settings) -> StoreFacts:
         with closing(open_store(settings.store_url, create=False)) as store:
             if (damage := _damage(store)) is not None:
                 raise damage
-            num_runs, num_experiments = sum(map(len, store.listed())), len(store.experiments())
+            runs, unreadable = store.listed()
+            num_runs, num_experiments = len(runs) + len(unreadable), len(store.experiments())
             with store.reading() as connection:
                 num_points = connection.scalars(select(func.count()).select_from(schema.metrics)).one()
             problems = _problems(store, settings.runs_dir)
