@@ -14,7 +14,6 @@ from itertools import count
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from benchmarks.many_runs import add_copies
 from deit_core import presets
 from deit_core.runs import NewPoint, RunUpdate, Status, Store, enqueue, open_store, queue
 from deit_core.runs.writer import Writer
