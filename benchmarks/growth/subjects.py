@@ -8,20 +8,17 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable
-from math import isqrt
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
-from benchmarks.store import add_copies, fill_points
+from benchmarks.growth import made
 from dashboard.charts import CHARTS, Curve, figure
 from deit_core import curve_file, presets
-from deit_core.attention.flow.prepared import PreparedRollout
 from deit_core.attention.flow.rollout import rollout_matrix
-from deit_core.data import Split, TrainBatches, load_data, open_source
+from deit_core.data import TrainBatches, load_data, open_source
 from deit_core.data.sources.findings import FINDINGS
 from deit_core.data.sources.idx import FILES
 from deit_core.data.sources.progress import no_progress
@@ -29,8 +26,7 @@ from deit_core.data.splits import split_indices
 from deit_core.distillation import soft_distillation
 from deit_core.events import StepDone
 from deit_core.image_folders import list_folder
-from deit_core.models import VisionTransformer
-from deit_core.runs import Status, Store, enqueue, open_store, queue
+from deit_core.runs import Status, enqueue, queue
 from deit_core.runs.curves import Curves
 from deit_core.spec import AugmentSpec, DataSpec, OptimSpec
 from deit_core.training.evaluation import evaluate
@@ -40,8 +36,6 @@ from deit_core.training.optim import build_optimizer
 Call = Callable[[], object]
 
 _CPU = torch.device("cpu")
-_NUM_CLASSES = 10
-
 # Images
 
 
@@ -50,8 +44,8 @@ def load_images(size: int, folder: Path) -> Call:
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     for number, count in enumerate((size, size // 10)):
-        labels = (np.arange(count) % _NUM_CLASSES).astype(np.uint8)
-        for name, array in zip(FILES[2 * number :], (_images(count).numpy()[:, 0], labels), strict=False):
+        labels = (np.arange(count) % made.NUM_CLASSES).astype(np.uint8)
+        for name, array in zip(FILES[2 * number :], (made.images(count).numpy()[:, 0], labels), strict=False):
             header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
             (raw / name).write_bytes(header + array.tobytes())
     return lambda: load_data(DataSpec(), folder)
@@ -59,17 +53,17 @@ def load_images(size: int, folder: Path) -> Call:
 
 def epoch_of_views(size: int, _folder: Path) -> Call:
     """All batches of an epoch, cropped and mirrored."""
-    split, augment = _split(size), AugmentSpec(crop_padding=2, horizontal_flip=True)
+    split, augment = made.split(size), AugmentSpec(crop_padding=2, horizontal_flip=True)
     return lambda: deque(TrainBatches(split, 128, augment, 0, _CPU).epoch(0), maxlen=0)
 
 
-def evaluation(size: int, _folder: Path, num_classes: int = _NUM_CLASSES) -> Call:
+def evaluation(size: int, _folder: Path, num_classes: int = made.NUM_CLASSES) -> Call:
     """Loss and accuracy over all images, of a model of one layer."""
-    split, model = _split(size), nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, num_classes))
+    split, model = made.split(size), nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, num_classes))
     return lambda: evaluate(model, split, lambda pixels: pixels - 0.5, _CPU, "val")
 
 
-def logits_of_views(size: int, folder: Path, num_classes: int = _NUM_CLASSES) -> Call:
+def logits_of_views(size: int, folder: Path, num_classes: int = made.NUM_CLASSES) -> Call:
     """A teacher's logits for one view of each image, of 50, written and read again."""
     table = open_table(folder, {}, (50 * size, num_classes), "float32", float("inf"))
     numbers, logits = 50 * torch.arange(size), torch.randn(size, num_classes)
@@ -87,32 +81,32 @@ def logits_of_views(size: int, folder: Path, num_classes: int = _NUM_CLASSES) ->
 
 def training_step(size: int, _folder: Path) -> Call:
     """Forward and backward of four images."""
-    model = _vit(size).train()
+    model = made.vit(size).train()
     pixels = torch.rand(4, 1, *model.img_size)
     return lambda: model(pixels).logsumexp(-1).sum().backward()
 
 
 def attention_given(size: int, _folder: Path) -> Call:
     """The attention of one image."""
-    model = _vit(size).eval()
+    model = made.vit(size).eval()
     pixels = torch.rand(1, 1, *model.img_size)
     return torch.no_grad()(lambda: model(pixels, return_attention=True))
 
 
 def slider_prepared(size: int, _folder: Path) -> Call:
     """Links ranked for a slider of discard ratios."""
-    return lambda: _prepared(size)
+    return lambda: made.prepared_rollout(size)
 
 
 def slider_moved(size: int, _folder: Path) -> Call:
     """A move of the slider."""
-    prepared = _prepared(size)
+    prepared = made.prepared_rollout(size)
     return lambda: prepared.map(discard_ratio=0.9)
 
 
 def layers_multiplied(size: int, _folder: Path) -> Call:
     """The rollout as a product of matrices, which checks the vectors that the page uses."""
-    attention, grid = _attention(size), _grid(size)
+    attention, grid = made.attention(size), made.grid_of(size)
     return lambda: rollout_matrix(attention, num_prefix_tokens=1, grid_size=(grid, grid))
 
 
@@ -143,14 +137,14 @@ def stratified(size: int, _folder: Path) -> Call:
 
 
 def step_of_layers(size: int, _folder: Path) -> Call:
-    model = _vit(65, depth=size).train()
+    model = made.vit(65, depth=size).train()
     pixels = torch.rand(4, 1, *model.img_size)
     return lambda: model(pixels).logsumexp(-1).sum().backward()
 
 
 def muon_of_layers(size: int, _folder: Path) -> Call:
     """A step of Muon and AdamW."""
-    model = _vit(65, depth=size)
+    model = made.vit(65, depth=size)
     optimizer = build_optimizer(model, OptimSpec(optimizer="muon"))
     for parameter in model.parameters():
         parameter.grad = torch.randn_like(parameter)
@@ -158,7 +152,7 @@ def muon_of_layers(size: int, _folder: Path) -> Call:
 
 
 def slider_of_layers(size: int, _folder: Path) -> Call:
-    prepared = _prepared(257, depth=size)
+    prepared = made.prepared_rollout(257, depth=size)
     return lambda: prepared.map(discard_ratio=0.9)
 
 
@@ -167,13 +161,13 @@ def slider_of_layers(size: int, _folder: Path) -> Call:
 
 def folder_listed(size: int, folder: Path) -> Call:
     """Classes and images of a folder, from names alone."""
-    _write_files(size, folder)
+    made.write_files(size, folder)
     return lambda: list_folder(folder / "images")
 
 
 def folder_read_first(size: int, folder: Path) -> Call:
     """All files read: their hash, copies among them, grey of many bits."""
-    spec = _write_files(size, folder)
+    spec = made.write_files(size, folder)
 
     def read() -> None:
         shutil.rmtree(folder / FINDINGS, ignore_errors=True)
@@ -184,7 +178,7 @@ def folder_read_first(size: int, folder: Path) -> Call:
 
 def folder_recognised(size: int, folder: Path) -> Call:
     """The same again, by size and time of each file."""
-    spec = _write_files(size, folder)
+    spec = made.write_files(size, folder)
     time.sleep(2.1)  # younger files are read again
     open_source(spec, folder).hash_content(no_progress)
     return lambda: open_source(spec, folder).hash_content(no_progress)
@@ -192,7 +186,7 @@ def folder_recognised(size: int, folder: Path) -> Call:
 
 def folder_decoded(size: int, folder: Path) -> Call:
     """All images decoded and split."""
-    spec = _write_files(size, folder)
+    spec = made.write_files(size, folder)
     return lambda: load_data(spec, folder)
 
 
@@ -200,18 +194,18 @@ def folder_decoded(size: int, folder: Path) -> Call:
 
 
 def runs_listed(size: int, folder: Path) -> Call:
-    return _store_of(size, folder).runs
+    return made.store_of(size, folder).runs
 
 
 def run_found(size: int, folder: Path) -> Call:
     """One run by the beginning of its id."""
-    store = _store_of(size, folder)
+    store = made.store_of(size, folder)
     return lambda: store.run("a000000f")
 
 
 def run_claimed(size: int, folder: Path) -> Call:
     """A worker takes a run, and puts it back."""
-    store = _store_of(size, folder)
+    store = made.store_of(size, folder)
     registered = queue.register(store, num_slots=None)
     assert registered is not None
 
@@ -224,7 +218,7 @@ def run_claimed(size: int, folder: Path) -> Call:
 
 
 def run_submitted(size: int, folder: Path) -> Call:
-    store = _store_of(size, folder)
+    store = made.store_of(size, folder)
     return lambda: enqueue(store, presets.smoke())
 
 
@@ -233,13 +227,13 @@ def run_submitted(size: int, folder: Path) -> Call:
 
 def points_read(size: int, folder: Path) -> Call:
     """The whole curve of a run."""
-    store, run_id = _run_of(size, folder)
+    store, run_id = made.run_of(size, folder)
     return lambda: Curves(store).read(run_id)
 
 
 def news_read(size: int, folder: Path) -> Call:
     """A page asks for points of a run that it has read."""
-    store, run_id = _run_of(size, folder)
+    store, run_id = made.run_of(size, folder)
     curves = Curves(store)
     curves.read(run_id)
     return lambda: curves.read(run_id)
@@ -247,7 +241,7 @@ def news_read(size: int, folder: Path) -> Call:
 
 def curve_drawn(size: int, folder: Path) -> Call:
     """The figure of the loss, smoothed and thinned."""
-    store, run_id = _run_of(size, folder)
+    store, run_id = made.run_of(size, folder)
     curve = Curve(store.run(run_id), Curves(store).of(store.run(run_id)))
     return lambda: figure(CHARTS["Loss"], [curve], axis="epoch", smoothing=0.6)
 
@@ -257,56 +251,3 @@ def curve_file_read(size: int, folder: Path) -> Call:
     file = folder / "curve.jsonl"
     curve_file.append(file, *(StepDone(step, 1, step / 2, {"train_loss": 1 / step}) for step in range(1, size + 1)))
     return lambda: curve_file.counting(curve_file.read(file))
-
-
-def _images(count: int) -> Tensor:
-    return torch.randint(256, (count, 1, 28, 28), dtype=torch.uint8)
-
-
-def _split(count: int) -> Split:
-    return Split(_images(count), torch.arange(count) % _NUM_CLASSES)
-
-
-def _grid(num_tokens: int) -> int:
-    return isqrt(num_tokens - 1)
-
-
-def _vit(num_tokens: int, depth: int = 4) -> VisionTransformer:
-    return VisionTransformer(4 * _grid(num_tokens), 4, 1, _NUM_CLASSES, 64, depth, 4)
-
-
-def _attention(num_tokens: int, depth: int = 4) -> Tensor:
-    """(L, 1, H, N, N)"""
-    return torch.randn(depth, 1, 4, num_tokens, num_tokens).softmax(-1)
-
-
-def _prepared(num_tokens: int, depth: int = 4) -> PreparedRollout:
-    grid = _grid(num_tokens)
-    return PreparedRollout(_attention(num_tokens, depth), num_prefix_tokens=1, grid_size=(grid, grid))
-
-
-def _write_files(count: int, folder: Path) -> DataSpec:
-    """Small PNG files that all differ, in folders of four classes."""
-    sample = folder / "sample.png"
-    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(sample)
-    content = sample.read_bytes()
-    for label in range(4):
-        (folder / "images" / f"class {label}").mkdir(parents=True)
-    for number in range(count):
-        file = folder / "images" / f"class {number % 4}" / f"{number:07}.png"
-        file.write_bytes(content + number.to_bytes(8))  # after the end of a PNG anything may stand
-    return DataSpec(source="folder", path="images", img_size=8, colour=False)
-
-
-def _store_of(num_runs: int, folder: Path) -> Store:
-    store = open_store(f"sqlite:///{folder}/runs.sqlite")
-    enqueue(store, presets.smoke())
-    add_copies(store, num_runs)
-    return store
-
-
-def _run_of(num_points: int, folder: Path) -> tuple[Store, str]:
-    store = open_store(f"sqlite:///{folder}/runs.sqlite")
-    (run_id,) = enqueue(store, presets.smoke())
-    fill_points(store, [run_id], num_points)
-    return store, run_id
