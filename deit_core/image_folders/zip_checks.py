@@ -73,10 +73,12 @@ def _check_folders(names: Iterable[str]) -> None:
 
 
 def _check_places(entries: Sequence[ZipInfo], end: int) -> None:
-    """Each entry has bytes of its own before `end`, where the list of entries begins.
+    """Each entry has bytes of its own between the beginning of the zip and `end`, where the list of entries begins.
 
     Else a few bytes become many: each of a thousand entries may have the same content.
     """
+    if any(entry.header_offset < 0 for entry in entries):
+        raise DataError("A file in the zip lies before its beginning, so the zip is damaged; make it again and retry.")
     packed = sum(entry.compress_size for entry in entries)
     if packed > end:
         raise DataError(

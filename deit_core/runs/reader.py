@@ -102,11 +102,7 @@ class StoreReader(Database):
     def experiments(self) -> list[Experiment]:
         """All experiments that were ever submitted and can be read, the oldest first."""
         table, specs = schema.experiments, schema.experiment_specs
-        query = (
-            select(table, specs.c.spec)
-            .outerjoin(specs)
-            .order_by(table.c.created_at, literal_column("experiments.rowid"))
-        )
+        query = select(table, specs.c.spec).outerjoin(specs).order_by(literal_column("experiments.rowid"))
         with self.reading() as connection:
             rows = connection.execute(query).mappings().all()
         return [experiment for row in rows if (experiment := experiment_of(row)) is not None]

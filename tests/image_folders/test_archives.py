@@ -73,6 +73,14 @@ def encrypted() -> io.BytesIO:
     return io.BytesIO(content)
 
 
+def before_its_beginning() -> io.BytesIO:
+    content = bytearray(zip_of(("bee/1.png", b"x"), ("cat/1.png", b"x")).getvalue())
+    begins = len(content) - 22 + 16  # where the end of the zip says that the list of entries begins
+    said = int.from_bytes(content[begins : begins + 4], "little") + 158
+    content[begins : begins + 4] = said.to_bytes(4, "little")
+    return io.BytesIO(content)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -91,6 +99,7 @@ def encrypted() -> io.BytesIO:
         (lambda: zip_of(("bee/1.png", b"x"), ("bee/2.png", b"y")), "only one class in the zip"),
         (lambda: io.BytesIO(b"these are words"), "not a zip, or is damaged"),
         (damaged_lzma, "not a zip, or is damaged"),
+        (before_its_beginning, "lies before its beginning"),
         (name_of_invalid_utf8, "not a zip, or is damaged"),
         (lambda: io.BytesIO(zip_of(("bee/1.png", b"x" * 50)).getvalue()[:60]), "not a zip, or is damaged"),
     ],

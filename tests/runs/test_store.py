@@ -294,14 +294,6 @@ def test_a_row_is_read_again_when_it_changes_and_not_before(store: Store) -> Non
     assert store.run(alone).name == "deit"
 
 
-def test_experiments_are_listed_by_the_time_of_their_submission(store: Store) -> None:
-    with store.writing() as connection:
-        for name, created_at in (("third", 30.0), ("first", 10.0), ("second", 20.0)):
-            row = {"id": name, "name": name, "description": "", "created_at": created_at}
-            connection.execute(schema.experiments.insert().values(row))
-    assert [experiment.name for experiment in store.experiments()] == ["first", "second", "third"]
-
-
 def test_only_sqlite_addresses_are_taken() -> None:
     for url in ("postgresql://localhost/x", "runs.sqlite", "sqlite://"):
         with pytest.raises(RunError, match="address of a SQLite file"):
