@@ -75,7 +75,7 @@ def run_campaign(
     strikes = _strikes(rng, num_kills, has_server)
     try:
         for number, (what, who, when) in enumerate(strikes, 1):
-            if not place.unfinished():
+            while not _trains(place, when):
                 ids.append(place.submit(spec_of(len(ids))))
             _strike(place, rng, report, (what, who, when))
             on_strike(number)
@@ -96,10 +96,19 @@ def _strikes(rng: random.Random, count: int, has_server: bool) -> Iterator[tuple
         yield what, "both" if what == "power cut" else who, whens[number % len(whens)]
 
 
+def _trains(place: Workplace, when: str) -> bool:
+    """Wait until a worker is there and, but for a strike at its start, writes a point; False if all runs end first."""
+    newest = _newest(place)
+
+    def is_there() -> bool:
+        return bool(place.pids("worker")) and (when == "start" or _newest(place) > newest)
+
+    _wait(lambda: not place.unfinished() or is_there(), place)
+    return bool(place.unfinished())
+
+
 def _strike(place: Workplace, rng: random.Random, report: Report, strike: tuple[str, str, str]) -> None:
     what, who, when = strike
-    newest = _newest(place)
-    _wait(lambda: bool(place.pids("worker")) and (when == "start" or _newest(place) > newest), place)
     has_come, deadline = moment(when, place.store, place.settings), time.monotonic() + _MOMENT_S
     while not has_come() and time.monotonic() < deadline:
         time.sleep(0.001)
