@@ -129,12 +129,6 @@ def see_data(page: Page) -> None:
     expect(page.get_by_role("radio", name="Digits", exact=True)).to_be_checked()
 
 
-def wait_for_pictures(page: Page) -> None:
-    """Streamlit forgets a page's pictures when it is left, and one that is still on its way is then an error."""
-    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
-    page.wait_for_function("[...document.images].every((image) => image.complete)")
-
-
 def change_nothing(page: Page) -> None:
     pass
 
@@ -174,7 +168,6 @@ def test_back_brings_the_page_as_it_was_left(
     left = at(url, name, query.format(**ids))
     expect(page).to_have_url(left)
     see(page)
-    wait_for_pictures(page)
     go(page, after)
     expect(page).to_have_url(re.compile(rf"/{after.lower()}\?{after.lower()}="))
     assert page.evaluate("history.length") == entries + 2, "a visit is one entry, whatever the page writes at first"
@@ -182,14 +175,12 @@ def test_back_brings_the_page_as_it_was_left(
     page.go_back()
     expect(title(page, name)).to_be_visible()
     see(page)
-    wait_for_pictures(page)
     expect(page).to_have_url(left)
     page.go_back()
     expect(title(page, before)).to_be_visible()
     page.go_forward()
     expect(title(page, name)).to_be_visible()
     see(page)
-    wait_for_pictures(page)
     expect(page).to_have_url(left)
     assert page_errors == []
 

@@ -3,6 +3,7 @@
 Knows arrays as images; deit_core splits, resizes and augments. That loads torch, so it is imported where it is called.
 """
 
+import base64
 import io
 import math
 from collections.abc import Sequence
@@ -56,8 +57,9 @@ def show_samples(spec: DataSpec, known: SourceFacts, num_train: Sequence[int]) -
         before = (page - 1) * _NUM_SAMPLES
         count = min(_NUM_SAMPLES, num_train[label] - before)
         if count > 0:
-            png = _samples(spec.model_dump_json(), label, before, count)
-            row.image(png, alt=f"{count} training images of class {title}")
+            row.image(
+                _samples(spec.model_dump_json(), label, before, count), alt=f"{count} training images of class {title}"
+            )
         else:
             row.caption("No more images.")
 
@@ -134,18 +136,22 @@ def _show_row(place: DeltaGenerator, images: NDArray[np.uint8], side: int, alt: 
     place.image(_row(images, side), alt=alt)
 
 
-def _row(images: NDArray[np.uint8], side: int) -> bytes:
-    """A PNG, compressed quickly rather than strongly."""
+def _row(images: NDArray[np.uint8], side: int) -> str:
+    """A PNG, compressed quickly rather than strongly, as a `data:` address.
+
+    The server forgets the files of a page that is drawn again, also those which a browser is about to fetch; what
+    stands in the page itself cannot be missing.
+    """
     from deit_core.data.preview import mosaic
 
     png = io.BytesIO()
     Image.fromarray(mosaic(images, side)).save(png, "PNG", compress_level=1)
-    return png.getvalue()
+    return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 
 @st.cache_data(max_entries=256, ttl=60, show_spinner=False)
-def _samples(spec_json: str, label: int, first: int, count: int) -> bytes:
-    """A row of training images of a class, as a PNG."""
+def _samples(spec_json: str, label: int, first: int, count: int) -> str:
+    """A row of training images of a class."""
     return _row(_images(spec_json, label, first, count), _SAMPLE_SIDE)
 
 
