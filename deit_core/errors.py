@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deit_core.plain_text import harmless
 from deit_core.text.quoting import quoted, shortened
 from deit_core.text.spelling import nearest
 
@@ -29,10 +30,12 @@ _MISTAKES, _RUNS = 8, 8  # that a message names; it counts the others
 
 
 class DeitError(ValueError):
-    """The base class: every error that the user can fix. Its text is shown as it is; a very long one is shortened."""
+    """The base class: every error that the user can fix. Its text is one that every page and terminal can show; a very
+    long one is shortened.
+    """
 
     def __str__(self) -> str:
-        return shortened(super().__str__(), _LENGTH)
+        return shortened(harmless(super().__str__()), _LENGTH)
 
 
 class SpecError(DeitError):

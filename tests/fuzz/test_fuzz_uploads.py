@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from bounds import bounded, fuzz, texts
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +76,7 @@ def test_a_zip_with_any_names_is_unpacked_or_refused(names: list[str], tmp_path:
     unpack(zipped([*_USUAL, *names]), tmp_path / "data")
 
 
+@pytest.mark.filterwarnings("ignore::Warning:PIL")  # it warns of damage and of large pictures, and goes on
 @fuzz(80)
 @given(name=st.sampled_from(sorted(_FORMATS)), changes=_CHANGES)
 def test_a_damaged_picture_is_decoded_or_refused(name: str, changes: list[tuple[float, bytes]]) -> None:

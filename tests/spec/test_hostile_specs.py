@@ -44,6 +44,7 @@ def runs(count: int, **fields: Any) -> str:
         (lambda: changed(presets.smoke(), f"optim.lr={LONG}"), "optim.lr should be a valid number"),
         (lambda: changed(presets.smoke(), f"{LONG}=1"), "There is no field aaa"),
         (lambda: changed(presets.smoke(), f"{'a.' * 50_000}=1"), "There is no field a.a."),
+        (lambda: changed(presets.smoke(), "\ud800=1"), r"There is no field \ud800"),
         (lambda: changed(presets.smoke(), LONG), "A change is written FIELD=VALUE"),
         (lambda: changed(presets.smoke(), "seed=" + "9" * 5000), "seed is too large a number"),
         (lambda: changed(presets.smoke(), "optim.epochs=1e300"), "optim.epochs is too large a number"),
