@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -57,6 +58,29 @@ def unpack(page: AppTest) -> None:
     wait_until_unpacked()
     if not page.success:
         page.run()
+
+
+def test_a_zip_that_is_unpacked_while_the_page_is_drawn_is_shown_at_once(
+    run_page: RunPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = run_page("data", data="Folder of images")
+    send(page, zip_of(write_images(tmp_path / "zip")))
+    may_end, list_zip, zip_upload = threading.Event(), uploads.list_zip, uploads.zip_upload
+
+    def list_late(file: BinaryIO) -> Any:
+        may_end.wait()
+        return list_zip(file)
+
+    def end_and_draw(**options: Any) -> Any:
+        may_end.set()
+        wait_until_unpacked()
+        return zip_upload(**options)
+
+    monkeypatch.setattr(uploads, "list_zip", list_late)
+    monkeypatch.setattr(uploads, "zip_upload", end_and_draw)
+    page.button[0].click().run()
+    assert not page.exception
+    assert "Unpacked" in page.success[0].value
 
 
 def wait_until_unpacked() -> None:

@@ -93,6 +93,8 @@ def offer_upload() -> None:
                 or f"{unpacking.name} could not be unpacked; the output of the dashboard in its terminal says why."
             )
             st.error(escape(why))
+        elif st.session_state.get("unpacking") == unpacking.name:
+            st.rerun()  # it became a folder while the page was drawn
 
 
 def is_unpacking() -> bool:
