@@ -129,6 +129,11 @@ def see_data(page: Page) -> None:
     expect(page.get_by_role("radio", name="Digits", exact=True)).to_be_checked()
 
 
+def wait_until_drawn(page: Page) -> None:
+    """A step in the history while a page is drawn may be lost: the end of the drawing sets the address once more."""
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
+
+
 def change_nothing(page: Page) -> None:
     pass
 
@@ -168,16 +173,20 @@ def test_back_brings_the_page_as_it_was_left(
     left = at(url, name, query.format(**ids))
     expect(page).to_have_url(left)
     see(page)
+    wait_until_drawn(page)
     go(page, after)
     expect(page).to_have_url(re.compile(rf"/{after.lower()}\?{after.lower()}="))
     assert page.evaluate("history.length") == entries + 2, "a visit is one entry, whatever the page writes at first"
 
+    wait_until_drawn(page)
     page.go_back()
     expect(title(page, name)).to_be_visible()
     see(page)
     expect(page).to_have_url(left)
+    wait_until_drawn(page)
     page.go_back()
     expect(title(page, before)).to_be_visible()
+    wait_until_drawn(page)
     page.go_forward()
     expect(title(page, name)).to_be_visible()
     see(page)
@@ -195,9 +204,11 @@ def test_from_runs_to_attention_to_compare_and_back(trio: tuple[str, dict[str, s
     attention = at(url, "Attention", JOURNEYS["Attention"][1].format(**ids))
     expect(page).to_have_url(attention)
     go(page, "Compare")
+    wait_until_drawn(page)
     page.go_back()
     see_attention(page)
     expect(page).to_have_url(attention)
+    wait_until_drawn(page)
     page.go_back()
     expect(page.locator(".st-key-runs")).to_contain_text("1 teacher")
     expect(page.locator(".st-key-runs")).to_contain_text("3 deit")
