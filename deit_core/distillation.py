@@ -5,7 +5,7 @@ Knows logits and pixels; nothing of data sets, optimisers or files.
     B batch, K classes
 
 Sources: Hinton, Vinyals & Dean 2015 (arXiv:1503.02531) for the soft loss; Touvron et al. 2021 (arXiv:2012.12877),
-section 4, for the hard loss and the distillation token.
+section 4, for the hard loss and the distillation token; Sun et al. 2024 (arXiv:2403.01427) for standardised logits.
 """
 
 from collections.abc import Sequence
@@ -83,6 +83,12 @@ class DistillationTeacher(nn.Module):
         return pixels if pixels.shape[1] == 1 else (pixels * self.luma).sum(dim=1, keepdim=True)
 
 
+def standardize(logits: Tensor) -> Tensor:
+    """Each image's logits (B, K) with mean 0 and standard deviation 1 over the classes; equal ones become 0."""
+    centred = logits - logits.mean(-1, keepdim=True)
+    return centred / centred.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-6)
+
+
 def soft_distillation(student: Tensor, teacher: Tensor, tau: float, reduction: Reduction = "batchmean") -> Tensor:
     """Kullback-Leibler divergence from the teacher's softened distribution to the student's, times tau squared.
 
@@ -118,6 +124,8 @@ class DistillationTerms:
         alpha: float = 0.5,
         tau: float = 1.0,
         reduction: Reduction = "batchmean",
+        *,
+        standardized: bool = False,
     ) -> None:
         if kind not in ("none", "soft", "hard"):
             raise ValueError(f"kind {kind!r} is unknown; choose none, soft or hard.")
@@ -129,6 +137,7 @@ class DistillationTerms:
             raise ValueError(f"tau is a temperature above 0, not {tau}.")
         self.base_criterion = base_criterion
         self.kind, self.alpha, self.tau, self.reduction = kind, alpha, tau, reduction
+        self.standardized = standardized
 
     def __call__(
         self, outputs: Tensor | tuple[Tensor, Tensor], labels: Tensor, teacher_logits: Tensor | None
@@ -145,6 +154,8 @@ class DistillationTerms:
             return base, None
         if self.kind == "hard":
             return base, hard_distillation(taught, teacher_logits)
+        if self.standardized:
+            taught, teacher_logits = standardize(taught), standardize(teacher_logits)
         return base, soft_distillation(taught, teacher_logits, self.tau, self.reduction)
 
     def combine(self, base: Tensor, distillation: Tensor | None) -> Tensor:
@@ -165,6 +176,7 @@ class DistillationLoss(nn.Module):
         alpha: weight of the teacher's term.
         tau: temperature of the soft term.
         reduction: of the soft term, as `soft_distillation` takes it.
+        standardized: the soft term compares logits that are standardised, the student's and the teacher's.
     Raises: ValueError for an unknown kind or reduction, a missing teacher, or alpha and tau out of bounds.
     """
 
@@ -177,10 +189,11 @@ class DistillationLoss(nn.Module):
         tau: float = 1.0,
         *,
         reduction: Reduction = "batchmean",
+        standardized: bool = False,
     ) -> None:
         super().__init__()
         self.base_criterion = base_criterion
-        self.terms = DistillationTerms(base_criterion, kind, alpha, tau, reduction)
+        self.terms = DistillationTerms(base_criterion, kind, alpha, tau, reduction, standardized=standardized)
         if kind != "none" and teacher is None:
             raise ValueError(f"{kind} distillation needs a teacher; give one, or choose kind none.")
         # In a plain tuple nn.Module does not see it: no .train(), no .parameters(), no state dict reaches the teacher.

@@ -22,10 +22,22 @@ from deit_core.catalog.attention import (
     TokenName,
     ViewName,
 )
-from deit_core.catalog.data_sets import IMAGENET_MEAN, IMAGENET_STD, SOURCES, SourceFacts, SourceName
+from deit_core.catalog.data_sets import (
+    DEFAULT_CANVAS,
+    DEFAULT_PLACES,
+    DIGIT_SIZE,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    SOURCES,
+    SourceFacts,
+    SourceName,
+)
 
 __all__ = [
     "COLOUR_MAPS",
+    "DEFAULT_CANVAS",
+    "DEFAULT_PLACES",
+    "DIGIT_SIZE",
     "HEAD_FUSIONS",
     "IMAGENET_MEAN",
     "IMAGENET_STD",

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-SourceName = Literal["fashion-mnist", "digits", "mnist", "cifar-10", "cifar-100", "folder"]
+SourceName = Literal["fashion-mnist", "digits", "scattered-digits", "mnist", "cifar-10", "cifar-100", "folder"]
 
 
 class SourceFacts(NamedTuple):
@@ -19,6 +19,9 @@ class SourceFacts(NamedTuple):
     flips_keep_class: bool
     origin: str
 
+
+DIGIT_SIZE = 8  # pixels, of scikit-learn's digits
+DEFAULT_CANVAS, DEFAULT_PLACES = 20, 2  # of scattered digits
 
 _FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
@@ -59,6 +62,17 @@ SOURCES: dict[SourceName, SourceFacts] = {
         num_test=360,
         flips_keep_class=False,
         origin="UCI Optical Recognition of Handwritten Digits, as shipped inside scikit-learn",
+    ),
+    "scattered-digits": SourceFacts(
+        title="Scattered digits",
+        classes=tuple("0123456789"),
+        in_chans=1,
+        native_size=DEFAULT_CANVAS,
+        num_train=1_437 * DEFAULT_PLACES,
+        num_test=360 * DEFAULT_PLACES,
+        flips_keep_class=False,
+        origin="UCI Optical Recognition of Handwritten Digits, as shipped inside scikit-learn, at random places on a "
+        "canvas",
     ),
     "mnist": SourceFacts(
         title="MNIST",

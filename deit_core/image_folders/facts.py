@@ -15,8 +15,8 @@ def facts_of(data: DataSpec, data_dir: Path) -> SourceFacts:
 
     Raises: DataError where a folder cannot be used as a data set.
     """
-    if data.source != "folder":
-        return SOURCES[data.source]
+    if (known := data.facts) is not None:
+        return known
     root = find_folder(data.path, data_dir)
     return folder_facts(data, root, list_folder(root))
 

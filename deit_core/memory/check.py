@@ -5,7 +5,7 @@ Reads the specs of teachers in the runs folder or in cards; builds nothing and l
 
 from pathlib import Path
 
-from deit_core.catalog import SOURCES, SourceFacts
+from deit_core.catalog import SourceFacts
 from deit_core.errors import ResourceError
 from deit_core.machine.limits import available_memory, may_have_gpu, total_memory
 from deit_core.memory.needed import FOLDER_SHARE, Needed, memory_needed
@@ -77,7 +77,7 @@ def _needed(
 ) -> Needed:
     if teacher is None and run.distillation is not None:
         teacher = read_teacher_spec(run.distillation.teacher, runs_dir)
-    known = facts or SOURCES.get(run.data.source) or _unread(run.data)
+    known = facts or run.data.facts or _unread(run.data)
     return memory_needed(run, known, teacher=teacher, images_bytes=FOLDER_SHARE * limit, on_gpu=on_gpu)
 
 

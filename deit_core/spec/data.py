@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from deit_core.catalog import SourceName
+from deit_core.catalog import DEFAULT_CANVAS, DEFAULT_PLACES, DIGIT_SIZE, SOURCES, SourceFacts, SourceName
 from deit_core.spec.fields import Part, field
 
 
@@ -27,6 +27,24 @@ class DataSpec(Part):
         "such files are left out.",
         advanced=True,
         source="folder",
+    )
+    canvas_size: int = field(
+        DEFAULT_CANVAS,
+        "Width and height of the canvas that each digit of 8 x 8 pixels is put on.",
+        unit="px",
+        ge=DIGIT_SIZE,
+        le=128,
+        source="scattered-digits",
+    )
+    places_per_digit: int = field(
+        DEFAULT_PLACES,
+        "At how many random places each digit is shown; so many images it gives.",
+        ge=1,
+        le=64,
+        source="scattered-digits",
+    )
+    clutter: int = field(
+        0, "Number of fragments of other digits on each canvas.", ge=0, le=32, source="scattered-digits"
     )
     img_size: int = field(28, "Images are resized to this width and height.", unit="px", ge=8, le=512)
     fraction: float = field(1.0, "Share of the training images that is used, the same share of each class.", gt=0, le=1)
@@ -62,7 +80,23 @@ class DataSpec(Part):
     @property
     def origin(self) -> str:
         """The name of the collection of images."""
-        return f"folder {os.path.normpath(self.path)}" if self.source == "folder" else self.source
+        match self.source:
+            case "folder":
+                return f"folder {os.path.normpath(self.path)}"
+            case "scattered-digits":
+                return f"{self.source} {self.canvas_size} {self.places_per_digit} {self.clutter}"
+        return self.source
+
+    @property
+    def facts(self) -> SourceFacts | None:
+        """What is known of the data before it is read; None for a folder."""
+        known = SOURCES.get(self.source)
+        if known is None or self.source != "scattered-digits":
+            return known
+        num_train, num_test = (
+            count // DEFAULT_PLACES * self.places_per_digit for count in (known.num_train, known.num_test)
+        )
+        return known._replace(native_size=self.canvas_size, num_train=num_train, num_test=num_test)
 
     @model_validator(mode="after")
     def _folder_has_a_path(self) -> Self:

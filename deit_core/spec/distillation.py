@@ -47,6 +47,13 @@ class DistillationSpec(Part):
         gt=0,
         le=100,
     )
+    standardize: bool = field(
+        False,
+        "Soft distillation compares logits of mean 0 and standard deviation 1 (z-scores) for each image, so the student "
+        "learns which classes the teacher finds similar, and not how large its logits are. Its authors (CVPR 2024) take "
+        "alpha 0.989 and tau 2.",
+        advanced=True,
+    )
     reduction: Literal["batchmean", "numel"] = field(
         "batchmean",
         "How the soft term is averaged. batchmean: over images (Hinton et al. 2015). numel: over images and classes, "

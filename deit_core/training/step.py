@@ -122,4 +122,11 @@ def build_terms(spec: RunSpec) -> DistillationTerms:
     base, distillation = nn.CrossEntropyLoss(label_smoothing=spec.optim.label_smoothing), spec.distillation
     if distillation is None:
         return DistillationTerms(base, "none")
-    return DistillationTerms(base, distillation.kind, distillation.alpha, distillation.tau, distillation.reduction)
+    return DistillationTerms(
+        base,
+        distillation.kind,
+        distillation.alpha,
+        distillation.tau,
+        distillation.reduction,
+        standardized=distillation.standardize,
+    )

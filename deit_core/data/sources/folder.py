@@ -20,6 +20,7 @@ from deit_core.data.sources.findings import found_once
 from deit_core.data.sources.folder_images import FolderImages, map_ahead
 from deit_core.data.sources.named import load_source
 from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
+from deit_core.data.sources.scattered import scattered_digits
 from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split
 from deit_core.errors import DataError
@@ -40,6 +41,8 @@ def open_source(
         version: of the pixels that a folder's files become.
     Raises: DataError where it cannot be loaded, or has too few images.
     """
+    if spec.source == "scattered-digits":
+        return scattered_digits(spec)
     if spec.source != "folder":
         return load_source(spec.source, data_dir)
     folder = list_folder(find_folder(spec.path, data_dir))

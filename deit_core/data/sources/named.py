@@ -4,26 +4,28 @@ Knows which reader reads what; nothing of splits, sizes or augmentation.
 """
 
 import hashlib
-from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
 
 from deit_core.catalog import SOURCES, SourceName
-from deit_core.data.sources.downloads import Arrays, find_published, how_to_renew, load_published
+from deit_core.data.sources.digits import load_digits
+from deit_core.data.sources.downloads import find_published, how_to_renew, load_published
+from deit_core.data.sources.scattered import scattered_digits
 from deit_core.data.sources.source import Source
-from deit_core.data.sources.stratified import stratified_split
 from deit_core.errors import DataError
-
-_DIGITS_FILE = "sklearn/datasets/data/digits.csv.gz"
+from deit_core.spec import DataSpec
 
 
 def load_source(name: SourceName, data_dir: Path) -> Source:
-    """Load a data set whole, and download it if there is no copy on this machine.
+    """Load a data set whole, and download it if there is no copy on this machine. Scattered digits are made as a spec
+    has them by default.
 
     Raises: DataError where it cannot be loaded, or a file is damaged.
     """
-    arrays = _load_digits() if name == "digits" else load_published(name, data_dir)
+    if name == "scattered-digits":
+        return scattered_digits(DataSpec(source=name))
+    arrays = load_digits() if name == "digits" else load_published(name, data_dir)
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(array.tobytes())
@@ -52,17 +54,4 @@ def load_source(name: SourceName, data_dir: Path) -> Source:
 
 def is_here(name: SourceName, data_dir: Path) -> bool:
     """Whether the data set loads without a download."""
-    return name == "digits" or find_published(name, data_dir) is not None
-
-
-def _load_digits() -> Arrays:
-    """scikit-learn's digits have no official test split: one fifth, the same share of each class, always the same.
-
-    Its file is read, and it is not imported: that would take a second.
-    """
-    file = str(distribution("scikit-learn").locate_file(_DIGITS_FILE))
-    rows = np.loadtxt(file, dtype=np.uint8, delimiter=",")
-    images = (rows[:, :-1].reshape(-1, 1, 8, 8) * (255 / 16)).round().astype(np.uint8)  # 16 grey levels
-    labels = rows[:, -1]
-    train, test = stratified_split(labels, SOURCES["digits"].num_test, seed=0)
-    return images[train], labels[train], images[test], labels[test]
+    return name in ("digits", "scattered-digits") or find_published(name, data_dir) is not None

@@ -23,6 +23,7 @@ class Source:
     val_positions: the training images that are its own validation split; None if it has none.
     skipped: names of the files that are left out because they cannot be read.
     listed: sentences on a folder, from the names of its files alone.
+    test_masks: (N, height, width), where the object of each test image is; None where that is not known.
     warn: returns sentences for the user, given the positions of training and of validation images.
     """
 
@@ -39,6 +40,7 @@ class Source:
     warn: Callable[[NDArray[np.int64], NDArray[np.int64], OnProgress], tuple[str, ...]] = (
         lambda _train, _val, _on_progress: ()
     )
+    test_masks: NDArray[np.bool_] | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
