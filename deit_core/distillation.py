@@ -9,7 +9,7 @@ section 4, for the hard loss and the distillation token; Sun et al. 2024 (arXiv:
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -98,11 +98,16 @@ def soft_distillation(student: Tensor, teacher: Tensor, tau: float, reduction: R
         reduction: "batchmean" sums over classes and averages over images, as Hinton et al. write it; "numel" divides
             by B * K, as the original DeiT code does, so it is smaller by the number of classes.
     """
-    target = F.log_softmax(teacher / tau, dim=-1)
-    target = target.clamp(min=torch.finfo(target.dtype).min)  # 0 * -inf would be no number
-    divergence = F.kl_div(F.log_softmax(student / tau, dim=-1), target, reduction="sum", log_target=True)
+    divergence = _divergence(student, teacher, tau).sum()
     count = student.numel() if reduction == "numel" else len(student)
     return divergence * tau**2 / count
+
+
+def _divergence(student: Tensor, teacher: Tensor, tau: float) -> Tensor:
+    """Its parts (B, K), whose sum over the classes is an image's divergence."""
+    target = F.log_softmax(teacher / tau, dim=-1)
+    target = target.clamp(min=torch.finfo(target.dtype).min)  # 0 * -inf would be no number
+    return F.kl_div(F.log_softmax(student / tau, dim=-1), target, reduction="none", log_target=True)
 
 
 def hard_distillation(student: Tensor, teacher: Tensor) -> Tensor:
@@ -110,8 +115,21 @@ def hard_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     return F.cross_entropy(student, teacher.argmax(dim=-1))
 
 
+class LossTerms(NamedTuple):
+    """A loss and what it is made of.
+
+    total: the loss.
+    base: with the true labels, the mean over the labelled images, before alpha weighs it; 0 if there is none.
+    distillation: with the teacher, the mean over all images, before alpha weighs it; None for kind "none".
+    """
+
+    total: Tensor
+    base: Tensor
+    distillation: Tensor | None
+
+
 class DistillationTerms:
-    """The two terms of the loss and their weighted sum, from logits alone: it has no teacher.
+    """The terms of the loss and their weighted sum, from logits alone: it has no teacher.
 
     Args: as of `DistillationLoss`.
     Raises: ValueError for an unknown kind or reduction, or alpha and tau out of bounds.
@@ -140,27 +158,63 @@ class DistillationTerms:
         self.standardized = standardized
 
     def __call__(
-        self, outputs: Tensor | tuple[Tensor, Tensor], labels: Tensor, teacher_logits: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """The base loss and the teacher's term, unweighted; the second is None for kind "none".
+        self,
+        outputs: Tensor | tuple[Tensor, Tensor],
+        labels: Tensor,
+        teacher_logits: Tensor | None,
+        *,
+        is_labelled: Tensor | None = None,
+        uses_labels: bool = True,
+    ) -> LossTerms:
+        """The loss of a batch. An image whose true label is not known or not used learns from the teacher alone, with
+        both heads, each with half of the weight; so does every image of a model with two heads where alpha is 1.
 
         Args:
             outputs, labels: as `DistillationLoss` takes them.
             teacher_logits: (B, K) of the same images; None for kind "none".
+            is_labelled: (B,), False where `labels` says nothing; None where all are known. The base criterion is a
+                cross-entropy then.
+            uses_labels: if False the true labels are only measured.
         """
         class_logits, taught = (outputs, outputs) if isinstance(outputs, Tensor) else outputs
-        base: Tensor = self.base_criterion(class_logits, labels)
         if teacher_logits is None:
-            return base, None
-        if self.kind == "hard":
-            return base, hard_distillation(taught, teacher_logits)
-        if self.standardized:
-            taught, teacher_logits = standardize(taught), standardize(teacher_logits)
-        return base, soft_distillation(taught, teacher_logits, self.tau, self.reduction)
+            base = self.base_criterion(class_logits, labels)
+            return LossTerms(base, base, None)
+        has_two_heads = not isinstance(outputs, Tensor)
+        if is_labelled is None and uses_labels and not (has_two_heads and self.alpha == 1):
+            base, distillation = self.base_criterion(class_logits, labels), self._mean(taught, teacher_logits)
+            return LossTerms((1 - self.alpha) * base + self.alpha * distillation, base, distillation)
+        own, by_teacher = self._own(class_logits, labels), self._each(taught, teacher_logits)
+        total = by_teacher if not has_two_heads else (by_teacher + self._each(class_logits, teacher_logits)) / 2
+        known = torch.ones_like(own).bool() if is_labelled is None else is_labelled
+        if uses_labels and self.alpha < 1:
+            total = torch.where(known, (1 - self.alpha) * own + self.alpha * by_teacher, total)
+        base = (own * known).sum() / known.sum().clamp(min=1)
+        return LossTerms(total.mean(), base, by_teacher.mean())
 
-    def combine(self, base: Tensor, distillation: Tensor | None) -> Tensor:
-        """The weighted sum of the two terms."""
-        return base if distillation is None else (1 - self.alpha) * base + self.alpha * distillation
+    def _mean(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """The teacher's term, the mean over the images."""
+        if self.kind == "hard":
+            return hard_distillation(student, teacher)
+        if self.standardized:
+            student, teacher = standardize(student), standardize(teacher)
+        return soft_distillation(student, teacher, self.tau, self.reduction)
+
+    def _each(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """The teacher's term of each image (B,)."""
+        if self.kind == "hard":
+            return F.cross_entropy(student, teacher.argmax(dim=-1), reduction="none")
+        if self.standardized:
+            student, teacher = standardize(student), standardize(teacher)
+        divergence = _divergence(student, teacher, self.tau).sum(-1) * self.tau**2
+        return divergence / student.shape[-1] if self.reduction == "numel" else divergence
+
+    def _own(self, class_logits: Tensor, labels: Tensor) -> Tensor:
+        """The cross-entropy of each image with its true label (B,); any number where it has none."""
+        assert isinstance(self.base_criterion, nn.CrossEntropyLoss)
+        smoothing = self.base_criterion.label_smoothing
+        targets = labels.clamp(min=0)
+        return F.cross_entropy(class_logits, targets, reduction="none", label_smoothing=smoothing)
 
 
 class DistillationLoss(nn.Module):
@@ -210,7 +264,7 @@ class DistillationLoss(nn.Module):
         """
         with torch.no_grad():
             teacher_logits = self._teacher[0](inputs) if self._teacher else None
-        return self.terms.combine(*self.terms(outputs, labels, teacher_logits))
+        return self.terms(outputs, labels, teacher_logits).total
 
 
 class HardDistillationLoss(DistillationLoss):

@@ -11,9 +11,13 @@ from torch.nn import functional
 from deit_core.distillation import (
     DistillationLoss,
     DistillationTeacher,
+    DistillationTerms,
     HardDistillationLoss,
+    Kind,
+    LossTerms,
     SoftDistillationLoss,
     soft_distillation,
+    standardize,
 )
 
 
@@ -38,6 +42,11 @@ INPUTS = torch.zeros(2, 1, 4, 4)
 def log_softmax(row: list[float], tau: float = 1.0) -> list[float]:
     total = math.log(sum(math.exp(value / tau) for value in row))
     return [value / tau - total for value in row]
+
+
+def number(scalar: torch.Tensor | None) -> float:
+    assert scalar is not None
+    return scalar.item()
 
 
 def cross_entropy(rows: torch.Tensor, labels: list[int]) -> float:
@@ -167,3 +176,64 @@ def test_one_output_learns_from_labels_and_teacher_both() -> None:
     )
     for loss in (HardDistillationLoss(Fixed(TEACHER)), SoftDistillationLoss(Fixed(TEACHER), alpha=0.3, tau=2.0)):
         torch.testing.assert_close(loss(INPUTS, CLASS, LABELS), loss(INPUTS, (CLASS, CLASS), LABELS))
+
+
+def test_standardised_logits_by_hand() -> None:
+    ours = standardize(torch.tensor([[1.0, 2.0, 6.0], [4.0, 4.0, 4.0]]))
+    deviation = math.sqrt(((1 - 3) ** 2 + (2 - 3) ** 2 + (6 - 3) ** 2) / 3)
+    expected = [[-2 / deviation, -1 / deviation, 3 / deviation], [0.0, 0.0, 0.0]]
+    torch.testing.assert_close(ours, torch.tensor(expected))
+
+
+def test_standardised_distillation_ignores_shift_and_scale() -> None:
+    terms = DistillationTerms(nn.CrossEntropyLoss(), "soft", 0.5, 2.0, standardized=True)
+    teacher = TEACHER.expand(2, -1)
+    expected = number(terms((CLASS, DISTILLATION), LABELS, teacher).distillation)
+    for other in (teacher + 5, teacher * 3, teacher * 0.1 - 7):
+        assert number(terms((CLASS, DISTILLATION), LABELS, other).distillation) == pytest.approx(expected, rel=1e-4)
+    by_hand = soft_distillation(standardize(DISTILLATION), standardize(teacher), 2.0)
+    assert expected == pytest.approx(number(by_hand))
+
+
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_an_image_without_a_label_learns_from_the_teacher_with_both_heads(kind: Kind, smoothing: float) -> None:
+    terms = DistillationTerms(nn.CrossEntropyLoss(label_smoothing=smoothing), kind, 0.9, 3.0)
+    teacher = TEACHER.expand(2, -1)
+
+    def alone(image: int, label: int) -> LossTerms:
+        one = slice(image, image + 1)
+        return terms((CLASS[one], DISTILLATION[one]), torch.tensor([label]), teacher[one])
+
+    labelled, unlabelled = alone(0, 0), number(alone(1, 2).distillation)
+    of_class = number(terms((DISTILLATION[1:], CLASS[1:]), torch.tensor([2]), teacher[1:]).distillation)
+    found = terms((CLASS, DISTILLATION), torch.tensor([0, -1]), teacher, is_labelled=torch.tensor([True, False]))
+    assert number(found.total) == pytest.approx((number(labelled.total) + (of_class + unlabelled) / 2) / 2)
+    assert number(found.base) == pytest.approx(number(labelled.base))
+    assert number(found.distillation) == pytest.approx((number(labelled.distillation) + unlabelled) / 2)
+
+
+def test_a_batch_without_labels_has_a_base_loss_of_zero() -> None:
+    terms = DistillationTerms(nn.CrossEntropyLoss(), "soft", 0.9, 3.0)
+    nothing = torch.zeros(2).bool()
+    found = terms((CLASS, DISTILLATION), torch.tensor([-1, -1]), TEACHER.expand(2, -1), is_labelled=nothing)
+    assert found.base == 0
+    assert found.total.isfinite()
+
+
+def test_with_alpha_one_both_heads_learn_from_the_teacher() -> None:
+    terms, teacher = DistillationTerms(nn.CrossEntropyLoss(), "soft", 1.0, 3.0), TEACHER.expand(2, -1)
+    by_class, by_token = (number(soft_distillation(head, teacher, 3.0)) for head in (CLASS, DISTILLATION))
+    found = terms((CLASS, DISTILLATION), LABELS, teacher)
+    assert number(found.total) == pytest.approx((by_class + by_token) / 2)
+    assert number(found.base) == pytest.approx(cross_entropy(CLASS, [0, 2]), abs=1e-6)  # measured all the same
+    assert number(terms(CLASS, LABELS, teacher).total) == pytest.approx(by_class)
+
+
+def test_labels_that_are_not_used_are_only_measured() -> None:
+    terms, teacher = DistillationTerms(nn.CrossEntropyLoss(), "soft", 0.5, 3.0), TEACHER.expand(2, -1)
+    shares = torch.tensor([[0.7, 0.3, 0.0], [0.0, 0.4, 0.6]])
+    found = terms((CLASS, DISTILLATION), shares, teacher, uses_labels=False)
+    by_class, by_token = (number(soft_distillation(head, teacher, 3.0)) for head in (CLASS, DISTILLATION))
+    assert number(found.total) == pytest.approx((by_class + by_token) / 2)
+    assert number(found.base) == pytest.approx(number(functional.cross_entropy(CLASS, shares)))

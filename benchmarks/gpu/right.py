@@ -74,7 +74,7 @@ def _all_of(run: RunSpec, model: nn.Module, pixels: Tensor, labels: Tensor) -> d
         torch.linspace(-2, 2, 640, dtype=torch.float64).view(64, 10).to(pixels) if run.distillation else None
     )
     terms = build_terms(run)
-    loss = terms.combine(*terms(outputs, labels, teacher_logits))
+    loss = terms(outputs, labels, teacher_logits).total
     loss.backward()
     logits = torch.stack(outputs) if isinstance(outputs, tuple) else outputs
     gradients = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])

@@ -39,13 +39,22 @@ READ_AT_ONCE = 256  # images
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images uint8 (N, C, S, S), in memory or in their files, and their labels int64 (N,)."""
+    """Images uint8 (N, C, S, S), in memory or in their files, and their labels int64 (N,); -1 where it is not known."""
 
     images: Tensor | FolderImages
     labels: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def labelled(self) -> "Split":
+        """The images whose labels are known."""
+        known = self.labels >= 0
+        if bool(known.all()):
+            return self
+        images = self.images
+        chosen = images[known] if isinstance(images, Tensor) else images.take(np.flatnonzero(known.numpy()))
+        return Split(chosen, self.labels[known])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +88,8 @@ def load_data(
     memory_bytes: float | None = None,
     on_progress: OnProgress = no_progress,
     version: PixelVersion = NEWEST_PIXELS,
+    *,
+    keeps_unlabelled: bool = False,
 ) -> ImageData:
     """Load, split and resize the images of `spec`. The choice of a subset never changes the test images.
 
@@ -86,6 +97,7 @@ def load_data(
         memory_bytes: a folder whose images need more stays in its files; None is a quarter of this machine's memory.
         on_progress: called with the progress, where many files are read.
         version: of the pixels that a folder's files become.
+        keeps_unlabelled: whether training images without a label are among the training images, or left out.
     Raises: DataError where the source cannot be loaded, or does not fit into memory and is not a folder; SpecError
         where the subset is too small to split.
     """
@@ -93,6 +105,11 @@ def load_data(
     version = version if spec.source == "folder" else FIRST_PIXELS
     content_hash = source.hash_content(on_progress)
     train_indices, val_indices = cut(source, spec)
+    train_labels = source.train_labels
+    if spec.labelled_fraction < 1:
+        known, val_indices = (draw_labelled(source, spec, indices) for indices in (train_indices, val_indices))
+        train_labels = _only_at(known, train_labels)
+        train_indices = train_indices if keeps_unlabelled else known
     notes = (*source.notes, *source.warn(train_indices, val_indices, on_progress))
     num_images = len(train_indices) + len(val_indices) + len(source.test_labels)
     streams = is_streamed(source, num_images, spec.img_size, memory_bytes)
@@ -105,7 +122,7 @@ def load_data(
             return Split(files if streams else _in_memory(files, name, on_progress), torch.tensor(labels[chosen]))
         return Split(resize(torch.tensor(images[chosen]), spec.img_size), torch.tensor(labels[chosen]))
 
-    train = split("training", source.train_images, source.train_labels, train_indices)
+    train = split("training", source.train_images, train_labels, train_indices)
     val = split("validation", source.train_images, source.train_labels, val_indices)
     if spec.normalization != "computed":
         mean, std = _constants(spec.normalization, train.images.shape[1])
@@ -171,6 +188,36 @@ def cut(source: Source, spec: DataSpec) -> tuple[NDArray[np.int64], NDArray[np.i
     except ValueError as error:
         raise too_few(f"data.fraction {spec.fraction:g}", error) from None
     return others[kept], source.val_positions
+
+
+def draw_labelled(source: Source, spec: DataSpec, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of the training or validation images `indices` whose labels are known, in their order.
+
+    Of images that show the same thing as many are labelled for each, the first ones.
+
+    Raises: SpecError where a class has none.
+    """
+    labels = source.train_labels[indices]
+    if source.twins is not None:
+        num_labelled = max(1, round(spec.labelled_fraction * (1 + int(source.twins.max()))))
+        chosen = source.twins[indices] < num_labelled
+    else:
+        chosen = np.zeros(len(indices), bool)
+        try:
+            chosen[stratified_subset(labels, math.floor(spec.labelled_fraction * len(indices)), spec.split_seed)] = True
+        except ValueError as error:
+            raise SpecError(
+                f"data.labelled_fraction {spec.labelled_fraction:g} leaves a class without a label ({error}); make it "
+                "larger."
+            ) from None
+    return indices[chosen]
+
+
+def _only_at(known: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The labels at these positions, and -1 at all others."""
+    kept = np.full_like(labels, -1)
+    kept[known] = labels[known]
+    return kept
 
 
 def split_indices(

@@ -56,6 +56,14 @@ class DataSpec(Part):
         le=0.5,
         advanced=True,
     )
+    labelled_fraction: float = field(
+        1.0,
+        "Share of the training and validation images whose labels are known, the same share of each class. A DeiT also "
+        "learns from the other training images, through its teacher; every other run leaves them out.",
+        gt=0,
+        le=1,
+        advanced=True,
+    )
     split_seed: int = field(
         0,
         "Seed of the validation split and of the fraction. A teacher and its students must share it, so that neither "
@@ -73,9 +81,10 @@ class DataSpec(Part):
     )
 
     @property
-    def split(self) -> tuple[str, float, float, int]:
+    def split(self) -> tuple[str | float, ...]:
         """The values that decide which images are for training; a teacher and its students must have the same."""
-        return self.origin, self.fraction, self.val_fraction, self.split_seed
+        labelled = () if self.labelled_fraction == 1 else (self.labelled_fraction,)
+        return self.origin, self.fraction, self.val_fraction, self.split_seed, *labelled
 
     @property
     def origin(self) -> str:

@@ -40,7 +40,13 @@ class DistillationSpec(Part):
         "hard: the teacher's predicted class is a second label. soft: the student matches the teacher's whole "
         "distribution.",
     )
-    alpha: float = field(0.5, "Weight of the teacher's term in the loss; the true labels get the rest.", ge=0, le=1)
+    alpha: float = field(
+        0.5,
+        "Weight of the teacher's term in the loss; the true labels get the rest. With 1 both heads learn from the "
+        "teacher alone.",
+        ge=0,
+        le=1,
+    )
     tau: float = field(
         3.0,
         "Temperature of soft distillation. A higher one shows more of which classes the teacher finds similar.",
@@ -49,15 +55,21 @@ class DistillationSpec(Part):
     )
     standardize: bool = field(
         False,
-        "Soft distillation compares logits of mean 0 and standard deviation 1 (z-scores) for each image, so the student "
-        "learns which classes the teacher finds similar, and not how large its logits are. Its authors (CVPR 2024) take "
-        "alpha 0.989 and tau 2.",
+        "Soft distillation compares logits of mean 0 and standard deviation 1 (z-scores) for each image, so the "
+        "student learns which classes the teacher finds similar, and not how large its logits are. Its authors (Sun et "
+        "al. 2024) take alpha 0.989 and tau 2.",
         advanced=True,
     )
     reduction: Literal["batchmean", "numel"] = field(
         "batchmean",
         "How the soft term is averaged. batchmean: over images (Hinton et al. 2015). numel: over images and classes, "
         "as in the original DeiT code, which divides the term by the number of classes as well.",
+        advanced=True,
+    )
+    mixed_labels: Literal["both", "teacher"] = field(
+        "both",
+        "What a student learns from mixed images. both: the true labels by their shares, and the teacher's answer to "
+        "the mixed image. teacher: the teacher's answer alone (Beyer et al. 2022).",
         advanced=True,
     )
     trained_fusion: bool = field(

@@ -57,11 +57,10 @@ class RunSpec(Part):
                     "add a distillation section with a teacher, or set model.distilled to false."
                 )
         has_tokens = self.model.family == "vit" and self.model.distilled
-        if has_tokens and self.distillation is not None and self.distillation.alpha in (0, 1):
+        if has_tokens and self.distillation is not None and self.distillation.alpha == 0:
             raise ValueError(
-                f"With a distillation.alpha of {self.distillation.alpha:g} one of the two heads learns nothing, and "
-                "the model predicts with the mean of both; choose an alpha between 0 and 1, or set model.distilled to "
-                "false."
+                "With a distillation.alpha of 0 the distillation head learns nothing, and the model predicts with the "
+                "mean of both heads; choose an alpha above 0, or set model.distilled to false."
             )
         if self.distillation is not None and self.distillation.trained_fusion and not has_tokens:
             raise ValueError(

@@ -216,7 +216,7 @@ def _finish(session: Session) -> RunFinished:
     if session.spec.distillation is not None and session.spec.distillation.trained_fusion:
         assert isinstance(best, VisionTransformer)
         metrics |= evaluate_trained_fusion(
-            best, session.data.train, session.data.test, session.normalize, session.device, "test"
+            best, session.data.train.labelled(), session.data.test, session.normalize, session.device, "test"
         )
     finished = RunFinished(session.progress.step, session.progress.best_epoch, session.elapsed_s(), metrics)
     session.note(finished)

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from deit_core.distillation import LossTerms
 from deit_core.metrics import TRAIN_ACCURACY, TRAIN_AGREEMENT, TRAIN_LOSS
 
 
 def measure(
-    loss: Tensor,
-    base: Tensor,
-    distillation: Tensor | None,
+    loss: LossTerms,
     outputs: Tensor | tuple[Tensor, Tensor],
     labels: Tensor,
     teacher_logits: Tensor | None,
+    is_labelled: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Loss and accuracy of one step as scalars on the device. Labels (B,) of mixed images are those with the larger
-    ratio.
+    ratio. Accuracies are shares of the labelled images, 0 if there is none.
 
     With two heads: the accuracy of each and of their mean. With two heads or a teacher: the two terms of the loss. With
     a teacher: `train_agreement`, the share of images for which student and teacher predict the same class; NaN if one
@@ -29,22 +29,28 @@ def measure(
     def share(logits: Tensor, decisions: Tensor) -> Tensor:
         return (logits.detach().argmax(-1) == decisions).float().mean()
 
+    def accuracy(logits: Tensor) -> Tensor:
+        if is_labelled is None:
+            return share(logits, labels)
+        is_right = (logits.detach().argmax(-1) == labels) & is_labelled
+        return is_right.sum() / is_labelled.sum().clamp(min=1)
+
     if isinstance(outputs, Tensor):
         taught = outputs
-        measured = {TRAIN_LOSS: loss.detach(), TRAIN_ACCURACY: share(outputs, labels)}
-        if distillation is not None:
-            measured["train_loss_class"] = base.detach()
+        measured = {TRAIN_LOSS: loss.total.detach(), TRAIN_ACCURACY: accuracy(outputs)}
+        if loss.distillation is not None:
+            measured["train_loss_class"] = loss.base.detach()
     else:
         class_logits, taught = outputs
         measured = {
-            TRAIN_LOSS: loss.detach(),
-            "train_loss_class": base.detach(),
-            TRAIN_ACCURACY: share(class_logits + taught, labels),
-            "train_accuracy_class": share(class_logits, labels),
-            "train_accuracy_distillation": share(taught, labels),
+            TRAIN_LOSS: loss.total.detach(),
+            "train_loss_class": loss.base.detach(),
+            TRAIN_ACCURACY: accuracy(class_logits + taught),
+            "train_accuracy_class": accuracy(class_logits),
+            "train_accuracy_distillation": accuracy(taught),
         }
-    if distillation is not None and teacher_logits is not None:
-        measured["train_loss_distillation"] = distillation.detach()
+    if loss.distillation is not None and teacher_logits is not None:
+        measured["train_loss_distillation"] = loss.distillation.detach()
         agreement = share(taught, teacher_logits.argmax(-1))
         measured[TRAIN_AGREEMENT] = agreement.masked_fill(~teacher_logits.isfinite().all(), torch.nan)
     return measured

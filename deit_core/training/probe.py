@@ -137,7 +137,7 @@ class SilentTeacher(nn.Module):
 
     def __init__(self, labels: Tensor, num_classes: int) -> None:
         super().__init__()
-        self.logits = F.one_hot(labels, num_classes).float()
+        self.logits = F.one_hot(labels.clamp(min=0), num_classes).float()
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.logits

@@ -80,7 +80,10 @@ class Session:
         memory_bytes = memory_for_images(self.device) if images_gb is None else images_gb * 1e9
         self.is_new = not (resume and self.folder.state.exists)
         version = NEWEST_PIXELS if self.is_new else self.folder.pixel_version()
-        self.data = load_data(spec.data, data_dir, memory_bytes, on_progress, version)
+        keeps_unlabelled = spec.distillation is not None
+        self.data = load_data(
+            spec.data, data_dir, memory_bytes, on_progress, version, keeps_unlabelled=keeps_unlabelled
+        )
         self.versions = library_versions()
         self.machine = describe_machine() | name_gpu(self.device)
         self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)

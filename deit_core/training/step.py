@@ -94,19 +94,28 @@ class TrainStep:
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.plan.precision == "bfloat16"):
             outputs = self._forward(self.normalize(pixels))
         outputs = (outputs[0].float(), outputs[1].float()) if isinstance(outputs, tuple) else outputs.float()
+        is_labelled = self._which_are_labelled(labels, mix)
         if mix is None:
             targets = labels
         else:
             num_classes = (outputs[0] if isinstance(outputs, tuple) else outputs).shape[-1]
             targets, labels = mix.targets(labels, num_classes), mix.stronger(labels)
-        base, distillation = self.terms(outputs, targets, teacher_logits)  # bfloat16 would blur small terms
-        loss = self.terms.combine(base, distillation)
+        uses_labels = mix is None or self.spec.distillation is None or self.spec.distillation.mixed_labels == "both"
+        loss = self.terms(  # in float32: bfloat16 would blur small terms
+            outputs, targets, teacher_logits, is_labelled=is_labelled, uses_labels=uses_labels
+        )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.total.backward()
         if self.spec.optim.clip_grad is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.optim.clip_grad)
         self.optimizer.step()
-        return measure(loss, base, distillation, outputs, labels, teacher_logits)
+        return measure(loss, outputs, labels, teacher_logits, is_labelled)
+
+    def _which_are_labelled(self, labels: Tensor, mix: Mix | None) -> Tensor | None:
+        """(B,), None where all are. A mixed image is if both its images are."""
+        if self.spec.data.labelled_fraction == 1:
+            return None
+        return labels >= 0 if mix is None else (labels >= 0) & (mix.others >= 0)
 
     @property
     def average(self) -> nn.Module | None:

@@ -28,9 +28,10 @@ def check_teacher(teacher: TeacherLogits, data: ImageData, distillation: Distill
     """
     from scipy.stats import binomtest  # takes long to import
 
-    positions = np.linspace(0, len(data.train) - 1, min(_NUM_IMAGES, len(data.train))).astype(np.int64)
-    labels = data.train.labels[positions].cpu()
-    images = torch.as_tensor(data.train.images[positions])
+    train = data.train.labelled()
+    positions = np.linspace(0, len(train) - 1, min(_NUM_IMAGES, len(train))).astype(np.int64)
+    labels = train.labels[positions].cpu()
+    images = torch.as_tensor(train.images[positions])
     logits = teacher(images.to(teacher.device).float() / 255).cpu()
     if not bool(logits.isfinite().all()):
         raise CheckpointError(

@@ -40,8 +40,8 @@ class Mix:
     share: float | Tensor
 
     def targets(self, labels: Tensor, num_classes: int) -> Tensor:
-        """Both labels by their shares: (B,) -> (B, K), rows that sum to 1."""
-        own, other = (F.one_hot(given, num_classes).float() for given in (labels, self.others))
+        """Both labels by their shares: (B,) -> (B, K), rows that sum to 1. A label of -1, not known, counts as 0."""
+        own, other = (F.one_hot(given.clamp(min=0), num_classes).float() for given in (labels, self.others))
         return own * self.share + other * (1 - self.share)
 
     def stronger(self, labels: Tensor) -> Tensor:

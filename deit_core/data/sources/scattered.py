@@ -94,4 +94,5 @@ def scattered_digits(spec: DataSpec) -> Source:
         lambda _on_progress: known,
         val_positions=np.arange(len(train.labels), len(labels)),
         test_masks=test.masks,
+        twins=np.arange(len(labels)) % spec.places_per_digit,
     )

@@ -24,6 +24,7 @@ class Source:
     skipped: names of the files that are left out because they cannot be read.
     listed: sentences on a folder, from the names of its files alone.
     test_masks: (N, height, width), where the object of each test image is; None where that is not known.
+    twins: (N,) how many training images before this one show the same thing; None where each shows another.
     warn: returns sentences for the user, given the positions of training and of validation images.
     """
 
@@ -41,6 +42,7 @@ class Source:
         lambda _train, _val, _on_progress: ()
     )
     test_masks: NDArray[np.bool_] | None = None
+    twins: NDArray[np.int64] | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
