@@ -30,7 +30,7 @@ from deit_core.runs import Run, Status, waiting_for
 from deit_core.runs.checkup import StoreFacts
 from deit_core.runs.condition import explain, word
 from deit_core.runs.estimates import Estimate
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, advice, members
 from deit_core.wording import duration, reading
 
 _stdout, _stderr = Console(), Console(stderr=True)
@@ -73,6 +73,12 @@ def print_presets(specs: Mapping[str, AnySpec], measured: Mapping[str, Estimate 
         elif not (isinstance(spec, ExperimentSpec) and spec.expectation):
             _stdout.print(f"  `python -m deit_core estimate {name}` measures how long it takes here.", highlight=False)
         _stdout.print()
+
+
+def print_advice(spec: AnySpec) -> None:
+    """Print to stderr what is known to hurt in a spec."""
+    for sentence in advice(spec):
+        say(f"Advice: {sentence}", file=sys.stderr)
 
 
 def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:

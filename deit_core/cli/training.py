@@ -40,8 +40,10 @@ def train(
 
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     store = open_store(settings.store_url, create=False)
+    spec = read_spec(preset, changes)
+    terminal.print_advice(spec)
     with terminal.Progress() as progress:
-        runs, mistake = train_here(store, settings, read_spec(preset, changes), progress.show)
+        runs, mistake = train_here(store, settings, spec, progress.show)
     if runs:
         terminal.print_runs(runs, store.runs())
     if mistake is not None:
@@ -58,7 +60,9 @@ def submit(
 ) -> None:
     """Train in the background; prints the ids of the runs, one per line."""
     launcher = open_launcher(runs_dir, data_dir)
-    for run_id in launcher.submit(read_spec(preset, changes)):
+    spec = read_spec(preset, changes)
+    terminal.print_advice(spec)
+    for run_id in launcher.submit(spec):
         print(run_id)
 
 

@@ -16,7 +16,7 @@ from deit_core.data.augment.epoch_views import EpochViews
 from deit_core.data.augment.first_views import FirstViews
 from deit_core.data.augment.mixup import Mix, MixDraw, draw_mixes, mix
 from deit_core.data.splits import Split
-from deit_core.data.supply import in_order, supply
+from deit_core.data.supply import Resident, in_order, supply
 from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import AugmentSpec
 
@@ -67,6 +67,7 @@ class TrainBatches:
         self.batch_size, self.steps_per_epoch = whole_batches(self.num_images, batch_size)
         self.augment, self.seed, self.device, self.version = augment, seed, device, version
         self.supply = supply(split.images, augment.crop_padding, device)
+        self._in_epoch = split.in_epoch
         self.labels = split.labels.to(device)
 
     def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
@@ -84,7 +85,10 @@ class TrainBatches:
             yield Batch(pixels, labels, rows[steps_own], mixed)
 
     def draw(self, epoch: int) -> Drawn:
-        """All that is random in an epoch."""
+        """All that is random in an epoch; from now on the supply gives its images."""
+        if self._in_epoch is not None:
+            assert isinstance(self.supply, Resident)
+            self.supply.take(self._in_epoch(epoch))
         images, repeats = self._order(epoch)
         views = self._views(epoch, images + repeats * self.num_images)
         return Drawn(images, views, draw_mixes(self.steps_per_epoch, self.img_size, self.augment, self.seed, epoch))
@@ -96,7 +100,7 @@ class TrainBatches:
 
     def _rows(self, epoch: int, images: Tensor, views: EpochViews | FirstViews) -> Tensor:
         num_views = self.augment.num_views
-        if num_views is None:
+        if num_views is None or self._in_epoch is not None:
             return epoch * len(images) + torch.arange(len(images))
         return images * num_views + views.numbers
 

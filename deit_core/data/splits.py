@@ -6,8 +6,8 @@ N images, C channels, S img_size
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
@@ -39,10 +39,14 @@ READ_AT_ONCE = 256  # images
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images uint8 (N, C, S, S), in memory or in their files, and their labels int64 (N,); -1 where it is not known."""
+    """Images uint8 (N, C, S, S), in memory or in their files, and their labels int64 (N,); -1 where it is not known.
+
+    in_epoch: gives the images of an epoch, where each epoch has its own; `images` are those of epoch 0.
+    """
 
     images: Tensor | FolderImages
     labels: Tensor
+    in_epoch: Callable[[int], Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -123,6 +127,10 @@ def load_data(
         return Split(resize(torch.tensor(images[chosen]), spec.img_size), torch.tensor(labels[chosen]))
 
     train = split("training", source.train_images, train_labels, train_indices)
+    if (in_epoch := source.in_epoch) is not None:
+        train = replace(
+            train, in_epoch=lambda epoch: resize(torch.tensor(in_epoch(epoch)[train_indices]), spec.img_size)
+        )
     val = split("validation", source.train_images, source.train_labels, val_indices)
     if spec.normalization != "computed":
         mean, std = _constants(spec.normalization, train.images.shape[1])

@@ -32,7 +32,11 @@ class Resident:
     """All images on the device, padded once."""
 
     def __init__(self, images: Tensor, padding: int, device: torch.device) -> None:
-        self.padded, self._device = pad(images, padding).to(device), device
+        self.padded, self._padding, self._device = pad(images, padding).to(device), padding, device
+
+    def take(self, images: Tensor) -> None:
+        """Give these images (N, C, S, S) from now on, from the same memory."""
+        self.padded.copy_(pad(images, self._padding))
 
     def batches(self, places: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         for indices in places.to(self._device).split(batch_size):

@@ -101,7 +101,7 @@ def _images(run: RunSpec, facts: SourceFacts, images_bytes: float | None) -> tup
             return streamed, streamed
     held = (num_train + facts.num_test) * in_chans * data.img_size**2
     side = data.img_size + 2 * run.augment.crop_padding
-    padded = num_train * (1 - data.val_fraction) * (in_chans * side**2 + run.augment.repeated_aug * _ORDER_BYTES)
+    padded = run.num_images(facts.num_train)[0] * (in_chans * side**2 + run.augment.repeated_aug * _ORDER_BYTES)
     whole = (facts.num_train + facts.num_test) * in_chans * (facts.native_size or 0) ** 2
     return round(_NUM_SOURCE_COPIES * whole + held), round(held + padded)
 
@@ -132,9 +132,9 @@ def _step(run: RunSpec, facts: SourceFacts, size: NetworkSize) -> int:
 
 
 def _logits(run: RunSpec, facts: SourceFacts) -> int:
-    taught, views = run.distillation, run.augment.num_views
+    taught, views = run.distillation, run.num_views
     if taught is None or taught.stored_logits == "off" or (views is None and taught.stored_views != "all"):
         return 0
-    num_images = round(facts.num_train * run.data.fraction * (1 - run.data.val_fraction))
-    num_rows = num_images * (run.optim.epochs if views is None else views)
+    num_train, _ = run.num_images(facts.num_train)
+    num_rows = round(num_train) * (run.optim.epochs if views is None else views)
     return num_rows * (len(facts.classes) * (2 if taught.stored_logits == "float16" else 4) + 4)

@@ -4,6 +4,7 @@ Each field is defined once, with its description, unit and bounds; the form, its
 docs are generated from here. A spec knows nothing of tensors, files on this machine, or the state of a run.
 """
 
+from deit_core.spec.advice import advice, teacher_advice
 from deit_core.spec.augment import AugmentSpec
 from deit_core.spec.compute import ComputeSpec
 from deit_core.spec.data import DataSpec
@@ -46,6 +47,7 @@ __all__ = [
     "RunSpec",
     "TorchvisionSpec",
     "VisionTransformerSpec",
+    "advice",
     "bounds",
     "change_text",
     "changes_between",
@@ -58,6 +60,7 @@ __all__ = [
     "place_hash",
     "replace",
     "run_without_places",
+    "teacher_advice",
     "text_without_places",
     "trainings",
     "validated",

@@ -46,6 +46,12 @@ class DataSpec(Part):
     clutter: int = field(
         0, "Number of fragments of other digits on each canvas.", ge=0, le=32, source="scattered-digits"
     )
+    new_places: bool = field(
+        False,
+        "Draws the places of the training digits, noise and fragments anew in each epoch. A model then sees a digit at "
+        "many places, and no view repeats.",
+        source="scattered-digits",
+    )
     img_size: int = field(28, "Images are resized to this width and height.", unit="px", ge=8, le=512)
     fraction: float = field(1.0, "Share of the training images that is used, the same share of each class.", gt=0, le=1)
     val_fraction: float = field(
@@ -93,7 +99,8 @@ class DataSpec(Part):
             case "folder":
                 return f"folder {os.path.normpath(self.path)}"
             case "scattered-digits":
-                return f"{self.source} {self.canvas_size} {self.places_per_digit} {self.clutter}"
+                made = f"{self.source} {self.canvas_size} {self.places_per_digit} {self.clutter}"
+                return f"{made} new places" if self.new_places else made
         return self.source
 
     @property

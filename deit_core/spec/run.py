@@ -42,6 +42,19 @@ class RunSpec(Part):
     )
     notes: str = field("", "Notes for people.", max_length=10_000, advanced=True)
 
+    @property
+    def num_views(self) -> int | None:
+        """The number of different views of one training image; None where no view repeats."""
+        return None if self.data.new_places else self.augment.num_views
+
+    def num_images(self, num_known: int) -> tuple[float, float]:
+        """How many of a data set's training images the run trains on, and how many it holds back for validation."""
+        num_used = num_known * self.data.fraction
+        num_val = num_used * self.data.val_fraction
+        labelled = self.data.labelled_fraction
+        num_train = (num_used - num_val) * (labelled if self.distillation is None else 1)
+        return num_train, num_val * labelled
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         facts, size = SOURCES.get(self.data.source), self.data.img_size

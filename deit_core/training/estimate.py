@@ -62,12 +62,10 @@ def estimate_duration(
     Raises: SpecError where there is no image to train on.
     """
     torch.set_num_threads(spec.compute.num_threads or num_threads)
-    num_images = facts.num_train * spec.data.fraction
-    num_val = num_images * spec.data.val_fraction
-    num_train = num_images - num_val
+    num_train, num_val = spec.num_images(facts.num_train)
     if num_train < 1:
         shares = f"data.fraction {spec.data.fraction:g} with data.val_fraction {spec.data.val_fraction:g}"
-        raise too_few(shares, f"{int(num_images)} images for {len(facts.classes)} classes")
+        raise too_few(shares, f"{int(num_train + num_val)} images for {len(facts.classes)} classes")
     step, pixels, labels = _first_step(spec, int(num_train), plans, facts)
     sums, batch = Sums({}), Batch(pixels, labels, rows=torch.arange(len(labels)))
     make = make_stepper(step, sums, 1)
@@ -146,7 +144,7 @@ def _share_asked(spec: RunSpec) -> float:
 
     An image shown n times, each time as one of v views, gives v (1 - (1 - 1/v)^n) different views.
     """
-    views, epochs = spec.augment.num_views, spec.optim.epochs
+    views, epochs = spec.num_views, spec.optim.epochs
     assert spec.distillation is not None
     if views is None or spec.distillation.stored_logits == "off":
         return 1.0

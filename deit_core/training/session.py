@@ -33,12 +33,14 @@ from deit_core.models import (
     hash_checkpoint,
     initialise,
     input_statistics,
+    is_foreign,
     library_versions,
     load_teacher,
+    read_card,
     teacher_model,
 )
 from deit_core.randomness import Purpose, counter_seed
-from deit_core.spec import RunSpec, replace
+from deit_core.spec import RunSpec, replace, teacher_advice
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan
 from deit_core.training.evaluation import evaluate
@@ -173,6 +175,8 @@ class Session:
                     "from it; restore it, or submit the whole experiment again."
                 )
             self.notes += teacher.notes
+            if not is_foreign(path):
+                self.notes += teacher_advice(self.spec, read_card(path).spec)
             if not teacher.knows_classes:
                 self.notes.append(check_teacher(logits, self.data, distillation))
         return logits

@@ -111,7 +111,7 @@ class TeacherLogits(nn.Module):
         """
         if self.stored == "off":
             return "The teacher computes its logits at every step, because distillation.stored_logits is off."
-        if spec.augment.num_views is None and not self.all_views:
+        if spec.num_views is None and not self.all_views:
             return (
                 "The teacher computes its logits at every step, because no view repeats; with "
                 "distillation.stored_views all, they are stored for other students with this seed."
@@ -173,7 +173,7 @@ def _views(spec: RunSpec, num_images: int, pixel_version: PixelVersion) -> tuple
     """The facts that the views of a training depend on, and the number of rows for them (see
     `deit_core.data.batches.Batch`).
     """
-    num_views = spec.augment.num_views
+    num_views = spec.num_views
     if num_views is not None:
         return spec.augment.model_dump(include={"crop_padding", "horizontal_flip"}), num_images * num_views
     batch_size, steps = whole_batches(num_images, spec.optim.batch_size)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from deit_core.data import load_data, load_source, open_source
+from deit_core.data import TrainBatches, load_data, load_source, open_source
 from deit_core.data.sources.digits import load_digits
 from deit_core.data.sources.scattered import NOISE, scatter
 from deit_core.data.splits import cut
-from deit_core.spec import DataSpec
+from deit_core.spec import AugmentSpec, DataSpec
 
 HOME = Path("data")
 
@@ -79,3 +80,30 @@ def test_a_teacher_of_other_placements_has_another_split() -> None:
 
 def test_by_name_it_is_made_as_a_spec_has_it_by_default() -> None:
     assert load_source("scattered-digits", HOME).content_hash == open_source(spec(val_fraction=0.1), HOME).content_hash
+
+
+def test_with_new_places_each_epoch_has_its_own_images() -> None:
+    fixed, anew = spec(), spec(new_places=True)
+    data = load_data(anew, HOME)
+    in_epoch = data.train.in_epoch
+    assert in_epoch is not None
+    assert load_data(fixed, HOME).train.in_epoch is None
+    first = load_data(fixed, HOME).train.images
+    assert torch.equal(in_epoch(0), torch.as_tensor(first))
+    assert torch.equal(in_epoch(3), in_epoch(3))
+    assert not torch.equal(in_epoch(3), in_epoch(4))
+    assert anew.split != fixed.split
+
+
+def test_batches_show_the_images_of_their_epoch_and_never_the_same_row() -> None:
+    data = load_data(spec(new_places=True, img_size=20, places_per_digit=1), HOME)
+    batches = TrainBatches(data.train, 64, AugmentSpec(crop_padding=0), seed=1, device=torch.device("cpu"))
+    rows = []
+    for epoch in (2, 0, 2):
+        shown = list(batches.epoch(epoch))
+        rows.append(torch.cat([batch.rows for batch in shown]))
+        order = batches.draw(epoch).images[:64]
+        assert data.train.in_epoch is not None
+        assert torch.equal((shown[0].pixels * 255).round().byte(), data.train.in_epoch(epoch)[order])
+    assert torch.equal(rows[0], rows[2])
+    assert not set(rows[0].tolist()) & set(rows[1].tolist())

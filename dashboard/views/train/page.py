@@ -23,6 +23,7 @@ from deit_core.spec import (
     AnySpec,
     ExperimentSpec,
     RunSpec,
+    advice,
     change_text,
     load_spec,
     members,
@@ -47,6 +48,8 @@ def render() -> None:
     if variant is not None:
         _tell_address(source, changes)
     _describe(spec, variant)
+    for sentence in advice(variant) if variant is not None else ():
+        st.info(escape(sentence), icon=":material/lightbulb:")
     start(spec, variant, key=key)
     if variant is None:
         st.error(escape(error))

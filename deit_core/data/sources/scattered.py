@@ -4,8 +4,8 @@ of other digits around it. Made from scikit-learn's digits, without a download.
 A CNN finds a digit wherever it stands; a ViT must see it at each place. So the images show what an inductive bias is.
 The digit's place is known, so that maps of attention can be compared with it.
 
-Each image is a pure function of (split seed, part, number of the image). Training, validation and test have different
-digits, and their fragments are of digits of the same part.
+Each image is a pure function of (split seed, part, number of the image, epoch); where places are not drawn anew, the
+epoch is 0. Training, validation and test have different digits, and their fragments are of digits of the same part.
 
     N images, S side of the canvas, D = 8 side of a digit
 """
@@ -39,7 +39,7 @@ class Scattered(NamedTuple):
     masks: Masks
 
 
-def scatter(digits: Images, labels: NDArray[np.uint8], spec: DataSpec, part: str) -> Scattered:
+def scatter(digits: Images, labels: NDArray[np.uint8], spec: DataSpec, part: str, epoch: int = 0) -> Scattered:
     """Put each digit (N, 1, D, D) at its places; the images of one digit follow each other."""
     num_places, side = spec.places_per_digit, spec.canvas_size
     num_images = len(digits) * num_places
@@ -47,7 +47,7 @@ def scatter(digits: Images, labels: NDArray[np.uint8], spec: DataSpec, part: str
     masks = np.zeros((num_images, side, side), bool)
     inks = digits[:, 0] / 255
     for number in range(num_images):
-        draw = np.random.default_rng(np.random.SeedSequence((spec.split_seed, _PARTS.index(part), number)))
+        draw = np.random.default_rng(np.random.SeedSequence((spec.split_seed, _PARTS.index(part), number, epoch)))
         own = number // num_places
         top, left = draw.integers(0, side - DIGIT_SIZE + 1, 2)
         canvas = np.zeros((side, side))
@@ -76,7 +76,11 @@ def scattered_digits(spec: DataSpec) -> Source:
     num_held = math.ceil(spec.val_fraction * len(train_labels))
     kept, held = stratified_split(train_labels, num_held, spec.split_seed)
     kept, held = np.sort(kept), np.sort(held)
-    train = scatter(train_digits[kept], train_labels[kept], spec, "training")
+
+    def training(epoch: int) -> Scattered:
+        return scatter(train_digits[kept], train_labels[kept], spec, "training", epoch)
+
+    train = training(0)
     val = scatter(train_digits[held], train_labels[held], spec, "validation")
     test = scatter(test_digits, test_labels, spec, "test")
     images, labels = np.concatenate([train.images, val.images]), np.concatenate([train.labels, val.labels])
@@ -95,4 +99,5 @@ def scattered_digits(spec: DataSpec) -> Source:
         val_positions=np.arange(len(train.labels), len(labels)),
         test_masks=test.masks,
         twins=np.arange(len(labels)) % spec.places_per_digit,
+        in_epoch=(lambda epoch: training(epoch).images) if spec.new_places else None,
     )

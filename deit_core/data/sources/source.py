@@ -25,6 +25,8 @@ class Source:
     listed: sentences on a folder, from the names of its files alone.
     test_masks: (N, height, width), where the object of each test image is; None where that is not known.
     twins: (N,) how many training images before this one show the same thing; None where each shows another.
+    in_epoch: gives the training images of an epoch, without those of validation, where each epoch has its own; those of
+        epoch 0 come first in `train_images`. None where an image stays as it is.
     warn: returns sentences for the user, given the positions of training and of validation images.
     """
 
@@ -43,6 +45,7 @@ class Source:
     )
     test_masks: NDArray[np.bool_] | None = None
     twins: NDArray[np.int64] | None = None
+    in_epoch: Callable[[int], NDArray[np.uint8]] | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -1,0 +1,27 @@
+"""Advice on choices that are known to hurt. It refuses nothing, and knows specs alone."""
+
+from deit_core.spec.experiment import AnySpec, members
+from deit_core.spec.run import RunSpec
+
+
+def advice(spec: AnySpec) -> list[str]:
+    """Sentences on the students of an experiment and their teachers in it; none where nothing is known to hurt."""
+    if isinstance(spec, RunSpec):
+        return []
+    students = ((run, spec.teacher_of(run)) for run in members(spec))
+    return [sentence for run, teacher in students if teacher is not None for sentence in teacher_advice(run, teacher)]
+
+
+def teacher_advice(student: RunSpec, teacher: RunSpec) -> list[str]:
+    """Sentences on a student and its teacher.
+
+    Source: Müller et al. 2019 (arXiv:1906.02629), section 4; tau 1 after Chandrasegaran et al. 2022 (arXiv:2206.14532).
+    """
+    taught, smoothing = student.distillation, teacher.optim.label_smoothing
+    if taught is None or taught.kind != "soft" or taught.tau <= 1 or not smoothing:
+        return []
+    return [
+        f"{student.name} learns from the probabilities of {teacher.name}, which was trained with a label smoothing of "
+        f"{smoothing:g}. That takes from them which classes look alike, the very thing that soft distillation passes "
+        "on. Set the teacher's optim.label_smoothing to 0, or distillation.tau to 1."
+    ]
