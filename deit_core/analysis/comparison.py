@@ -69,11 +69,15 @@ def differences(specs: Sequence[RunSpec]) -> list[Difference]:
 def mismatches(first: RunSpec, second: RunSpec) -> list[Mismatch]:
     """Why a comparison of two runs is not fair: all differences except the distillation, the name, tags and notes.
 
-    Models of two families differ in all of their fields; then only the family is named.
+    Models of two families differ in all of their fields; then only the family is named. Epochs count as fair where both
+    make as many steps: without a teacher an epoch has only the images whose labels are known.
     """
+    specs = [first, second]
+    if first.data == second.data:
+        specs = [_in_whole_epochs(spec) for spec in specs]
     result = [
         Mismatch(difference.path, (difference.values[0], difference.values[1]), _reason(difference.path))
-        for difference in differences([first, second])
+        for difference in differences(specs)
         if not _is_under(difference.path, _FAIR)
     ]
     if first.model.family != second.model.family:
@@ -103,6 +107,15 @@ def _fields(part: BaseModel, prefix: str = "") -> Iterator[tuple[str, _Field]]:
             yield from _fields(value, f"{prefix}{name}.")
         else:
             yield prefix + name, _Field(value, field.description or "")
+
+
+def _in_whole_epochs(spec: RunSpec) -> RunSpec:
+    """The spec with its epochs counted as if each had all training images."""
+    share, optim = spec.share_trained, spec.optim
+    if share == 1:
+        return spec
+    epochs = {"epochs": max(1, round(optim.epochs * share)), "warmup_epochs": optim.warmup_epochs * share}
+    return spec.with_changes(optim=optim.with_changes(**epochs))
 
 
 def _section(path: str) -> int:

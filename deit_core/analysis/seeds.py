@@ -14,7 +14,7 @@ from deit_core.spec import RunSpec
 
 Runs = Mapping[str, RunSpec]  # id -> spec
 
-_MIN_FOR_INTERVAL = 3
+MIN_FOR_INTERVAL = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Sample:
     @property
     def interval(self) -> tuple[float, float] | None:
         """Student's 95% confidence interval of the mean; None for fewer than three values."""
-        if self.sd is None or len(self.values) < _MIN_FOR_INTERVAL:
+        if self.sd is None or len(self.values) < MIN_FOR_INTERVAL:
             return None
         from scipy.special import stdtrit  # here, since no page needs it to paint
 
@@ -45,7 +45,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pairing:
-    """Two groups of runs that differ only in the distillation.
+    """Two groups of runs that are compared, such as those that differ only in the distillation.
 
     `plain` and `distilled` are indices of groups, `pairs` the ids (plain, distilled) of the runs that share a seed.
     """
@@ -58,10 +58,10 @@ class Pairing:
 def seed_groups(ids: Sequence[str], runs: Runs) -> list[list[str]]:
     """The ids in groups of runs that are equal except for the seed and the words about them.
 
-    Two runs that start from other runs count as equal if those are equal. No group has a seed twice: a run that was
-    trained again is in its own group.
+    Two runs that start from other runs, or learn from them, count as equal if those are equal. No group has a seed
+    twice: a run that was trained again is in its own group.
 
-    Args: runs: at least those of `ids` and, where known, the runs that they start from.
+    Args: runs: at least those of `ids` and, where known, the runs that they start or learn from.
     """
     groups: dict[tuple[object, int], dict[int, str]] = {}
     for run_id in ids:
@@ -81,6 +81,36 @@ def distillation_pairings(groups: Sequence[Sequence[str]], runs: Runs) -> list[P
         if runs[distilled[0]].distillation is not None and runs[plain[0]].distillation is None
     ]
     return [pairing for pairing in pairings if pairing.pairs]
+
+
+def best_pairings(groups: Sequence[Sequence[str]], runs: Runs, validation: Mapping[str, float]) -> list[Pairing]:
+    """The best plain group with the best distilled one, among groups with the same data, seeds and number of steps and
+    models of one family, whatever else differs; nothing where there is one of each kind, and so no choice. The best has
+    the highest mean on validation images.
+
+    A recipe that holds the plain model back looks like a gain in a fair comparison, and not in this one.
+
+    Args: validation: accuracy by id; a group with a run that has none is left out.
+    """
+    alike: dict[object, dict[bool, list[int]]] = {}
+    for index, group in enumerate(groups):
+        spec = runs[group[0]]
+        if all(run_id in validation for run_id in group):
+            seeds = frozenset(runs[run_id].seed for run_id in group)
+            key = spec.data, seeds, round(spec.optim.epochs * spec.share_trained, 6), spec.model.family
+            alike.setdefault(key, {}).setdefault(spec.distillation is not None, []).append(index)
+
+    def mean(index: int) -> float:
+        return fmean(validation[run_id] for run_id in groups[index])
+
+    result = []
+    for kinds in alike.values():
+        if len(kinds) == 2 and sum(map(len, kinds.values())) > 2:
+            first, second = max(kinds[False], key=mean), max(kinds[True], key=mean)
+            by_seed = {runs[run_id].seed: run_id for run_id in groups[second]}
+            pairs = tuple((run_id, by_seed[runs[run_id].seed]) for run_id in groups[first])
+            result.append(Pairing(first, second, pairs))
+    return result
 
 
 def sampling_sd(accuracy: float, num_images: int) -> float:
@@ -105,9 +135,14 @@ def _alike_in_start(spec: RunSpec, other: RunSpec, runs: Runs) -> RunSpec:
 
 
 def _recipe(spec: RunSpec, runs: Runs) -> Any:
-    """All of a spec except the seed, the words, and the id of the run it starts from; equal for equal recipes."""
-    words = {"name", "seed", "tags", "notes"}
+    """All of a spec except the seed and the words, with the recipes of the runs it starts and learns from in place of
+    their ids; equal for equal recipes.
+    """
     start = runs.get(spec.initial_checkpoint)
-    if start is None:
-        return spec.model_dump_json(exclude=words)
-    return spec.model_dump_json(exclude=words | {"initial_checkpoint"}), _recipe(start, runs)
+    teacher = runs.get(spec.distillation.teacher) if spec.distillation is not None else None
+    left_out: dict[str, Any] = dict.fromkeys(("name", "seed", "tags", "notes"), True)
+    if start is not None:
+        left_out["initial_checkpoint"] = True
+    if teacher is not None:
+        left_out["distillation"] = {"teacher"}
+    return spec.model_dump_json(exclude=left_out), *(_recipe(run, runs) for run in (start, teacher) if run is not None)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from deit_core.analysis import Pairing, Sample, differences, distillation_pairings, seed_groups
+from deit_core.analysis import Pairing, Sample, best_pairings, differences, distillation_pairings, seed_groups
 from deit_core.metrics import (
     BEST_EPOCH,
     BEST_VAL_ACCURACY,
@@ -18,6 +18,7 @@ from deit_core.metrics import (
     TEST_ACCURACY,
     TRAIN_TIME_S,
 )
+from deit_core.results.lead import share_of_lead, share_words
 from deit_core.results.markdown import table
 from deit_core.runs import Run, Status
 from deit_core.spec import RunSpec, file_name, listed_name
@@ -36,10 +37,18 @@ def result_tables(runs: Sequence[Run], by_id: Runs) -> list[str]:
     groups = [[by_id[run_id] for run_id in group] for group in ids]
     pairings = distillation_pairings(ids, specs)
     results = _results(groups, by_id)
-    if not pairings:
-        return [results]
-    words = "What distillation changed on test images, among runs of the same seed that are alike in all else:"
-    return [results, words, _paired(pairings, groups, by_id)]
+    tables = [results]
+    if pairings:
+        words = "What distillation changed on test images, among runs of the same seed that are alike in all else:"
+        tables += [words, _paired(pairings, groups, by_id)]
+    validation = {run.id: run.results[BEST_VAL_ACCURACY] for run in runs if BEST_VAL_ACCURACY in run.results}
+    if best := best_pairings(ids, specs, validation):
+        words = (
+            "Best against best: of each kind the recipe with the highest mean on validation images, with the same "
+            "data, seeds and number of steps:"
+        )
+        tables += [words, _paired(best, groups, by_id)]
+    return tables
 
 
 def search_table(runs: Iterable[Run], by_id: Runs) -> str:
@@ -98,7 +107,10 @@ def _rank(run: Run) -> float:
 
 def _paired(pairings: Sequence[Pairing], groups: Sequence[Sequence[Run]], by_id: Runs) -> str:
     fields = _varying([groups[one.distilled][0].spec for one in pairings], by_id, leave_out=(*_WORDS, "seed"))
-    head = ("Run", "Less", *_code(fields), "Difference, points", "n", "95% interval", "Pair by pair")
+    head = (
+        *("Run", "Less", *_code(fields), "Difference, points", "n", "95% interval", "Pair by pair"),
+        "Share of the teacher's lead closed",
+    )
     rows = []
     for pairing, *cells in zip(pairings, *fields.values(), strict=True):
         scores = [[by_id[run_id].results[TEST_ACCURACY] for run_id in pair] for pair in pairing.pairs]
@@ -106,7 +118,8 @@ def _paired(pairings: Sequence[Pairing], groups: Sequence[Sequence[Run]], by_id:
         names = _name(groups[pairing.distilled]), _name(groups[pairing.plain])
         each = ", ".join(f"{value:+.2f}" for value in gain.values)
         interval = "{:+.2f} to {:+.2f}".format(*gain.interval) if gain.interval else "–"
-        rows.append((*names, *cells, _spread(gain, "+.2f"), str(len(gain.values)), interval, each))
+        closed = share_words(share_of_lead(pairing, by_id))
+        rows.append((*names, *cells, _spread(gain, "+.2f"), str(len(gain.values)), interval, each, closed))
     return table(head, rows)
 
 

@@ -51,9 +51,12 @@ class RunSpec(Part):
         """How many of a data set's training images the run trains on, and how many it holds back for validation."""
         num_used = num_known * self.data.fraction
         num_val = num_used * self.data.val_fraction
-        labelled = self.data.labelled_fraction
-        num_train = (num_used - num_val) * (labelled if self.distillation is None else 1)
-        return num_train, num_val * labelled
+        return (num_used - num_val) * self.share_trained, num_val * self.data.labelled_fraction
+
+    @property
+    def share_trained(self) -> float:
+        """The share of the training images that it trains on: without a teacher those whose labels are known."""
+        return self.data.labelled_fraction if self.distillation is None else 1.0
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

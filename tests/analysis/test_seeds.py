@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from deit_core import presets
-from deit_core.analysis import Sample, distillation_pairings, sampling_sd, seed_groups
+from deit_core.analysis import Sample, best_pairings, distillation_pairings, sampling_sd, seed_groups
 from deit_core.spec import RunSpec, replace, trainings
 
 
@@ -109,3 +109,41 @@ def test_students_of_the_same_start_are_paired() -> None:
     assert [one.pairs for one in distillation_pairings([["vit"], ["deit"]], runs)] == [(("vit", "deit"),)]
     runs["b"] = changed(base, {"seed": 7})
     assert distillation_pairings([["vit"], ["deit"]], runs) == []
+
+
+def test_runs_of_teachers_that_differ_in_the_seed_alone_are_one_group() -> None:
+    """As five experiments have them, each with another seed for all of its runs."""
+    runs = {}
+    for seed in (42, 43, 44):
+        teacher, vit, deit = trio(seed=seed).values()
+        runs |= {f"{run.name}{seed}": run for run in (teacher, vit)}
+        runs[f"deit{seed}"] = changed(deit, {"distillation.teacher": f"teacher{seed}"})
+    groups = [[f"{name}{seed}" for seed in (42, 43, 44)] for name in ("teacher", "vit", "deit")]
+    assert groups_of(runs) == groups
+    (pairing,) = distillation_pairings(groups, runs)
+    assert pairing.pairs == (("vit42", "deit42"), ("vit43", "deit43"), ("vit44", "deit44"))
+    runs["teacher44"] = changed(runs["teacher44"], {"optim.lr": 1e-3})
+    assert [group for group in groups_of(runs) if "deit" in group[0]] == [["deit42", "deit43"], ["deit44"]]
+
+
+def test_best_against_best_is_chosen_by_validation_among_equals() -> None:
+    runs = trio(seeds=2)
+    for name in ("vit", "vit-s43"):
+        runs[f"{name}-fast"] = changed(runs[name], {"optim.lr": 4e-3})
+        runs[f"{name}-long"] = changed(runs[name], {"optim.epochs": 100})
+    groups = groups_of(runs)
+    names = [["vit-fast", "vit-s43-fast"], ["deit", "deit-s43"]]
+    plain, distilled = (groups.index(group) for group in names)
+    validation = dict.fromkeys(runs, 0.8) | {"vit-s43-fast": 0.82, "vit-long": 0.99, "vit-s43-long": 0.99}
+    (best,) = best_pairings(groups, runs, validation)
+    assert (best.plain, best.distilled) == (plain, distilled)
+    assert best.pairs == (("vit-fast", "deit"), ("vit-s43-fast", "deit-s43"))
+    del validation["vit-fast"]
+    assert best_pairings(groups, runs, validation) == []  # one of each kind is left
+
+
+def test_few_labels_are_paired_where_both_make_as_many_steps() -> None:
+    few: dict[str, Any] = {"data.labelled_fraction": 0.05, "deit.optim.epochs": 10, "deit.optim.warmup_epochs": 1}
+    runs = trio(**few, **{"vit.optim.epochs": 200, "vit.optim.warmup_epochs": 20})
+    assert len(distillation_pairings(groups_of(runs), runs)) == 1
+    assert distillation_pairings(groups_of(few_epochs := trio(**few)), few_epochs) == []

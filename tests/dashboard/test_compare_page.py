@@ -29,7 +29,7 @@ def results(page: AppTest) -> dict[str, list[str]]:
 
 
 def settings(page: AppTest) -> dict[str, list[str]]:
-    table = page.table[1].value
+    table = page.table[-1].value
     return {row[0].strip("`"): [literal(cell) for cell in row[1:]] for row in table.itertuples(index=False)}
 
 
@@ -69,6 +69,20 @@ def test_numbers_come_with_their_difference_to_the_first_run(run_page: RunPage, 
     assert "With 360 test images, a difference of less than 3.8 percentage points" in said(page)
 
 
+def test_one_pair_says_how_much_of_the_teachers_lead_it_closed(
+    run_page: RunPage, trio: dict[str, str], store: Store
+) -> None:
+    for name, accuracy in (("teacher", 0.98), ("vit", 0.90), ("deit", 0.92)):
+        store.set_status(trio[name], Status.COMPLETED, update=RunUpdate(results={"test_accuracy": accuracy}))
+    page = run_page("compare")
+    assert "What distillation changed" in [heading.value for heading in page.subheader]
+    (row,) = page.table[1].value.itertuples(index=False)
+    assert [literal(cell) for cell in row] == [
+        *("3 deit minus 2 vit", "+2.00", "1", "–", "+2.00"),
+        "25% (an interval needs 3 seeds)",
+    ]
+
+
 def test_only_settings_that_differ_are_listed(run_page: RunPage, trio: dict[str, str]) -> None:
     found = settings(run_page("compare"))
     assert found["model.distilled"][:2] == ["False", "True"]
@@ -80,6 +94,8 @@ def test_only_settings_that_differ_are_listed(run_page: RunPage, trio: dict[str,
         "distillation.alpha",
         "distillation.tau",
         "distillation.reduction",
+        "distillation.standardize",
+        "distillation.mixed_labels",
         "distillation.trained_fusion",
         "distillation.accept_any_teacher",
         "distillation.stored_logits",
@@ -176,7 +192,10 @@ def test_several_seeds_are_told_with_mean_spread_and_paired_differences(run_page
         ["deit (3, 5, 7)", "42, 43, 44", "92.00 ± 1.00%"],
     ]
     (row,) = differences  # +3, +4, +2: mean 3, sd 1, half the interval 4.3027 / sqrt(3)
-    assert row == ["deit (3, 5, 7) minus vit (2, 4, 6)", "+3.00 ± 1.00", "3", "+0.52 to +5.48", "+3.00, +4.00, +2.00"]
+    assert row == [
+        *("deit (3, 5, 7) minus vit (2, 4, 6)", "+3.00 ± 1.00", "3", "+0.52 to +5.48", "+3.00, +4.00, +2.00"),
+        "30% (6% to 52%)",  # leads 9, 11 and 10
+    ]
     assert not [button for button in page.button if button.key == "add_seeds"]
 
 

@@ -87,6 +87,33 @@ def test_a_page_of_real_runs_has_the_numbers_of_the_store(
     assert "not recorded" not in text
 
 
+@pytest.mark.parametrize(
+    ("teacher", "closed"), [(0.95, "21% (18% to 26%)"), (0.81, "none, as the teacher is not better")]
+)
+def test_a_difference_has_the_share_of_the_teachers_lead_beside_it(
+    store: Store, settings: Settings, tmp_path: Path, teacher: float, closed: str
+) -> None:
+    """Gains of 3 points; leads of 15, 14 and 13. By Fieller, with t(2)^2 / 3 = 6.171: (42 -+ sqrt(42^2 - 189.83 * 9))
+    / 189.83.
+    """
+    scores = {"vit": 0.80, "vit-s43": 0.81, "vit-s44": 0.82, "deit": 0.83, "deit-s43": 0.84, "deit-s44": 0.85}
+    finish(store, replace(presets.digits_quick(), {"seeds": 3}), teacher=teacher, **scores)
+    _, (row,) = tables(page(store, settings, tmp_path))
+    assert row["Difference, points"] == "+3.00 ± 0.00"
+    assert row["Share of the teacher's lead closed"] == closed
+
+
+def test_best_against_best_is_chosen_on_validation(store: Store, settings: Settings, tmp_path: Path) -> None:
+    teacher, vit, deit = presets.digits_quick().runs
+    other = replace(vit, {"name": "vit-fast", "optim.lr": 4e-3})
+    scores = {"teacher": 0.99, "vit": 0.80, "vit-fast": 0.85, "deit": 0.86}
+    finish(store, ExperimentSpec(name="best", runs=(teacher, vit, other, deit)), **scores)
+    _, (fair,), (best,) = tables(page(store, settings, tmp_path))
+    assert (fair["Less"], fair["Difference, points"]) == ("vit", "+6.00")
+    assert (best["Run"], best["Less"], best["Difference, points"]) == ("deit", "vit-fast", "+1.00")
+    assert best["Share of the teacher's lead closed"] == "7% (an interval needs 3 seeds)"
+
+
 def test_the_command_on_the_page_trains_the_same_again(store: Store, settings: Settings, tmp_path: Path) -> None:
     spec = replace(presets.digits_quick(), {"seeds": 2, "vit.optim.lr": 1e-3, "model.depth": 2, "name": "it's mine"})
     finish(store, spec)

@@ -107,25 +107,34 @@ def _comparison(ids: Sequence[str]) -> None:
 
 
 def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
-    """Results over several seeds, where several are chosen."""
+    """Results over several seeds, where several are chosen, and what distillation changed."""
     tables = over_seeds(chosen, by_id)
-    if tables is None:
-        return
-    st.subheader("Over several seeds")
-    st.table(
-        tables.groups,
-        border="horizontal",
-        hide_index=True,
-        alt="Mean and standard deviation of runs that differ only in the seed",
-    )
+    if tables.groups:
+        st.subheader("Over several seeds")
+        st.table(
+            tables.groups,
+            border="horizontal",
+            hide_index=True,
+            alt="Mean and standard deviation of runs that differ only in the seed",
+        )
+        st.caption("Mean ± standard deviation.")
     if tables.differences:
+        st.subheader("What distillation changed")
         st.table(
             tables.differences, border="horizontal", hide_index=True, alt="The effect of distillation, seed by seed"
         )
-    st.caption(
-        "Mean ± standard deviation. Each difference is between two runs of the same seed that differ only in the "
-        "distillation. If its confidence interval (Student's t) excludes zero, the seeds alone hardly explain it."
-    )
+        st.caption(
+            "Each difference is between two runs of the same seed that differ only in the distillation. If its "
+            "confidence interval (Student's t) excludes zero, the seeds alone hardly explain it. The share of the "
+            "lead is (distilled − plain) / (teacher − plain), on test images; its interval is Fieller's, for a ratio."
+        )
+    if tables.best:
+        st.subheader("Best against best")
+        st.table(tables.best, border="horizontal", hide_index=True, alt="The best recipe of each kind")
+        st.caption(
+            "Of each kind the recipe with the highest mean on validation images, among runs with the same data, seeds "
+            "and number of steps. A recipe that holds the plain model back does not look like a gain here."
+        )
 
 
 def _fairness(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:

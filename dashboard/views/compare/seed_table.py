@@ -1,4 +1,4 @@
-"""The Compare page on runs of several seeds: mean and standard deviation, and the effect of distillation.
+"""The Compare page on the effect of distillation, and on runs of several seeds: mean and standard deviation.
 
 Text for markdown is escaped here where it is put together. Knows runs; no widgets.
 """
@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from dashboard.run_status import label
 from dashboard.text import escape
-from deit_core.analysis import Pairing, Sample, distillation_pairings, seed_groups
+from deit_core.analysis import Pairing, Sample, best_pairings, distillation_pairings, seed_groups
 from deit_core.metrics import BEST_VAL_ACCURACY, METRICS, TEST_ACCURACY
+from deit_core.results.lead import share_of_lead, share_words
 from deit_core.runs import Run
 from deit_core.spec import listed_name
 
@@ -19,18 +20,20 @@ _SCORES = (TEST_ACCURACY, "test_accuracy_class", "test_accuracy_distillation", B
 
 
 class OverSeeds(NamedTuple):
-    """Tables with one row per group of runs that differ only in the seed, and one row per pair of such groups."""
+    """Tables with one row per group of runs that differ only in the seed, and one row per pair of such groups that
+    differ only in the distillation. The first is empty where no group has two runs. `best` is as `differences`, for the
+    recipes of each kind that are best on validation images.
+    """
 
     groups: list[dict[str, str]]
     differences: list[dict[str, str]]
+    best: list[dict[str, str]]
 
 
-def over_seeds(chosen: Sequence[Run], by_id: Runs) -> OverSeeds | None:
-    """The tables of the finished runs; None where no two of them differ only in the seed."""
+def over_seeds(chosen: Sequence[Run], by_id: Runs) -> OverSeeds:
+    """The tables of the finished runs."""
     specs = {run_id: run.spec for run_id, run in by_id.items()}
     ids = seed_groups([run.id for run in chosen if TEST_ACCURACY in run.results], specs)
-    if all(len(group) == 1 for group in ids):
-        return None
     groups = [[by_id[run_id] for run_id in group] for group in ids]
     scores = [score for score in _SCORES if any(score in run.results for group in groups for run in group)]
     rows = [
@@ -39,7 +42,15 @@ def over_seeds(chosen: Sequence[Run], by_id: Runs) -> OverSeeds | None:
         for group in groups
     ]
     pairings = distillation_pairings(ids, specs)
-    return OverSeeds(rows, [_difference(pairing, groups, by_id) for pairing in pairings])
+    has_seeds = any(len(group) > 1 for group in groups)
+    validation = {
+        run.id: run.results[BEST_VAL_ACCURACY] for group in groups for run in group if BEST_VAL_ACCURACY in run.results
+    }
+    tables = [
+        [_difference(pairing, groups, by_id) for pairing in each]
+        for each in (pairings, best_pairings(ids, specs, validation))
+    ]
+    return OverSeeds(rows if has_seeds else [], *tables)
 
 
 def other_seeds(chosen: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
@@ -72,6 +83,7 @@ def _difference(pairing: Pairing, groups: Sequence[Sequence[Run]], by_id: Runs) 
         "Pairs": str(len(gain.values)),
         "95% confidence interval": escape(" to ".join(map(_signed, gain.interval))) if gain.interval else "–",
         "Each pair": escape(", ".join(map(_signed, gain.values))),
+        "Share of the teacher's lead closed": escape(share_words(share_of_lead(pairing, by_id)).replace("-", "−")),
     }
 
 
