@@ -14,12 +14,14 @@ from deit_core.presets.digits import digits_quick, smoke
 from deit_core.presets.fashion import (
     fashion_classroom,
     fashion_epochs,
+    fashion_few_labels,
     fashion_fractions,
     fashion_full,
     fashion_long,
     fashion_miniproject,
 )
 from deit_core.presets.mnist import mnist_soft_resnet50
+from deit_core.presets.scattered import scattered_few_labels, scattered_quick
 from deit_core.spec import AnySpec
 from deit_core.text.quoting import quoted
 
@@ -27,7 +29,7 @@ __all__ = ["WEIGHTS", "digits_quick", "fashion_classroom", "fashion_miniproject"
 
 
 def names() -> list[str]:
-    """The presets, the quickest first."""
+    """The presets: first the one to begin with, last the one that only tries whether training works."""
     return list(_PRESETS)
 
 
@@ -42,14 +44,16 @@ def get(name: str) -> AnySpec:
 
 
 _PRESETS: dict[str, Callable[[], AnySpec]] = {
-    "smoke": smoke,
+    "scattered-quick": scattered_quick,
     "digits-quick": digits_quick,
+    "scattered-few-labels": scattered_few_labels,
     "fashion-classroom": fashion_classroom,
     "cifar10-quick": cifar10_quick,
     "fashion-miniproject": fashion_miniproject,
     "mnist-soft-resnet50": mnist_soft_resnet50,
     "fashion-full": fashion_full,
     "fashion-long": fashion_long,
+    "fashion-few-labels": fashion_few_labels,
     "fashion-epochs": fashion_epochs,
     "fashion-fractions": fashion_fractions,
     "cifar10-full": cifar10_full,
@@ -63,4 +67,5 @@ _PRESETS: dict[str, Callable[[], AnySpec]] = {
     "imagenet-deit-tiny": partial(imagenet_deit, "tiny"),
     "imagenet-deit-small": partial(imagenet_deit, "small"),
     "imagenet-deit-base": partial(imagenet_deit, "base"),
+    "smoke": smoke,
 }

@@ -63,6 +63,21 @@ def teacher_and_students(
     )
 
 
+def with_few_labels(trio: tuple[RunSpec, ...], share: float, *, teacher_epochs: int) -> tuple[RunSpec, ...]:
+    """The trio where only a share of the labels is known: the DeiT also learns from the other images, through its
+    teacher, and the ViT makes as many steps on the labelled ones.
+
+    Args: teacher_epochs: of the teacher, each with the labelled images alone.
+    """
+    teacher, vit, deit = (run.with_changes(data=run.data.with_changes(labelled_fraction=share)) for run in trio)
+    epochs, warmup_epochs = vit.optim.epochs / share, vit.optim.warmup_epochs / share
+    return (
+        teacher.with_changes(optim=teacher.optim.with_changes(epochs=teacher_epochs)),
+        vit.with_changes(optim=vit.optim.with_changes(epochs=round(epochs), warmup_epochs=warmup_epochs)),
+        deit,
+    )
+
+
 def students(
     *,
     data: DataSpec,

@@ -32,7 +32,7 @@ from deit_core.spec import (
 )
 from deit_core.wording import duration
 
-_FIRST_PRESET = "digits-quick"
+_FIRST_PRESET = presets.names()[0]
 
 
 def render() -> None:
