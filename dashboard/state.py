@@ -47,7 +47,8 @@ def source(data: DataSpec) -> "Source":
     Raises: DataError where it cannot be loaded, or visitors may not see it.
     """
     check_paths(data)
-    return _folder(data.model_dump_json()) if data.source == "folder" else _source(data.source)
+    is_named = data.origin == data.source  # else its fields say which images there are
+    return _source(data.source) if is_named else _opened(data.model_dump_json())
 
 
 def check_paths(spec: AnySpec | DataSpec) -> None:
@@ -118,7 +119,7 @@ def _source(name: SourceName) -> "Source":
 
 
 @st.cache_resource(max_entries=4, ttl=60, show_spinner="Listing the images…")  # a folder may change
-def _folder(data_json: str) -> "Source":
+def _opened(data_json: str) -> "Source":
     from deit_core.data import open_source
 
     return open_source(DataSpec.model_validate_json(data_json), settings().data_dir)

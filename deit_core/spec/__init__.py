@@ -19,7 +19,7 @@ from deit_core.spec.editing import (
     value_text,
 )
 from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, listed_name, members, trainings
-from deit_core.spec.fields import bounds, field_help
+from deit_core.spec.fields import bounds, field_help, limits
 from deit_core.spec.models import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
 from deit_core.spec.places import (
@@ -53,6 +53,7 @@ __all__ = [
     "changes_between",
     "field_help",
     "file_name",
+    "limits",
     "listed_name",
     "load_spec",
     "members",

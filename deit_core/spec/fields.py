@@ -74,16 +74,18 @@ def kinds_of(info: FieldInfo) -> list[Any]:
     return [kind for kind in bare if kind is not type(None)]
 
 
+_BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+
+
 def bounds(info: FieldInfo) -> str:
     """The bounds of a number in words, such as " At least 1 and at most 32."; empty where there are none."""
-    names = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    limits = [
-        f"{words} {_number(getattr(item, name))}"
-        for item in info.metadata
-        for name, words in names.items()
-        if hasattr(item, name)
-    ]
-    return f" {' and '.join(limits).capitalize()}." if limits else ""
+    words = [f"{_BOUNDS[name]} {_number(value)}" for name, value in limits(info).items()]
+    return f" {' and '.join(words).capitalize()}." if words else ""
+
+
+def limits(info: FieldInfo) -> dict[str, Any]:
+    """The bounds of a number by pydantic's names: `ge` and `le` are allowed values, `gt` and `lt` are not."""
+    return {name: getattr(item, name) for item in info.metadata for name in _BOUNDS if hasattr(item, name)}
 
 
 def _number(value: float) -> str:

@@ -7,7 +7,7 @@ from program import Program
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("train", "digits-quik"), "is neither a preset (smoke, digits-quick"),
+        (("train", "digits-quik"), "is neither a preset (scattered-quick, digits-quick"),
         (("train", "digits-quick", "--set", "optim.lr=99"), "optim.lr should be less than or equal to 10"),
         (("train", "digits-quick", "--set", "optim.speed=9"), "There is no field optim.speed"),
         (("train", "digits-quick", "--set", "optim.lr"), "written FIELD=VALUE"),

@@ -39,7 +39,7 @@ def infos(page: AppTest) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "query", "sentence"),
     [
-        ("train", {"preset": "nosuch"}, "preset=nosuch, which cannot be chosen here; it is digits-quick instead."),
+        ("train", {"preset": "nosuch"}, "preset=nosuch, which cannot be chosen here; it is scattered-quick instead."),
         ("runs", {"run_status": "nosuch"}, "run_status=nosuch, which cannot be chosen here; it is left out."),
         ("runs", {"run_experiment": "nosuch"}, "run_experiment=nosuch, which cannot be chosen here; it is left out."),
         ("runs", {"curve_axis": "nosuch"}, "curve_axis=nosuch, which cannot be chosen here; it is Epoch instead."),

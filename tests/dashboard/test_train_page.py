@@ -57,7 +57,7 @@ def estimates(monkeypatch: pytest.MonkeyPatch) -> type[FakeEstimates]:
 @pytest.fixture
 def train_page(store: Store, estimates: type[FakeEstimates], run_page: RunPage) -> Callable[..., AppTest]:
     def run(**query: str) -> AppTest:
-        return sound(run_page("train", **query))
+        return sound(run_page("train", **{"preset": "digits-quick", **query}))
 
     return run
 
@@ -125,6 +125,17 @@ def test_one_worker_stands_by_while_the_form_is_filled_in(
     assert spares == [True]
     page.button(key="start").click().run()
     assert spares == [True]  # it takes the run
+
+
+def test_the_first_preset_is_chosen_at_first(run_page: RunPage, estimates: type[FakeEstimates], store: Store) -> None:
+    page = sound(run_page("train"))
+    assert page.selectbox(key="preset").value == presets.names()[0] == "scattered-quick"
+    assert document(page) == presets.get("scattered-quick")
+
+
+def test_a_choice_that_is_known_to_hurt_is_named(train_page: RunPage) -> None:
+    page = train_page(set=["teacher.optim.label_smoothing=0.1", "deit.distillation.kind=soft"])
+    assert "label smoothing of 0.1" in page.info[0].value.replace("\\", "")
 
 
 def test_the_address_chooses_the_preset(train_page: RunPage) -> None:

@@ -24,7 +24,8 @@ FOLDER = SourceFacts("", tuple("abcdefghij"), 3, None, 5_000, 1_000, flips_keep_
 HUGE = {"model.embed_dim": 2048, "model.depth": 48, "model.num_heads": 16, "model.mlp_ratio": 8}
 FIT_4_GB = {
     "smoke", "digits-quick", "fashion-classroom", "cifar10-quick", "fashion-miniproject", "mnist-soft-resnet50",
-    "fashion-full", "fashion-long", "fashion-epochs", "fashion-fractions", "cifar10-full",
+    "fashion-full", "fashion-long", "fashion-few-labels", "fashion-epochs", "fashion-fractions", "cifar10-full",
+    "scattered-quick", "scattered-few-labels",
 }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home, rng = tmp_path / "data", np.random.default_rng(0)
     for folder in ("MNIST", "FashionMNIST"):
         for name in FILES:
-            array = rng.integers(0, 256, (40, 28, 28)) if "images" in name else np.arange(40) % 10
+            array = rng.integers(0, 256, (80, 28, 28)) if "images" in name else np.arange(80) % 10
             write_idx(home / folder / "raw" / name, array)
     write_cifar(monkeypatch, home, "cifar-10", num_images=10)
     for name in ("images", "imagenet"):
@@ -53,18 +53,23 @@ def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-_BATCH = {"digits": 50, "folder": 6}  # half of what is left to train on; else 14
+# Half of the images that are left to train on.
+_BATCH = {"digits": 50, "scattered-digits": 100, "folder": 6, "mnist": 28, "fashion-mnist": 28, "cifar-10": 14}
+_LABELLED = 0.5  # of the presets with few labels
 
 
 def cut_down(spec: AnySpec) -> tuple[RunSpec, ...]:
     """A preset's runs at a size for tests: the same kinds of model, data, augmentation, loss and optimiser."""
+    source, share = members(spec)[0].data.source, members(spec)[0].data.labelled_fraction
+    batch_size = _BATCH[source]
     changes: dict[str, object] = {
-        "data.fraction": 0.1 if members(spec)[0].data.source == "digits" else 1.0,
+        "data.fraction": 0.1 if "digits" in source else 1.0,
+        "data.labelled_fraction": 1.0 if share == 1 else _LABELLED,
         "data.val_fraction": 0.3,
         "model.depth": 1,
         "optim.epochs": 1,
         "optim.warmup_epochs": 0,
-        "optim.batch_size": _BATCH.get(members(spec)[0].data.source, 14),
+        "optim.batch_size": batch_size // 2 if source == "fashion-mnist" and share < 1 else batch_size,
         "optim.lr_scaling": "none",
         "compute.precision": "float32",
     }
@@ -102,10 +107,11 @@ def test_each_run_makes_two_steps_and_is_saved(
         publish(run, tmp_path / "runs")
         events = list(train(run, run_dir=tmp_path / "runs" / run.name, data_dir=data_dir, num_threads=1))
         assert isinstance(events[0], RunStarted)
-        assert events[0].total_steps == 2
+        num_steps = 2 * round(run.share_trained / run.data.labelled_fraction)
+        assert events[0].total_steps == num_steps
         assert isinstance(events[-1], RunFinished)
         card = read_card(tmp_path / "runs" / run.name)
-        assert card.step == 2
+        assert card.step == num_steps
         assert card.in_chans == (3 if run.data.source in ("cifar-10", "folder") else 1)
         model = load_checkpoint(tmp_path / "runs" / run.name)
         if isinstance(model, VisionTransformer):

@@ -48,7 +48,7 @@ def test_the_presets_that_were_promised() -> None:
     }
 
 
-@pytest.mark.parametrize("name", presets.names()[1:])
+@pytest.mark.parametrize("name", presets.names()[:-1])
 def test_students_differ_in_distillation_alone(name: str) -> None:
     """Or, where they go on from students of the same experiment, in which of them that is."""
     spec = presets.get(name)
@@ -59,7 +59,11 @@ def test_students_differ_in_distillation_alone(name: str) -> None:
     for deit in deits:
         vit = by_name.get(deit.name.replace("deit", "vit"), by_name.get("vit"))  # which several may stand beside
         assert vit is not None
-        same = {"name": "x", "distillation": None, "initial_checkpoint": ""}
+        same: dict[str, object] = {"name": "x", "distillation": None, "initial_checkpoint": ""}
+        if (share := vit.data.labelled_fraction) < 1:  # the ViT makes as many steps
+            assert vit.optim.epochs * share == deit.optim.epochs
+            assert vit.optim.warmup_epochs * share == deit.optim.warmup_epochs
+            same["optim"] = deit.optim
         plain = deit.model.with_changes(distilled=False)
         assert deit.with_changes(**same, model=plain) == vit.with_changes(**same)
         assert vit.initial_checkpoint == deit.initial_checkpoint.replace("deit", "vit", deit.name.endswith("-384"))

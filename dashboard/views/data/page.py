@@ -4,7 +4,7 @@ Knows numbers and widgets; deit_core counts and splits. That loads torch, so it 
 the facts are on the page. dashboard.views.data.samples shows the images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
 import streamlit as st
@@ -19,27 +19,28 @@ from dashboard.views.data.folder_choice import choose_folder, show_listing
 from dashboard.views.data.samples import show_samples, show_views
 from deit_core.catalog import SOURCES, SourceFacts, SourceName
 from deit_core.errors import DeitError
-from deit_core.spec import DataSpec, validated
+from deit_core.spec import DataSpec, limits, validated
 
 
 def render() -> None:
     st.title("Data")
     name = _choose_source()
-    path = choose_folder() if name == "folder" else ""
-    if name == "folder" and not path:
-        return
+    images: dict[str, Any] = {"source": name}
+    if name == "folder":
+        images["path"] = choose_folder()
+        if not images["path"]:
+            return
+    elif name == "scattered-digits":
+        images |= _choose_scattered()
     try:
-        if name == "folder":
-            known = facts(validated(DataSpec, {"source": name, "path": path}).model_dump_json())
-        else:
-            known = SOURCES[name]
+        known = facts(validated(DataSpec, images).model_dump_json())
         _describe(known)
         if name == "folder":
-            show_listing(path)
-        if name != "folder" and not _is_here(name):
+            show_listing(images["path"])
+        elif not _is_here(name):
             offer_download(name)
             return
-        spec = _choose_cut(name, path, known)
+        spec = _choose_cut(images, known)
         with st.spinner("Reading the images"):
             source(spec)
         num_train = _show_counts(spec, known)
@@ -67,6 +68,17 @@ def _choose_source() -> SourceName:
     return cast(SourceName, chosen or names[0])
 
 
+def _choose_scattered() -> dict[str, Any]:
+    """How scattered digits are made."""
+    fields, shown = DataSpec.model_fields, (("Canvas (px)", "canvas_size"), ("Places", "places_per_digit"))
+    with st.grid(3, vertical_alignment="bottom"):
+        return {
+            name: whole_number(label, low, high, value=fields[name].default, help=fields[name].description, key=name)
+            for label, name in (*shown, ("Fragments of other digits", "clutter"))
+            for low, high in [limits(fields[name]).values()]
+        }
+
+
 def _describe(known: SourceFacts) -> None:
     colours = "in grey" if known.in_chans == 1 else "in colour"
     look = f"{colours}, {known.native_size} x {known.native_size} px" if known.native_size else "cut to squares"
@@ -77,13 +89,12 @@ def _describe(known: SourceFacts) -> None:
     st.caption(escape(known.origin))
 
 
-def _choose_cut(name: SourceName, path: str, known: SourceFacts) -> DataSpec:
-    """The data settings of a run."""
-    fields = DataSpec.model_fields
+def _choose_cut(images: Mapping[str, Any], known: SourceFacts) -> DataSpec:
+    """The data settings of a run on `images`, the fields that say which these are."""
+    fields, name = DataSpec.model_fields, images["source"]
     size, fraction, val_fraction, *rest = st.columns(5 if name == "folder" else 3, vertical_alignment="bottom")
     options: dict[str, Any] = {}
     if name == "folder":
-        options["path"] = path
         colour, skip = rest
         options["colour"] = colour.toggle(
             "Colour", True, help=fields["colour"].description, key="colour", bind="query-params"
@@ -93,7 +104,7 @@ def _choose_cut(name: SourceName, path: str, known: SourceFacts) -> DataSpec:
         )
         options["corrupt_images"] = "skip" if skips else "refuse"
     return DataSpec(
-        source=name,
+        **images,
         **options,
         img_size=whole_number(
             "Image size (px)",

@@ -20,7 +20,7 @@ from dashboard.fields import form_fields
 from dashboard.state import source
 from dashboard.text import escape
 from deit_core.catalog import SourceFacts
-from deit_core.spec import AugmentSpec, DataSpec, RunSpec
+from deit_core.spec import AugmentSpec, DataSpec, RunSpec, limits
 
 _NUM_SAMPLES, _SAMPLE_SIDE, _NUM_CLASSES = 15, 64, 10  # sides are in pixels of the page
 _NUM_VIEWS, _VIEW_SIDE = 8, 96
@@ -122,10 +122,7 @@ def _choose_strengths() -> dict[str, Any]:
             name = field.path.removeprefix("augment.")
             if name in _STRENGTHS:
                 info = AugmentSpec.model_fields[name]
-                bounds = {
-                    key: getattr(item, key) for item in info.metadata for key in ("ge", "le") if hasattr(item, key)
-                }
-                low, high, default = (field.kind(value) for value in (bounds["ge"], bounds["le"], info.default))
+                low, high, default = (field.kind(value) for value in (*limits(info).values(), info.default))
                 chosen[name] = st.number_input(
                     field.label, low, high, value=default, help=field.help, key=f"view_{name}"
                 )
