@@ -84,7 +84,12 @@ class DistillationTeacher(nn.Module):
 
 
 def standardize(logits: Tensor) -> Tensor:
-    """Each image's logits (B, K) with mean 0 and standard deviation 1 over the classes; equal ones become 0."""
+    """Each image's logits (B, K) with mean 0 and standard deviation 1 over the classes; equal ones become 0.
+
+    Raises: ValueError for one class, whose logit says nothing once it is standardised.
+    """
+    if logits.shape[-1] < 2:
+        raise ValueError("Logits of one class cannot be standardised; give at least two classes.")
     centred = logits - logits.mean(-1, keepdim=True)
     return centred / centred.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-6)
 

@@ -185,6 +185,11 @@ def test_standardised_logits_by_hand() -> None:
     torch.testing.assert_close(ours, torch.tensor(expected))
 
 
+def test_one_class_cannot_be_standardised() -> None:
+    with pytest.raises(ValueError, match="at least two classes"):
+        standardize(torch.zeros(4, 1))
+
+
 def test_standardised_distillation_ignores_shift_and_scale() -> None:
     terms = DistillationTerms(nn.CrossEntropyLoss(), "soft", 0.5, 2.0, standardized=True)
     teacher = TEACHER.expand(2, -1)
