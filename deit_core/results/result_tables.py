@@ -18,7 +18,7 @@ from deit_core.metrics import (
     TEST_ACCURACY,
     TRAIN_TIME_S,
 )
-from deit_core.results.lead import share_of_lead, share_words
+from deit_core.results.closed_share import share_of_lead, share_words
 from deit_core.results.markdown import table
 from deit_core.runs import Run, Status
 from deit_core.spec import RunSpec, file_name, listed_name

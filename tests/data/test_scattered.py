@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from deit_core.data import TrainBatches, load_data, load_source, open_source
-from deit_core.data.sources.digits import load_digits
-from deit_core.data.sources.scattered import NOISE, scatter
+from deit_core.data.sources.scattered_digits import NOISE, scatter
+from deit_core.data.sources.sklearn_digits import load_digits
 from deit_core.data.splits import cut
 from deit_core.spec import AugmentSpec, DataSpec
 

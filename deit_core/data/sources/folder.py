@@ -20,7 +20,7 @@ from deit_core.data.sources.findings import found_once
 from deit_core.data.sources.folder_images import FolderImages, map_ahead
 from deit_core.data.sources.named import load_source
 from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
-from deit_core.data.sources.scattered import scattered_digits
+from deit_core.data.sources.scattered_digits import scattered_digits
 from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split
 from deit_core.errors import DataError

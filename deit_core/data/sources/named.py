@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from deit_core.catalog import SOURCES, SourceName
-from deit_core.data.sources.digits import load_digits
 from deit_core.data.sources.downloads import find_published, how_to_renew, load_published
-from deit_core.data.sources.scattered import scattered_digits
+from deit_core.data.sources.scattered_digits import scattered_digits
+from deit_core.data.sources.sklearn_digits import load_digits
 from deit_core.data.sources.source import Source
 from deit_core.errors import DataError
 from deit_core.spec import DataSpec

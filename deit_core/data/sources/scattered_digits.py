@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deit_core.catalog import DIGIT_SIZE, SOURCES
-from deit_core.data.sources.digits import load_digits
+from deit_core.data.sources.sklearn_digits import load_digits
 from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split
 from deit_core.spec import DataSpec
