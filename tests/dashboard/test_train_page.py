@@ -138,6 +138,12 @@ def test_a_choice_that_is_known_to_hurt_is_named(train_page: RunPage) -> None:
     assert "label smoothing of 0.1" in page.info[0].value.replace("\\", "")
 
 
+def test_few_labels_are_in_the_words_on_a_run(train_page: RunPage) -> None:
+    assert "200 epochs on Fashion-MNIST with 5% of its labels at 28 px" in words(
+        train_page(preset="fashion-few-labels")
+    )
+
+
 def test_the_address_chooses_the_preset(train_page: RunPage) -> None:
     assert document(train_page(preset="fashion-full")) == presets.get("fashion-full")
 

@@ -189,10 +189,11 @@ def _words(spec: AnySpec) -> str:
 
 def _describe_run(run: RunSpec, num_seeds: int, expected: str) -> None:
     share = f"{100 * run.data.fraction:g}% of " if run.data.fraction < 1 else ""
+    labels = f" with {100 * run.data.labelled_fraction:g}% of its labels" if run.data.labelled_fraction < 1 else ""
     lines = [
         f"**{escape(run.name)}**",
         _model_in_words(run),
-        f"{_epochs(run)} on {share}{escape(title_of(run.data))} at {run.data.img_size} px",
+        f"{_epochs(run)} on {share}{escape(title_of(run.data))}{labels} at {run.data.img_size} px",
     ]
     if run.distillation:
         lines.append(f"Learns from {escape(run.distillation.teacher)}, {run.distillation.kind} distillation")
