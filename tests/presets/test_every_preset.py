@@ -53,23 +53,24 @@ def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-# Half of the images that are left to train on.
-_BATCH = {"digits": 50, "scattered-digits": 100, "folder": 6, "mnist": 28, "fashion-mnist": 28, "cifar-10": 14}
+# Half of the images that are left to train on; of scattered digits, at each place.
+_BATCH = {"digits": 50, "scattered-digits": 50, "folder": 6, "mnist": 28, "fashion-mnist": 28, "cifar-10": 14}
 _LABELLED = 0.5  # of the presets with few labels
 
 
 def cut_down(spec: AnySpec) -> tuple[RunSpec, ...]:
     """A preset's runs at a size for tests: the same kinds of model, data, augmentation, loss and optimiser."""
-    source, share = members(spec)[0].data.source, members(spec)[0].data.labelled_fraction
-    batch_size = _BATCH[source]
+    data = members(spec)[0].data
+    labelled = 1.0 if data.labelled_fraction == 1 else _LABELLED
+    num_places = data.places_per_digit if data.source == "scattered-digits" else 1
     changes: dict[str, object] = {
-        "data.fraction": 0.1 if "digits" in source else 1.0,
-        "data.labelled_fraction": 1.0 if share == 1 else _LABELLED,
+        "data.fraction": 0.1 if "digits" in data.source else 1.0,
+        "data.labelled_fraction": labelled,
         "data.val_fraction": 0.3,
         "model.depth": 1,
         "optim.epochs": 1,
         "optim.warmup_epochs": 0,
-        "optim.batch_size": batch_size // 2 if source == "fashion-mnist" and share < 1 else batch_size,
+        "optim.batch_size": round(_BATCH[data.source] * num_places * labelled),
         "optim.lr_scaling": "none",
         "compute.precision": "float32",
     }
