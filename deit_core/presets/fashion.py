@@ -41,6 +41,11 @@ def _teacher_optim(epochs: int) -> OptimSpec:
     return OptimSpec(epochs=epochs, batch_size=128, lr=4e-3, warmup_epochs=2)
 
 
+def _without_smoothing(optim: OptimSpec) -> OptimSpec:
+    """Of a teacher whose probabilities its students learn from."""
+    return optim.with_changes(label_smoothing=0.0)
+
+
 def _student_optim(epochs: int) -> OptimSpec:
     return OptimSpec(optimizer="muon", epochs=epochs, batch_size=128, lr=4e-3, warmup_epochs=epochs / 10)
 
@@ -97,7 +102,8 @@ def fashion_miniproject() -> ExperimentSpec:
 
 def fashion_full() -> ExperimentSpec:
     teacher, vit, deit = _trio(_STUDENT_EPOCHS)
-    soft = deit.with_changes(name="deit-soft", distillation=DistillationSpec(kind="soft", alpha=0.9))
+    teacher = teacher.with_changes(optim=_without_smoothing(teacher.optim))
+    soft = deit.with_changes(name="deit-soft", distillation=_SOFT)
     return ExperimentSpec(
         name="fashion-full",
         description=(
@@ -106,11 +112,6 @@ def fashion_full() -> ExperimentSpec:
             "the classes that the teacher predicts, another from its probabilities."
         ),
         runs=(teacher, vit, deit, soft),
-        expectation=Expectation(
-            accuracy={"teacher": 0.946, "vit": 0.904, "deit": 0.909, "deit-soft": 0.911},
-            duration_s=5580,
-            measured_on=_MEASURED,
-        ),
     )
 
 
@@ -130,7 +131,7 @@ def fashion_few_labels() -> ExperimentSpec:
         data=_DATA,
         augment=_FEW_AUGMENT,
         teacher=_TEACHER,
-        teacher_optim=_teacher_optim(_TEACHER_EPOCHS),
+        teacher_optim=_without_smoothing(_teacher_optim(_TEACHER_EPOCHS)),
         teacher_augment=_TEACHER_AUGMENT,
         student=_STUDENT,
         student_optim=_student_optim(_STUDENT_EPOCHS),
