@@ -123,7 +123,7 @@ def zoom(page: Page, chart: Locator, wait_until: WaitUntil) -> list[float]:
 def test_one_button_trains_three_models_and_nothing_disturbs_them(
     dashboard: Dashboard, page: Page, seen: Seen, wait_until: WaitUntil, page_errors: list[str]
 ) -> None:
-    page.goto(dashboard.url)
+    page.goto(f"{dashboard.url}/?preset=digits-quick")
     page.get_by_role("button", name="Start all 3 runs").click()
     page.get_by_role("link", name="Watch on the Runs page").click()
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
