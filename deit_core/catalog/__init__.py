@@ -29,6 +29,7 @@ from deit_core.catalog.data_sets import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     SOURCES,
+    TEST_PLACES,
     SourceFacts,
     SourceName,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "SCOPES",
     "SIGNED_MAPS",
     "SOURCES",
+    "TEST_PLACES",
     "VARIANT_RATIOS",
     "VIEWS",
     "ColourMap",

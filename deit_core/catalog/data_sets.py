@@ -22,6 +22,7 @@ class SourceFacts(NamedTuple):
 
 DIGIT_SIZE = 8  # pixels, of scikit-learn's digits
 DEFAULT_CANVAS, DEFAULT_PLACES = 20, 2  # of scattered digits
+TEST_PLACES = 8  # of each test digit, whatever the training shows: few images would tell little
 
 _FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
@@ -69,7 +70,7 @@ SOURCES: dict[SourceName, SourceFacts] = {
         in_chans=1,
         native_size=DEFAULT_CANVAS,
         num_train=1_437 * DEFAULT_PLACES,
-        num_test=360 * DEFAULT_PLACES,
+        num_test=360 * TEST_PLACES,
         flips_keep_class=False,
         origin="UCI Optical Recognition of Handwritten Digits, as shipped inside scikit-learn, at random places on a "
         "canvas",

@@ -84,7 +84,7 @@ def print_advice(spec: AnySpec) -> None:
 def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:
     """Args: everything: all runs, among them those that `runs` wait for."""
     if not runs:
-        _stdout.print("No runs yet; `python -m deit_core submit digits-quick` starts the first three.")
+        _stdout.print("No runs yet; `python -m deit_core submit scattered-quick` starts the first three.")
         return
     table = Table(box=None, pad_edge=False)
     for column in ("no.", "id", "name", "experiment", "status", "progress", "left", "val", "test"):

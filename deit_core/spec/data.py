@@ -38,7 +38,8 @@ class DataSpec(Part):
     )
     places_per_digit: int = field(
         DEFAULT_PLACES,
-        "At how many random places each digit is shown; so many images it gives.",
+        "At how many random places each training digit is shown; so many images it gives. Each test digit is shown at "
+        "8 places.",
         ge=1,
         le=64,
         source="scattered-digits",
@@ -109,10 +110,8 @@ class DataSpec(Part):
         known = SOURCES.get(self.source)
         if known is None or self.source != "scattered-digits":
             return known
-        num_train, num_test = (
-            count // DEFAULT_PLACES * self.places_per_digit for count in (known.num_train, known.num_test)
-        )
-        return known._replace(native_size=self.canvas_size, num_train=num_train, num_test=num_test)
+        num_train = known.num_train // DEFAULT_PLACES * self.places_per_digit
+        return known._replace(native_size=self.canvas_size, num_train=num_train)
 
     @model_validator(mode="after")
     def _folder_has_a_path(self) -> Self:

@@ -35,7 +35,7 @@ def test_an_image_does_not_depend_on_how_many_there_are() -> None:
 @pytest.mark.parametrize("clutter", [0, 3])
 def test_the_digit_is_where_the_mask_says(clutter: int) -> None:
     digits, labels, _, _ = load_digits()
-    found = scatter(digits[:40], labels[:40], spec(canvas_size=24, places_per_digit=3, clutter=clutter), "test")
+    found = scatter(digits[:40], labels[:40], spec(canvas_size=24, places_per_digit=3, clutter=clutter), "training")
     assert found.images.shape == (120, 1, 24, 24)
     assert found.labels.tolist() == np.repeat(labels[:40], 3).tolist()
     assert (found.masks.sum((1, 2)) == 64).all()
@@ -68,7 +68,7 @@ def test_a_spec_says_what_there_will_be() -> None:
     data, facts = load_data(wanted, HOME), wanted.facts
     assert facts is not None
     assert len(data.train) + len(data.val) == facts.num_train == 3 * 1437
-    assert len(data.test) == facts.num_test == 3 * 360
+    assert len(data.test) == facts.num_test == 8 * 360
     assert facts.native_size == data.train.images.shape[-1] == 16
 
 

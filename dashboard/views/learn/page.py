@@ -96,7 +96,7 @@ def _guide() -> None:
     st.subheader("A first visit")
     for url_path, label, more in (  # a label is one line, on a phone too
         ("data", "Data: look at the images", "And at their augmented views."),
-        ("train", "Train: start digits-quick", "It trains a teacher, a ViT and a DeiT."),
+        ("train", "Train: start scattered-quick", "It trains a teacher, a ViT and a DeiT."),
         ("runs", "Runs: watch them learn", "By their loss and their accuracy."),
         ("compare", "Compare: DeiT and ViT", "Each result with its difference."),
         ("attention", "Attention: see where tokens look", "From block to block, and over all of them."),

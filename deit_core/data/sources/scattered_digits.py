@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deit_core.catalog import DIGIT_SIZE, SOURCES
+from deit_core.catalog import DIGIT_SIZE, SOURCES, TEST_PLACES
 from deit_core.data.sources.sklearn_digits import load_digits
 from deit_core.data.sources.source import Source
 from deit_core.data.sources.stratified import stratified_split
@@ -41,7 +41,7 @@ class Scattered(NamedTuple):
 
 def scatter(digits: Images, labels: NDArray[np.uint8], spec: DataSpec, part: str, epoch: int = 0) -> Scattered:
     """Put each digit (N, 1, D, D) at its places; the images of one digit follow each other."""
-    num_places, side = spec.places_per_digit, spec.canvas_size
+    num_places, side = TEST_PLACES if part == "test" else spec.places_per_digit, spec.canvas_size
     num_images = len(digits) * num_places
     images = np.empty((num_images, 1, side, side), np.uint8)
     masks = np.zeros((num_images, side, side), bool)
