@@ -13,6 +13,7 @@ _PAGES = {
     "runs": ("Runs", ":material/monitoring:"),
     "compare": ("Compare", ":material/compare_arrows:"),
     "attention": ("Attention", ":material/visibility:"),
+    "lab": ("Lab", ":material/science:"),
     "data": ("Data", ":material/photo_library:"),
     "learn": ("Learn", ":material/school:"),
     "system": ("System", ":material/memory:"),

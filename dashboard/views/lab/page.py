@@ -1,0 +1,126 @@
+"""The Distillation lab: what a teacher's logits say at a temperature, and what a student learns from them.
+
+The order of the page; `deit_core.analysis.soft_targets` has the numbers.
+"""
+
+import math
+
+import streamlit as st
+
+from dashboard.components.live_chart import live_chart
+from dashboard.navigation import link
+from dashboard.views.lab import figures
+from dashboard.views.lab.logits import Answers, typed
+from dashboard.views.lab.mixing import mixing_desk
+from deit_core.analysis.soft_targets import divergence, entropy, gradient, soft_targets
+
+_TAU_OF_THE_NOTE = 10
+
+
+def render() -> None:
+    st.title("Distillation lab")
+    st.caption(
+        "A teacher's logits say more than one class: they say which other classes are similar. Change the temperature "
+        "and see how much of this a student gets to learn."
+    )
+    answers = typed()
+    tau = st.slider(
+        "Temperature τ",
+        0.5,
+        30.0,
+        3.0,
+        0.5,
+        key="lab_tau",
+        bind="query-params",
+        help="Logits are divided by it before the softmax. A run's field is distillation.tau.",
+    )
+    _soft_targets(answers, tau)
+    _why_the_factor(answers, tau)
+    mixing_desk(answers, tau)
+    st.caption(
+        "Source: Hinton, Vinyals and Dean 2015 ([arXiv:1503.02531](https://arxiv.org/abs/1503.02531)), section 2."
+    )
+    link("learn", "Learn: how the distillation token learns")
+
+
+def _soft_targets(answers: Answers, tau: float) -> None:
+    st.subheader("Soft targets")
+    teacher_entropy, most = entropy(answers.teacher, tau), math.log(len(answers.classes))
+    chart, numbers = st.columns([5, 2], gap="medium")
+    with chart:
+        best = max(soft_targets(answers.teacher, tau))
+        live_chart(
+            figures.soft_target_bars(answers, tau),
+            key="lab_bars",
+            alt=f"At temperature {tau:g} the teacher gives its largest class {best:.1%}.",
+            height=320,
+            filename="soft-targets",
+        )
+    with numbers:
+        st.metric(
+            "Entropy of the soft targets",
+            f"{teacher_entropy:.3f}",
+            help=f"In nats. 0: one class has everything. ln {len(answers.classes)} = {most:.3f}: all have the same.",
+        )
+        st.metric(
+            "Divergence of the student",
+            f"{divergence(answers.student, answers.teacher, tau):.3f}",
+            help="Kullback-Leibler divergence at this temperature, in nats, without the factor τ².",
+        )
+        st.caption(_in_words(teacher_entropy / most))
+    st.table(
+        _table(answers, tau),
+        border="horizontal",
+        hide_index=True,
+        alt="Logits and probabilities of each class",
+    )
+
+
+def _in_words(spread: float) -> str:
+    if spread < 0.05:
+        return "The teacher's word is nearly a hard label here: a higher τ shows what else it knows."
+    if spread > 0.95:
+        return "All classes have nearly the same here: with so high a τ little is left to learn from one image."
+    return "The other classes have a visible share here: this is what a hard label leaves out."
+
+
+def _table(answers: Answers, tau: float) -> dict[str, list[str]]:
+    targets = {one: soft_targets(answers.teacher, one) for one in (1.0, tau, float(_TAU_OF_THE_NOTE))}
+    columns = {f"Teacher, τ = {one:g}": [f"{share:.5g}" for share in shares] for one, shares in targets.items()}
+    moves = -gradient(answers.student, answers.teacher, tau) * tau**2
+    return {
+        "Class": [f"{name} (true)" if number == answers.label else name for number, name in enumerate(answers.classes)],
+        "Teacher's logit": [f"{logit:g}" for logit in answers.teacher],
+        **columns,
+        "Student's logit": [f"{logit:g}" for logit in answers.student],
+        f"Student, τ = {tau:g}": [f"{share:.5g}" for share in soft_targets(answers.student, tau)],
+        "A step moves its logit": [f"{'up' if move > 0 else 'down'} {abs(move):.4f}" for move in moves],
+    }
+
+
+def _why_the_factor(answers: Answers, tau: float) -> None:
+    st.subheader("Why the factor τ²")
+    size = figures.gradient_size(answers, tau)
+    first, second = st.columns(2, gap="medium")
+    with first:
+        live_chart(
+            figures.gradient_sizes(answers, tau),
+            key="lab_sizes",
+            alt=f"At temperature {tau:g} the gradient is {size * tau**2:.3g} with the factor and {size:.3g} without.",
+            height=320,
+            filename="gradient-sizes",
+        )
+        st.caption(
+            "Without the factor the gradient falls with 1/τ² at high temperatures, so a higher τ would also make the "
+            "teacher count less. With it the size comes close to a limit and stays: how much the teacher counts is "
+            "up to α alone."
+        )
+    with second:
+        live_chart(
+            figures.gradient_bars(answers, tau),
+            key="lab_moves",
+            alt="Where a step moves each of the student's logits.",
+            height=320,
+            filename="gradient",
+        )
+        st.caption(f"Where a step of training moves each of the student's logits at τ = {tau:g}.")
