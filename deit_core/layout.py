@@ -10,10 +10,12 @@ teacher-logits/               tables of teachers' logits
     best.safetensors          weights of the epoch with the best validation accuracy
     best_ema.safetensors      the EMA weights after that epoch, where both are evaluated
     epochs/0001.safetensors   weights after each epoch, where they are small
+    predictions.safetensors   what the best epoch answers for each test and validation image
     curve.jsonl               the start of each session, each epoch's metrics, and the results; one line each
     state.pt                  all that an exact resume needs
     state.previous.pt         the state before it, until the run has finished
     log.txt                   the output of its worker
+    predict.txt               the output of the process that made the predictions, where it was not the worker
 """
 
 from dataclasses import dataclass
@@ -66,6 +68,10 @@ class RunFiles:
         return self.folder / "best_ema.safetensors"
 
     @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions.safetensors"
+
+    @property
     def state(self) -> Path:
         return self.folder / "state.pt"
 
@@ -80,6 +86,10 @@ class RunFiles:
     @property
     def log(self) -> Path:
         return self.folder / "log.txt"
+
+    @property
+    def predict_log(self) -> Path:
+        return self.folder / "predict.txt"
 
     def epoch(self, epoch: int) -> Path:
         """The weights after an epoch, counted from 1."""

@@ -20,7 +20,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"text", "plain_text", "events", "metrics", "randomness", "machine"},
         {"errors", "wording", "catalog", "layout", "torchvision_ops", "distillation"},
         {"refusals", "settings"},
-        {"files", "curve_file"},
+        {"files", "curve_file", "prediction_file"},
         {"spec"},
         {"image_folders", "presets", "memory", "analysis"},
         {"data", "models"},

@@ -17,9 +17,10 @@ from benchmarks.faults.agreement import differences, outcome
 from benchmarks.faults.moments import MOMENTS, moment
 from benchmarks.faults.workplace import PATIENCE_S, Workplace
 from deit_core import presets
-from deit_core.errors import CheckpointError
-from deit_core.layout import plans_folder, run_folder
+from deit_core.errors import CheckpointError, RunError
+from deit_core.layout import RunFiles, plans_folder, run_folder
 from deit_core.models import load_checkpoint
+from deit_core.prediction_file import read_predictions
 from deit_core.runs import Run, Status
 from deit_core.runs.foreground import train_here
 from deit_core.spec import ExperimentSpec, replace
@@ -160,10 +161,11 @@ def _compare_one(place: Workplace, run: Run, undisturbed: Workplace, twin: Run, 
     if run.status != Status.COMPLETED:
         report.unfinished.append(f"{run.name} {run.id}: {run.status}, {run.message}")
         return
-    for file in run_folder(runs_dir, run.id).rglob("*.safetensors"):
+    files = RunFiles(run_folder(runs_dir, run.id))
+    for file in files.folder.rglob("*.safetensors"):
         try:
-            load_checkpoint(file)
-        except CheckpointError as error:
+            (read_predictions if file == files.predictions else load_checkpoint)(file)
+        except (CheckpointError, RunError) as error:
             report.damaged.append(str(error))
     theirs = outcome(undisturbed.store, twin.id, undisturbed.settings.runs_dir)
     found = differences(outcome(place.store, run.id, runs_dir), theirs)

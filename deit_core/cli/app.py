@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import typer
 
+from deit_core.cli.analysis import predict
 from deit_core.cli.commands import Commands
 from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.doctor import doctor
@@ -40,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "delete": delete,
     "export": export,
     "report": report,
+    "predict": predict,
     "rollout": rollout,
     "estimate": estimate,
     "data": describe_data,

@@ -57,13 +57,25 @@ class ResNet9(nn.Module):
         """(B, C, height, width) -> features (B, chans, height // 8, width // 8) of the last stage."""
         return self.forward_stages(x)["layer3"]
 
-    def forward_head(self, features: Tensor) -> Tensor:
-        """Features of the last stage -> logits (B, classes)."""
-        logits: Tensor = self.head(self.pool(features).flatten(1))
+    def forward_embedding(self, x: Tensor) -> Tensor:
+        """(B, C, height, width) -> what `classify` reads, (B, chans)."""
+        return self._pooled(self.forward_features(x))
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        """An embedding -> logits (B, classes)."""
+        logits: Tensor = self.head(embedding)
         return logits
 
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Features of the last stage -> logits (B, classes)."""
+        return self.classify(self._pooled(features))
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.forward_head(self.forward_features(x))
+        return self.classify(self.forward_embedding(x))
+
+    def _pooled(self, features: Tensor) -> Tensor:
+        pooled: Tensor = self.pool(features)
+        return pooled.flatten(1)
 
 
 def _relu() -> nn.ReLU:

@@ -83,11 +83,22 @@ class TorchvisionClassifier(nn.Module):
             features = part(features)
         return {"last": features}
 
+    def forward_embedding(self, x: Tensor) -> Tensor:
+        """(B, C, height, width) -> what `classify` reads, (B, chans)."""
+        return self._pooled(self.forward_stages(x)["last"])
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        """An embedding -> logits (B, classes)."""
+        logits: Tensor = self.network.get_submodule("fc")(embedding)
+        return logits
+
     def forward_head(self, features: Tensor) -> Tensor:
         """The last features -> logits (B, classes)."""
-        pooled = self.network.get_submodule("avgpool")(features)
-        logits: Tensor = self.network.get_submodule("fc")(pooled.flatten(1))
-        return logits
+        return self.classify(self._pooled(features))
+
+    def _pooled(self, features: Tensor) -> Tensor:
+        pooled: Tensor = self.network.get_submodule("avgpool")(features)
+        return pooled.flatten(1)
 
     def _adapted(self, x: Tensor) -> Tensor:
         """The images as the network reads them."""

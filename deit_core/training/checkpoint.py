@@ -22,6 +22,7 @@ from deit_core.errors import RunError, SpecError
 from deit_core.files import remove_leftovers, write_atomically
 from deit_core.layout import RunFiles
 from deit_core.models import ModelCard, save_weights
+from deit_core.prediction_file import PredictionFacts, Predictions, write_predictions
 from deit_core.spec import AnySpec, RunSpec, load_spec
 from deit_core.training.optim import Optimizer
 from deit_core.training.state_file import StateFile
@@ -119,6 +120,11 @@ class RunFolder:
                 if file.parent != self.path:
                     file.parent.mkdir(exist_ok=True)
                 save_weights(file, weights, card, makes_folder=False)
+
+    def save_predictions(self, test: Predictions, val: Predictions, facts: PredictionFacts) -> None:
+        """Write what the best epoch answers for each image. Raises: RunError where the folder is gone."""
+        with self._where_it_was():
+            write_predictions(self.files.predictions, test, val, facts, makes_folder=False)
 
     def add_to_curve(self, *events: CurveEvent) -> None:
         """Add events to the curve. Raises: RunError where the folder is gone."""

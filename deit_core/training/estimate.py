@@ -87,7 +87,7 @@ def estimate_duration(
     num_parts = min(spec.optim.batch_size, int(num_train)) / len(pixels)  # of a batch; 1 where it is measured whole
     per_epoch_s = step_s * num_parts * step.steps_per_epoch + image_s * num_val * num_models
     num_looks = num_models + 2 * spec.augment.test_flip
-    return per_epoch_s * spec.optim.epochs + image_s * facts.num_test * num_looks
+    return per_epoch_s * spec.optim.epochs + image_s * (facts.num_test * num_looks + num_val)
 
 
 def _first_step(spec: RunSpec, num_train: int, plans: Path, facts: SourceFacts) -> tuple[TrainStep, Tensor, Tensor]:

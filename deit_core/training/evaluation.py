@@ -7,8 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deit_core.data import Split, eval_batch_size, eval_batches
-from deit_core.models import VisionTransformer
+from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
 from deit_core.training.memory import with_smaller_batches
+from deit_core.training.outputs import Keeper, Outputs, outputs
+
+_WORDS = {"val": "validation"}
 
 
 def head_logits(model: nn.Module, inputs: Tensor, *, flip: bool = False) -> dict[str, Tensor]:
@@ -19,21 +22,19 @@ def head_logits(model: nn.Module, inputs: Tensor, *, flip: bool = False) -> dict
 
     Args: flip: each head's logits are the mean of those of the image and of its mirror image.
     """
-    heads = _heads(model, inputs)
+    return _outputs(model, inputs, flip).heads
+
+
+def _outputs(model: nn.Module, inputs: Tensor, flip: bool) -> Outputs:
+    """The outputs of a model, its heads as `head_logits` gives them; the embeddings are those of the image itself."""
+    heads, embeddings = outputs(model, inputs)
     if flip:
-        mirrored = _heads(model, inputs.flip(-1))
+        mirrored = outputs(model, inputs.flip(-1)).heads
         heads = {head: (logits + mirrored[head]) / 2 for head, logits in heads.items()}
-    if "mean" in heads:
-        return heads
-    chances = torch.logaddexp(*(logits.log_softmax(-1) for logits in heads.values()))  # of both heads, times 2
-    return {"mean": (heads["class"] + heads["distillation"]) / 2, **heads, "mean_softmax": chances}
-
-
-def _heads(model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
-    if not isinstance(model, VisionTransformer) or not model.distilled:
-        return {"mean": model(inputs)}
-    tokens, _ = model.forward_features(inputs)
-    return model.forward_heads(tokens)
+    if "mean" not in heads:
+        chances = torch.logaddexp(*(logits.log_softmax(-1) for logits in heads.values()))  # of both heads, times 2
+        heads = {"mean": (heads["class"] + heads["distillation"]) / 2, **heads, "mean_softmax": chances}
+    return Outputs(heads, embeddings)
 
 
 @torch.no_grad()
@@ -46,6 +47,8 @@ def evaluate(
     *,
     suffix: str = "",
     flip: bool = False,
+    keeper: Keeper | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> dict[str, float]:
     """Mean loss (nats, without label smoothing) and accuracy over every image of `split`.
 
@@ -54,15 +57,21 @@ def evaluate(
     Args:
         suffix: is appended to every name, so that this evaluation cannot be confused with the plain one.
         flip: each image's logits are the mean of its own and its mirror image's.
+        keeper: keeps what the model answers for each image.
+        on_progress: called with the progress. What it raises ends the evaluation.
     Returns: {prefix}_loss and {prefix}_accuracy of the output; with two heads the same again with _class,
     _distillation and _mean_softmax appended.
     """
     was_training = model.training
     model.eval()
-    sums = with_smaller_batches(
-        lambda batch_size: _sums(model, eval_batches(split, device, batch_size), normalize, device, flip),
-        eval_batch_size(device),
-    )
+
+    def score(batch_size: int) -> dict[str, float]:
+        batches = eval_batches(split, device, batch_size)
+        what = f"Scoring the {_WORDS.get(prefix, prefix)} images"
+        batches = with_progress(batches, what, len(split), on_progress, piece=batch_size)
+        return _sums(model, batches, normalize, device, flip, keeper)
+
+    sums = with_smaller_batches(score, eval_batch_size(device))
     model.train(was_training)
     return {f"{prefix}_{name}{suffix}": total / len(split) for name, total in sums.items()}
 
@@ -73,11 +82,16 @@ def _sums(
     normalize: Callable[[Tensor], Tensor],
     device: torch.device,
     flip: bool,
+    keeper: Keeper | None,
 ) -> dict[str, float]:
     """Sums over all images of the loss and of correct predictions, by their names without prefix and suffix."""
     sums: dict[str, Tensor] = {}
+    if keeper is not None:
+        keeper.start()
     for pixels, labels in batches:
-        heads = head_logits(model, normalize(pixels), flip=flip)
+        heads, embeddings = _outputs(model, normalize(pixels), flip)
+        if keeper is not None:
+            keeper.keep(heads, embeddings, labels)
         for head, logits in heads.items():
             end = "" if head == "mean" else f"_{head}"
             for name, value in (

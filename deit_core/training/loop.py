@@ -207,7 +207,7 @@ def _end_epoch(session: Session) -> Iterator[Event]:
 def _finish(session: Session) -> RunFinished:
     """Evaluate the best epoch's weights on test: the only use of the test images."""
     best = place(load_checkpoint(session.folder.path), session.device)
-    metrics = session.score(best, "test")
+    metrics = session.score_best(best)
     if session.spec.optim.ema == "separate":
         average = place(load_checkpoint(session.folder.files.best_ema), session.device)
         metrics |= session.score(average, "test", suffix="_ema")

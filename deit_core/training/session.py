@@ -39,12 +39,14 @@ from deit_core.models import (
     read_card,
     teacher_model,
 )
+from deit_core.prediction_file import PredictionFacts
 from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import RunSpec, replace, teacher_advice
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan
 from deit_core.training.evaluation import evaluate
 from deit_core.training.measures import Sums
+from deit_core.training.outputs import Keeper
 from deit_core.training.probe import choose_plan
 from deit_core.training.recorded_step import is_recorded, make_stepper
 from deit_core.training.step import TrainStep
@@ -223,11 +225,27 @@ class Session:
         return (average, None) if self.spec.optim.ema == "replace" else (self.model, average)
 
     def score(
-        self, model: nn.Module, part: Literal["val", "test"], *, suffix: str = "", flip: bool = False
+        self,
+        model: nn.Module,
+        part: Literal["val", "test"],
+        *,
+        suffix: str = "",
+        flip: bool = False,
+        keeper: Keeper | None = None,
     ) -> dict[str, float]:
         """Evaluate a model on validation or test images; see `evaluate`."""
         split = self.data.val if part == "val" else self.data.test
-        return evaluate(model, split, self.normalize, self.device, part, suffix=suffix, flip=flip)
+        return evaluate(model, split, self.normalize, self.device, part, suffix=suffix, flip=flip, keeper=keeper)
+
+    def score_best(self, best: nn.Module) -> dict[str, float]:
+        """Evaluate the best epoch's weights on test, and keep what they answer there and on validation images."""
+        num_images = len(self.data.test) + len(self.data.val)
+        test, val = Keeper(num_images), Keeper(num_images)
+        metrics = self.score(best, "test", keeper=test)
+        self.score(best, "val", keeper=val)
+        facts = PredictionFacts(self.data.classes, self.data.content_hash, self.progress.best_epoch, test.logits_alone)
+        self.folder.save_predictions(test.predictions, val.predictions, facts)
+        return metrics
 
     def note(self, event: CurveEvent) -> None:
         """Keep an event for the run's curve; it is written with the next save."""

@@ -18,6 +18,7 @@ from program import Program
         (("data", "imagenet"), "There is no data set, folder or zip with the name 'imagenet'"),
         (("rollout", "nowhere", "a.png", "--out", "x"), "There is no checkpoint at nowhere"),
         (("export", "ffff", "--format", "pt"), "There is no run"),
+        (("predict", "ffff"), "There is no run"),
         (("report", "nothing"), "There is no experiment 'nothing'"),
         (("train",), "Missing argument"),
     ],

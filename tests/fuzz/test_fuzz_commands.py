@@ -12,7 +12,20 @@ from typer.testing import CliRunner
 from deit_core.cli.app import app
 
 _SPECS = ("train", "submit", "estimate")
-_COMMANDS = ("runs", "show", "stop", "resume", "delete", "export", "report", "rollout", "data", "import", "presets")
+_COMMANDS = (
+    "runs",
+    "show",
+    "stop",
+    "resume",
+    "delete",
+    "export",
+    "report",
+    "predict",
+    "rollout",
+    "data",
+    "import",
+    "presets",
+)
 _OPTIONS = (
     "--json",
     "--yes",

@@ -1,0 +1,86 @@
+"""What a model answers for a batch, head by head, and how the answers of an evaluation are kept.
+
+B batch, N images, K classes, D width of an embedding
+"""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deit_core.models import VisionTransformer
+from deit_core.prediction_file import KEPT_BYTES, Predictions, half
+
+
+@runtime_checkable
+class _Embedding(Protocol):
+    """A CNN whose head reads an embedding."""
+
+    def forward_embedding(self, x: Tensor) -> Tensor: ...
+
+    def classify(self, embedding: Tensor) -> Tensor: ...
+
+
+class Outputs(NamedTuple):
+    """Of a model in eval mode. `heads` are logits (B, K): "class" and "distillation", or "mean" of a model with one
+    head; `embeddings` (B, D) are what these heads read, "class" and "distillation", where there are any.
+    """
+
+    heads: dict[str, Tensor]
+    embeddings: dict[str, Tensor]
+
+
+def outputs(model: nn.Module, inputs: Tensor) -> Outputs:
+    """The outputs of a model for normalised images."""
+    if isinstance(model, VisionTransformer):
+        tokens, _ = model.forward_features(inputs)
+        heads = model.forward_heads(tokens)
+        embeddings = {head: tokens[:, index] for index, head in enumerate(heads)}
+        return Outputs(heads if model.distilled else {"mean": heads["class"]}, embeddings)
+    if isinstance(model, _Embedding):
+        embedding = model.forward_embedding(inputs)
+        return Outputs({"mean": model.classify(embedding)}, {"class": embedding})
+    return Outputs({"mean": model(inputs)}, {})
+
+
+class Keeper:
+    """Keeps the outputs of an evaluation: all of them, or logits alone where a file of all would be too large.
+
+    Args:
+        num_images: that the file is to hold, of this evaluation and others.
+        most_bytes: of such a file.
+    """
+
+    def __init__(self, num_images: int, most_bytes: int = KEPT_BYTES) -> None:
+        self._num_images, self._most_bytes = num_images, most_bytes
+        self._parts: list[Predictions] = []
+        self.logits_alone = False
+
+    def start(self) -> None:
+        """Forget an evaluation that did not come to its end."""
+        self._parts.clear()
+
+    def keep(self, heads: dict[str, Tensor], embeddings: dict[str, Tensor], labels: Tensor) -> None:
+        """Add a batch. Args: heads: with "mean"."""
+        part = Predictions(
+            labels.cpu().numpy(),
+            _array(heads["mean"]),
+            **{f"logits_{head}": _array(heads[head]) for head in ("class", "distillation") if head in heads},
+            **{f"embedding_{head}": half(_array(embedding)) for head, embedding in embeddings.items()},
+        )
+        per_image = sum(array.nbytes for array in part.arrays.values()) / len(part)
+        self.logits_alone = per_image * self._num_images > self._most_bytes
+        self._parts.append(part.without_extras() if self.logits_alone else part)
+
+    @property
+    def predictions(self) -> Predictions:
+        """Of all batches since the start."""
+        names = self._parts[0].arrays
+        return Predictions(**{name: np.concatenate([part.arrays[name] for part in self._parts]) for name in names})
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.detach().to("cpu", torch.float32).numpy()
+    return array
