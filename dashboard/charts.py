@@ -12,14 +12,18 @@ import numpy as np
 
 from dashboard.text import plotly_escape
 from deit_core.metrics import (
+    HEADS_AGREE,
     IMAGES_PER_S,
     LR,
     METRICS,
     TEACHER_HIT_RATE,
+    TOKEN_COSINES,
     TRAIN_ACCURACY,
     TRAIN_AGREEMENT,
     TRAIN_LOSS,
     VAL_ACCURACY,
+    VAL_AGREEMENT,
+    VAL_ENTROPY,
     VAL_LOSS,
     Unit,
 )
@@ -38,12 +42,15 @@ MAX_POINTS = 1000
 
 
 class Line(NamedTuple):
-    """One metric of a chart. `label` follows the run's name where a chart has several lines of a run."""
+    """One metric of a chart. `label` follows the run's name where a chart has several lines of a run; `hover` is shown
+    with a point.
+    """
 
     metric: str
     kind: Literal["step", "epoch"]
     label: str = ""
     dash: str = "solid"
+    hover: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,16 @@ class Chart:
         return METRICS[self.lines[0].metric].unit
 
 
-def _chart_of_steps(name: str, *, can_be_smoothed: bool = True, needs: str = "a few steps") -> dict[str, Chart]:
+def _chart_of(
+    name: str,
+    kind: Literal["step", "epoch"] = "step",
+    *,
+    can_be_smoothed: bool = True,
+    needs: str = "a few steps",
+) -> dict[str, Chart]:
     """The chart that one metric has to itself, by its title."""
     metric = METRICS[name]
-    return {metric.title: Chart((Line(name, "step"),), metric.help, can_be_smoothed, needs)}
+    return {metric.title: Chart((Line(name, kind),), metric.help, can_be_smoothed, needs)}
 
 
 _NUMBER_FORMATS: dict[Unit, str] = {"share": ".1%", "nats": ".4f", "images/s": ".0f", "none": ".2e"}
@@ -99,6 +112,34 @@ CHARTS: dict[str, Chart] = {
         "Validation accuracy of each head of a DeiT, and of their mean, which it predicts with.",
         needs="the end of an epoch",
     ),
+    "Agreement with the teacher, validation": Chart(
+        (
+            Line("val_agreement_class", "epoch", "class head", "dash"),
+            Line("val_agreement_distillation", "epoch", "distillation head", "dot"),
+            Line(VAL_AGREEMENT, "epoch", "mean"),
+        ),
+        "How often each head of a DeiT decides as its teacher does, on validation images, and their mean.",
+        needs=f"the end of an epoch of {_A_STUDENT}",
+    ),
+    "Cosine of the two tokens": Chart(
+        tuple(
+            Line(metric.name, "epoch", dash="solid" if block else "dot", hover=f"block {block}" if block else "input")
+            for block, metric in TOKEN_COSINES.items()
+        ),
+        "How alike class token and distillation token of a DeiT are, at the input (dotted) and after each block, on "
+        "validation images: 1 where both point the same way. The DeiT paper has 0.06 at the input and 0.93 at the end.",
+        needs="the end of an epoch of a DeiT",
+    ),
+    "Entropy of the heads": Chart(
+        (
+            Line("val_entropy_class", "epoch", "class head", "dash"),
+            Line("val_entropy_distillation", "epoch", "distillation head", "dot"),
+            Line(VAL_ENTROPY, "epoch", "mean"),
+        ),
+        "How spread the probabilities of each head are, on validation images: 0 where one class has everything.",
+        needs="the end of an epoch",
+    ),
+    **_chart_of(HEADS_AGREE, "epoch", needs="the end of an epoch of a DeiT"),
     "EMA weights": Chart(
         (Line("val_accuracy_ema", "epoch", "EMA weights", "dot"),),
         "Validation accuracy of the EMA weights, where a run evaluates them separately.",
@@ -113,10 +154,10 @@ CHARTS: dict[str, Chart] = {
         "distillation head against the teacher.",
         needs=_A_STUDENT,
     ),
-    **_chart_of_steps(TRAIN_AGREEMENT, needs=_A_STUDENT),
-    **_chart_of_steps(TEACHER_HIT_RATE, can_be_smoothed=False, needs=f"{_A_STUDENT} whose answers are kept on disk"),
-    **_chart_of_steps(LR, can_be_smoothed=False),
-    **_chart_of_steps(IMAGES_PER_S),
+    **_chart_of(TRAIN_AGREEMENT, needs=_A_STUDENT),
+    **_chart_of(TEACHER_HIT_RATE, can_be_smoothed=False, needs=f"{_A_STUDENT} whose answers are kept on disk"),
+    **_chart_of(LR, can_be_smoothed=False),
+    **_chart_of(IMAGES_PER_S),
 }
 
 
@@ -284,7 +325,7 @@ class _Look(NamedTuple):
             "opacity": opacity,
             "line": {"color": style.colour, "dash": line.dash, "width": 2 if has_markers else 1.5},
             "marker": {"color": style.colour, "symbol": style.symbol, "size": 6, "maxdisplayed": 40},
-            "hovertemplate": f"%{{y:{self.number_format}}} at %{{x:.5~g}}",
+            "hovertemplate": ", ".join((f"%{{y:{self.number_format}}} at %{{x:.5~g}}", *filter(None, [line.hover]))),
         }
 
 

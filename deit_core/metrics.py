@@ -15,11 +15,23 @@ Better = Literal["higher", "lower", "neither"]
 TRAIN_LOSS, TRAIN_ACCURACY, TRAIN_AGREEMENT = "train_loss", "train_accuracy", "train_agreement"
 TEACHER_HIT_RATE, LR, IMAGES_PER_S = "teacher_hit_rate", "lr", "images_per_s"
 VAL_LOSS, VAL_ACCURACY, BEST_VAL_ACCURACY = "val_loss", "val_accuracy", "best_val_accuracy"
+VAL_AGREEMENT, VAL_ENTROPY, HEADS_AGREE, TOKEN_COSINE = (
+    "val_agreement",
+    "val_entropy",
+    "val_heads_agree",
+    "val_token_cosine",
+)
+MAX_BLOCKS = 48  # of a transformer, as a spec allows
 TEST_LOSS, TEST_ACCURACY = "test_loss", "test_accuracy"
 BEST_EPOCH, TRAIN_TIME_S, NUM_PARAMS = "best_epoch", "train_time_s", "num_params"
 NUM_TRAIN, NUM_VAL, NUM_TEST = "num_train", "num_val", "num_test"
 
 BEST_EPOCH_BY = (VAL_ACCURACY, VAL_LOSS)  # what decides which epoch is the best, the first before the second
+
+
+def token_cosine(block: int) -> str:
+    """The name of the cosine of class and distillation token after a block, counted from 1; 0 is the input."""
+    return f"{TOKEN_COSINE}_{block}"
 
 
 @dataclass(frozen=True)
@@ -204,13 +216,60 @@ _VALIDATION = _scores(
     ("", "_ema"),
     "Val. now",
 )
+_EACH_EPOCH = " Measured after each epoch."
+_OF_HEADS = (
+    *(
+        Metric(
+            VAL_AGREEMENT + end,
+            ", ".join(("Validation agreement with the teacher", *filter(None, [head.title]))),
+            "share",
+            "neither",
+            f"Share of the validation images where {head.subject} decides as the teacher does.{_EACH_EPOCH}",
+        )
+        for end, head in _HEADS.items()
+        if end != "_mean_softmax"
+    ),
+    *(
+        Metric(
+            VAL_ENTROPY + end,
+            ", ".join(("Validation entropy", *filter(None, [head.title]))),
+            "nats",
+            "neither",
+            f"Mean entropy of the probabilities of {head.subject} for a validation image: 0 where one class has "
+            f"everything.{_EACH_EPOCH}",
+        )
+        for end, head in _HEADS.items()
+        if end != "_mean_softmax"
+    ),
+    Metric(
+        HEADS_AGREE,
+        "Heads agree",
+        "share",
+        "neither",
+        f"Share of the validation images where both heads of a DeiT decide alike.{_EACH_EPOCH}",
+    ),
+)
+TOKEN_COSINES = {
+    block: Metric(
+        token_cosine(block),
+        f"Token cosine, block {block}" if block else "Token cosine, input",
+        "none",
+        "neither",
+        f"Mean cosine of a DeiT's class and distillation token {f'after block {block}' if block else 'at the input'}, "
+        f"over the validation images: 1 where both point the same way.{_EACH_EPOCH}",
+    )
+    for block in range(MAX_BLOCKS + 1)
+}
 _TEST_ONCE = " Measured once, at the end, with the weights of the best epoch."
 _TEST = (
     *_scores("test", "Test", "test images", _TEST_ONCE, _HEADS, ("", "_ema", "_flip"), "Test"),
     *_scores("test", "Test", "test images", _TEST_ONCE, _TRAINED_FUSIONS, ("",), "Test"),
 )
 
-METRICS = {metric.name: metric for metric in (*_OF_STEPS, *_VALIDATION, *_TEST, *_OF_A_RUN)}
+METRICS = {
+    metric.name: metric
+    for metric in (*_OF_STEPS, *_VALIDATION, *_OF_HEADS, *TOKEN_COSINES.values(), *_TEST, *_OF_A_RUN)
+}
 
 # What tables show of a run's test: the model's own answer, each head, both heads together, and other ways of scoring.
 TEST_ACCURACIES = (

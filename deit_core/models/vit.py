@@ -214,9 +214,7 @@ class VisionTransformer(nn.Module):
         keep: (B, K) indices of the patches that stay, 0 <= K; the others are removed after their positions are added,
             so N = prefix + K. A patch is then really absent, not grey (Jain et al. 2022, arXiv:2204.08945).
         """
-        x = self.patch_embed(x)
-        prefix = [token.expand(x.shape[0], -1, -1) for token in (self.cls_token, self.dist_token) if token is not None]
-        x = self.pos_drop(torch.cat([*prefix, x], dim=1) + self.pos_embed)  # B N D
+        x = self._embed(x)
         if keep is not None:
             always, patches = x.tensor_split([self.num_prefix_tokens], dim=1)
             x = torch.cat([always, patches.take_along_dim(keep.unsqueeze(-1), dim=1)], dim=1)
@@ -227,6 +225,24 @@ class VisionTransformer(nn.Module):
             if weights is not None:
                 attention.append(weights)
         return self.norm(x), attention
+
+    def forward_depth(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, height, width) -> normalised tokens (B, N, D), and the prefix tokens at the input and after each block
+        (L + 1, B, prefix, D), which are not normalised.
+        """
+        x = self._embed(x)
+        depth = [x[:, : self.num_prefix_tokens].clone()]  # a view would keep all tokens of each block in memory
+        for block in self.blocks:
+            x, _ = block(x, False)
+            depth.append(x[:, : self.num_prefix_tokens].clone())
+        return self.norm(x), torch.stack(depth)
+
+    def _embed(self, x: Tensor) -> Tensor:
+        """(B, C, height, width) -> tokens with their positions (B, N, D)."""
+        x = self.patch_embed(x)
+        prefix = [token.expand(x.shape[0], -1, -1) for token in (self.cls_token, self.dist_token) if token is not None]
+        embedded: Tensor = self.pos_drop(torch.cat([*prefix, x], dim=1) + self.pos_embed)
+        return embedded
 
     def _layer_indices(self, return_attention: bool | Collection[int]) -> Collection[int]:
         if isinstance(return_attention, bool):

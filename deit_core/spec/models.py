@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from deit_core.metrics import MAX_BLOCKS
 from deit_core.spec.fields import Part, divisors, field
 
 
@@ -14,7 +15,7 @@ class VisionTransformerSpec(Part):
     distilled: bool = field(False, "Adds the distillation token and its head: the DeiT student.")
     patch_size: int = field(4, "Side of the square patches that an image is cut into.", unit="px", ge=1, le=64)
     embed_dim: int = field(64, "Width of every token.", ge=8, le=2048)
-    depth: int = field(6, "Number of transformer blocks.", ge=1, le=48)
+    depth: int = field(6, "Number of transformer blocks.", ge=1, le=MAX_BLOCKS)
     num_heads: int = field(4, "Attention heads per block; must divide the width.", ge=1, le=32)
     mlp_ratio: float = field(2.0, "Hidden width of a block's MLP, in multiples of the width.", gt=0, le=8)
     drop_rate: float = field(0.0, "Dropout on positions, attention output and MLP.", ge=0, lt=1, advanced=True)

@@ -1,6 +1,6 @@
 """Loss and accuracy of a model over a split: of its output, and of each head where it has two."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from deit_core.data import Split, eval_batch_size, eval_batches
 from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
 from deit_core.training.memory import with_smaller_batches
-from deit_core.training.outputs import Keeper, Outputs, outputs
+from deit_core.training.outputs import Outputs, Reader, outputs
 
 _WORDS = {"val": "validation"}
 
@@ -26,15 +26,16 @@ def head_logits(model: nn.Module, inputs: Tensor, *, flip: bool = False) -> dict
 
 
 def _outputs(model: nn.Module, inputs: Tensor, flip: bool) -> Outputs:
-    """The outputs of a model, its heads as `head_logits` gives them; the embeddings are those of the image itself."""
-    heads, embeddings = outputs(model, inputs)
+    """The outputs of a model, its heads as `head_logits` gives them; all else is of the image itself."""
+    own = outputs(model, inputs)
+    heads = own.heads
     if flip:
         mirrored = outputs(model, inputs.flip(-1)).heads
         heads = {head: (logits + mirrored[head]) / 2 for head, logits in heads.items()}
     if "mean" not in heads:
         chances = torch.logaddexp(*(logits.log_softmax(-1) for logits in heads.values()))  # of both heads, times 2
         heads = {"mean": (heads["class"] + heads["distillation"]) / 2, **heads, "mean_softmax": chances}
-    return Outputs(heads, embeddings)
+    return own._replace(heads=heads)
 
 
 @torch.no_grad()
@@ -47,7 +48,7 @@ def evaluate(
     *,
     suffix: str = "",
     flip: bool = False,
-    keeper: Keeper | None = None,
+    readers: Sequence[Reader] = (),
     on_progress: OnProgress = no_progress,
 ) -> dict[str, float]:
     """Mean loss (nats, without label smoothing) and accuracy over every image of `split`.
@@ -57,7 +58,7 @@ def evaluate(
     Args:
         suffix: is appended to every name, so that this evaluation cannot be confused with the plain one.
         flip: each image's logits are the mean of its own and its mirror image's.
-        keeper: keeps what the model answers for each image.
+        readers: read what the model answers for each image.
         on_progress: called with the progress. What it raises ends the evaluation.
     Returns: {prefix}_loss and {prefix}_accuracy of the output; with two heads the same again with _class,
     _distillation and _mean_softmax appended.
@@ -69,7 +70,7 @@ def evaluate(
         batches = eval_batches(split, device, batch_size)
         what = f"Scoring the {_WORDS.get(prefix, prefix)} images"
         batches = with_progress(batches, what, len(split), on_progress, piece=batch_size)
-        return _sums(model, batches, normalize, device, flip, keeper)
+        return _sums(model, batches, normalize, device, flip, readers)
 
     sums = with_smaller_batches(score, eval_batch_size(device))
     model.train(was_training)
@@ -82,17 +83,17 @@ def _sums(
     normalize: Callable[[Tensor], Tensor],
     device: torch.device,
     flip: bool,
-    keeper: Keeper | None,
+    readers: Sequence[Reader],
 ) -> dict[str, float]:
     """Sums over all images of the loss and of correct predictions, by their names without prefix and suffix."""
     sums: dict[str, Tensor] = {}
-    if keeper is not None:
-        keeper.start()
+    for reader in readers:
+        reader.start()
     for pixels, labels in batches:
-        heads, embeddings = _outputs(model, normalize(pixels), flip)
-        if keeper is not None:
-            keeper.keep(heads, embeddings, labels)
-        for head, logits in heads.items():
+        found = _outputs(model, normalize(pixels), flip)
+        for reader in readers:
+            reader.read(found, labels)
+        for head, logits in found.heads.items():
             end = "" if head == "mean" else f"_{head}"
             for name, value in (
                 (f"loss{end}", F.cross_entropy(logits.float(), labels, reduction="sum")),

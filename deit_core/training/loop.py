@@ -186,7 +186,7 @@ def _end_epoch(session: Session) -> Iterator[Event]:
     progress = session.progress
     metrics = {name: total.item() / session.batches.steps_per_epoch for name, total in session.sums.of_epoch().items()}
     model, ema = session.models()
-    metrics |= session.score(model, "val")
+    metrics |= session.score_epoch(model)
     if ema is not None:
         metrics |= session.score(ema, "val", suffix="_ema")
     if not math.isfinite(metrics[VAL_LOSS]):

@@ -3,7 +3,8 @@
 B batch, N images, K classes, D width of an embedding
 """
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,20 +26,34 @@ class _Embedding(Protocol):
 
 class Outputs(NamedTuple):
     """Of a model in eval mode. `heads` are logits (B, K): "class" and "distillation", or "mean" of a model with one
-    head; `embeddings` (B, D) are what these heads read, "class" and "distillation", where there are any.
+    head; `embeddings` (B, D) are what these heads read, "class" and "distillation", where there are any; `token_pairs`
+    are class and distillation token (B, D) at the input and after each block, of a model with both.
     """
 
     heads: dict[str, Tensor]
     embeddings: dict[str, Tensor]
+    token_pairs: Sequence[tuple[Tensor, Tensor]] = ()
+
+
+class Reader(Protocol):
+    """Reads the outputs of an evaluation, batch by batch."""
+
+    def start(self) -> None:
+        """A first batch follows; forget an evaluation that did not come to its end."""
+
+    def read(self, outputs: Outputs, labels: Tensor) -> None:
+        """Take a batch. Args: outputs: with the head "mean"."""
 
 
 def outputs(model: nn.Module, inputs: Tensor) -> Outputs:
     """The outputs of a model for normalised images."""
     if isinstance(model, VisionTransformer):
-        tokens, _ = model.forward_features(inputs)
+        tokens, depth = model.forward_depth(inputs)
         heads = model.forward_heads(tokens)
         embeddings = {head: tokens[:, index] for index, head in enumerate(heads)}
-        return Outputs(heads if model.distilled else {"mean": heads["class"]}, embeddings)
+        if not model.distilled:
+            return Outputs({"mean": heads["class"]}, embeddings)
+        return Outputs(heads, embeddings, [(prefix[:, 0], prefix[:, 1]) for prefix in depth])
     if isinstance(model, _Embedding):
         embedding = model.forward_embedding(inputs)
         return Outputs({"mean": model.classify(embedding)}, {"class": embedding})
@@ -62,14 +77,14 @@ class Keeper:
         """Forget an evaluation that did not come to its end."""
         self._parts.clear()
 
-    def keep(self, heads: dict[str, Tensor], embeddings: dict[str, Tensor], labels: Tensor) -> None:
-        """Add a batch. Args: heads: with "mean"."""
-        part = Predictions(
-            labels.cpu().numpy(),
-            _array(heads["mean"]),
-            **{f"logits_{head}": _array(heads[head]) for head in ("class", "distillation") if head in heads},
-            **{f"embedding_{head}": half(_array(embedding)) for head, embedding in embeddings.items()},
-        )
+    def read(self, outputs: Outputs, labels: Tensor) -> None:
+        """Add a batch. Args: outputs: with the head "mean"."""
+        heads, embeddings, _ = outputs
+        extras: dict[str, NDArray[Any]] = {
+            f"logits_{head}": _array(heads[head]) for head in ("class", "distillation") if head in heads
+        }
+        extras |= {f"embedding_{head}": half(_array(embedding)) for head, embedding in embeddings.items()}
+        part = Predictions(labels.cpu().numpy(), _array(heads["mean"]), **extras)
         per_image = sum(array.nbytes for array in part.arrays.values()) / len(part)
         self.logits_alone = per_image * self._num_images > self._most_bytes
         self._parts.append(part.without_extras() if self.logits_alone else part)

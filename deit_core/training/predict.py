@@ -53,7 +53,7 @@ def predict(
     keepers = {}
     for part, split in (("test", data.test), ("val", data.val)):
         keepers[part] = Keeper(len(data.test) + len(data.val))
-        evaluate(model, split, normalize, place_of_run, part, keeper=keepers[part], on_progress=on_progress)
+        evaluate(model, split, normalize, place_of_run, part, readers=[keepers[part]], on_progress=on_progress)
     facts = PredictionFacts(data.classes, data.content_hash, card.epoch, keepers["test"].logits_alone)
     test, val = (keeper.predictions for keeper in keepers.values())
     write_predictions(RunFiles(run_dir).predictions, test, val, facts, makes_folder=False)

@@ -4,8 +4,9 @@ Knows data, model, teacher, optimiser and folder; nothing of how the steps and e
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from deit_core.catalog.pixel_versions import NEWEST_PIXELS
 from deit_core.curve_file import CurveEvent
-from deit_core.data import TrainBatches, load_data
+from deit_core.data import TrainBatches, eval_batch_size, eval_batches, load_data
 from deit_core.data.batches import Batch
 from deit_core.data.device_batches import DeviceBatches, PlannedBatch
 from deit_core.data.sources.progress import OnProgress
@@ -45,8 +46,9 @@ from deit_core.spec import RunSpec, replace, teacher_advice
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan
 from deit_core.training.evaluation import evaluate
+from deit_core.training.head_measures import HeadMeasures
 from deit_core.training.measures import Sums
-from deit_core.training.outputs import Keeper
+from deit_core.training.outputs import Keeper, Reader
 from deit_core.training.probe import choose_plan
 from deit_core.training.recorded_step import is_recorded, make_stepper
 from deit_core.training.step import TrainStep
@@ -231,18 +233,31 @@ class Session:
         *,
         suffix: str = "",
         flip: bool = False,
-        keeper: Keeper | None = None,
+        readers: Sequence[Reader] = (),
     ) -> dict[str, float]:
         """Evaluate a model on validation or test images; see `evaluate`."""
         split = self.data.val if part == "val" else self.data.test
-        return evaluate(model, split, self.normalize, self.device, part, suffix=suffix, flip=flip, keeper=keeper)
+        return evaluate(model, split, self.normalize, self.device, part, suffix=suffix, flip=flip, readers=readers)
+
+    def score_epoch(self, model: nn.Module) -> dict[str, float]:
+        """Evaluate a model on validation images, with what its heads and tokens tell about distillation."""
+        measures = HeadMeasures(self._teacher_decides)
+        return self.score(model, "val", readers=[measures]) | measures.means()
+
+    @cached_property
+    def _teacher_decides(self) -> Tensor | None:
+        """The teacher's logits (N, K) for the validation images as they are."""
+        if self.teacher is None:
+            return None
+        batches = eval_batches(self.data.val, self.device, eval_batch_size(self.device))
+        return torch.cat([self.teacher(pixels) for pixels, _ in batches])
 
     def score_best(self, best: nn.Module) -> dict[str, float]:
         """Evaluate the best epoch's weights on test, and keep what they answer there and on validation images."""
         num_images = len(self.data.test) + len(self.data.val)
         test, val = Keeper(num_images), Keeper(num_images)
-        metrics = self.score(best, "test", keeper=test)
-        self.score(best, "val", keeper=val)
+        metrics = self.score(best, "test", readers=[test])
+        self.score(best, "val", readers=[val])
         facts = PredictionFacts(self.data.classes, self.data.content_hash, self.progress.best_epoch, test.logits_alone)
         self.folder.save_predictions(test.predictions, val.predictions, facts)
         return metrics

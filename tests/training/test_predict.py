@@ -101,7 +101,7 @@ def test_above_the_limit_logits_are_kept_alone(
     most_bytes: int, is_whole: bool, deit: VisionTransformer, split: Split
 ) -> None:
     keeper = Keeper(len(split), most_bytes)
-    evaluate(deit, split, lambda pixels: pixels, torch.device("cpu"), "test", keeper=keeper)
+    evaluate(deit, split, lambda pixels: pixels, torch.device("cpu"), "test", readers=[keeper])
     assert keeper.logits_alone != is_whole
     assert len(keeper.predictions.arrays) == (6 if is_whole else 2)
     assert keeper.predictions.labels.tolist() == split.labels.tolist()
@@ -116,7 +116,7 @@ def test_what_was_kept_before_memory_ran_out_is_forgotten(deit: VisionTransforme
             raise torch.OutOfMemoryError
         return pixels
 
-    evaluate(deit, split, normalize, torch.device("cpu"), "test", keeper=keeper)
+    evaluate(deit, split, normalize, torch.device("cpu"), "test", readers=[keeper])
     assert calls == [128, 22, 64, 64, 22]
     assert keeper.predictions.labels.tolist() == split.labels.tolist()
 
