@@ -23,7 +23,10 @@ PACKAGES = {
     "deit_core.data": ["load_data", "load_source", "ImageData", "Split"],
     "deit_core.training": ["train", "evaluate"],
     "deit_core.attention": ["rollout", "Rollout", "overlay", "Viewer", "Look", "look", "grad_cam", "faithfulness"],
-    "deit_core.analysis": ["differences", "mismatches", "chance_margin", "seed_groups", "distillation_pairings"],
+    "deit_core.analysis": [
+        "differences", "mismatches", "chance_margin", "seed_groups", "distillation_pairings", "judge", "paired",
+        "confusion", "disagreement", "inherited", "soft_labels", "dark_knowledge", "reliability", "best_temperature",
+    ],
     "deit_core.runs": ["open_store", "submit", "enqueue", "Store", "Run", "Status", "LocalLauncher"],
 }  # fmt: skip
 MODULES = {

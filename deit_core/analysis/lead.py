@@ -20,6 +20,7 @@ class ClosedShare:
     value: float | None
     interval: tuple[float, float] | None = None
     reason: str = ""
+    has_no_lead: bool = False  # the teacher is not better
 
 
 def closed_share(plain: Sequence[float], distilled: Sequence[float], teacher: Sequence[float | None]) -> ClosedShare:
@@ -36,9 +37,9 @@ def closed_share(plain: Sequence[float], distilled: Sequence[float], teacher: Se
         return ClosedShare(None, reason="the teacher's accuracy is not known")
     lead, gain, count = fmean(leads), fmean(gains), len(gains)
     if math.isclose(lead, 0, abs_tol=1e-12):
-        return ClosedShare(None, reason="the teacher is not better")
+        return ClosedShare(None, reason="the teacher is not better", has_no_lead=True)
     if lead < 0:
-        return ClosedShare(None, reason="the teacher is worse")
+        return ClosedShare(None, reason="the teacher is worse", has_no_lead=True)
     share = gain / lead
     if count < MIN_FOR_INTERVAL:
         return ClosedShare(share, reason=f"an interval needs {MIN_FOR_INTERVAL} seeds")
@@ -52,3 +53,13 @@ def closed_share(plain: Sequence[float], distilled: Sequence[float], teacher: Se
         return ClosedShare(share, reason="the seeds do not show that the teacher is better")
     half = math.sqrt(max(0.0, middle**2 - square * constant))
     return ClosedShare(share, ((middle - half) / square, (middle + half) / square))
+
+
+def share_words(share: ClosedShare) -> str:
+    """Such as "40% (31% to 52%)", or why there is none."""
+    if share.value is None:
+        return f"none, as {share.reason}"
+    if share.interval is None:
+        return f"{share.value:.0%} ({share.reason})"
+    low, high = share.interval
+    return f"{share.value:.0%} ({low:.0%} to {high:.0%})"

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from deit_core.analysis import Pairing, Sample, best_pairings, differences, distillation_pairings, seed_groups
+from deit_core.analysis import (
+    Pairing,
+    Sample,
+    best_pairings,
+    differences,
+    distillation_pairings,
+    seed_groups,
+    share_words,
+)
 from deit_core.metrics import (
     BEST_EPOCH,
     BEST_VAL_ACCURACY,
@@ -18,7 +26,7 @@ from deit_core.metrics import (
     TEST_ACCURACY,
     TRAIN_TIME_S,
 )
-from deit_core.results.closed_share import share_of_lead, share_words
+from deit_core.results.closed_share import share_of_lead
 from deit_core.results.markdown import table
 from deit_core.runs import Run, Status
 from deit_core.spec import RunSpec, file_name, listed_name

@@ -39,7 +39,8 @@ def test_at_its_ends_students_test_is_at_five_percent() -> None:
     ],
 )
 def test_without_a_lead_it_is_said(teacher: list[float | None], reason: str) -> None:
-    assert closed_share([0.8, 0.8, 0.8], [0.85, 0.86, 0.87], teacher) == ClosedShare(None, reason=reason)
+    found = closed_share([0.8, 0.8, 0.8], [0.85, 0.86, 0.87], teacher)
+    assert found == ClosedShare(None, reason=reason, has_no_lead=None not in teacher)
 
 
 def test_an_interval_needs_three_seeds_and_a_lead_that_is_sure() -> None:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from dashboard.run_status import label
 from dashboard.text import escape
-from deit_core.analysis import Pairing, Sample, best_pairings, distillation_pairings, seed_groups
+from deit_core.analysis import Pairing, Sample, best_pairings, distillation_pairings, seed_groups, share_words
 from deit_core.metrics import BEST_VAL_ACCURACY, METRICS, TEST_ACCURACY
-from deit_core.results.closed_share import share_of_lead, share_words
+from deit_core.results.closed_share import share_of_lead
 from deit_core.runs import Run
 from deit_core.spec import listed_name
 
