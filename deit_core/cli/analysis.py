@@ -1,8 +1,14 @@
-"""Commands on what models answered: make the predictions of a run."""
+"""Commands on what models answered: make the predictions of a run, compare two runs by them."""
 
-from deit_core.cli.options import DataDirOption, RunArgument, RunsDirOption, open_launcher
+from typing import Annotated
+
+import typer
+
+from deit_core.cli.options import DataDirOption, JsonOption, RunArgument, RunsDirOption, open_launcher, print_json
 from deit_core.cli.terminal import print_reading, say
 from deit_core.layout import RunFiles, run_folder
+
+_SecondArgument = Annotated[str, typer.Argument(metavar="ID", help="The run to compare it with.")]
 
 
 def predict(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None) -> None:
@@ -15,3 +21,19 @@ def predict(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsD
     if not predict_run(run, launcher.settings, print_reading):
         say(LEFT_OUT)
     say(RunFiles(run_folder(launcher.settings.runs_dir, run.id)).predictions)
+
+
+def compare(
+    first_id: RunArgument, second_id: _SecondArgument, as_json: JsonOption = False, runs_dir: RunsDirOption = None
+) -> None:
+    """Compare two runs by what they answered: who is ahead, whether that is chance, where they differ and why."""
+    from deit_core.cli.comparison import print_comparison
+    from deit_core.results.comparison_document import comparison_document
+    from deit_core.results.two_runs import compare_runs
+
+    launcher = open_launcher(runs_dir)
+    document = comparison_document(compare_runs(launcher.store, launcher.settings.runs_dir, first_id, second_id))
+    if as_json:
+        print_json(document)
+    else:
+        print_comparison(document)

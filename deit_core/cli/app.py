@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from deit_core.cli.analysis import predict
+from deit_core.cli.analysis import compare, predict
 from deit_core.cli.commands import Commands
 from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.doctor import doctor
@@ -42,6 +42,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "export": export,
     "report": report,
     "predict": predict,
+    "compare": compare,
     "rollout": rollout,
     "estimate": estimate,
     "data": describe_data,

@@ -19,6 +19,8 @@ from program import Program
         (("rollout", "nowhere", "a.png", "--out", "x"), "There is no checkpoint at nowhere"),
         (("export", "ffff", "--format", "pt"), "There is no run"),
         (("predict", "ffff"), "There is no run"),
+        (("compare", "ffff", "1"), "There is no run"),
+        (("compare", "1"), "Missing argument"),
         (("report", "nothing"), "There is no experiment 'nothing'"),
         (("train",), "Missing argument"),
     ],

@@ -66,6 +66,8 @@ COMMANDS: dict[str, tuple[Make, ...]] = {
     "report --runs-dir PATH": INSTEAD_OF_A_FOLDER,
     "predict PATH": ANY,
     "predict RUN --runs-dir PATH": INSTEAD_OF_A_FOLDER,
+    "compare RUN PATH": ANY,
+    "compare RUN RUN --runs-dir PATH": INSTEAD_OF_A_FOLDER,
     "rollout PATH image.png --out out": ANY,
     "rollout RUN PATH --out out": ANY,
     "rollout RUN image.png --out PATH": INSTEAD_OF_A_FOLDER,

@@ -21,6 +21,7 @@ _COMMANDS = (
     "export",
     "report",
     "predict",
+    "compare",
     "rollout",
     "data",
     "import",

@@ -1,0 +1,181 @@
+"""Two runs by what they answered: the numbers are those of the files, and what cannot be compared is refused."""
+
+import json
+from dataclasses import replace as with_fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, zero_one_loss
+
+from deit_core import presets
+from deit_core.errors import RunError
+from deit_core.layout import RunFiles, run_folder
+from deit_core.prediction_file import PredictionFacts, Predictions, write_predictions
+from deit_core.results.comparison_document import comparison_document
+from deit_core.results.two_runs import compare_runs
+from deit_core.runs import RunUpdate, Status, Store, enqueue, open_store
+from deit_core.settings import Settings
+from deit_core.spec import AnySpec, replace
+
+FACTS = PredictionFacts(tuple("0123456789"), "the data", 3)
+SKILL = {"teacher": 4.0, "vit": 1.5, "deit": 2.0}  # how much larger the true class's logit is
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    return open_store(settings.store_url)
+
+
+def answers(num_images: int, skill: float, seed: int, labels_seed: int = 0) -> Predictions:
+    labels = np.random.default_rng(labels_seed).integers(10, size=num_images)
+    heads = np.random.default_rng(seed).normal(size=(2, num_images, 10)).astype(np.float32)
+    heads[:, np.arange(num_images), labels] += np.float32(skill)
+    return Predictions(labels, heads.mean(axis=0), *heads) if seed % 2 else Predictions(labels, heads[0])
+
+
+def finish(store: Store, settings: Settings, spec: AnySpec, facts: PredictionFacts = FACTS) -> dict[str, str]:
+    """Runs as if they had been trained: ids by name. A DeiT has two heads."""
+    ids = {}
+    for run_id in enqueue(store, spec):
+        run = store.run(run_id)
+        skill, seed = SKILL[run.name.partition("-")[0]], 2 * run.number + (run.name.startswith("deit"))
+        test, val = answers(500, skill, seed), answers(200, skill, seed + 100, labels_seed=1)
+        right = [float((one.logits.argmax(1) == one.labels).mean()) for one in (test, val)]
+        results = {"test_accuracy": right[0], "best_val_accuracy": right[1]}
+        store.set_status(run_id, Status.COMPLETED, update=RunUpdate(results=results))
+        write_predictions(file_of(settings, run_id), test, val, facts)
+        ids[run.name] = run_id
+    return ids
+
+
+def file_of(settings: Settings, run_id: str) -> Path:
+    return RunFiles(run_folder(settings.runs_dir, run_id)).predictions
+
+
+def test_every_number_is_one_of_the_files(store: Store, settings: Settings) -> None:
+    ids = finish(store, settings, presets.digits_quick())
+    two = compare_runs(store, settings.runs_dir, ids["vit"], ids["deit"])
+    document = json.loads(json.dumps(comparison_document(two), allow_nan=False))
+    assert [one["name"] for one in document["models"]] == ["teacher", "vit", "deit"]
+    assert (document["part"], document["num_images"]) == ("test", 500)
+    for one, model in zip(document["models"], two.models, strict=True):
+        logits, labels = model.predictions.logits.astype(float), model.predictions.labels
+        assert one["accuracy"] == accuracy_score(labels, logits.argmax(1)) == model.run.results["test_accuracy"]
+        cells = np.zeros((10, 10), int)
+        for row, column, count in one["confusion"]:
+            cells[row, column] = count
+        assert np.array_equal(cells, confusion_matrix(labels, logits.argmax(1), labels=range(10)))
+        chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        assert one["calibration"]["negative_log_likelihood"] == pytest.approx(log_loss(labels, chances), abs=1e-9)
+        assert one["calibration"]["with_temperature"] > 0
+    names = document["disagreement"]["names"]
+    assert names == ["truth", "teacher", "vit", "deit, class", "deit, distillation", "deit"]
+    decisions = two.decisions
+    for name, row in zip(names, document["disagreement"]["shares"], strict=True):
+        for other, share in zip(names, row, strict=True):
+            assert share == pytest.approx(zero_one_loss(decisions[name], decisions[other]), abs=1e-9)
+    images = sorted(image for case in document["who_is_right"] for image in case["images"])
+    assert images == list(range(500))
+    teacher, vit, deit = (one["accuracy"] for one in document["models"])
+    verdict = document["verdict"]
+    assert (verdict["leader"], verdict["difference"]) == ("deit", pytest.approx(deit - vit, abs=1e-12))
+    assert verdict["closed_share"]["value"] == pytest.approx((deit - vit) / (teacher - vit), abs=1e-12)
+    inherited = document["passed_on"]["inherited"]["deit"]
+    wrong = decisions["teacher"] != decisions["truth"]
+    assert inherited["same"] == int((wrong & (decisions["deit"] == decisions["teacher"])).sum())
+    assert document["passed_on"]["rank_correlation"]["deit"]["mean"] is not None
+
+
+def test_a_student_comes_second_however_they_are_named(store: Store, settings: Settings) -> None:
+    ids = finish(store, settings, presets.digits_quick())
+    one, other = (
+        comparison_document(compare_runs(store, settings.runs_dir, *pair))
+        for pair in ((ids["vit"], ids["deit"]), (ids["deit"], ids["vit"]))
+    )
+    assert one == other
+
+
+def test_the_teacher_itself_may_be_compared(store: Store, settings: Settings) -> None:
+    ids = finish(store, settings, presets.digits_quick())
+    two = compare_runs(store, settings.runs_dir, ids["teacher"], ids["deit"])
+    assert [one.name for one in two.models] == ["teacher", "deit"]
+    assert two.teacher is None
+    assert two.verdict.leader == "teacher"
+    assert two.verdict.background.closed is None
+
+
+def test_over_three_seeds_the_seeds_decide(store: Store, settings: Settings) -> None:
+    ids = finish(store, settings, replace(presets.digits_quick(), {"seeds": 3}))
+    verdict = compare_runs(store, settings.runs_dir, ids["vit-s43"], ids["deit-s43"]).verdict
+    assert verdict.num_seeds == 3
+    runs = {run.name: run.results["test_accuracy"] for run in store.runs()}
+    gains = [runs["deit" + end] - runs["vit" + end] for end in ("", "-s43", "-s44")]
+    assert verdict.difference == pytest.approx(np.mean(gains), abs=1e-12)
+    same = compare_runs(store, settings.runs_dir, ids["vit"], ids["vit-s43"]).verdict
+    assert same.num_seeds == 0  # they differ in the seed alone
+
+
+def test_runs_of_a_search_are_judged_on_validation(store: Store, settings: Settings) -> None:
+    spec = replace(presets.digits_quick(), {"tags": ("search",)})
+    ids = finish(store, settings, spec)
+    two = compare_runs(store, settings.runs_dir, ids["vit"], ids["deit"])
+    assert two.part == "validation"
+    assert len(two.labels) == 200
+    assert "on 200 validation images" in two.verdict.sentences[0]
+
+
+def test_runs_of_one_name_are_told_apart_by_their_numbers(store: Store, settings: Settings) -> None:
+    first, second = (finish(store, settings, presets.digits_quick())["vit"] for _ in range(2))
+    two = compare_runs(store, settings.runs_dir, first, second)
+    assert [one.name for one in two.models] == ["vit (2)", "vit (5)"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [with_fields(FACTS, data_hash="other data"), with_fields(FACTS, classes=tuple("9876543210"))],
+    ids=["images", "classes"],
+)
+def test_other_data_is_refused(other: PredictionFacts, store: Store, settings: Settings) -> None:
+    first = finish(store, settings, presets.digits_quick())["vit"]
+    second = finish(store, settings, presets.digits_quick(), other)["deit"]
+    with pytest.raises(RunError, match=r"Run 2 vit and run 6 deit were not evaluated on the same images; compare runs"):
+        compare_runs(store, settings.runs_dir, first, second)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda store, settings, ids: store.set_status(ids["deit"], Status.FAILED), "deit is failed, and only a com"),
+        (lambda store, settings, ids: file_of(settings, ids["deit"]).unlink(), "predict .*` makes them"),
+        (
+            lambda store, settings, ids: file_of(settings, ids["vit"]).write_bytes(b"no"),
+            "predict .*` writes them again",
+        ),
+        (lambda store, settings, ids: ids.update(deit=ids["vit"]), "Both are run 2 vit; name two different runs"),
+    ],
+    ids=["not-completed", "without-predictions", "damaged", "twice-the-same"],
+)
+def test_what_is_missing_is_one_sentence(change: Any, words: str, store: Store, settings: Settings) -> None:
+    ids = finish(store, settings, presets.digits_quick())
+    change(store, settings, ids)
+    with pytest.raises(RunError, match=words) as caught:
+        compare_runs(store, settings.runs_dir, ids["vit"], ids["deit"])
+    assert "\n" not in str(caught.value)
+
+
+def test_without_the_teachers_answers_the_rest_is_compared(store: Store, settings: Settings) -> None:
+    ids = finish(store, settings, presets.digits_quick())
+    file_of(settings, ids["teacher"]).unlink()
+    two = compare_runs(store, settings.runs_dir, ids["vit"], ids["deit"])
+    assert two.teacher is None
+    assert two.notes[0].startswith("The teacher, run 1 teacher, is left out. There are no predictions")
+    assert comparison_document(two)["passed_on"] is None
+    assert two.verdict.background.closed is not None  # of the accuracies in the store
+
+
+def test_heads_that_were_not_kept_are_said(store: Store, settings: Settings) -> None:
+    ids = finish(store, settings, presets.digits_quick(), with_fields(FACTS, logits_alone=True))
+    two = compare_runs(store, settings.runs_dir, ids["vit"], ids["deit"])
+    assert "deit: heads and embeddings are left out, since all would have made too large a file." in two.notes
