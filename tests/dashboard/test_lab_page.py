@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.views.lab import figures
+from dashboard.views.lab import lab_charts
 from dashboard.views.lab.logits import Answers, read_logits
 from deit_core.errors import DeitError
 from deit_core.runs import NewPoint, RunUpdate, Store
@@ -86,7 +86,7 @@ def test_the_mixing_desk_shows_the_losses_of_a_run(run_page: RunPage, trio: dict
 
 
 def test_with_the_factor_the_size_of_the_gradient_stays() -> None:
-    lines: dict[str, Any] = {trace["name"]: trace for trace in figures.gradient_sizes(ANSWERS, 10)["data"]}
+    lines: dict[str, Any] = {trace["name"]: trace for trace in lab_charts.gradient_sizes(ANSWERS, 10)["data"]}
     kept, plain, limit = (lines[name]["y"] for name in ("with the factor τ²", "without it", "limit of the first"))
     assert kept[-1] == pytest.approx(limit[-1], rel=0.25)
     assert plain[-1] < plain[0] / 10

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -193,12 +192,6 @@ def rgb(pixels: Pixels) -> Pixels:
     from deit_core.attention import rgb
 
     return rgb(pixels)
-
-
-def png(picture: Pixels) -> bytes:
-    """For the browser: quick to make rather than small."""
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    return encoded.tobytes()
 
 
 def colour_bar(cmap: str, vmax: float, title: str) -> str:

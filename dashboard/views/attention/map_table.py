@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.panels import Panel, panels
+from dashboard.components.png import png
 from dashboard.text import escape
 from dashboard.views.attention import images, save
 from dashboard.views.attention.controls import query_patch
@@ -105,7 +106,7 @@ def panel(column_map: ColumnMap, scales: "Scales", spec: RolloutSpec, *, caption
     strongest = f"strongest at row {row + 1}, column {column + 1} of {values.shape[0]} by {values.shape[1]}"
     is_readable = values.size <= _MAX_READABLE and kind != "teacher"
     return Panel(
-        images.png(paint(column_map, scales, spec)),
+        png(paint(column_map, scales, spec)),
         f"{MAP_KINDS[kind]} over the picture, {strongest}, {values[row, column]:.1f} times uniform",
         caption=_prediction(column_map) if caption is None else caption,
         values=values.tolist() if is_readable else None,
@@ -174,7 +175,7 @@ def _input(column_map: ColumnMap, picture: Picture, spec: RolloutSpec) -> Panel:
     side = column_map.pixels.shape[1]
     grid = column_map.cell.values.shape if column_map.cell.kind != "teacher" else None
     return Panel(
-        images.png(images.rgb(column_map.pixels)),
+        png(images.rgb(column_map.pixels)),
         f"The picture as the model sees it, {side} by {side} pixels",
         caption=picture.truth or f"{side} × {side} px",
         grid_size=grid and (grid[0], grid[1]),

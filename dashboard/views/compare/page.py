@@ -15,8 +15,10 @@ from dashboard.live.feed import live_feed
 from dashboard.navigation import link
 from dashboard.run_status import is_live, label, newest_pair
 from dashboard.text import escape
+from dashboard.views.compare.closer import answers_of, show_closer
 from dashboard.views.compare.result_rows import chance, fairness, result_table, setting_table
 from dashboard.views.compare.seed_table import counterparts, other_seeds, over_seeds
+from dashboard.views.compare.verdict import show_verdict
 from deit_core.runs import Run, Status
 
 
@@ -88,22 +90,31 @@ def _comparison(ids: Sequence[str]) -> None:
     if len(chosen) < len(ids):
         st.rerun()  # the whole page: a run is deleted
     drawn = live.drawn(runs, ids)
+    pairs = answers_of(chosen, runs)
+    for two in pairs:
+        show_verdict(two)
     _fairness(chosen, by_id)
     st.table(result_table(chosen, state.curves().of), border="horizontal", hide_index=True, alt="Results of the runs")
     st.caption(f"In brackets: the difference from the first run. {chance(chosen)}")
     _seeds(chosen, by_id)
+    if pairs:
+        show_closer(pairs)
+    _settings(chosen, by_id)
     with st.container(horizontal=True):
         view = curves.controls()
         curves.download(chosen)
     curves.draw(chosen, view, key="compare")
+    if any(is_live(run, runs) for run in chosen):
+        live_feed(drawn, runs, key="compare_feed")
+
+
+def _settings(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
     st.subheader("Settings that differ")
     settings = setting_table(chosen, by_id)
     if not settings["Setting"]:
         st.caption("None: all settings of the runs are the same.")
     else:
         st.table(settings, border="horizontal", hide_index=True, alt="The settings that differ between the runs")
-    if any(is_live(run, runs) for run in chosen):
-        live_feed(drawn, runs, key="compare_feed")
 
 
 def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:

@@ -9,9 +9,9 @@ import streamlit as st
 
 from dashboard.components.live_chart import live_chart
 from dashboard.navigation import link
-from dashboard.views.lab import figures
+from dashboard.views.lab import lab_charts
 from dashboard.views.lab.logits import Answers, typed
-from dashboard.views.lab.mixing import mixing_desk
+from dashboard.views.lab.mixing_desk import mixing_desk
 from deit_core.analysis.soft_targets import divergence, entropy, gradient, soft_targets
 
 _TAU_OF_THE_NOTE = 10
@@ -50,7 +50,7 @@ def _soft_targets(answers: Answers, tau: float) -> None:
     with chart:
         best = max(soft_targets(answers.teacher, tau))
         live_chart(
-            figures.soft_target_bars(answers, tau),
+            lab_charts.soft_target_bars(answers, tau),
             key="lab_bars",
             alt=f"At temperature {tau:g} the teacher gives its largest class {best:.1%}.",
             height=320,
@@ -100,11 +100,11 @@ def _table(answers: Answers, tau: float) -> dict[str, list[str]]:
 
 def _why_the_factor(answers: Answers, tau: float) -> None:
     st.subheader("Why the factor τ²")
-    size = figures.gradient_size(answers, tau)
+    size = lab_charts.gradient_size(answers, tau)
     first, second = st.columns(2, gap="medium")
     with first:
         live_chart(
-            figures.gradient_sizes(answers, tau),
+            lab_charts.gradient_sizes(answers, tau),
             key="lab_sizes",
             alt=f"At temperature {tau:g} the gradient is {size * tau**2:.3g} with the factor and {size:.3g} without.",
             height=320,
@@ -117,7 +117,7 @@ def _why_the_factor(answers: Answers, tau: float) -> None:
         )
     with second:
         live_chart(
-            figures.gradient_bars(answers, tau),
+            lab_charts.gradient_bars(answers, tau),
             key="lab_moves",
             alt="Where a step moves each of the student's logits.",
             height=320,

@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.components.panels import Panel, Pick, panels
+from dashboard.components.png import png
 from dashboard.views.attention import images, save
 from dashboard.views.attention.controls import Key, head_name, put
 from dashboard.views.attention.images import Picture
@@ -25,7 +26,7 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
         [
             [
                 Panel(
-                    images.png(cells.paint(cells.Tile(cell, None), scales, spec)),
+                    png(cells.paint(cells.Tile(cell, None), scales, spec)),
                     f"Attention of head {head} in layer {layer}",
                     values=(cell.values * cell.values.size).tolist(),
                     chosen=(spec.layers, spec.head_fusion) == ((layer,), head),

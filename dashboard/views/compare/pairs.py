@@ -1,0 +1,39 @@
+"""Predictions for pages: two runs with what they answered, read once for all visitors, and made where a run has none.
+
+Knows caches and one process; no widgets.
+"""
+
+import streamlit as st
+
+from dashboard import state
+from deit_core.results.two_runs import TwoRuns, compare_runs
+from deit_core.runs import Run
+from deit_core.runs.predictor import Predictor
+
+
+@st.cache_resource(show_spinner=False)
+def predictor() -> Predictor:
+    return Predictor(state.settings())
+
+
+def has_predictions(run: Run) -> bool:
+    return state.files_of(run).predictions.is_file()
+
+
+def two_runs(first: Run, second: Run, runs: list[Run]) -> TwoRuns:
+    """Two runs with what they answered, and with their teacher and seeds among `runs`.
+
+    Raises: RunError where they cannot be compared.
+    """
+    changes = tuple((run.id, _changed_at(run)) for run in runs if run.results)
+    return _two_runs(first.id, second.id, changes)
+
+
+def _changed_at(run: Run) -> int:
+    file = state.files_of(run).predictions
+    return file.stat().st_mtime_ns if file.is_file() else 0
+
+
+@st.cache_resource(max_entries=8, show_spinner="Comparing the answers…")
+def _two_runs(first_id: str, second_id: str, _changes: tuple[tuple[str, int], ...]) -> TwoRuns:
+    return compare_runs(state.store(), state.settings().runs_dir, first_id, second_id)

@@ -1,0 +1,162 @@
+"""What the teacher passed on: who decides as whom, inherited mistakes, what it says of the other classes, the tokens.
+
+Knows two runs and widgets; `deit_core.analysis` counts.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import streamlit as st
+
+from dashboard import state
+from dashboard.components.live_chart import live_chart
+from dashboard.run_status import colours_of
+from dashboard.text import escape
+from dashboard.views.compare import answer_charts
+from deit_core.analysis import (
+    PAPERS_DISAGREEMENT,
+    dark_knowledge,
+    disagreement,
+    inherited,
+    more_inherited,
+    soft_labels,
+)
+from deit_core.metrics import TOKEN_COSINES
+from deit_core.results.two_runs import Answers, TwoRuns
+from deit_core.runs import Run
+
+_PAPERS_NAMES = "truth", "convnet", "DeiT", "class", "distillation", "both"
+
+
+def show_passed_on(two: TwoRuns) -> None:
+    _who_decides_as_whom(two)
+    if two.teacher is None:
+        st.caption("Neither of the two learned from a teacher whose answers are known.")
+    else:
+        _inherited_mistakes(two, two.teacher)
+        _dark_knowledge(two, two.teacher)
+    _tokens([one.run for one in (two.first, two.second)])
+
+
+def _who_decides_as_whom(two: TwoRuns) -> None:
+    st.markdown("**Who disagrees with whom**")
+    names, shares = list(two.decisions), disagreement(two.decisions)
+    here, paper = st.columns([4, 3], gap="medium")
+    with here:
+        rows = [
+            {"": escape(name)} | {escape(other): f"{share:.1%}" for other, share in zip(names, row, strict=True)}
+            for name, row in zip(names, shares, strict=True)
+        ]
+        st.table(rows, border="horizontal", hide_index=True, alt="Share of images on which two disagree")
+        st.caption(f"Share of the {len(two.labels):,} {two.part} images on which two of them answer differently.")
+    with paper:
+        st.table(_papers_table(), border="horizontal", hide_index=True, alt="The same in the DeiT paper, on ImageNet")
+        st.caption(
+            "The same in the DeiT paper, table 4, on ImageNet "
+            "([arXiv:2012.12877](https://arxiv.org/abs/2012.12877)); DeiT there is without distillation."
+        )
+
+
+def _papers_table() -> list[dict[str, str]]:
+    def share(one: str, other: str) -> str:
+        found = PAPERS_DISAGREEMENT.get((one, other), PAPERS_DISAGREEMENT.get((other, one), 0.0))
+        return f"{found:.1%}"
+
+    return [{"": one} | {other: share(one, other) for other in _PAPERS_NAMES} for one in _PAPERS_NAMES]
+
+
+def _inherited_mistakes(two: TwoRuns, teacher: Answers) -> None:
+    st.markdown("**Inherited mistakes**")
+    students = [one for one in (two.first, two.second) if one.run.id != teacher.run.id]
+    found = {one.name: inherited(two.labels, teacher.decisions, one.decisions) for one in students}
+    total = next(iter(found.values())).num_images
+    if not total:
+        st.caption(f"{escape(teacher.name)} makes no mistake on these images, so there is none to inherit.")
+        return
+    rows = [
+        {
+            "Student": escape(name),
+            "The same mistake": f"{one.same:,} ({one.same / total:.0%})",
+            "Another mistake": f"{one.other:,}",
+            "Right": f"{one.right:,}",
+        }
+        for name, one in found.items()
+    ]
+    st.table(rows, border="horizontal", hide_index=True, alt="What the students do where the teacher is wrong")
+    st.caption(_in_words(two, teacher, students, total))
+
+
+def _in_words(two: TwoRuns, teacher: Answers, students: Sequence[Answers], total: int) -> str:
+    begin = f"Of the {total:,} images that {escape(teacher.name)} gets wrong."
+    if len(students) < 2:
+        return begin
+    more = more_inherited(two.labels, teacher.decisions, *(one.decisions for one in students))
+    if more is None or more.difference == 0:
+        return f"{begin} Both repeat as many of its mistakes."
+    ahead, behind = (students[1], students[0]) if more.difference > 0 else (students[0], students[1])
+    chance = "hardly chance" if more.can_tell else "which can be chance"
+    return (
+        f"{begin} {escape(ahead.name)} repeats {abs(more.difference):.0%} more of its mistakes than "
+        f"{escape(behind.name)}, {chance} (McNemar's exact test: p = {more.p_value:.2g})."
+    )
+
+
+def _dark_knowledge(two: TwoRuns, teacher: Answers) -> None:
+    """Which wrong classes the teacher finds likely, and which its students do."""
+    if len(two.classes) < 3:
+        return
+    st.markdown("**What it says of the other classes**")
+    own = soft_labels(two.labels, teacher.predictions.logits)
+    students = [one for one in (two.first, two.second) if one.run.id != teacher.run.id]
+    found = {one.name: dark_knowledge(own, soft_labels(two.labels, one.predictions.logits)).mean for one in students}
+    if len(two.classes) <= answer_charts.MAX_CELLS:
+        _soft_label_charts(two, [teacher, *students])
+    words = "; ".join(f"{escape(name)} {'–' if mean is None else f'{mean:.2f}'}" for name, mean in found.items())
+    st.caption(
+        "Each row is a true class, each cell the mean probability of another class; the class itself is left out. The "
+        f"rank correlation of a student's rows with its teacher's, 1 for the same order: {words}."
+    )
+
+
+def _soft_label_charts(two: TwoRuns, models: Sequence[Answers]) -> None:
+    for place, one in zip(st.columns(3, gap="small"), models, strict=False):
+        cells = soft_labels(two.labels, one.predictions.logits)
+        np.fill_diagonal(cells, np.nan)
+        with place:
+            st.markdown(escape(one.name))
+            live_chart(
+                answer_charts.matrix(cells, two.classes, across="probability of", down="true class", form=".1%"),
+                key=f"compare_soft_{one.run.id}",
+                alt=f"Mean probabilities that {one.name} gives to the other classes.",
+                height=340,
+                filename="soft-labels",
+            )
+
+
+def _tokens(runs: Sequence[Run]) -> None:
+    """The cosine of both tokens by block, at the best epoch of each DeiT."""
+    found = {run.id: (run, cosines) for run in runs if (cosines := _cosines(run))}
+    if not found:
+        return
+    st.markdown("**Class token and distillation token**")
+    models = [(f"{run.number} {run.name}", cosines) for run, cosines in found.values()]
+    live_chart(
+        answer_charts.token_cosines(models, colours_of([run for run, _ in found.values()])),
+        key="compare_tokens",
+        alt="; ".join(f"{name}: {shares[0]:.2f} at the input, {shares[-1]:.2f} at the end" for name, shares in models),
+        height=280,
+        filename="token-cosine",
+    )
+    st.caption(
+        "How alike both tokens are after each block, on validation images, at the best epoch. The DeiT paper has 0.06 "
+        "at the input and 0.93 at the end: the tokens come closer, and stay apart. The chart *Cosine of the two "
+        "tokens* shows it epoch by epoch."
+    )
+
+
+def _cosines(run: Run) -> list[float]:
+    best = run.results.get("best_epoch")
+    metrics: Mapping[str, float] = next(
+        (point.metrics for point in state.curves().of(run) if point.kind == "epoch" and point.epoch == best), {}
+    )
+    return [metrics[metric.name] for metric in TOKEN_COSINES.values() if metric.name in metrics]
