@@ -75,12 +75,13 @@ class CheckpointSaved:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """`metrics` has test_* of the best epoch's weights, evaluated once."""
+    """`metrics` has test_* of the best epoch's weights, evaluated once; `note` is a sentence on them, or empty."""
 
     step: int
     best_epoch: int
     elapsed_s: float
     metrics: dict[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True)

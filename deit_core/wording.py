@@ -15,6 +15,11 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things, by their singular: 1 image, 2,000 images."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def reading(progress: Reading) -> str:
     """The progress of a reading, as a sentence."""
     if progress.done == progress.total:
@@ -24,7 +29,7 @@ def reading(progress: Reading) -> str:
 
 def computing(started: RunStarted) -> str:
     """How a run computes, in sentences: the device, the plan, and the source of its teacher's logits."""
-    threads = f"{started.num_threads} thread{'s' if started.num_threads != 1 else ''}"
+    threads = counted(started.num_threads, "thread")
     sentences = [f"Computes on {started.device} with {threads}: {started.plan}."]
     if started.streamed:
         sentences.append("Images are read from their files in every epoch, because they do not fit into memory.")

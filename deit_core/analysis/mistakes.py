@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deit_core.analysis.probabilities import log_softmax
+from deit_core.text.quoting import quoted
+from deit_core.wording import counted
 
 Labels = NDArray[np.int64]  # (N,) classes, true or decided
 
 _NEARLY_NEVER = 0.05
+_NAMED = 3  # classes that a sentence names
 
 
 def confusion(labels: Labels, decisions: Labels, num_classes: int) -> NDArray[np.int64]:
@@ -50,6 +53,20 @@ def rare_classes(labels: Labels, decisions: Labels, num_classes: int) -> list[Ra
     rare = np.flatnonzero((counts > 0) & (decided <= _NEARLY_NEVER * counts))
     found = [RareClass(int(label), int(counts[label]), int(decided[label])) for label in rare]
     return sorted(found, key=lambda one: (-one.num_images, one.label))
+
+
+def missed(rare: Sequence[RareClass], classes: Sequence[str]) -> str:
+    """The classes that a model misses, as the end of a sentence; empty where it misses none."""
+    parts = []
+    for verb, some in (
+        ("never answers", [one for one in rare if not one.num_decided]),
+        ("hardly ever answers", [one for one in rare if one.num_decided]),
+    ):
+        if some:
+            named = [f"{quoted(classes[one.label])} ({counted(one.num_images, 'image')})" for one in some[:_NAMED]]
+            more = f" and {len(some) - _NAMED:,} classes more" if len(some) > _NAMED else ""
+            parts.append(f"{verb} {', '.join(named)}{more}")
+    return "; it ".join(parts)
 
 
 def who_is_right(labels: Labels, decisions: Sequence[Labels]) -> dict[tuple[bool, ...], NDArray[np.int64]]:

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deit_core.analysis.lead import ClosedShare, share_words
-from deit_core.analysis.mistakes import RareClass, largest_class, rare_classes
+from deit_core.analysis.mistakes import RareClass, largest_class, missed, rare_classes
 from deit_core.analysis.paired import Paired, paired
 from deit_core.analysis.seeds import Sample
 from deit_core.text.quoting import quoted
+from deit_core.wording import counted
 
-_NAMED = 3  # classes that a sentence names
 _SHRUNK = 3  # times smaller than they were: images that may have lost what tells classes apart
 _CLOSE = 0.9  # of the lead
 
@@ -79,12 +79,12 @@ class Verdict:
     @property
     def warnings(self) -> list[str]:
         """What makes these numbers say less than they seem to."""
-        missed = [
-            f"{name} {_missed(rare, self.classes)}." for name, rare in zip(self.names, self.rare, strict=True) if rare
+        found = [
+            f"{name} {missed(rare, self.classes)}." for name, rare in zip(self.names, self.rare, strict=True) if rare
         ]
         if max(self.paired.accuracies) <= self.largest[1]:
-            missed.append(f"Neither is better than always answering {quoted(self.largest[0])}.")
-        return missed
+            found.append(f"Neither is better than always answering {quoted(self.largest[0])}.")
+        return found
 
     @property
     def next_steps(self) -> list[str]:
@@ -108,7 +108,7 @@ class Verdict:
         return f"No difference can be told {where}: {higher} has {points} more ({interval}){needed}."
 
     def _on_images(self) -> str:
-        return f"on {_counted(self.paired.num_images, f'{self.background.part} image')}"
+        return f"on {counted(self.paired.num_images, f'{self.background.part} image')}"
 
     def _beside_the_largest_class(self) -> str:
         (first, second), (one, other) = self.names, self.paired.accuracies
@@ -175,24 +175,6 @@ def judge(
         background=background,
         classes=tuple(classes),
     )
-
-
-def _missed(rare: Sequence[RareClass], classes: Sequence[str]) -> str:
-    """The classes that a model misses, as the end of a sentence."""
-    parts = []
-    for verb, some in (
-        ("never answers", [one for one in rare if not one.num_decided]),
-        ("hardly ever answers", [one for one in rare if one.num_decided]),
-    ):
-        if some:
-            named = [f"{quoted(classes[one.label])} ({_counted(one.num_images, 'image')})" for one in some[:_NAMED]]
-            more = f" and {len(some) - _NAMED:,} classes more" if len(some) > _NAMED else ""
-            parts.append(f"{verb} {', '.join(named)}{more}")
-    return "; it ".join(parts)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _rounded(number: int | None) -> int:

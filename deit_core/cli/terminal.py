@@ -224,6 +224,8 @@ class Progress:
             case RunFinished():
                 self._bars.update(self._tasks[run.id], facts=f"test accuracy {event.metrics[TEST_ACCURACY]:.2%}")
                 self._say(f"{run.name}: test accuracy {event.metrics[TEST_ACCURACY]:.2%} (epoch {event.best_epoch})")
+                if event.note:
+                    self._say(f"{run.name}: {event.note}")
             case RunFailed():
                 self._say(f"{run.name}: {event.reason}")
 

@@ -39,7 +39,8 @@ def explain(run: Run, runs: Sequence[Run]) -> str:
             return _explain_running(run)
         case Status.COMPLETED:
             accuracy = run.results.get(TEST_ACCURACY)
-            return "" if accuracy is None else f"Test accuracy {accuracy:.1%}."
+            score = "" if accuracy is None else f"Test accuracy {accuracy:.1%}."
+            return " ".join(filter(None, (score, run.message)))
         case _:
             return run.message
 

@@ -93,7 +93,7 @@ def _follow(run: FoundRun, events: list[CurveEvent]) -> None:
                 run.step, run.epoch = event.step, event.epoch
                 run.points.append(point_of(event, steps_per_epoch))
             case RunFinished():
-                run.status = Status.COMPLETED
+                run.status, run.message = Status.COMPLETED, event.note
 
 
 def _count_up(run: FoundRun, files: RunFiles, cards: "dict[int, ModelCard]") -> None:

@@ -172,7 +172,7 @@ class Worker:
                         if isinstance(event, RunFailed):
                             return Status.FAILED, event.reason, RunUpdate()
                         if isinstance(event, RunFinished):
-                            return Status.COMPLETED, "", RunUpdate(results=recorder.results)
+                            return Status.COMPLETED, event.note, RunUpdate(results=recorder.results)
                         self._check_stopped("resume continues from here.")
                 except _StoppedError as stopped:
                     return stopped.status, str(stopped), RunUpdate()

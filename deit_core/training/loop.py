@@ -207,7 +207,7 @@ def _end_epoch(session: Session) -> Iterator[Event]:
 def _finish(session: Session) -> RunFinished:
     """Evaluate the best epoch's weights on test: the only use of the test images."""
     best = place(load_checkpoint(session.folder.path), session.device)
-    metrics = session.score_best(best)
+    metrics, note = session.score_best(best)
     if session.spec.optim.ema == "separate":
         average = place(load_checkpoint(session.folder.files.best_ema), session.device)
         metrics |= session.score(average, "test", suffix="_ema")
@@ -218,7 +218,7 @@ def _finish(session: Session) -> RunFinished:
         metrics |= evaluate_trained_fusion(
             best, session.data.train.labelled(), session.data.test, session.normalize, session.device, "test"
         )
-    finished = RunFinished(session.progress.step, session.progress.best_epoch, session.elapsed_s(), metrics)
+    finished = RunFinished(session.progress.step, session.progress.best_epoch, session.elapsed_s(), metrics, note)
     session.note(finished)
     session.save_curve()
     session.folder.state.forget_previous()

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from deit_core.analysis.mistakes import missed, rare_classes
 from deit_core.catalog.pixel_versions import NEWEST_PIXELS
 from deit_core.curve_file import CurveEvent
 from deit_core.data import TrainBatches, eval_batch_size, eval_batches, load_data
@@ -252,15 +253,20 @@ class Session:
         batches = eval_batches(self.data.val, self.device, eval_batch_size(self.device))
         return torch.cat([self.teacher(pixels) for pixels, _ in batches])
 
-    def score_best(self, best: nn.Module) -> dict[str, float]:
-        """Evaluate the best epoch's weights on test, and keep what they answer there and on validation images."""
+    def score_best(self, best: nn.Module) -> tuple[dict[str, float], str]:
+        """Evaluate the best epoch's weights on test, and keep what they answer there and on validation images.
+
+        Returns: the metrics, and a sentence on classes that are hardly ever answered, or empty.
+        """
         num_images = len(self.data.test) + len(self.data.val)
         test, val = Keeper(num_images), Keeper(num_images)
         metrics = self.score(best, "test", readers=[test])
         self.score(best, "val", readers=[val])
         facts = PredictionFacts(self.data.classes, self.data.content_hash, self.progress.best_epoch, test.logits_alone)
         self.folder.save_predictions(test.predictions, val.predictions, facts)
-        return metrics
+        decided = test.predictions.logits.argmax(1)
+        rare = rare_classes(test.predictions.labels, decided, len(self.data.classes))
+        return metrics, f"It {missed(rare, self.data.classes)}." if rare else ""
 
     def note(self, event: CurveEvent) -> None:
         """Keep an event for the run's curve; it is written with the next save."""

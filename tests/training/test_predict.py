@@ -131,3 +131,15 @@ def test_progress_is_told_and_may_end_the_evaluation(
         on_progress=lambda reading: told.append((reading.what, reading.done, reading.total)),
     )
     assert told == [("Scoring the validation images", 128, 150), ("Scoring the validation images", 150, 150)]
+
+
+def test_a_class_that_is_never_answered_is_said_at_the_end(tiny: RunSpec, tmp_path: Path) -> None:
+    """With a learning rate of nearly nothing a model answers as its random weights do: with few of the ten classes."""
+    spec = replace(tiny, {"optim.epochs": 1, "optim.lr": 1e-9, "optim.min_lr": 0.0})
+    *_, last = train(spec, run_dir=tmp_path / "run", num_threads=1)
+    assert isinstance(last, RunFinished)
+    kept = read_predictions(RunFiles(tmp_path / "run").predictions).test
+    missing = sorted(set(range(10)) - set(kept.logits.argmax(1).tolist()))
+    assert missing
+    assert last.note.startswith("It never answers ")
+    assert str(missing[0]) in last.note
