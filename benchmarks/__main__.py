@@ -24,6 +24,7 @@ from deit_core.machine.limits import num_cores
 RESULTS = Path(__file__).parent / "results"
 BENCHMARKS = (
     "training",
+    "validation",
     "muon",
     "limits",
     "images",

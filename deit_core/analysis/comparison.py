@@ -4,13 +4,13 @@ Plain data: knows specs, not runs, curves or pages; loads no torch.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from deit_core.spec import RunSpec
+from deit_core.spec import DistillationSpec, RunSpec
 
 _FAIR = ("name", "tags", "notes", "distillation", "model.distilled", "augment.test_flip")
 
@@ -28,6 +28,25 @@ _REASONS = {
     "augment": "they see different views of the training images",
     "compute": "their training times and images per second cannot be compared",
     "compute.precision": "they round differently, and their times cannot be compared",
+}
+
+
+# Fields that change nothing in a run whose other fields are as asked here.
+_IDLE: dict[str, Callable[[RunSpec], bool]] = {
+    "distillation.accept_any_teacher": lambda spec: True,
+    "distillation.stored_views": lambda spec: True,
+    "distillation.stored_logits": lambda spec: _taught(spec).stored_logits != "float16",  # which also rounds them
+    "distillation.teacher_num_heads": lambda spec: _taught(spec).teacher_num_heads is None,
+    "distillation.trained_fusion": lambda spec: not _taught(spec).trained_fusion,
+    "distillation.tau": lambda spec: _taught(spec).kind == "hard",
+    "distillation.standardize": lambda spec: _taught(spec).kind == "hard",
+    "distillation.reduction": lambda spec: _taught(spec).kind == "hard",
+    "distillation.mixed_labels": lambda spec: spec.augment.mixup_alpha == spec.augment.cutmix_alpha == 0,
+    "augment.mixup_prob": lambda spec: spec.augment.mixup_alpha == spec.augment.cutmix_alpha == 0,
+    "augment.mixup_switch_prob": lambda spec: 0 in (spec.augment.mixup_alpha, spec.augment.cutmix_alpha),
+    "augment.randaugment_magnitude": lambda spec: not spec.augment.randaugment_ops,
+    "optim.ema_decay": lambda spec: spec.optim.ema == "off",
+    "optim.ema_warmup": lambda spec: spec.optim.ema == "off",
 }
 
 
@@ -53,14 +72,18 @@ class Mismatch:
 
 
 def differences(specs: Sequence[RunSpec]) -> list[Difference]:
-    """The fields whose values are not the same in all specs, in the order of the spec."""
+    """The fields whose values are not the same in all specs, in the order of the spec; without those that change
+    nothing in any of them, such as tau in hard distillation.
+    """
     tables = [dict(_fields(spec)) for spec in specs]
     paths = sorted({path: None for table in tables for path in table}, key=_section)
     rows = [(path, [table[path] for table in tables if path in table]) for path in paths]
     result = []
     for path, fields in rows:
         values = tuple(table[path].value if path in table else None for table in tables)
-        if any(value != values[0] for value in values):
+        own = [spec for spec, table in zip(specs, tables, strict=True) if path in table]
+        is_idle = path in _IDLE and all(map(_IDLE[path], own))
+        if any(value != values[0] for value in values) and not is_idle:
             descriptions = {field.description for field in fields}
             result.append(Difference(path, descriptions.pop() if len(descriptions) == 1 else "", values))
     return result
@@ -92,6 +115,11 @@ def chance_margin(accuracies: tuple[float, float], num_images: int) -> float:
     """
     variance = sum(accuracy * (1 - accuracy) for accuracy in accuracies) / num_images
     return 1.96 * math.sqrt(variance)
+
+
+def _taught(spec: RunSpec) -> DistillationSpec:
+    assert spec.distillation is not None, "only a spec with the field is asked"
+    return spec.distillation
 
 
 class _Field(NamedTuple):

@@ -86,6 +86,26 @@ def test_differences_are_those_fields_and_no_others() -> None:
     assert differences([vit, vit]) == []
 
 
+def test_fields_that_change_nothing_are_left_out() -> None:
+    _, vit, deit = trio()
+
+    def paths(spec: RunSpec) -> set[str]:
+        return {difference.path for difference in differences([vit, spec])}
+
+    assert paths(deit) & {"distillation.tau", "distillation.stored_views", "distillation.mixed_labels"} == set()
+    soft = changed(deit, distillation__kind="soft", distillation__stored_logits="float16")
+    assert {"distillation.tau", "distillation.standardize", "distillation.stored_logits"} <= paths(soft)
+    mixed = changed(soft, augment__mixup_alpha=0.8, augment__mixup_prob=0.5, augment__mixup_switch_prob=0.2)
+    assert {"distillation.mixed_labels", "augment.mixup_alpha", "augment.mixup_prob"} <= paths(mixed)
+    assert "augment.mixup_switch_prob" not in paths(mixed), "only one of both mixes"
+    averaged = changed(vit, optim__ema_decay=0.9)
+    assert differences([vit, averaged]) == mismatches(vit, averaged) == []
+    assert {found.path for found in mismatches(vit, changed(averaged, optim__ema="replace"))} == {
+        "optim.ema",
+        "optim.ema_decay",
+    }
+
+
 def test_differences_come_in_the_order_of_the_spec() -> None:
     sections = [difference.path.split(".")[0] for difference in differences(trio())]
     assert sections == sorted(sections, key=list(RunSpec.model_fields).index)
