@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import state
 from dashboard.views.lab import lab_charts
 from dashboard.views.lab.logits import Answers, read_logits
 from deit_core.errors import DeitError
+from deit_core.layout import RunFiles, run_folder
+from deit_core.prediction_file import PredictionFacts, Predictions, write_predictions
 from deit_core.runs import NewPoint, RunUpdate, Store
 
 RunPage = Callable[..., AppTest]
@@ -90,3 +94,37 @@ def test_with_the_factor_the_size_of_the_gradient_stays() -> None:
     kept, plain, limit = (lines[name]["y"] for name in ("with the factor τ²", "without it", "limit of the first"))
     assert kept[-1] == pytest.approx(limit[-1], rel=0.25)
     assert plain[-1] < plain[0] / 10
+
+
+def test_without_a_finished_student_it_leads_to_train(run_page: RunPage, trio: dict[str, str]) -> None:
+    page = run_page("lab", lab_source="Of a test image")
+    assert not page.exception
+    assert "no finished student" in page.info[0].value
+    assert page.page_link[0].value == "Train a teacher, a ViT and a DeiT"
+
+
+def test_the_logits_of_a_test_image_are_those_that_the_runs_keep(run_page: RunPage, trio: dict[str, str]) -> None:
+    labels = np.arange(20) % 10
+    logits = {
+        name: np.random.default_rng(seed).normal(size=(20, 10)).astype(np.float32) for seed, name in enumerate(trio)
+    }
+    classes = tuple("0123456789")
+    for name, run_id in trio.items():
+        heads = {"logits_class": logits[name] + 1, "logits_distillation": logits[name] - 1} if name == "deit" else {}
+        kept = Predictions(labels, logits[name], **heads)
+        file = RunFiles(run_folder(state.settings().runs_dir, run_id)).predictions
+        write_predictions(file, kept, kept, PredictionFacts(classes, "hash", 2))
+    page = run_page("lab", lab_source="Of a test image", lab_image="7")
+    assert not page.exception
+    assert column(page, "Teacher's logit") == [f"{value:.4g}" for value in logits["teacher"][7]]
+    assert column(page, "Student's logit") == [f"{value:.4g}" for value in logits["deit"][7]]
+    assert column(page, "Class")[7] == "7 (true)"
+    page.selectbox(key="lab_head").select("Class head").run()
+    assert column(page, "Student's logit") == [f"{value + 1:.4g}" for value in logits["deit"][7]]
+
+
+def test_of_many_classes_the_likeliest_are_shown() -> None:
+    many = Answers([float(number) for number in range(100)], [0.0] * 100, 3, [f"c{number}" for number in range(100)])
+    assert many.shown == [3, *range(89, 100)]
+    bars = lab_charts.soft_target_bars(many, 2)["data"]
+    assert all(len(trace["x"]) == 12 for trace in bars)

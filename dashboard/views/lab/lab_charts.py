@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dashboard.views.lab.logits import Answers
 from deit_core.analysis.soft_targets import gradient, gradient_limit, soft_targets
@@ -15,14 +16,12 @@ Figure = dict[str, Any]
 
 def soft_target_bars(answers: Answers, tau: float) -> Figure:
     """For each class: the hard label, the teacher's probabilities at temperature 1 and at tau, the student's at tau."""
-    hard = [float(number == answers.label) for number in range(len(answers.classes))]
+    hard = np.eye(len(answers.classes))[answers.label]
     bars = [
-        _bars("true label", answers.classes, hard, LABEL, pattern="/"),
-        _bars("teacher, τ = 1", answers.classes, soft_targets(answers.teacher, 1).tolist(), TEACHER, opacity=0.4),
-        _bars(f"teacher, τ = {tau:g}", answers.classes, soft_targets(answers.teacher, tau).tolist(), TEACHER),
-        _bars(
-            f"student, τ = {tau:g}", answers.classes, soft_targets(answers.student, tau).tolist(), STUDENT, pattern="."
-        ),
+        _bars("true label", answers, hard, LABEL, pattern="/"),
+        _bars("teacher, τ = 1", answers, soft_targets(answers.teacher, 1), TEACHER, opacity=0.4),
+        _bars(f"teacher, τ = {tau:g}", answers, soft_targets(answers.teacher, tau), TEACHER),
+        _bars(f"student, τ = {tau:g}", answers, soft_targets(answers.student, tau), STUDENT, pattern="."),
     ]
     return {
         "data": bars,
@@ -37,9 +36,9 @@ def soft_target_bars(answers: Answers, tau: float) -> Figure:
 
 def gradient_bars(answers: Answers, tau: float) -> Figure:
     """Where a step moves each of the student's logits: against the gradient, which is multiplied by tau^2."""
-    moves = (-gradient(answers.student, answers.teacher, tau) * tau**2).tolist()
+    moves = -gradient(answers.student, answers.teacher, tau) * tau**2
     return {
-        "data": [_bars("step", answers.classes, moves, STUDENT)],
+        "data": [_bars("step", answers, moves, STUDENT)],
         "layout": {
             "xaxis": {"type": "category"},
             "yaxis": {"title": {"text": "Up or down"}, "zeroline": True},
@@ -85,14 +84,20 @@ def gradient_size(answers: Answers, tau: float) -> float:
 
 
 def _bars(
-    name: str, classes: list[str], values: list[float], colour: str, *, opacity: float = 1.0, pattern: str = ""
+    name: str,
+    answers: Answers,
+    values: NDArray[np.float64],
+    colour: str,
+    *,
+    opacity: float = 1.0,
+    pattern: str = "",
 ) -> Figure:
     return {
         "type": "bar",
         "uid": name.partition(" = ")[0] + str(opacity),
         "name": name,
-        "x": classes,
-        "y": values,
+        "x": [answers.classes[number] for number in answers.shown],
+        "y": values[answers.shown].tolist(),
         "marker": {"color": colour, "opacity": opacity, "pattern": {"shape": pattern}},
         "hovertemplate": "%{y:.4g}",
     }

@@ -22,6 +22,12 @@ class Answers:
     label: int
     classes: list[str]
 
+    @property
+    def shown(self) -> list[int]:
+        """The classes that charts and tables have room for: the true one and those that the teacher finds likeliest."""
+        likely = sorted(range(len(self.classes)), key=lambda number: (number != self.label, -self.teacher[number]))
+        return sorted(likely[:MAX_CLASSES])
+
 
 def typed() -> Answers:
     """Fields to type logits into. Raises: DeitError where what stands in them cannot be used."""

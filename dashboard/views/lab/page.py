@@ -9,12 +9,15 @@ import streamlit as st
 
 from dashboard.components.live_chart import live_chart
 from dashboard.navigation import link
+from dashboard.text import escape
 from dashboard.views.lab import lab_charts
+from dashboard.views.lab.image_answers import of_image
 from dashboard.views.lab.logits import Answers, typed
 from dashboard.views.lab.mixing_desk import mixing_desk
 from deit_core.analysis.soft_targets import divergence, entropy, gradient, soft_targets
 
 _TAU_OF_THE_NOTE = 10
+_TYPED, _IMAGE = "Typed", "Of a test image"
 
 
 def render() -> None:
@@ -23,7 +26,18 @@ def render() -> None:
         "A teacher's logits say more than one class: they say which other classes are similar. Change the temperature "
         "and see how much of this a student gets to learn."
     )
-    answers = typed()
+    kind = st.segmented_control(
+        "Logits",
+        [_TYPED, _IMAGE],
+        default=_TYPED,
+        required=True,
+        key="lab_source",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    answers = typed() if kind == _TYPED else of_image()
+    if answers is None:
+        return
     tau = st.slider(
         "Temperature τ",
         0.5,
@@ -84,18 +98,21 @@ def _in_words(spread: float) -> str:
     return "The other classes have a visible share here: this is what a hard label leaves out."
 
 
-def _table(answers: Answers, tau: float) -> dict[str, list[str]]:
+def _table(answers: Answers, tau: float) -> list[dict[str, str]]:
+    """A row for each class that is shown."""
     targets = {one: soft_targets(answers.teacher, one) for one in (1.0, tau, float(_TAU_OF_THE_NOTE))}
-    columns = {f"Teacher, τ = {one:g}": [f"{share:.5g}" for share in shares] for one, shares in targets.items()}
-    moves = -gradient(answers.student, answers.teacher, tau) * tau**2
-    return {
-        "Class": [f"{name} (true)" if number == answers.label else name for number, name in enumerate(answers.classes)],
-        "Teacher's logit": [f"{logit:g}" for logit in answers.teacher],
-        **columns,
-        "Student's logit": [f"{logit:g}" for logit in answers.student],
-        f"Student, τ = {tau:g}": [f"{share:.5g}" for share in soft_targets(answers.student, tau)],
-        "A step moves its logit": [f"{'up' if move > 0 else 'down'} {abs(move):.4f}" for move in moves],
-    }
+    own, moves = soft_targets(answers.student, tau), -gradient(answers.student, answers.teacher, tau) * tau**2
+    return [
+        {
+            "Class": escape(answers.classes[number]) + (" (true)" if number == answers.label else ""),
+            "Teacher's logit": f"{answers.teacher[number]:.4g}",
+            **{f"Teacher, τ = {one:g}": f"{shares[number]:.5g}" for one, shares in targets.items()},
+            "Student's logit": f"{answers.student[number]:.4g}",
+            f"Student, τ = {tau:g}": f"{own[number]:.5g}",
+            "A step moves its logit": f"{'up' if moves[number] > 0 else 'down'} {abs(moves[number]):.4f}",
+        }
+        for number in answers.shown
+    ]
 
 
 def _why_the_factor(answers: Answers, tau: float) -> None:

@@ -1,0 +1,85 @@
+"""The logits of a finished student and its teacher for a test image. Knows runs, what they answered, and widgets."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from dashboard import state
+from dashboard.address import whole_number
+from dashboard.components.png import png
+from dashboard.navigation import link
+from dashboard.run_status import label
+from dashboard.text import escape
+from dashboard.views.lab.logits import Answers
+from deit_core.errors import RunError
+from deit_core.prediction_file import KeptPredictions, read_predictions
+from deit_core.runs import Run, Status
+from deit_core.spec import DataSpec
+
+_HEADS = {"Model": "logits", "Class head": "logits_class", "Distillation head": "logits_distillation"}
+_SHOWN_SIDE = 128  # pixels of the page
+
+
+def of_image() -> Answers | None:
+    """Widgets that choose a student, one of its heads and a test image; None, with the reason, where there is none.
+
+    Raises: RunError where predictions are damaged, or student and teacher answered for different images.
+    """
+    runs = state.store().runs()
+    taught = {label(run): (run, teacher) for run in runs if (teacher := _teacher(run, runs)) is not None}
+    if not taught:
+        st.info("There is no finished student yet whose teacher was trained here too. Train the three, then come back.")
+        link("train", "Train a teacher, a ViT and a DeiT")
+        return None
+    picture, first, second, third = st.columns([2, 3, 2, 2], vertical_alignment="center")
+    name = first.selectbox("Student", list(taught), key="lab_run")
+    run, teacher = taught[name]
+    student, own = _kept(run), _kept(teacher)
+    if student.facts.data_hash != own.facts.data_hash or not np.array_equal(student.test.labels, own.test.labels):
+        raise RunError(f"{label(run)} and its teacher answered for different images; choose another student.")
+    arrays = student.test.arrays
+    head = second.selectbox("Its answer", [title for title, key in _HEADS.items() if key in arrays], key="lab_head")
+    number = whole_number("Test image", 0, len(student.test) - 1, key="lab_image", place=third)
+    truth = int(student.test.labels[number])
+    with picture:
+        _show(run.spec.data, number, student.facts.classes[truth])
+    return Answers(
+        own.test.logits[number].tolist(), arrays[_HEADS[head]][number].tolist(), truth, list(student.facts.classes)
+    )
+
+
+def _teacher(run: Run, runs: Sequence[Run]) -> Run | None:
+    """Of a finished student; None where one of both keeps no answers."""
+    if run.spec.distillation is None or not _has_predictions(run):
+        return None
+    named = run.spec.distillation.teacher
+    return next((other for other in runs if other.id == named and _has_predictions(other)), None)
+
+
+def _has_predictions(run: Run) -> bool:
+    return run.status == Status.COMPLETED and state.files_of(run).predictions.is_file()
+
+
+def _kept(run: Run) -> KeptPredictions:
+    file = state.files_of(run).predictions
+    return _read(str(file), file.stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the predictions…")
+def _read(path: str, _changed_at: int) -> KeptPredictions:
+    return read_predictions(Path(path))
+
+
+def _show(data: DataSpec, number: int, truth: str) -> None:
+    from deit_core.data import is_here
+    from deit_core.data.sources.source import source_picture
+
+    if data.source == "folder" or is_here(data.source, state.settings().data_dir):
+        picture = source_picture(state.source(data), number)
+        scale = max(1, _SHOWN_SIDE // len(picture))
+        enlarged = png(picture.repeat(scale, axis=0).repeat(scale, axis=1))  # a browser would blur it
+        st.image(
+            enlarged, width=_SHOWN_SIDE, caption=f"True class: {escape(truth)}", alt=f"Test image {number}, {truth}"
+        )
