@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "delete": (LONG, "--yes"),
     "export": (LONG, "--format", "pt"),
     "report": (LONG,),
+    "predict": (LONG,),
+    "compare": (LONG, LONG),
     "rollout": (LONG, "a.png", "--out", "pictures"),
     "estimate": (LONG,),
     "data": (LONG,),

@@ -17,6 +17,7 @@ from deit_core.data import ImageData, load_data
 from deit_core.data.sources.folder_images import FolderImages, map_ahead
 from deit_core.errors import DataError
 from deit_core.events import EpochDone, Event, RunFinished, RunStarted, StepDone
+from deit_core.layout import RunFiles
 from deit_core.models import load_checkpoint
 from deit_core.spec import DistillationSpec, RunSpec, replace
 from deit_core.training import train
@@ -78,7 +79,7 @@ def numbers(events: list[Event]) -> list[dict[str, float]]:
 def weights(run_dir: Path) -> dict[str, Tensor]:
     return {
         f"{file.name} {name}": value
-        for file in sorted(run_dir.glob("*.safetensors"))
+        for file in (RunFiles(run_dir).best, RunFiles(run_dir).last)
         for name, value in load_checkpoint(file).state_dict().items()
     }
 

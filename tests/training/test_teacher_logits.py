@@ -1,7 +1,7 @@
 """The teacher that remembers says what the teacher says, to the last bit, and is asked nothing twice."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace as replaced
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from deit_core import presets
 from deit_core.data import ImageData, Split
@@ -260,7 +260,7 @@ class Outcome:
         started, finished = events[0], events[-1]
         assert isinstance(started, RunStarted)
         assert isinstance(finished, RunFinished)
-        self.sentence, self.metrics = started.teacher_logits, finished.metrics
+        self.sentence, self.metrics, self.num_val = started.teacher_logits, finished.metrics, started.num_val
 
     def assert_equals(self, other: "Outcome") -> None:
         assert self.losses == other.losses
@@ -268,8 +268,23 @@ class Outcome:
         assert self.metrics == other.metrics
 
 
-def refuse(*_: object) -> None:
-    raise AssertionError("the teacher was asked")
+class CountsImages:
+    """Stands for the teacher's forward pass, and counts the images that it is asked about."""
+
+    def __init__(self) -> None:
+        self.count, self._forward = 0, ResNet9.forward
+
+    def __get__(self, model: ResNet9, _owner: type) -> Callable[[Tensor], Tensor]:
+        def forward(x: Tensor) -> Tensor:
+            self.count += len(x)
+            return self._forward(model, x)
+
+        return forward
+
+    def only_validation(self, *outcomes: "Outcome") -> bool:
+        """Whether it was asked about nothing but the validation images, once in each run; it computes whole pieces."""
+        num_val = sum(outcome.num_val for outcome in outcomes)
+        return num_val <= self.count < num_val + 32 * 4 * len(outcomes)
 
 
 @pytest.mark.parametrize("kind", ["soft", "hard"])
@@ -291,8 +306,10 @@ def test_no_student_can_tell_a_table_from_the_teacher(
     assert 0 < sum(cold.hit_rates) / len(cold.hit_rates) < 0.2  # a ninth of the second epoch's views are the first's
 
     with monkeypatch.context() as patch:
-        patch.setattr(ResNet9, "forward", refuse)
+        asked = CountsImages()
+        patch.setattr(ResNet9, "forward", asked)
         warm = Outcome(spec, runs_dir / "warm")
+    assert asked.only_validation(warm)
     warm.assert_equals(online)
     assert set(warm.hit_rates) == {1.0}
 
@@ -322,9 +339,11 @@ def test_of_endless_views_a_student_of_the_same_seed_asks_nothing(
     Outcome(student(trio, seed=7, **kept), runs_dir / "other-seed")
     assert len(list(runs_dir.glob("teacher-logits/*/key.json"))) == 2
     with monkeypatch.context() as patch:
-        patch.setattr(ResNet9, "forward", refuse)
+        asked = CountsImages()
+        patch.setattr(ResNet9, "forward", asked)
         again = Outcome(student(trio, distillation__kind=kind, **kept), runs_dir / "again")
-        Outcome(student(trio, distillation__tau=2.0, optim__lr=1e-4, **kept), runs_dir / "another-recipe")
+        other = Outcome(student(trio, distillation__tau=2.0, optim__lr=1e-4, **kept), runs_dir / "another-recipe")
+    assert asked.only_validation(again, other)
     again.assert_equals(online)
     assert set(again.hit_rates) == {1.0}
     events = train(student(trio, distillation__kind=kind, **kept), run_dir=runs_dir / "stopped", group_s=0)
