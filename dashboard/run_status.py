@@ -9,6 +9,7 @@ from typing import Literal
 from dashboard.reach import shown
 from deit_core.runs import Run, Status, condition
 from deit_core.runs.condition import is_live, label, word
+from deit_core.spec import LibrarySpec
 
 __all__ = ["Tone", "colours_of", "explain", "family", "is_live", "label", "newest_pair", "tone", "word"]
 
@@ -29,7 +30,7 @@ def explain(run: Run, runs: Sequence[Run]) -> str:
 def family(run: Run) -> str:
     """The kind of model, by its usual short name."""
     model = run.spec.model
-    if model.family == "torchvision":
+    if isinstance(model, LibrarySpec):
         return model.name
     return "DeiT" if model.family == "vit" and model.distilled else _FAMILIES[model.family]
 

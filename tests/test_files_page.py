@@ -10,6 +10,7 @@ from deit_core.image_folders.listing import SYSTEM_NAMES
 from deit_core.image_folders.parts import DOCUMENT_ENDINGS, PART_FORMS, PART_NAMES
 from deit_core.models.foreign.config_fields import CONFIGS, Field
 from deit_core.models.foreign.formats import FORMATS
+from deit_core.models.foreign.name_tables import NAME_TABLES
 
 PAGE = (Path(__file__).parents[1] / "docs" / "files.md").read_text()
 
@@ -30,6 +31,8 @@ def rows() -> Iterator[str]:
     yield _code(SYSTEM_NAMES)
     for one in FORMATS.values():
         yield f"| {one.what} | {'read' if not one.refusal else f'refused: {one.refusal}'} |"
+    for table in NAME_TABLES:
+        yield f"| {table.what} | `{table.network}` |"
     for config, fields in CONFIGS.items():
         yield f"### {config[0].upper()}{config[1:]}"
         yield from _field_lines(fields)

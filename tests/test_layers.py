@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS: dict[str, list[set[str]]] = {
     "deit_core": [
         {"text", "plain_text", "events", "metrics", "randomness", "machine"},
-        {"errors", "wording", "catalog", "layout", "torchvision_ops", "distillation"},
+        {"errors", "wording", "catalog", "layout", "torchvision_ops", "timm_ops", "distillation"},
         {"refusals", "settings"},
         {"files", "curve_file", "prediction_file"},
         {"spec"},
@@ -38,7 +38,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"supply", "splits", "batches", "device_batches", "preview"},
     ],
     "deit_core.models": [
-        {"dropout", "reading", "torchvision_classifier", "cnn", "vit"},
+        {"dropout", "reading", "adapted_classifier", "torchvision_classifier", "timm_classifier", "cnn", "vit"},
         {"foreign"},
         {"build", "weights", "teachers", "initial"},
     ],

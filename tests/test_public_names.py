@@ -13,7 +13,7 @@ from deit_core.spec import ExperimentSpec, RunSpec
 PACKAGES = {
     "deit_core.spec": [
         "RunSpec", "ExperimentSpec", "DataSpec", "AugmentSpec", "OptimSpec", "ComputeSpec", "DistillationSpec",
-        "VisionTransformerSpec", "ResNet9Spec", "TorchvisionSpec", "replace", "load_spec",
+        "VisionTransformerSpec", "ResNet9Spec", "TorchvisionSpec", "TimmSpec", "replace", "load_spec",
     ],
     "deit_core.presets": ["names", "get", "smoke", "digits_quick", "fashion_classroom", "fashion_miniproject"],
     "deit_core.models": [

@@ -30,7 +30,7 @@ from deit_core.runs import Run, Status, waiting_for
 from deit_core.runs.checkup import StoreFacts
 from deit_core.runs.condition import explain, word
 from deit_core.runs.estimates import Estimate
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, advice, members
+from deit_core.spec import AnySpec, ExperimentSpec, LibrarySpec, RunSpec, advice, members
 from deit_core.wording import duration, reading
 
 _stdout, _stderr = Console(), Console(stderr=True)
@@ -57,7 +57,7 @@ def print_presets(specs: Mapping[str, AnySpec], measured: Mapping[str, Estimate 
         for run in runs:
             _stdout.print(
                 f"  - {escape(run.name)}: "
-                f"{run.model.name if run.model.family == 'torchvision' else run.model.family} on "
+                f"{run.model.name if isinstance(run.model, LibrarySpec) else run.model.family} on "
                 f"{run.data.source} at {run.data.img_size} px, epochs: {run.optim.epochs}{_seeds(spec, run)}",
                 highlight=False,
             )

@@ -16,7 +16,8 @@ def examine(*, runs_dir: Path | None = None, data_dir: Path | None = None, port:
         runs_dir, data_dir: the folders, where they are not those of the environment.
         port: where a dashboard should start; None checks no port.
     """
-    findings = [libraries.python(), libraries.others(), libraries.torch(), libraries.torchvision(), places.memory()]
+    checks = (libraries.python, libraries.others, libraries.torch, libraries.torchvision, libraries.timm)
+    findings = [*(check() for check in checks), places.memory()]
     findings += _folders(runs_dir, data_dir)
     return findings if port is None else [*findings, places.port(port)]
 

@@ -14,16 +14,20 @@ from types import ModuleType
 from deit_core.doctor.finding import Finding
 
 LOWEST_PYTHON = (3, 11)
-_REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
+_ROOT = Path(__file__).parents[2]
 _PIN = re.compile(r"^([\w.-]+)\s*\(?==\s*([\w.+!-]+)")  # a package may also write it as torch (==2.13.0)
 _PAIR = ("torch", "torchvision")  # each version of one fits one version of the other
 
 
-def pins(requirements: Path = _REQUIREMENTS) -> dict[str, str]:
-    """The version of each library that DeiT Lab needs: from the checkout, else from the installed package."""
+def pins(extra: str = "") -> dict[str, str]:
+    """The version of each library that DeiT Lab needs, or that an extra of it adds: from the checkout, else from the
+    installed package.
+    """
+    requirements = _ROOT / (f"requirements-{extra}.txt" if extra else "requirements.txt")
     if requirements.exists():
         return _pinned(requirements.read_text().splitlines())
-    return _pinned(metadata.requires("deit-lab") or ())
+    lines = metadata.requires("deit-lab") or ()
+    return _pinned(line for line in lines if f'extra == "{extra}"' in line or not (extra or "extra ==" in line))
 
 
 def python() -> Finding:
@@ -57,6 +61,17 @@ def torchvision() -> Finding:
         return module
     rest = "" if module.EXTENSION_LOADS else "; its compiled part does not fit this torch, but is not needed either"
     return Finding("torchvision", True, f"torchvision {_version('torchvision')} is loaded{rest}.")
+
+
+def timm() -> Finding:
+    """timm is optional, and is not loaded."""
+    version, pin = _version("timm"), pins("timm")["timm"]
+    install = f"`python -m pip install timm=={pin}`"
+    if not version:
+        return Finding("timm", True, f"timm is not installed, and only networks of timm's need it: {install}.")
+    if version != pin:
+        return Finding("timm", False, f"timm is {version} instead of {pin}; run {install}.")
+    return Finding("timm", True, f"timm {version} is installed.")
 
 
 def _loaded(name: str, module: str) -> ModuleType | Finding:

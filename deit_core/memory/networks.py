@@ -1,13 +1,14 @@
 """The size of a network from its spec: weights, and the numbers that it keeps or passes on for each image.
 
-Counted for float32 on a CPU, as deit_core.models computes there. Knows no tensors.
+Counted for float32 on a CPU, as deit_core.models computes there. Knows no tensors; deit_core.memory.timm_counts loads
+timm for a network that is not in the table here.
 
     N tokens, D embed_dim, M hidden width of an MLP, H heads, S img_size
 """
 
 from typing import NamedTuple
 
-from deit_core.spec import ResNet9Spec, RunSpec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.spec import LibrarySpec, ResNet9Spec, RunSpec, TimmSpec, TorchvisionSpec, VisionTransformerSpec
 
 _FEW_TOKENS = 256  # up to which a ViT in training keeps its attention weights (models/vit.py)
 
@@ -23,7 +24,7 @@ class NetworkSize(NamedTuple):
     passed: int
 
 
-class _TorchvisionFacts(NamedTuple):
+class _LibraryFacts(NamedTuple):
     """Weights without the head, inputs of the head, and `kept` and `passed` per pixel of an image."""
 
     num_params: int
@@ -34,15 +35,18 @@ class _TorchvisionFacts(NamedTuple):
 
 # Counted in torchvision 0.28.0's networks at 224 px.
 _TORCHVISION = {
-    "resnet18": _TorchvisionFacts(11_176_512, 512, 110.6, 32),
-    "resnet50": _TorchvisionFacts(23_508_032, 2048, 428.6, 32),
-    "regnet_y_400mf": _TorchvisionFacts(3_903_144, 440, 167.8, 24),
-    "regnet_y_800mf": _TorchvisionFacts(5_647_512, 784, 233.4, 32),
-    "regnet_y_1_6gf": _TorchvisionFacts(10_313_430, 888, 358.4, 24),
-    "regnet_y_3_2gf": _TorchvisionFacts(17_923_338, 1512, 497.6, 36),
-    "regnet_y_8gf": _TorchvisionFacts(37_364_472, 2016, 856.5, 112),
-    "regnet_y_16gf": _TorchvisionFacts(80_565_140, 3024, 1005.7, 112),
+    "resnet18": _LibraryFacts(11_176_512, 512, 110.6, 32),
+    "resnet50": _LibraryFacts(23_508_032, 2048, 428.6, 32),
+    "regnet_y_400mf": _LibraryFacts(3_903_144, 440, 167.8, 24),
+    "regnet_y_800mf": _LibraryFacts(5_647_512, 784, 233.4, 32),
+    "regnet_y_1_6gf": _LibraryFacts(10_313_430, 888, 358.4, 24),
+    "regnet_y_3_2gf": _LibraryFacts(17_923_338, 1512, 497.6, 36),
+    "regnet_y_8gf": _LibraryFacts(37_364_472, 2016, 856.5, 112),
+    "regnet_y_16gf": _LibraryFacts(80_565_140, 3024, 1005.7, 112),
 }
+
+# The presets' own, so that a page with one of them loads no timm; counted by deit_core.memory.timm_counts at 224 px.
+_TIMM = {"tf_efficientnet_lite0": _LibraryFacts(3_371_008, 1280, 396.5, 48)}
 
 
 def network_size(spec: RunSpec, in_chans: int, num_classes: int) -> NetworkSize:
@@ -54,7 +58,13 @@ def network_size(spec: RunSpec, in_chans: int, num_classes: int) -> NetworkSize:
         case ResNet9Spec():
             return _resnet9(model.width, side, in_chans, num_classes)
         case TorchvisionSpec():
-            return _torchvision(model, side, num_classes)
+            return _from_facts(_TORCHVISION[model.name], model, side, num_classes)
+        case TimmSpec(name=name) if name in _TIMM:
+            return _from_facts(_TIMM[name], model, side, num_classes)
+        case TimmSpec():
+            from deit_core.memory.timm_counts import count  # loads timm
+
+            return NetworkSize(*count(model.name, model.input_size or side, num_classes, model.freeze_backbone))
 
 
 def _vit(model: VisionTransformerSpec, side: int, in_chans: int, num_classes: int) -> NetworkSize:
@@ -86,8 +96,8 @@ def _resnet9(width: int, side: int, in_chans: int, num_classes: int) -> NetworkS
     return NetworkSize(weights, weights, kept, 5 * width * side**2)
 
 
-def _torchvision(model: TorchvisionSpec, side: int, num_classes: int) -> NetworkSize:
-    facts, pixels = _TORCHVISION[model.name], (model.input_size or side) ** 2
+def _from_facts(facts: _LibraryFacts, model: LibrarySpec, side: int, num_classes: int) -> NetworkSize:
+    pixels = (model.input_size or side) ** 2
     head = (facts.width + 1) * num_classes
     if model.freeze_backbone:
         return NetworkSize(facts.num_params + head, head, facts.width, round(facts.passed * pixels))

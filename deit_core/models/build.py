@@ -8,11 +8,12 @@ from torch import nn
 from deit_core.catalog import SOURCES
 from deit_core.errors import SpecError
 from deit_core.models.cnn import ResNet9
+from deit_core.models.timm_classifier import TimmClassifier
 from deit_core.models.vit import VisionTransformer
-from deit_core.spec import ModelSpec, ResNet9Spec, RunSpec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.spec import ModelSpec, ResNet9Spec, RunSpec, TimmSpec, TorchvisionSpec, VisionTransformerSpec
 
 if TYPE_CHECKING:
-    from deit_core.models.torchvision_classifier import TorchvisionClassifier
+    from deit_core.models.adapted_classifier import AdaptedClassifier
 
 
 def build_model(spec: RunSpec, *, in_chans: int | None = None, num_classes: int | None = None) -> nn.Module:
@@ -20,7 +21,7 @@ def build_model(spec: RunSpec, *, in_chans: int | None = None, num_classes: int 
     match spec.model:
         case VisionTransformerSpec():
             return build_student(spec, in_chans=in_chans, num_classes=num_classes)
-        case ResNet9Spec() | TorchvisionSpec():
+        case ResNet9Spec() | TorchvisionSpec() | TimmSpec():
             return build_teacher(spec, in_chans=in_chans, num_classes=num_classes)
 
 
@@ -43,17 +44,25 @@ def build_student(spec: RunSpec, *, in_chans: int | None = None, num_classes: in
 
 def build_teacher(
     spec: RunSpec, *, in_chans: int | None = None, num_classes: int | None = None
-) -> "ResNet9 | TorchvisionClassifier":
-    """The CNN that a teacher's run trains, without pretrained weights.
+) -> "ResNet9 | AdaptedClassifier":
+    """The network that a teacher's run trains, without pretrained weights.
 
     Raises: SpecError when the spec describes another family.
     """
     model = spec.model
     if isinstance(model, VisionTransformerSpec):
-        raise SpecError(f"{model.family} is not a CNN; set model.family to resnet9 or torchvision.")
+        raise SpecError(f"{model.family} is not a CNN; set model.family to resnet9, torchvision or timm.")
     in_chans, num_classes = _shape(spec, in_chans, num_classes)
     if isinstance(model, ResNet9Spec):
         return ResNet9(in_chans=in_chans, num_classes=num_classes, width=model.width)
+    if isinstance(model, TimmSpec):
+        return TimmClassifier(
+            model.name,
+            in_chans=in_chans,
+            num_classes=num_classes,
+            input_size=model.input_size,
+            freeze_backbone=model.freeze_backbone,
+        )
     from deit_core.models.torchvision_classifier import TorchvisionClassifier  # loads torchvision
 
     return TorchvisionClassifier(
@@ -73,7 +82,7 @@ def input_statistics(
 
     Args: mean, std: the data's, per channel.
     """
-    if isinstance(model, TorchvisionSpec) and model.pretrained == "imagenet":
+    if isinstance(model, TimmSpec) or (isinstance(model, TorchvisionSpec) and model.pretrained == "imagenet"):
         return (0.0,) * len(mean), (1.0,) * len(std)
     return tuple(mean), tuple(std)
 

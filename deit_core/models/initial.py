@@ -12,10 +12,13 @@ from torch import Tensor, nn
 from deit_core.errors import CheckpointError
 from deit_core.files import is_there
 from deit_core.layout import RunFiles, run_folder
+from deit_core.models.adapted_classifier import AdaptedClassifier
+from deit_core.models.foreign.name_tables import under_timms_names
 from deit_core.models.foreign.published import NUM_HEADS, Published
 from deit_core.models.foreign.state_dicts import parts_of, read_state_dict
 from deit_core.models.foreign.transfer import transfer
 from deit_core.models.foreign.vit_files import read_vit
+from deit_core.models.timm_classifier import TimmClassifier
 from deit_core.models.vit import VisionTransformer
 from deit_core.models.weights import ModelCard, is_foreign, read_card, read_weights, weights_file
 from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec
@@ -54,13 +57,19 @@ def initialise(
                 )
             transfer(vit.state, model, str(path), shape=vit.shape)
             notes = _check_heads(path, model, vit.published.num_heads)
+        elif isinstance(model, TimmClassifier):
+            published = Published.of(path, model.name)
+            _load_cnn(under_timms_names(read_state_dict(path)), model.network, str(path), model.heads)
+            if published.mean and published.std:
+                model.read_pixels(published.mean, published.std, in_chans=model.in_chans)
         else:
             Published.of(path)  # its config may refuse
-            _load_cnn(read_state_dict(path), _network(model), str(path))
+            _load_cnn(read_state_dict(path), _network(model), str(path), _heads(model))
     elif isinstance(spec.model, TorchvisionSpec) and spec.model.pretrained == "imagenet":
         from deit_core.models.torchvision_classifier import imagenet_weights  # loads torchvision
 
-        _load_cnn(imagenet_weights(spec.model.name), _network(model), f"torchvision's {spec.model.name}")
+        origin = f"torchvision's {spec.model.name}"
+        _load_cnn(imagenet_weights(spec.model.name), _network(model), origin, _heads(model))
     return notes
 
 
@@ -101,7 +110,8 @@ def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[
     if isinstance(model, VisionTransformer):
         transfer(state, model, str(file), keep_heads=keep_heads)
     else:
-        _load_cnn(state, model, str(file), keep_heads=keep_heads)
+        inside = "network." if isinstance(model, AdaptedClassifier) else ""
+        _load_cnn(state, model, str(file), tuple(inside + head for head in _heads(model)), keep_heads=keep_heads)
 
 
 def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
@@ -144,19 +154,28 @@ def _check_heads(path: Path, model: VisionTransformer, noted: int | None) -> tup
 
 
 def _network(model: nn.Module) -> nn.Module:
-    """The part of a model that foreign files contain: torchvision's own network, else the model."""
-    return model.get_submodule("network") if hasattr(model, "network") else model
+    """The part of a model that foreign files contain: the library's own network, else the model."""
+    return model.network if isinstance(model, AdaptedClassifier) else model
 
 
-def _load_cnn(state: Mapping[str, Tensor], model: nn.Module, origin: str, *, keep_heads: bool = True) -> None:
-    """Load weights into a model of the same architecture, except the head, its last linear map."""
+def _heads(model: nn.Module) -> tuple[str, ...]:
+    """The modules that give the logits, of the library's own network, else of a ResNet9."""
+    return model.heads if isinstance(model, AdaptedClassifier) else ("head",)
+
+
+def _load_cnn(
+    state: Mapping[str, Tensor], model: nn.Module, origin: str, heads: tuple[str, ...], *, keep_heads: bool = True
+) -> None:
+    """Load weights into a model of the same architecture, except the heads where they are for another number of
+    classes.
+    """
     own = model.state_dict()
-    head = next(name for name in reversed(own) if name.endswith(".weight")).removesuffix("weight")
+    in_heads = {name for name in own if name.startswith(tuple(f"{head}." for head in heads))}
     # Files from before torch 0.4.1, some of torchvision's too, have no batch counters; they are not needed here.
     counters = {name: tensor for name, tensor in own.items() if name.endswith(".num_batches_tracked")}
     adapted = counters | dict(state)
-    if not keep_heads or (head + "weight" in state and len(state[head + "weight"]) != len(own[head + "weight"])):
-        adapted |= {name: tensor for name, tensor in own.items() if name.startswith(head)}
+    if not keep_heads or any(name in state and len(state[name]) != len(own[name]) for name in in_heads):
+        adapted |= {name: own[name] for name in in_heads}
     differing = own.keys() ^ adapted.keys()
     differing |= {name for name in own.keys() & adapted.keys() if own[name].shape != adapted[name].shape}
     if differing:

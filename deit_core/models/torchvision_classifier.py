@@ -1,40 +1,31 @@
-"""torchvision's CNNs as classifiers of any images: with a new head, frozen or not, and adapted input.
+"""torchvision's CNNs as classifiers of any images, and the weights that torchvision publishes for them.
 
 Knows tensors and torchvision's networks; nothing of runs.
 
     B batch, C channels
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.error import URLError
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
+from deit_core.models.adapted_classifier import AdaptedClassifier
 from deit_core.torchvision_ops import torchvision
 
+_HEAD = "fc"
 
-class TorchvisionClassifier(nn.Module):
-    """(B, C, height, width) -> logits (B, classes), by a network of torchvision's whose head `fc` is a new one.
 
-    The network, `network`, reads three channels: of other images it sees the channels' mean three times, so a grey
-    image is repeated.
+class TorchvisionClassifier(AdaptedClassifier):
+    """A network of torchvision's whose head `fc` is a new one: see `AdaptedClassifier`.
 
     Args:
         name: torchvision's, of a network whose head is called `fc`: its ResNets and RegNets.
-        input_size: images are resized to this height and width; None leaves them as they are.
         normalises: the images are pixels in [0, 1], and are normalised here as ImageNet's; else they already are.
-        freeze_backbone: only the head learns. Everything else gets no gradient and stays in eval mode, so the running
-            statistics of its batch norms stay as they are.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -46,33 +37,16 @@ class TorchvisionClassifier(nn.Module):
         normalises: bool = False,
         freeze_backbone: bool = False,
     ) -> None:
-        super().__init__()
-        self.name, self.in_chans, self.num_classes = name, in_chans, num_classes
-        self.input_size, self.normalises, self.freeze_backbone = input_size, normalises, freeze_backbone
-        self.network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=num_classes)
-        if freeze_backbone:
-            self.network.requires_grad_(False)
-            self.network.get_submodule("fc").requires_grad_(True)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(-1, 1, 1), persistent=False)
-        self.train()
-
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        if self.freeze_backbone:
-            for name, part in self.network.named_children():
-                part.train(mode and name == "fc")
-        return self
-
-    def read_pixels(self, mean: Sequence[float], std: Sequence[float], *, in_chans: int) -> None:
-        """From now on images are pixels in [0, 1] with `in_chans` channels; they are normalised in three channels."""
-        self.in_chans, self.normalises = in_chans, True
-        for own, values in ((self.mean, mean), (self.std, std)):
-            own.copy_(torch.tensor(values).view(-1, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.network(self._adapted(x))
-        return logits
+        super().__init__(
+            torchvision.models.get_model(name, weights=None, num_classes=num_classes),
+            name,
+            (_HEAD,),
+            in_chans=in_chans,
+            num_classes=num_classes,
+            input_size=input_size,
+            normalises=normalises,
+            freeze_backbone=freeze_backbone,
+        )
 
     def forward_stages(self, x: Tensor) -> dict[str, Tensor]:
         """(B, C, height, width) -> the last features before they are pooled, (B, chans, gh, gw), as "last"."""
@@ -89,7 +63,7 @@ class TorchvisionClassifier(nn.Module):
 
     def classify(self, embedding: Tensor) -> Tensor:
         """An embedding -> logits (B, classes)."""
-        logits: Tensor = self.network.get_submodule("fc")(embedding)
+        logits: Tensor = self.network.get_submodule(_HEAD)(embedding)
         return logits
 
     def forward_head(self, features: Tensor) -> Tensor:
@@ -99,16 +73,6 @@ class TorchvisionClassifier(nn.Module):
     def _pooled(self, features: Tensor) -> Tensor:
         pooled: Tensor = self.network.get_submodule("avgpool")(features)
         return pooled.flatten(1)
-
-    def _adapted(self, x: Tensor) -> Tensor:
-        """The images as the network reads them."""
-        if self.input_size is not None and x.shape[-2:] != (self.input_size, self.input_size):
-            x = F.interpolate(x, (self.input_size, self.input_size), mode="bilinear", antialias=True)
-        if self.in_chans != 3:
-            x = x.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-        if self.normalises:
-            x = (x - self.mean) / self.std
-        return x
 
 
 def imagenet_weights(name: str) -> dict[str, Any]:

@@ -15,16 +15,17 @@ from pydantic import Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
 from deit_core.files import write_atomically
 from deit_core.memory import check_model, network_size
+from deit_core.models.adapted_classifier import AdaptedClassifier
 from deit_core.models.build import build_model
 from deit_core.models.foreign.formats import recognise, weights_in
 from deit_core.models.foreign.published import Published
 from deit_core.models.foreign.state_dicts import StateDict, read_metadata, read_state_dict
 from deit_core.models.reading import Reading
-from deit_core.spec import DataSpec, RunSpec, TorchvisionSpec, VisionTransformerSpec, place_hash, run_without_places
+from deit_core.models.timm_classifier import TimmClassifier
+from deit_core.spec import DataSpec, RunSpec, VisionTransformerSpec, place_hash, run_without_places
 
 _HEADER, _CARD_HASH, _WEIGHTS_HASH = "deit_lab", "deit_lab_card_sha256", "deit_lab_weights_sha256"
 
@@ -57,20 +58,24 @@ class ModelCard(Reading):
     def img_size(self) -> int:
         return self.spec.data.img_size
 
-    def network_input(self) -> Published:
-        """Facts that an exported state dict does not contain: how it reads pixels, its classes, and a ViT's heads.
+    def network_input(self, model: nn.Module) -> Published:
+        """Facts that an exported state dict does not contain: how it reads pixels, its classes, a ViT's heads, and
+        timm's name of a network of its.
 
-        Of torchvision's CNNs only the network is exported, which reads three channels at its own size.
+        Of another library's network only that itself is exported, which reads three channels at its own size.
+
+        Args: model: that the card belongs to.
         """
-        model, side = self.spec.model, self.spec.data.img_size
-        if not isinstance(model, TorchvisionSpec):
-            heads = model.num_heads if isinstance(model, VisionTransformerSpec) else None
+        side = self.spec.data.img_size
+        if not isinstance(model, AdaptedClassifier):
+            heads = self.spec.model.num_heads if isinstance(self.spec.model, VisionTransformerSpec) else None
             return Published(heads, self.mean, self.std, (side, side), self.classes, self.in_chans)
         mean, std = (self.mean * 3)[:3], (self.std * 3)[:3]  # the card has one channel or three
-        if model.pretrained == "imagenet":
-            mean, std = IMAGENET_MEAN, IMAGENET_STD
+        if model.normalises:
+            mean, std = tuple(model.mean.flatten().tolist()), tuple(model.std.flatten().tolist())
         side = model.input_size or side
-        return Published(None, mean, std, (side, side), self.classes, self.in_chans)
+        name = model.name if isinstance(model, TimmClassifier) else ""
+        return Published(None, mean, std, (side, side), self.classes, self.in_chans, timm_name=name)
 
     def without_places(self) -> "ModelCard":
         """The card as it is written: with names in place of the paths of this machine."""
@@ -117,9 +122,9 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that train a model here, for its card."""
-    names = ("deit-lab", "torch", "torchvision", "numpy", "opencv-python-headless")
+def library_versions(*more: str) -> dict[str, str]:
+    """Versions of the libraries that train a model here, for its card. Args: more: that this model needs."""
+    names = ("deit-lab", "torch", "torchvision", "numpy", "opencv-python-headless", *more)
     versions = {
         one.metadata["Name"].lower(): one.version for name in names for one in metadata.distributions(name=name)
     }

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import partial
 
 from deit_core.errors import SpecError
+from deit_core.presets import deit, mnist
 from deit_core.presets.cifar import cifar10_full, cifar10_quick
-from deit_core.presets.deit import WEIGHTS, imagenet_deit, published_deit, published_deit_384, tutorial_deit_base
+from deit_core.presets.deit import imagenet_deit, published_deit, published_deit_384, tutorial_deit_base
 from deit_core.presets.digits import digits_quick, smoke
 from deit_core.presets.fashion import (
     fashion_classroom,
@@ -20,12 +21,14 @@ from deit_core.presets.fashion import (
     fashion_long,
     fashion_miniproject,
 )
-from deit_core.presets.mnist import mnist_soft_resnet50
+from deit_core.presets.mnist import mnist_soft_efficientnet, mnist_soft_resnet9, mnist_soft_resnet50
 from deit_core.presets.scattered import scattered_few_labels, scattered_quick
 from deit_core.spec import AnySpec
 from deit_core.text.quoting import quoted
 
 __all__ = ["WEIGHTS", "digits_quick", "fashion_classroom", "fashion_miniproject", "get", "names", "smoke"]
+
+WEIGHTS = deit.WEIGHTS | mnist.WEIGHTS
 
 
 def names() -> list[str]:
@@ -50,6 +53,8 @@ _PRESETS: dict[str, Callable[[], AnySpec]] = {
     "fashion-classroom": fashion_classroom,
     "cifar10-quick": cifar10_quick,
     "fashion-miniproject": fashion_miniproject,
+    "mnist-soft-resnet9": mnist_soft_resnet9,
+    "mnist-soft-efficientnet": mnist_soft_efficientnet,
     "mnist-soft-resnet50": mnist_soft_resnet50,
     "fashion-full": fashion_full,
     "fashion-long": fashion_long,

@@ -18,9 +18,9 @@ _PUBLISHED: dict[Size, str] = {
     "base": "deit_base_patch16_224-b5f2ef4d.pth",
 }
 _ADDRESS = "https://dl.fbaipublicfiles.com/deit/"
-WEIGHTS = {
-    file: f"{_ADDRESS}{file}" for file in _PUBLISHED.values()
-}  # the file that presets start from, and its address
+WEIGHTS = {  # the file that presets start from, and how to get it
+    file: f"download {_ADDRESS}{file} into {{folder}}" for file in _PUBLISHED.values()
+}
 
 _OWN_IMAGES = DataSpec(source="folder", path="images", img_size=224)
 _AS_PUBLISHED = _OWN_IMAGES.with_changes(normalization="imagenet")  # as published weights expect

@@ -11,6 +11,7 @@ from deit_core.spec import (
     OptimSpec,
     ResNet9Spec,
     RunSpec,
+    TimmSpec,
     TorchvisionSpec,
     VisionTransformerSpec,
 )
@@ -23,12 +24,13 @@ def teacher_and_students(
     *,
     data: DataSpec,
     augment: AugmentSpec,
-    teacher: ResNet9Spec | TorchvisionSpec,
+    teacher: ResNet9Spec | TimmSpec | TorchvisionSpec,
     teacher_optim: OptimSpec,
     student: VisionTransformerSpec,
     student_optim: OptimSpec,
     teacher_augment: AugmentSpec | None = None,
     distillation: DistillationSpec = HARD,
+    teacher_start: str = "",
     student_start: str = "",
     num_threads: int | None = None,
     suffix: str = "",
@@ -37,7 +39,7 @@ def teacher_and_students(
 
     Args:
         teacher_augment: the teacher's own augmentation, if it differs from its students'.
-        student_start: the `initial_checkpoint` of both students.
+        teacher_start, student_start: the `initial_checkpoint` of the teacher, and of both students.
         suffix: ends the three names.
     """
     name, compute = f"teacher{suffix}", ComputeSpec(num_threads=num_threads)
@@ -49,6 +51,7 @@ def teacher_and_students(
             optim=teacher_optim,
             augment=teacher_augment or augment,
             compute=compute,
+            initial_checkpoint=teacher_start,
         ),
         *students(
             data=data,

@@ -22,9 +22,9 @@ Format = Literal["pt", "safetensors", "onnx"]
 def export_checkpoint(path: Path, out: Path, file_format: Format) -> None:
     """Write a checkpoint's model in another format.
 
-    "pt" is a plain state dict for `torch.load`, of a CNN of torchvision's under its names; "safetensors" the same
-    without pickle; "onnx" a graph that maps images (batch, C, S, S), normalised as the card says, to logits (batch,
-    classes). The first two carry a note of what their tensors do not say, for `Published.of`.
+    "pt" is a plain state dict for `torch.load`, of a network of torchvision's or timm's under its names; "safetensors"
+    the same without pickle; "onnx" a graph that maps images (batch, C, S, S), normalised as the card says, to logits
+    (batch, classes). The first two carry a note of what their tensors do not say, for `Published.of`.
 
     Raises: CheckpointError where the checkpoint is missing or damaged, or ONNX's packages are not installed;
         ResourceError where the disk is full.
@@ -37,7 +37,7 @@ def export_checkpoint(path: Path, out: Path, file_format: Format) -> None:
 
     model, card = load_checkpoint(path), read_card(path)
     state: Any = (model.get_submodule("network") if hasattr(model, "network") else model).state_dict()
-    note = card.network_input().as_note()
+    note = card.network_input(model).as_note()
     if file_format == "pt":
         buffer = io.BytesIO()
         state._metadata[NOTE] = note
@@ -83,8 +83,7 @@ def export_run(run: Run, runs_dir: Path, out: Path, file_format: Kind) -> None:
         return
     from deit_core.models import load_checkpoint, read_card
 
-    num_params = sum(parameter.numel() for parameter in load_checkpoint(folder).parameters())
-    write_atomically(out, model_card(read_card(folder), run.results, num_params).encode())
+    write_atomically(out, model_card(read_card(folder), run.results, load_checkpoint(folder)).encode())
 
 
 def export_experiment(store: Store, run: Run, runs_dir: Path, out: Path, file_format: Kind) -> list[Path]:

@@ -11,9 +11,11 @@ from pydantic import BaseModel
 from deit_core.catalog import SOURCES
 from deit_core.image_folders.facts import title_of
 from deit_core.results.markdown import Markup, plain, table
-from deit_core.spec import RunSpec, TorchvisionSpec, run_without_places
+from deit_core.spec import LibrarySpec, RunSpec, run_without_places
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from deit_core.models import ModelCard
 
 _WHAT_IT_IS = {
@@ -21,22 +23,23 @@ _WHAT_IT_IS = {
     "DeiT": "A Vision Transformer with a distillation token (DeiT)",
     "teacher": "A convolutional network",
 }
+_LIBRARIES = {"torchvision": "torchvision's", "timm": "timm's"}
 
 
 def role(spec: RunSpec) -> str:
-    """What a run's model is in a lesson: "teacher" for a CNN, "DeiT" with a distillation token, else "ViT"."""
+    """What a run's model is in a lesson: "DeiT" for a ViT with a distillation token, "ViT" without, else "teacher"."""
     if spec.model.family != "vit":
         return "teacher"
     return "DeiT" if spec.model.distilled else "ViT"
 
 
-def model_card(card: "ModelCard", results: Mapping[str, float], num_params: int) -> str:
+def model_card(card: "ModelCard", results: Mapping[str, float], model: "nn.Module") -> str:
     """The card as Markdown.
 
     Args:
         results: further numbers by name, such as those of the test; of validation the card's own count, which are of
             these weights and not of the last epoch's.
-        num_params: the model's parameters.
+        model: that the card belongs to.
     """
     spec, title = run_without_places(card.spec), title_of(card.spec.data)
     origin = f"{SOURCES[spec.data.source].origin}. " if spec.data.source in SOURCES else ""
@@ -45,9 +48,10 @@ def model_card(card: "ModelCard", results: Mapping[str, float], num_params: int)
     if spec.data.source == "folder":
         held += ", or its own val part where it has val and test"
     versions = ", ".join(plain(f"{name} {version}") for name, version in card.versions.items()) or "not recorded"
+    num_params = sum(parameter.numel() for parameter in model.parameters())
     sections = [
         f"# {plain(spec.name)}",
-        f"{_WHAT_IT_IS[role(spec)]} of {num_params:,} parameters that tells {len(card.classes)} classes of "
+        f"{_what_it_is(spec)} of {num_params:,} parameters that tells {len(card.classes)} classes of "
         f"{plain(title)} apart. Trained with DeiT Lab; these are the weights after epoch {card.epoch} of "
         f"{spec.optim.epochs}, the best on validation images.",
         plain(spec.notes),
@@ -55,7 +59,7 @@ def model_card(card: "ModelCard", results: Mapping[str, float], num_params: int)
         f"{plain(title)}: {origin}{100 * spec.data.fraction:g}% of its training images was used, {held}. SHA-256 "
         f"of the data: {plain(card.data_hash)}.",
         f"Classes, in the order of the logits: {', '.join(map(plain, card.classes))}.",
-        *_inputs(card),
+        *_inputs(card, model),
         "## Results",
         table(("Measure", "Value"), ((name, f"{value:.4f}") for name, value in sorted(scores.items()))),
         _on_test(scores),
@@ -68,17 +72,21 @@ def model_card(card: "ModelCard", results: Mapping[str, float], num_params: int)
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _inputs(card: "ModelCard") -> Iterator[str]:
-    """What the model reads; of torchvision's, what the network reads that is exported without the rest."""
+def _what_it_is(spec: RunSpec) -> str:
+    return f"timm's network {plain(spec.model.name)}" if spec.model.family == "timm" else _WHAT_IT_IS[role(spec)]
+
+
+def _inputs(card: "ModelCard", model: "nn.Module") -> Iterator[str]:
+    """What the model reads; of another library's, what the network reads that is exported without the rest."""
     own = _pixels(card.in_chans, card.spec.data.img_size, card.mean, card.std)
-    if not isinstance(card.spec.model, TorchvisionSpec):
+    if not isinstance(card.spec.model, LibrarySpec):
         yield f"Input: {own}."
         return
-    network = card.network_input()
+    network = card.network_input(model)
     assert network.img_size is not None
     grey = "; a grey image is repeated to three channels" if card.in_chans == 1 else ""
     yield (
-        "Input of a `.pt` or `.safetensors` export, which is torchvision's network alone: "
+        f"Input of a `.pt` or `.safetensors` export, which is {_LIBRARIES[card.spec.model.family]} network alone: "
         f"{_pixels(3, network.img_size[0], network.mean, network.std)}{grey}."
     )
     yield f"Input of the run's checkpoint and of an ONNX export, which do the rest for themselves: {own}."

@@ -226,7 +226,7 @@ def _located(name: str, siblings: Mapping[str, str], known: Collection[str]) -> 
 def _refuse(spec: AnySpec, run: RunSpec, what: str, name: str, field: str) -> NoReturn:
     """Refuse a missing run or checkpoint, and say what to do."""
     if name in WEIGHTS:
-        remedy = f"download {WEIGHTS[name]} into {Path.cwd()}, and start again."
+        remedy = f"{WEIGHTS[name].format(folder=Path.cwd())}, and start again."
     else:
         remedy = f"set {field} to the id of a run (`python -m deit_core runs` lists them) or to the path of a file"
         remedy += "." if isinstance(spec, ExperimentSpec) else ", or start the whole experiment that contains it."

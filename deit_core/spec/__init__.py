@@ -20,7 +20,7 @@ from deit_core.spec.editing import (
 )
 from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, listed_name, members, trainings
 from deit_core.spec.fields import bounds, field_help, limits
-from deit_core.spec.models import ModelSpec, ResNet9Spec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.spec.models import LibrarySpec, ModelSpec, ResNet9Spec, TimmSpec, TorchvisionSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
 from deit_core.spec.places import (
     file_name,
@@ -40,11 +40,13 @@ __all__ = [
     "DistillationSpec",
     "Expectation",
     "ExperimentSpec",
+    "LibrarySpec",
     "ModelSpec",
     "OptimSpec",
     "ResNet9Spec",
     "RolloutSpec",
     "RunSpec",
+    "TimmSpec",
     "TorchvisionSpec",
     "VisionTransformerSpec",
     "advice",

@@ -45,6 +45,20 @@ class ResNet9Spec(Part):
     width: int = field(32, "Channels of the first layer; later layers have 2 and 4 times as many.", ge=4, le=256)
 
 
+_FREEZE_BACKBONE = field(
+    False,
+    "Trains only the new head; all other weights and the batch norm statistics stay as pretrained. "
+    "Off: everything is fine-tuned.",
+)
+_INPUT_SIZE = field(
+    None,
+    "The network first resizes images to this size, for example 224 for ImageNet weights; empty: no resizing.",
+    unit="px",
+    ge=8,
+    le=512,
+)
+
+
 class TorchvisionSpec(Part):
     """A CNN teacher of torchvision's, with a head for the data set's classes."""
 
@@ -64,18 +78,27 @@ class TorchvisionSpec(Part):
         "imagenet: starts from torchvision's ImageNet weights, read from initial_checkpoint if that names a file, else "
         "from torchvision's cache or a download. Images are then normalised like ImageNet's. off: from scratch.",
     )
-    freeze_backbone: bool = field(
-        False,
-        "Trains only the new head; all other weights and the batch norm statistics stay as pretrained. "
-        "Off: everything is fine-tuned.",
-    )
-    input_size: int | None = field(
-        None,
-        "The network first resizes images to this size, for example 224 for ImageNet weights; empty: no resizing.",
-        unit="px",
-        ge=8,
-        le=512,
-    )
+    freeze_backbone: bool = _FREEZE_BACKBONE
+    input_size: int | None = _INPUT_SIZE
 
 
-ModelSpec = Annotated[VisionTransformerSpec | ResNet9Spec | TorchvisionSpec, Field(discriminator="family")]
+class TimmSpec(Part):
+    """A teacher that is any classifier of timm's, with a head for the data set's classes.
+
+    Its weights, if it has any, are those of `initial_checkpoint`.
+    """
+
+    family: Literal["timm"] = field("timm", "Network of timm's.")
+    name: str = field(
+        "tf_efficientnet_lite0",
+        "The network, by timm's name. Images are normalised as timm publishes it, or as the config beside the file in "
+        "initial_checkpoint says. Without such a file the network starts from scratch.",
+        min_length=1,
+        max_length=100,
+    )
+    freeze_backbone: bool = _FREEZE_BACKBONE
+    input_size: int | None = _INPUT_SIZE
+
+
+LibrarySpec = TorchvisionSpec | TimmSpec
+ModelSpec = Annotated[VisionTransformerSpec | ResNet9Spec | TorchvisionSpec | TimmSpec, Field(discriminator="family")]

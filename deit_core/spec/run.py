@@ -10,7 +10,7 @@ from deit_core.spec.compute import ComputeSpec
 from deit_core.spec.data import DataSpec
 from deit_core.spec.distillation import DistillationSpec
 from deit_core.spec.fields import Part, divisors, field
-from deit_core.spec.models import ModelSpec, VisionTransformerSpec
+from deit_core.spec.models import LibrarySpec, ModelSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
 
 
@@ -29,8 +29,8 @@ class RunSpec(Part):
     initial_checkpoint: str = field(
         "",
         "Weights that training starts from: the name of a run of the same experiment, the id of a finished run, or a "
-        "file of DeiT Lab, timm, Facebook's DeiT or Hugging Face; for a CNN, of torchvision. Another image size "
-        "resamples the positions, and other classes get new heads. Empty: from scratch.",
+        "file of DeiT Lab, timm, Facebook's DeiT or Hugging Face; for another network, of torchvision or timm. Another "
+        "image size resamples the positions, and other classes get new heads. Empty: from scratch.",
         advanced=True,
         max_length=1000,
     )
@@ -86,10 +86,11 @@ class RunSpec(Part):
         is_random = not self.initial_checkpoint and not (
             self.model.family == "torchvision" and self.model.pretrained != "off"
         )
-        if self.model.family == "torchvision" and self.model.freeze_backbone and is_random:
+        if isinstance(self.model, LibrarySpec) and self.model.freeze_backbone and is_random:
+            remedy = "set model.pretrained to imagenet, " if self.model.family == "torchvision" else ""
             raise ValueError(
-                "A frozen backbone without pretrained weights stays random; set model.pretrained to imagenet, name "
-                "an initial_checkpoint, or set model.freeze_backbone to false."
+                f"A frozen backbone without pretrained weights stays random; {remedy}name an initial_checkpoint, or "
+                "set model.freeze_backbone to false."
             )
         if self.augment.horizontal_flip and facts is not None and not facts.flips_keep_class:
             raise ValueError(
@@ -118,7 +119,7 @@ class RunSpec(Part):
                 raise ValueError(
                     "optim.layer_decay applies to the blocks of a ViT, and this model has none; set it to 1."
                 )
-            is_frozen = self.model.family == "torchvision" and self.model.freeze_backbone
+            is_frozen = isinstance(self.model, LibrarySpec) and self.model.freeze_backbone
             if self.optim.batch_size == 1 and not is_frozen:
                 raise ValueError("Batch norm cannot learn from one image; set optim.batch_size to 2 or more.")
         return self

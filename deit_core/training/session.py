@@ -91,7 +91,7 @@ class Session:
         self.data = load_data(
             spec.data, data_dir, memory_bytes, on_progress, version, keeps_unlabelled=keeps_unlabelled
         )
-        self.versions = library_versions()
+        self.versions = library_versions(*(["timm"] if spec.model.family == "timm" else []))
         self.machine = describe_machine() | name_gpu(self.device)
         self.statistics = input_statistics(spec.model, self.data.mean, self.data.std)
         self.mean, self.std = (torch.tensor(value, device=self.device).view(-1, 1, 1) for value in self.statistics)

@@ -115,6 +115,31 @@ def test_another_version(
     assert sentence.format(**pins()) in wrong(deit("doctor", "--json", "--port", port))[subject]
 
 
+@pytest.mark.parametrize(
+    ("version", "is_well", "words"),
+    [
+        ("", True, "timm is not installed, and only"),
+        ("0.1", False, "timm is 0.1 instead of"),
+        (None, True, "installed"),
+    ],
+)
+def test_timm_is_optional(version: str | None, is_well: bool, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if version is not None:
+        monkeypatch.setattr(libraries, "_version", lambda name: version)
+    finding = libraries.timm()
+    assert (finding.subject, finding.is_well) == ("timm", is_well)
+    assert words in finding.sentence
+
+
+def test_where_only_the_package_is_there_an_extra_is_not_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(libraries, "_ROOT", tmp_path)
+    lines = ["einops==1.2", 'timm==3.4; extra == "timm"']
+    monkeypatch.setattr(libraries.metadata, "requires", lambda name: lines)
+    assert (pins(), pins("timm")) == ({"einops": "1.2"}, {"timm": "3.4"})
+
+
 def test_a_full_disk(deit: Program, port: str, small_disk: Path) -> None:
     with (small_disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
         while True:

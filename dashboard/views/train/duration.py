@@ -9,7 +9,7 @@ from dashboard.error_messages import errors_as_messages
 from dashboard.run_status import is_live
 from dashboard.state import settings, store
 from dashboard.text import escape
-from deit_core.errors import ResourceError
+from deit_core.errors import DeitError
 from deit_core.memory import check_granted
 from deit_core.runs.estimates import Estimate, Estimates
 from deit_core.spec import AnySpec
@@ -19,11 +19,12 @@ from deit_core.wording import duration
 def estimate(spec: AnySpec) -> None:
     """Show how long it takes: another process measures it, and the page looks every second until it is known.
 
-    A spec that needs more memory than there is shows that instead, and nothing is started.
+    A spec that needs more memory than there is, or a network that timm does not have, shows that instead, and nothing
+    is started.
     """
     try:
         check_granted(spec, settings().runs_dir)
-    except ResourceError as error:
+    except DeitError as error:
         st.warning(escape(str(error)))
         return
     is_open = _find(spec) is None

@@ -22,6 +22,7 @@ from deit_core.plain_text import file_name
 from deit_core.spec import (
     AnySpec,
     ExperimentSpec,
+    LibrarySpec,
     RunSpec,
     advice,
     change_text,
@@ -214,11 +215,16 @@ def _model_in_words(run: RunSpec) -> str:
         return f"CNN: ResNet-9 from {model.width} channels"
     if model.family == "torchvision":
         start = "from scratch" if model.pretrained == "off" else "pretrained on ImageNet"
-        return (
-            f"CNN: torchvision's {model.name}, {start}{', only its head is trained' if model.freeze_backbone else ''}"
-        )
+        return f"CNN: torchvision's {model.name}, {start}{_what_learns(model)}"
+    if model.family == "timm":
+        start = "pretrained" if run.initial_checkpoint else "from scratch"
+        return f"timm's {escape(model.name)}, {start}{_what_learns(model)}"
     kind = "DeiT" if model.distilled else "ViT"
     return f"{kind}: {model.patch_size} px patches, width {model.embed_dim}, depth {model.depth}"
+
+
+def _what_learns(model: LibrarySpec) -> str:
+    return ", only its head is trained" if model.freeze_backbone else ""
 
 
 def _list_changes(changes: Changes) -> None:

@@ -43,10 +43,11 @@ def grad_cam(
 
     A cell of a ResNet9's "layer3" stands for 8 x 8 pixels, so 28 x 28 pixels have 3 x 3 cells; the 4 rows and columns
     that fill none are pooled away and count through their neighbours alone. The map therefore comes in pixels: each
-    cell over the square that it stands for, 0 beyond. torchvision's networks pad, so there the cells share the image.
+    cell over the square that it stands for, 0 beyond. Networks of torchvision and timm pad: there the cells share the
+    image.
 
     Args:
-        model: a ResNet9 or a TorchvisionClassifier in eval mode.
+        model: a ResNet9, a TorchvisionClassifier, or a CNN as a TimmClassifier, in eval mode.
         images: (B, C, height, width) floating point, normalised as in training.
         query: "head"; a CNN has no other output.
         target: (B,) class indices; None takes the class that the model predicts.
@@ -60,7 +61,8 @@ def grad_cam(
     if not isinstance(model, Staged):
         raise DeitError(
             f"Grad-CAM here reads the features of a CNN, which a {type(model).__name__} has not; choose "
-            "attention_relevance for a ViT or a DeiT, and a ResNet9 or a TorchvisionClassifier among the CNNs."
+            "attention_relevance for a ViT or a DeiT, and a ResNet9, a TorchvisionClassifier or a TimmClassifier among "
+            "the CNNs."
         )
     if not isinstance(query, str) or query != "head":
         raise DeitError('A CNN has one output and no tokens to query; leave query at "head".')

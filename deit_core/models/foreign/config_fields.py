@@ -94,6 +94,8 @@ TIMM_CNN_ARGS = (
     )
     | _TIMM_DROPS
 )
+# Of a network that timm builds by its name: any other argument would build another one.
+TIMM_NAMED_ARGS = _each("the tensors' own", "num_classes in_chans") | _TIMM_DROPS
 TIMM_TOP = (
     _each("honoured", "architecture global_pool label_names model_args pretrained_cfg")
     | _each("the tensors' own", "num_classes")
@@ -166,13 +168,14 @@ HUGGING_FACE_PIXELS = (
 )
 
 # The note in an export of ours.
-NOTE = _each("honoured", "num_heads mean std img_size classes in_chans layer_norm_eps")
+NOTE = _each("honoured", "num_heads mean std img_size classes in_chans layer_norm_eps timm_name")
 
 CONFIGS: dict[str, Fields] = {
     "timm's config.json": TIMM_TOP,
     "timm's config.json, pretrained_cfg": TIMM_PRETRAINED,
     "timm's config.json, model_args of a ViT": TIMM_VIT_ARGS,
     "timm's config.json, model_args of a ResNet": TIMM_CNN_ARGS,
+    "timm's config.json, model_args of another network": TIMM_NAMED_ARGS,
     "Hugging Face's config.json": HUGGING_FACE,
     "Hugging Face's preprocessor_config.json": HUGGING_FACE_PIXELS,
     "an export's note": NOTE,

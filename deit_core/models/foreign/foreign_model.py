@@ -1,10 +1,12 @@
-"""A whole classifier from a foreign file or folder: a ViT or DeiT, a network of torchvision's, or an export of ours.
+"""A whole classifier from a foreign file or folder: a ViT or DeiT, a network of torchvision's or timm's, or an
+export of ours.
 
 Knows files, tensors and models; nothing of runs, teachers or pictures. What no file states has the published value:
-ImageNet's mean and standard deviation, and 224 pixels for torchvision's networks.
+ImageNet's mean and standard deviation and 224 pixels for torchvision's networks, timm's own for timm's.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
@@ -12,11 +14,14 @@ from torch import Tensor, nn
 
 from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
+from deit_core.models.adapted_classifier import AdaptedClassifier
 from deit_core.models.cnn import ResNet9
+from deit_core.models.foreign.name_tables import network_named, under_timms_names
 from deit_core.models.foreign.published import Published
-from deit_core.models.foreign.state_dicts import read_state_dict
+from deit_core.models.foreign.state_dicts import StateDict, read_state_dict
 from deit_core.models.foreign.vit_files import build_vit, is_vit, vit_of
 from deit_core.models.reading import FileReading
+from deit_core.models.timm_classifier import TimmClassifier
 from deit_core.spec import TorchvisionSpec
 
 if TYPE_CHECKING:
@@ -31,7 +36,7 @@ class ForeignModel(NamedTuple):
     Attributes:
         mean, std: per channel, of pixels in [0, 1].
         img_size: side in pixels.
-        in_chans: channels of the images it is made for; a network of torchvision's reads three, grey or not.
+        in_chans: channels of the images it is made for; a network of torchvision's or timm's reads three, grey or not.
         classes: names of the logits in their order, empty where no file states them.
         are_heads_assumed: no file states a ViT's attention heads, so their number is the usual one for its width.
         assumed: sentences, each on something that no file states.
@@ -55,13 +60,14 @@ def read_foreign(path: Path, *, num_heads: int | None = None) -> ForeignModel:
     Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an unknown
         architecture, reads images that are not square, or does not say how it reads them.
     """
-    state = read_state_dict(path)
+    state, published = read_state_dict(path), Published.of(path)
+    if name := published.timm_name or network_named(state):
+        return _timm_model(path, under_timms_names(state), name, published)
     if is_vit(state):
         vit_file = vit_of(state, path)
         vit = build_vit(vit_file, path, num_heads=num_heads)
         whole = _whole(path, vit, vit.num_classes, vit.in_chans, vit.img_size, vit_file.published)
         return whole._replace(are_heads_assumed=num_heads is None and vit_file.published.num_heads is None)
-    published = Published.of(path)
     if "stem.0.weight" in state and "head.weight" in state:
         width, in_chans = state["stem.0.weight"].shape[:2]
         resnet9 = ResNet9(in_chans, len(state["head.weight"]), width)
@@ -79,10 +85,8 @@ def load_foreign_reading(path: Path) -> tuple[FileReading, nn.Module]:
     """
     foreign = read_foreign(path)
     mean, std = foreign.mean, foreign.std
-    if len(mean) != foreign.in_chans:  # a network of torchvision's sees a grey image three times, each by its own mean
-        from deit_core.models.torchvision_classifier import TorchvisionClassifier  # loaded already
-
-        assert isinstance(foreign.model, TorchvisionClassifier)
+    if len(mean) != foreign.in_chans:  # a library's network sees a grey image three times, each by its own mean
+        assert isinstance(foreign.model, AdaptedClassifier)
         foreign.model.read_pixels(mean, std, in_chans=foreign.in_chans)
         mean, std = (0.0,) * foreign.in_chans, (1.0,) * foreign.in_chans
     reading = FileReading(
@@ -120,6 +124,21 @@ def _whole(
         assumed.append(f"{path} and its config do not say how its pixels were normalised, so ImageNet's mean is used.")
     in_chans = published.in_chans or in_chans
     return ForeignModel(model, num_classes, mean, std, size[0], in_chans, published.classes, assumed=tuple(assumed))
+
+
+def _timm_model(path: Path, state: StateDict, name: str, published: Published) -> ForeignModel:
+    """The network of timm's that `published` names, or a table of names."""
+    from deit_core.timm_ops import create_network, facts_of, head_names  # loads timm
+
+    facts, head = facts_of(name), state.get(f"{head_names(name)[0]}.weight")
+    num_classes = 0 if head is None else len(head)
+    if _shapes(state) != _shapes(create_network(name, num_classes, "meta").state_dict()):  # before it takes memory
+        raise CheckpointError(f"{path} has other tensors than timm's {name}; choose another checkpoint.")
+    model = TimmClassifier(name, num_classes=num_classes)
+    model.network.load_state_dict(state, strict=False)  # old files lack the counters
+    model.normalises = False  # whoever shows it pixels does
+    published = replace(published, mean=published.mean or facts.mean, std=published.std or facts.std)
+    return _whole(path, model.eval(), model.num_classes, 3, published.img_size or facts.input_size[1:], published)
 
 
 def _torchvision_network(state: Mapping[str, Tensor], file: Path) -> "TorchvisionClassifier":

@@ -31,7 +31,8 @@ class Published:
         mean, std: per channel, of pixels in [0, 1].
         img_size: (height, width) in pixels.
         classes: names of the logits in their order; none for names such as Hugging Face's LABEL_0, which say nothing.
-        in_chans: channels of the images; a network of torchvision's is shown a grey one three times.
+        in_chans: channels of the images; a network of torchvision's or timm's is shown a grey one three times.
+        timm_name: timm's name of the network, where timm is needed to build it.
         stated: facts that the tensors contain too: the name of each in `Shape`, the file that states it, its value.
     """
 
@@ -42,27 +43,29 @@ class Published:
     classes: tuple[str, ...] = ()
     in_chans: int | None = None
     layer_norm_eps: float | None = None
+    timm_name: str = ""
     stated: tuple[tuple[str, str, Any], ...] = ()
 
     @classmethod
-    def of(cls, path: Path) -> "Published":
+    def of(cls, path: Path, timm_name: str = "") -> "Published":
         """The facts from the note in a file, else from the configs in its folder; for a folder, those of its weights.
 
+        Args: timm_name: of the network that timm builds around the weights; without it they are for a network of ours.
         Raises: CheckpointError, one sentence that names the field, where a config cannot be read or asks for another
             function than is computed here; and where the file is damaged.
         """
         file = weights_in(path)
         if note := read_note(file):
             return _of_note(Config(f"The note in {file}", parse_config(note, f"The note in {file}"), known.NOTE))
-        return cls.of_configs(file) if has_hub_name(file) else cls()
+        return cls.of_configs(file, timm_name) if has_hub_name(file) else cls()
 
     @classmethod
-    def of_configs(cls, file: Path) -> "Published":
+    def of_configs(cls, file: Path, timm_name: str = "") -> "Published":
         """The facts from the configs in the folder of `file`."""
         config = read_config(file.with_name("config.json"))
         pixels = read_config(file.with_name("preprocessor_config.json"))
         if any(name in config for name in _TIMMS):
-            published = _of_timm(file, config)
+            published = _of_timms_own(file, config, timm_name) if timm_name else _of_timm(file, config)
         else:
             published = _of_hugging_face(Config(f"config.json next to {file}", config, known.HUGGING_FACE))
         if pixels:
@@ -84,17 +87,32 @@ def _of_note(note: Config) -> Published:
         classes=_names(note.fields.get("classes")),
         in_chans=note.number("in_chans"),
         layer_norm_eps=note.positive("layer_norm_eps"),
+        timm_name=str(note.fields.get("timm_name", "")),
     )
+
+
+def _of_timms_own(file: Path, config: dict[str, Any], name: str) -> Published:
+    """Of a network that timm itself builds, by its name alone."""
+    top, pretrained = _timm_parts(file, config, known.TIMM_TOP)
+    if str(config.get("architecture", name)).partition(".")[0] != name.partition(".")[0]:
+        raise top.refused("architecture", f"and the run has model.name {name}")
+    top.part("model_args", known.TIMM_NAMED_ARGS)
+    return Published(mean=pretrained.numbers("mean"), std=pretrained.numbers("std"))
+
+
+def _timm_parts(file: Path, config: dict[str, Any], rules: known.Fields) -> tuple[Config, Config]:
+    """The whole of a config of timm's, and its part on pixels."""
+    is_old = "pretrained_cfg" not in config  # its fields are then next to the others
+    top = Config(f"config.json next to {file}", config, (known.TIMM_PRETRAINED if is_old else {}) | rules)
+    return top, top if is_old else top.part("pretrained_cfg", known.TIMM_PRETRAINED)
 
 
 def _of_timm(file: Path, config: dict[str, Any]) -> Published:
     is_vit = any(name.endswith(("pos_embed", "position_embeddings")) for name in tensor_names(file))
     args_rules = known.TIMM_VIT_ARGS if is_vit else known.TIMM_CNN_ARGS
-    is_old = "pretrained_cfg" not in config  # its fields are then next to the others
-    rules = (known.TIMM_PRETRAINED if is_old else {}) | known.TIMM_TOP
-    top = Config(f"config.json next to {file}", config, rules | {"global_pool": args_rules["global_pool"]})
+    rules = known.TIMM_TOP | {"global_pool": args_rules["global_pool"]}
+    top, pretrained = _timm_parts(file, config, rules)
     args = top.part("model_args", args_rules)
-    pretrained = top if is_old else top.part("pretrained_cfg", known.TIMM_PRETRAINED)
     named = config.get("architecture")
     plain = (known.TIMM_VIT if is_vit else known.TIMM_CNN).fullmatch(str(named))
     if named is not None and not plain:
