@@ -20,7 +20,7 @@ from deit_core import presets
 from deit_core.errors import CheckpointError, RunError
 from deit_core.layout import RunFiles, plans_folder, run_folder
 from deit_core.models import load_checkpoint
-from deit_core.prediction_file import read_predictions
+from deit_core.run_files.prediction_file import read_predictions
 from deit_core.runs import Run, Status
 from deit_core.runs.foreground import train_here
 from deit_core.spec import ExperimentSpec, replace

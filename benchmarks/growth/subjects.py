@@ -16,7 +16,7 @@ from torch import nn
 
 from benchmarks.growth import made
 from dashboard.charts import CHARTS, Curve, figure
-from deit_core import curve_file, presets
+from deit_core import presets
 from deit_core.attention.flow.rollout import rollout_matrix
 from deit_core.data import TrainBatches, load_data, open_source
 from deit_core.data.sources.findings import FINDINGS
@@ -26,6 +26,7 @@ from deit_core.data.splits import split_indices
 from deit_core.distillation import soft_distillation
 from deit_core.events import StepDone
 from deit_core.image_folders import list_folder
+from deit_core.run_files import curve_file
 from deit_core.runs import Status, enqueue, queue
 from deit_core.runs.curves import Curves
 from deit_core.spec import AugmentSpec, DataSpec, OptimSpec

@@ -14,7 +14,7 @@ from types import ModuleType
 from deit_core.doctor.finding import Finding
 
 LOWEST_PYTHON = (3, 11)
-_ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 _PIN = re.compile(r"^([\w.-]+)\s*\(?==\s*([\w.+!-]+)")  # a package may also write it as torch (==2.13.0)
 _PAIR = ("torch", "torchvision")  # each version of one fits one version of the other
 
@@ -23,7 +23,7 @@ def pins(extra: str = "") -> dict[str, str]:
     """The version of each library that DeiT Lab needs, or that an extra of it adds: from the checkout, else from the
     installed package.
     """
-    requirements = _ROOT / (f"requirements-{extra}.txt" if extra else "requirements.txt")
+    requirements = ROOT / (f"requirements-{extra}.txt" if extra else "requirements.txt")
     if requirements.exists():
         return _pinned(requirements.read_text().splitlines())
     lines = metadata.requires("deit-lab") or ()

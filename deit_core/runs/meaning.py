@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from deit_core.curve_file import CurveEvent
 from deit_core.events import EpochDone, RunFinished, RunStarted, StepDone
 from deit_core.metrics import (
     BEST_EPOCH,
@@ -14,6 +13,7 @@ from deit_core.metrics import (
     TRAIN_TIME_S,
     VAL_ACCURACY,
 )
+from deit_core.run_files.curve_file import CurveEvent
 from deit_core.runs.records import NewPoint
 
 

@@ -7,11 +7,11 @@ gets the points that it lacks and loses those that it should not have. Knows fol
 from dataclasses import dataclass
 from pathlib import Path
 
-from deit_core.curve_file import CurveEvent, counting, read
 from deit_core.errors import CheckpointError
 from deit_core.events import EpochDone, RunStarted, StepDone
 from deit_core.layout import RunFiles
 from deit_core.metrics import BEST_EPOCH, BEST_VAL_ACCURACY, VAL_ACCURACY
+from deit_core.run_files.curve_file import CurveEvent, counting, read
 from deit_core.runs.curves import Curves
 from deit_core.runs.meaning import point_of, results_after, start_at
 from deit_core.runs.records import NewPoint, Point, Run

@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deit_core import curve_file
-from deit_core.curve_file import CurveEvent
 from deit_core.errors import CheckpointError, RunError, SpecError
 from deit_core.events import EpochDone, RunFinished, RunStarted, StepDone
 from deit_core.layout import RunFiles
 from deit_core.metrics import BEST_EPOCH, BEST_VAL_ACCURACY, VAL_ACCURACY
+from deit_core.run_files import curve_file
+from deit_core.run_files.curve_file import CurveEvent
 from deit_core.runs.meaning import point_of, results_after
 from deit_core.runs.records import NewPoint, Status
 from deit_core.runs.rows import is_run_id

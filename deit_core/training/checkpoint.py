@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from deit_core.catalog.pixel_versions import FIRST_PIXELS, PixelVersion
-from deit_core.curve_file import CurveEvent, append
 from deit_core.errors import RunError, SpecError
 from deit_core.files import remove_leftovers, write_atomically
 from deit_core.layout import RunFiles
 from deit_core.models import ModelCard, save_weights
-from deit_core.prediction_file import PredictionFacts, Predictions, write_predictions
+from deit_core.run_files.curve_file import CurveEvent, append
+from deit_core.run_files.prediction_file import PredictionFacts, Predictions, write_predictions
 from deit_core.spec import AnySpec, RunSpec, load_spec
 from deit_core.training.optim import Optimizer
 from deit_core.training.state_file import StateFile

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deit_core.models import VisionTransformer
-from deit_core.prediction_file import KEPT_BYTES, Predictions, half
+from deit_core.run_files.prediction_file import KEPT_BYTES, Predictions, half
 
 
 @runtime_checkable

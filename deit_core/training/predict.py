@@ -14,7 +14,7 @@ from deit_core.data.splits import memory_for_images
 from deit_core.errors import RunError
 from deit_core.layout import RunFiles
 from deit_core.models import load_checkpoint, read_card
-from deit_core.prediction_file import PredictionFacts, write_predictions
+from deit_core.run_files.prediction_file import PredictionFacts, write_predictions
 from deit_core.spec import RunSpec
 from deit_core.training.device import choose_device, place
 from deit_core.training.evaluation import evaluate

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from deit_core.analysis.mistakes import missed, rare_classes
 from deit_core.catalog.pixel_versions import NEWEST_PIXELS
-from deit_core.curve_file import CurveEvent
 from deit_core.data import TrainBatches, eval_batch_size, eval_batches, load_data
 from deit_core.data.batches import Batch
 from deit_core.data.device_batches import DeviceBatches, PlannedBatch
@@ -41,8 +40,9 @@ from deit_core.models import (
     read_card,
     teacher_model,
 )
-from deit_core.prediction_file import PredictionFacts
 from deit_core.randomness import Purpose, counter_seed
+from deit_core.run_files.curve_file import CurveEvent
+from deit_core.run_files.prediction_file import PredictionFacts
 from deit_core.spec import RunSpec, replace, teacher_advice
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan

@@ -5,7 +5,8 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
-from importlib import import_module
+from functools import partial
+from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,12 @@ def test_another_version(
     assert sentence.format(**pins()) in wrong(deit("doctor", "--json", "--port", port))[subject]
 
 
+def version_or_none(version: str, name: str) -> str:
+    if not version:
+        raise metadata.PackageNotFoundError(name)
+    return version
+
+
 @pytest.mark.parametrize(
     ("version", "is_well", "words"),
     [
@@ -125,7 +132,7 @@ def test_another_version(
 )
 def test_timm_is_optional(version: str | None, is_well: bool, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if version is not None:
-        monkeypatch.setattr(libraries, "_version", lambda name: version)
+        monkeypatch.setattr(metadata, "version", partial(version_or_none, version))
     finding = libraries.timm()
     assert (finding.subject, finding.is_well) == ("timm", is_well)
     assert words in finding.sentence
@@ -134,7 +141,7 @@ def test_timm_is_optional(version: str | None, is_well: bool, words: str, monkey
 def test_where_only_the_package_is_there_an_extra_is_not_needed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(libraries, "_ROOT", tmp_path)
+    monkeypatch.setattr(libraries, "ROOT", tmp_path)
     lines = ["einops==1.2", 'timm==3.4; extra == "timm"']
     monkeypatch.setattr(libraries.metadata, "requires", lambda name: lines)
     assert (pins(), pins("timm")) == ({"einops": "1.2"}, {"timm": "3.4"})

@@ -11,7 +11,7 @@ from dashboard import state
 from deit_core.catalog import SOURCES
 from deit_core.data import load_source
 from deit_core.layout import RunFiles, run_folder
-from deit_core.prediction_file import PredictionFacts, Predictions, write_predictions
+from deit_core.run_files.prediction_file import PredictionFacts, Predictions, write_predictions
 from deit_core.runs import NewPoint, RunUpdate, Store, predictor
 
 RunPage = Callable[..., AppTest]

@@ -12,7 +12,7 @@ from dashboard.views.lab import lab_charts
 from dashboard.views.lab.logits import Answers, read_logits
 from deit_core.errors import DeitError
 from deit_core.layout import RunFiles, run_folder
-from deit_core.prediction_file import PredictionFacts, Predictions, write_predictions
+from deit_core.run_files.prediction_file import PredictionFacts, Predictions, write_predictions
 from deit_core.runs import NewPoint, RunUpdate, Store
 
 RunPage = Callable[..., AppTest]

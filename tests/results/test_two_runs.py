@@ -12,9 +12,9 @@ from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, zero_one
 from deit_core import presets
 from deit_core.errors import RunError
 from deit_core.layout import RunFiles, run_folder
-from deit_core.prediction_file import PredictionFacts, Predictions, write_predictions
 from deit_core.results.comparison_document import comparison_document
 from deit_core.results.two_runs import compare_runs
+from deit_core.run_files.prediction_file import PredictionFacts, Predictions, write_predictions
 from deit_core.runs import RunUpdate, Status, Store, enqueue, open_store
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, replace

@@ -6,7 +6,7 @@ import pytest
 
 from deit_core.errors import RunError
 from deit_core.layout import RunFiles, run_folder
-from deit_core.prediction_file import read_predictions
+from deit_core.run_files.prediction_file import read_predictions
 from deit_core.runs import Run, Status, Store, enqueue, open_store
 from deit_core.runs.foreground import train_here
 from deit_core.runs.predictor import Predictor

@@ -12,11 +12,12 @@ import pytest
 from broken_stores import AROUND, FILES, ROWS
 from typer.testing import CliRunner, Result
 
-from deit_core import curve_file, presets
+from deit_core import presets
 from deit_core.cli.app import app
 from deit_core.errors import StoreError
 from deit_core.events import EpochDone, RunFinished, RunStarted
 from deit_core.layout import RunFiles, run_folder
+from deit_core.run_files import curve_file
 from deit_core.runs import Curves, Run, Status, Store, enqueue, open_store
 from deit_core.runs.checkup import check_store, rebuild_store
 from deit_core.settings import Settings

@@ -13,7 +13,7 @@ from deit_core.errors import RunError
 from deit_core.events import RunFinished
 from deit_core.layout import RunFiles
 from deit_core.models import VisionTransformer, load_checkpoint, read_card, save_weights
-from deit_core.prediction_file import KeptPredictions, read_predictions
+from deit_core.run_files.prediction_file import KeptPredictions, read_predictions
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import evaluate, train
 from deit_core.training.outputs import Keeper

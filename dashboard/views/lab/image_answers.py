@@ -14,7 +14,7 @@ from dashboard.run_status import label
 from dashboard.text import escape
 from dashboard.views.lab.logits import Answers
 from deit_core.errors import RunError
-from deit_core.prediction_file import KeptPredictions, read_predictions
+from deit_core.run_files.prediction_file import KeptPredictions, read_predictions
 from deit_core.runs import Run, Status
 from deit_core.spec import DataSpec
 

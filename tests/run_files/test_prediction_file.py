@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from deit_core.errors import RunError
-from deit_core.prediction_file import PredictionFacts, Predictions, half, read_predictions, write_predictions
+from deit_core.run_files.prediction_file import PredictionFacts, Predictions, half, read_predictions, write_predictions
 
 FACTS = PredictionFacts(("cat", "犬", 'a "b"\\'), "hash of the data", 7)
 

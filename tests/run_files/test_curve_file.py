@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from deit_core.curve_file import CurveEvent, append, counting, read
 from deit_core.events import EpochDone, RunFinished, RunStarted, StepDone
+from deit_core.run_files.curve_file import CurveEvent, append, counting, read
 
 EVENTS: list[CurveEvent] = [
     RunStarted(10, 4, 3, 2, 17, 34, 0, "cpu", 1, notes=("Ä sentence\nof two lines.",)),
