@@ -65,6 +65,8 @@ def test_numbers_come_with_their_difference_to_the_first_run(run_page: RunPage, 
     assert found["Test loss"] == ["0.2000", "0.2000"]
     assert found["Training time"] == ["1 min", "1 min"]
     assert found["Images per second"] == ["1,000", "1,000"]
+    assert found["FLOPs per image"] == ["9.83 M", "9.65 M (×0.98)"], "by hand: 9,834,624 and 9,647,616"
+    assert found["Time to 85.0% on validation"] == ["2 s", "2 s"]
     assert "Test accuracy, class head" not in found
     assert "With 360 test images, a difference of less than 3.8 percentage points" in said(page)
 

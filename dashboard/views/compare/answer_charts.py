@@ -15,6 +15,7 @@ _WRITTEN = 12  # classes of a matrix whose numbers fit into its cells
 # Opaque, since Plotly chooses black or white numbers by these colours and not by the page's.
 _SHARES = [[0, "#EEF2F6"], [1, "#0072B2"]]
 _SIGNED = [[0, "#0072B2"], [0.5, "#F2F2F2"], [1, "#D55E00"]]
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -138,5 +139,33 @@ def token_cosines(models: Sequence[tuple[str, Sequence[float]]], colours: Sequen
             "xaxis": {"title": {"text": "Block (0 is the input)"}, "dtick": 1},
             "yaxis": {"title": {"text": "Cosine"}, "range": [-1, 1]},
             "uirevision": "cosines",
+        },
+    }
+
+
+def speed_and_accuracy(points: Sequence[tuple[str, float, float]], colours: Sequence[str]) -> Figure:
+    """A mark for each model. Args: points: name, images a second, accuracy."""
+    return {
+        "data": [
+            {
+                "type": "scatter",
+                "uid": name,
+                "name": name,
+                "mode": "markers+text",
+                "x": [speed],
+                "y": [accuracy],
+                "text": [name],
+                "textposition": "top center",
+                "cliponaxis": False,
+                "showlegend": False,
+                "marker": {"color": colour, "size": 11, "symbol": _SYMBOLS[index % len(_SYMBOLS)]},
+                "hovertemplate": "%{y:.2%} at %{x:,.0f} images/s",
+            }
+            for index, ((name, speed, accuracy), colour) in enumerate(zip(points, colours, strict=True))
+        ],
+        "layout": {
+            "xaxis": {"title": {"text": "Images a second"}, "rangemode": "tozero"},
+            "yaxis": {"title": {"text": "Test accuracy"}, "tickformat": ".1%"},
+            "uirevision": "speed",
         },
     }

@@ -18,6 +18,7 @@ from dashboard.text import escape
 from dashboard.views.compare.closer import answers_of, show_closer
 from dashboard.views.compare.result_rows import chance, fairness, result_table, setting_table
 from dashboard.views.compare.seed_table import counterparts, other_seeds, over_seeds
+from dashboard.views.compare.speed_chart import show_speed
 from dashboard.views.compare.verdict import show_verdict
 from deit_core.runs import Run, Status
 
@@ -99,6 +100,10 @@ def _comparison(ids: Sequence[str]) -> None:
     _seeds(chosen, by_id)
     if pairs:
         show_closer(pairs)
+    cost = st.expander("Cost: accuracy against speed", key="compare_cost", on_change="rerun")
+    if cost.open:
+        with cost:
+            show_speed(chosen)
     _settings(chosen, by_id)
     with st.container(horizontal=True):
         view = curves.controls()

@@ -3,7 +3,7 @@
 Text for markdown is escaped here where it is put together. Knows runs; no widgets.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from dashboard.run_status import label
 from dashboard.state import facts
 from dashboard.text import escape
 from deit_core.analysis import Mismatch, chance_margin, differences, mismatches
+from deit_core.analysis.cost import flops_per_image
 from deit_core.errors import DataError
 from deit_core.metrics import (
     BEST_EPOCH,
@@ -22,6 +23,7 @@ from deit_core.metrics import (
     TEST_ACCURACY,
     TEST_LOSS,
     TRAIN_TIME_S,
+    VAL_ACCURACY,
     Metric,
     Unit,
 )
@@ -58,10 +60,48 @@ def chance(runs: Sequence[Run]) -> str:
 
 def result_table(runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]]) -> Columns:
     """The results: one row per metric, one column per run, with the difference from the first run in brackets."""
-    results = [run.results | _speed(points_of(run)) for run in runs]
+    results = [run.results | speed(points_of(run)) for run in runs]
     metrics = [METRICS[name] for name in _ROWS if any(name in result for result in results)]
     cells = [_cells(metric, [result.get(metric.name) for result in results]) for metric in metrics]
-    return _table([metric.title for metric in metrics], "Result", runs, cells)
+    titles = [metric.title for metric in metrics]
+    for title, values, form in _costs(runs, points_of):
+        titles.append(title)
+        cells.append(_formatted(values, form))
+    return _table(titles, "Result", runs, cells)
+
+
+def _costs(
+    runs: Sequence[Run], points_of: Callable[[Run], Sequence[Point]]
+) -> Iterator[tuple[str, list[float | None], "_Format"]]:
+    """What each model costs: operations for an image, and the time until it was as good as the weakest of them."""
+    flops = [_flops(run) for run in runs]
+    if any(flops):
+        yield "FLOPs per image", flops, _Format(_si, _factor)
+    reached = [run.results.get(BEST_VAL_ACCURACY) for run in runs]
+    if None not in reached and len(reached) > 1:
+        goal = min(value for value in reached if value is not None)
+        times = [_time_to(goal, points_of(run)) for run in runs]
+        yield f"Time to {goal:.1%} on validation", times, _FORMATS["s"]
+
+
+def _flops(run: Run) -> float | None:
+    try:
+        known = facts(run.spec.data.model_dump_json())
+    except DataError:  # a folder that was removed
+        return None
+    return flops_per_image(run.spec, known.in_chans, len(known.classes))
+
+
+def _time_to(goal: float, points: Sequence[Point]) -> float | None:
+    return next((point.elapsed_s for point in points if point.metrics.get(VAL_ACCURACY, 0.0) >= goal), None)
+
+
+def _si(number: float) -> str:
+    """With the largest unit that leaves a whole number before the point."""
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:.3g} {unit}"
+    return f"{number:.0f}"
 
 
 def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> Columns:
@@ -105,7 +145,11 @@ _ROWS = (*TEST_ACCURACIES, TEST_LOSS, BEST_VAL_ACCURACY, BEST_EPOCH, NUM_PARAMS,
 
 
 def _cells(metric: Metric, values: Sequence[float | None]) -> list[str]:
-    form, first = _FORMATS[metric.unit], values[0]
+    return _formatted(values, _FORMATS[metric.unit])
+
+
+def _formatted(values: Sequence[float | None], form: _Format) -> list[str]:
+    first = values[0]
     cells = []
     for index, value in enumerate(values):
         if value is None:
@@ -117,7 +161,7 @@ def _cells(metric: Metric, values: Sequence[float | None]) -> list[str]:
     return cells
 
 
-def _speed(points: Sequence[Point]) -> dict[str, float]:
+def speed(points: Sequence[Point]) -> dict[str, float]:
     speeds = [point.metrics[IMAGES_PER_S] for point in points if IMAGES_PER_S in point.metrics]
     return {IMAGES_PER_S: median(speeds)} if speeds else {}
 
