@@ -23,7 +23,7 @@ def scattered_quick() -> ExperimentSpec:
             "digit wherever it stands, a ViT must see it at each place, and a DeiT learns from the probabilities of "
             "its teacher, also for images that are mixed with each other."
         ),
-        runs=_trio(places=1, epochs=50),
+        runs=_trio(places=1, epochs=80),
     )
 
 
