@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from dashboard.reach import shown
+from deit_core.results.comparison_figures import role_colours
 from deit_core.runs import Run, Status, condition
 from deit_core.runs.condition import is_live, label, word
 from deit_core.spec import LibrarySpec
@@ -14,10 +15,6 @@ from deit_core.spec import LibrarySpec
 __all__ = ["Tone", "colours_of", "explain", "family", "is_live", "label", "newest_pair", "tone", "word"]
 
 _FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
-
-# By role, the same in every comparison. Of Okabe & Ito's palette and two more: each stands out from a white and from a
-# nearly black page; patterns and dashes tell them apart without any colour.
-_COLOURS = {"teacher": ("#D55E00", "#A84818"), "ViT": ("#0072B2", "#7A3FF2"), "DeiT": ("#009E73", "#CC79A7")}
 
 Tone = Literal["gray", "blue", "green", "orange", "red"]
 
@@ -36,11 +33,8 @@ def family(run: Run) -> str:
 
 
 def colours_of(runs: Sequence[Run]) -> list[str]:
-    """The colour of each run by its role in a comparison: ViT, DeiT, or else the teacher; another where a role comes
-    again.
-    """
-    roles = [found if (found := family(run)) in _COLOURS else "teacher" for run in runs]
-    return [_COLOURS[role][min(1, roles[:index].count(role))] for index, role in enumerate(roles)]
+    """The colour of each run in a comparison, by its role."""
+    return role_colours([run.spec for run in runs])
 
 
 def newest_pair(runs: Sequence[Run]) -> list[Run]:

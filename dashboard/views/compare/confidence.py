@@ -3,29 +3,22 @@
 import streamlit as st
 
 from dashboard.components.live_chart import live_chart
-from dashboard.run_status import colours_of
 from dashboard.text import escape
-from dashboard.views.compare import answer_charts
 from deit_core.analysis import (
     best_temperature,
     calibration_error,
     negative_log_likelihood,
     reliability,
 )
+from deit_core.results.comparison_figures import reliability_figure
 from deit_core.results.two_runs import Answers, TwoRuns
 
 
 def show_calibration(two: TwoRuns) -> None:
-    bins = [(one.name, reliability(two.labels, one.predictions.logits)) for one in two.models]
     chart, table = st.columns([3, 4], gap="medium")
+    drawn = reliability_figure(two)
     with chart:
-        live_chart(
-            answer_charts.reliability_curves(bins, colours_of([one.run for one in two.models])),
-            key="compare_reliability",
-            alt="; ".join(f"{name}: calibration error {calibration_error(found):.1%}" for name, found in bins),
-            height=340,
-            filename="reliability",
-        )
+        live_chart(drawn.figure, key="compare_reliability", alt=drawn.alt, height=340, filename="reliability")
     with table:
         st.table(
             [_row(one, two) for one in two.models],

@@ -5,14 +5,12 @@ Knows two runs and widgets; `deit_core.analysis` counts.
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import streamlit as st
 
 from dashboard import state
 from dashboard.components.live_chart import live_chart
 from dashboard.run_status import colours_of
 from dashboard.text import escape
-from dashboard.views.compare import answer_charts
 from deit_core.analysis import (
     PAPERS_DISAGREEMENT,
     dark_knowledge,
@@ -22,6 +20,8 @@ from deit_core.analysis import (
     soft_labels,
 )
 from deit_core.metrics import TOKEN_COSINES
+from deit_core.results.answer_charts import token_cosines
+from deit_core.results.comparison_figures import has_matrices, soft_label_figures
 from deit_core.results.two_runs import Answers, TwoRuns
 from deit_core.runs import Run
 
@@ -109,28 +109,19 @@ def _dark_knowledge(two: TwoRuns, teacher: Answers) -> None:
     own = soft_labels(two.labels, teacher.predictions.logits)
     students = [one for one in (two.first, two.second) if one.run.id != teacher.run.id]
     found = {one.name: dark_knowledge(own, soft_labels(two.labels, one.predictions.logits)).mean for one in students}
-    if len(two.classes) <= answer_charts.MAX_CELLS:
-        _soft_label_charts(two, [teacher, *students])
+    if has_matrices(two):
+        for number, (place, drawn) in enumerate(
+            zip(st.columns(3, gap="small"), soft_label_figures(two, teacher), strict=False)
+        ):
+            with place:
+                st.markdown(escape(drawn.title))
+                key = f"compare_soft_{number}"
+                live_chart(drawn.figure, key=key, alt=drawn.alt, height=340, filename="soft-labels")
     words = "; ".join(f"{escape(name)} {'–' if mean is None else f'{mean:.2f}'}" for name, mean in found.items())
     st.caption(
         "Each row is a true class, each cell the mean probability of another class; the class itself is left out. The "
         f"rank correlation of a student's rows with its teacher's, 1 for the same order: {words}."
     )
-
-
-def _soft_label_charts(two: TwoRuns, models: Sequence[Answers]) -> None:
-    for place, one in zip(st.columns(3, gap="small"), models, strict=False):
-        cells = soft_labels(two.labels, one.predictions.logits)
-        np.fill_diagonal(cells, np.nan)
-        with place:
-            st.markdown(escape(one.name))
-            live_chart(
-                answer_charts.matrix(cells, two.classes, across="probability of", down="true class", form=".1%"),
-                key=f"compare_soft_{one.run.id}",
-                alt=f"Mean probabilities that {one.name} gives to the other classes.",
-                height=340,
-                filename="soft-labels",
-            )
 
 
 def _tokens(runs: Sequence[Run]) -> None:
@@ -141,7 +132,7 @@ def _tokens(runs: Sequence[Run]) -> None:
     st.markdown("**Class token and distillation token**")
     models = [(f"{run.number} {run.name}", cosines) for run, cosines in found.values()]
     live_chart(
-        answer_charts.token_cosines(models, colours_of([run for run, _ in found.values()])),
+        token_cosines(models, colours_of([run for run, _ in found.values()])),
         key="compare_tokens",
         alt="; ".join(f"{name}: {shares[0]:.2f} at the input, {shares[-1]:.2f} at the end" for name, shares in models),
         height=280,

@@ -7,9 +7,9 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.live_chart import live_chart
 from dashboard.run_status import colours_of, label
-from dashboard.views.compare.answer_charts import speed_and_accuracy
 from dashboard.views.compare.result_rows import speed
 from deit_core.metrics import IMAGES_PER_S, TEST_ACCURACY
+from deit_core.results.answer_charts import speed_and_accuracy
 from deit_core.runs import Run
 
 

@@ -1,0 +1,129 @@
+"""The figures of a comparison of two runs, each with a title and what it shows in words. For pages and for a file.
+
+Knows two runs and what they answered; `deit_core.analysis` counts and `answer_charts` draws.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deit_core.analysis import calibration_error, class_accuracies, confusion, reliability, soft_labels
+from deit_core.results import answer_charts
+from deit_core.results.model_card import role
+from deit_core.results.two_runs import Answers, TwoRuns
+from deit_core.spec import RunSpec
+
+# By role, the same in every comparison. Of Okabe & Ito's palette and two more: each stands out from a white and from a
+# nearly black page; patterns and dashes tell them apart without any colour.
+_COLOURS = {"teacher": ("#D55E00", "#A84818"), "ViT": ("#0072B2", "#7A3FF2"), "DeiT": ("#009E73", "#CC79A7")}
+
+
+class Drawn(NamedTuple):
+    """Attributes:
+    title: a person's words among them, so escape it.
+    figure: a plain Plotly dictionary.
+    alt: what it shows, in a sentence, for people who do not see it.
+    """
+
+    title: str
+    figure: dict[str, Any]
+    alt: str
+
+
+def role_colours(specs: Sequence[RunSpec]) -> list[str]:
+    """The colour of each model by its role; another one where a role comes again."""
+    roles = [role(spec) for spec in specs]
+    return [_COLOURS[one][min(1, roles[:index].count(one))] for index, one in enumerate(roles)]
+
+
+def has_matrices(two: TwoRuns) -> bool:
+    """Whether there are so few classes that a matrix of them can be read."""
+    return len(two.classes) <= answer_charts.MAX_CELLS
+
+
+def confusion_figures(two: TwoRuns) -> list[Drawn]:
+    """The confusion matrix of each of the two, and their difference, by shares of each true class."""
+    shares = [_confusion_shares(one, two) for one in (two.first, two.second)]
+    difference = shares[1] - shares[0]
+    return [
+        *(
+            Drawn(
+                one.name,
+                answer_charts.matrix(cells, two.classes, across="answer", down="true class"),
+                f"Confusion matrix of {one.name}: {_most_confused(cells, two.classes)}.",
+            )
+            for one, cells in zip((two.first, two.second), shares, strict=True)
+        ),
+        Drawn(
+            f"{two.second.name} minus {two.first.name}",
+            answer_charts.matrix(difference, two.classes, across="answer", down="true class", signed=True, form="+.0%"),
+            f"Difference of both matrices: {_largest_change(difference, two.classes)}.",
+        ),
+    ]
+
+
+def class_figure(two: TwoRuns) -> Drawn:
+    """The accuracy of each model in each class."""
+    found = [(one.name, _known(class_accuracies(two.labels, one.decisions, len(two.classes)))) for one in two.models]
+    lowest, where = min(
+        (value, f"{name} in class {label}")
+        for name, values in found
+        for label, value in zip(two.classes, values, strict=True)
+        if value is not None
+    )
+    return Drawn(
+        "Right in each class",
+        answer_charts.class_bars(two.classes, found, _colours(two)),
+        f"Accuracy in each class; the lowest is {lowest:.0%}, of {where}.",
+    )
+
+
+def soft_label_figures(two: TwoRuns, teacher: Answers) -> list[Drawn]:
+    """What the teacher and each student say of the other classes."""
+    students = [one for one in (two.first, two.second) if one.run.id != teacher.run.id]
+    drawn = []
+    for one in (teacher, *students):
+        cells = soft_labels(two.labels, one.predictions.logits)
+        np.fill_diagonal(cells, np.nan)
+        figure = answer_charts.matrix(cells, two.classes, across="probability of", down="true class", form=".1%")
+        drawn.append(Drawn(one.name, figure, f"Mean probabilities that {one.name} gives to the other classes."))
+    return drawn
+
+
+def reliability_figure(two: TwoRuns) -> Drawn:
+    """Accuracy against confidence of each model."""
+    bins = [(one.name, reliability(two.labels, one.predictions.logits)) for one in two.models]
+    return Drawn(
+        "Reliability",
+        answer_charts.reliability_curves(bins, _colours(two)),
+        "; ".join(f"{name}: calibration error {calibration_error(found):.1%}" for name, found in bins) + ".",
+    )
+
+
+def _colours(two: TwoRuns) -> list[str]:
+    return role_colours([one.run.spec for one in two.models])
+
+
+def _confusion_shares(one: Answers, two: TwoRuns) -> NDArray[np.float64]:
+    cells = confusion(two.labels, one.decisions, len(two.classes)).astype(np.float64)
+    sums = cells.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = np.divide(cells, sums, out=np.full_like(cells, np.nan), where=sums > 0)
+    return shares
+
+
+def _most_confused(cells: NDArray[np.float64], classes: Sequence[str]) -> str:
+    others = np.nan_to_num(cells * (1 - np.eye(len(cells))))
+    row, column = divmod(int(others.argmax()), len(others))
+    return f"of {classes[row]}, {others[row, column]:.0%} are taken for {classes[column]}, the most of all"
+
+
+def _largest_change(difference: NDArray[np.float64], classes: Sequence[str]) -> str:
+    known = np.nan_to_num(difference)
+    row, column = divmod(int(np.abs(known).argmax()), len(known))
+    return f"the largest is {known[row, column]:+.0%} for true class {classes[row]} and answer {classes[column]}"
+
+
+def _known(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values]
