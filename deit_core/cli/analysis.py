@@ -1,11 +1,13 @@
 """Commands on what models answered: make the predictions of a run, compare two runs by them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deit_core.cli.options import DataDirOption, JsonOption, RunArgument, RunsDirOption, open_launcher, print_json
 from deit_core.cli.terminal import print_reading, say
+from deit_core.files import write_atomically
 from deit_core.layout import RunFiles, run_folder
 
 _SecondArgument = Annotated[str, typer.Argument(metavar="ID", help="The run to compare it with.")]
@@ -24,15 +26,31 @@ def predict(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsD
 
 
 def compare(
-    first_id: RunArgument, second_id: _SecondArgument, as_json: JsonOption = False, runs_dir: RunsDirOption = None
+    first_id: RunArgument,
+    second_id: _SecondArgument,
+    as_json: JsonOption = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a file with tables, figures and images that needs no network.")
+    ] = None,
+    data_dir: DataDirOption = None,
+    runs_dir: RunsDirOption = None,
 ) -> None:
     """Compare two runs by what they answered: who is ahead, whether that is chance, where they differ and why."""
     from deit_core.cli.comparison import print_comparison
     from deit_core.results.comparison_document import comparison_document
     from deit_core.results.two_runs import compare_runs
 
-    launcher = open_launcher(runs_dir)
-    document = comparison_document(compare_runs(launcher.store, launcher.settings.runs_dir, first_id, second_id))
+    launcher = open_launcher(runs_dir, data_dir)
+    two = compare_runs(launcher.store, launcher.settings.runs_dir, first_id, second_id)
+    if html is not None:
+        from deit_core.results.comparison_html import comparison_html
+        from deit_core.results.comparison_pictures import pictures_only_second_is_right_on
+
+        pictures = pictures_only_second_is_right_on(two, launcher.settings.data_dir)
+        write_atomically(html, comparison_html(two, pictures).encode())
+        say(html)
+        return
+    document = comparison_document(two)
     if as_json:
         print_json(document)
     else:

@@ -1,6 +1,7 @@
 """The comparison in a terminal and as JSON, of runs that are trained here, and of names that mean to do harm."""
 
 import json
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,47 @@ def test_two_runs_are_compared_in_words_and_in_json(
     done = deit("predict", vit)
     assert done.stdout.decode().strip() == str(file)
     assert json.loads(deit("compare", vit, student, "--json").stdout) == document
+
+
+def test_a_comparison_is_one_file_that_asks_for_nothing_else(
+    deit: Program, ids: dict[str, str], tmp_path: Path
+) -> None:
+    """Read as a browser reads it: names are words, figures are whole, and no address leads out."""
+    out = tmp_path / "page.html"
+    done = deit("compare", ids["=1+1 [red]"], ids["deit"], "--html", str(out))
+    assert (done.code, done.stdout.decode().strip()) == (0, str(out)), done.stderr
+    page = Page()
+    page.feed(out.read_text(encoding="utf-8"))
+    assert page.headings[0] == "=1+1 [red] and deit"
+    assert "Images that deit is right on and =1+1 [red] is not" in page.headings
+    figures = [json.loads(figure) for figure in page.figures]
+    assert len(figures) == 3 + 1 + 3 + 1
+    assert all(figure["data"] and figure["layout"] for figure in figures)
+    assert {address.partition(",")[0] for address in page.addresses} <= {"data:image/png;base64"}
+    assert page.policy.startswith("default-src 'none'")
+
+
+class Page(HTMLParser):
+    """Collects what the test asks about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headings: list[str] = []
+        self.figures: list[str] = []
+        self.addresses: list[str] = []
+        self.policy = ""
+        self._tag = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self._tag = tag
+        self.addresses += [found[name] for name in ("src", "href") if name in found]
+        self.figures += [found["data-figure"]] if "data-figure" in found else []
+        self.policy = found.get("content", self.policy) if "http-equiv" in found else self.policy
+
+    def handle_endtag(self, tag: str) -> None:
+        self._tag = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._tag in ("h1", "h2"):
+            self.headings.append(data)

@@ -35,7 +35,7 @@ WITHOUT: dict[str, dict[str, str]] = {  # command -> the options that it does no
     "export": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},
     "report": {"--set": _SPEC_IS_FIXED},
     "predict": {"--set": _SPEC_IS_FIXED},
-    "compare": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},
+    "compare": {"--set": _SPEC_IS_FIXED},
     "rollout": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},
     "data": {"--runs-dir": _NO_RUNS, "--set": _NO_SPEC},
     "import": {"--runs-dir": _NO_RUNS, "--set": _NO_SPEC},

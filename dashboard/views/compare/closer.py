@@ -4,9 +4,11 @@ Knows the order of the sections and which runs go together; not what a section s
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
+from dashboard.state import settings
 from dashboard.text import escape
 from dashboard.views.compare.confidence import show_calibration
 from dashboard.views.compare.pairs import has_predictions, two_runs
@@ -15,6 +17,7 @@ from dashboard.views.compare.verdict import offer_predictions
 from dashboard.views.compare.wrong_answers import show_mistakes
 from deit_core.analysis import seed_groups
 from deit_core.errors import DeitError
+from deit_core.plain_text import file_name
 from deit_core.results.two_runs import TwoRuns
 from deit_core.runs import Run, Status
 
@@ -60,3 +63,22 @@ def show_closer(pairs: Sequence[TwoRuns]) -> None:
         if section.open:
             with section:
                 show(two)
+    st.download_button(
+        "Download as a page",
+        partial(_page, two),
+        f"{file_name(f'{two.first.name} and {two.second.name}')}.html",
+        "text/html",
+        key="compare_page_file",
+        on_click="ignore",
+        icon=":material/download:",
+        type="tertiary",
+        help="Verdict, tables, figures and images in one file that opens without a network.",
+    )
+
+
+def _page(two: TwoRuns) -> bytes:
+    """Made when it is asked for."""
+    from deit_core.results.comparison_html import comparison_html
+    from deit_core.results.comparison_pictures import pictures_only_second_is_right_on
+
+    return comparison_html(two, pictures_only_second_is_right_on(two, settings().data_dir)).encode()
