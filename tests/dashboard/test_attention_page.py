@@ -16,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from dashboard.fields import label_of
-from dashboard.views.attention import images, save
+from dashboard.pictures import images
+from dashboard.views.attention import save
 from deit_core import presets
 from deit_core.attention import Viewer
 from deit_core.catalog import METHODS, SOURCES

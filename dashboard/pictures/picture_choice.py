@@ -8,10 +8,10 @@ import streamlit as st
 
 from dashboard.address import whole_number
 from dashboard.navigation import link
+from dashboard.pictures import images
+from dashboard.pictures.images import Picture
 from dashboard.state import facts, settings, source
 from dashboard.text import escape
-from dashboard.views.attention import images
-from dashboard.views.attention.images import Picture
 from deit_core.errors import DataError
 from deit_core.image_folders import ENDINGS
 from deit_core.image_folders.facts import title_of
