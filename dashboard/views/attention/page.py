@@ -63,7 +63,7 @@ def _explore(runs: Sequence[Run]) -> None:
     with main.container(horizontal=True):
         choices = models.choose(models.ready(runs))
     with chooser:
-        load = pictures.choose(choices[0].run.spec.data)
+        load = pictures.choose(choices[0].run.spec.data, page="att", several=True)
     with side:
         spec = controls(
             depth=max(choice.model.depth for choice in choices),
