@@ -31,6 +31,7 @@ BENCHMARKS = (
     "end-to-end",
     "rollout",
     "slider",
+    "predict",
     "store",
     "page",
     "many-runs",
