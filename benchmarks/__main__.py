@@ -32,6 +32,7 @@ BENCHMARKS = (
     "end-to-end",
     "rollout",
     "slider",
+    "predict",
     "store",
     "page",
     "many-runs",

@@ -71,6 +71,12 @@ def launch_chromium(playwright: Playwright) -> Browser:
     raise FileNotFoundError("There is no Chromium on this machine; install it (Debian: apt install chromium).")
 
 
+def processor_s(pid: int) -> float:
+    """Seconds of the processors that a process has used so far."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def _wait_until_healthy(url: str) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:

@@ -9,10 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.dashboard import launch_chromium, serve, store_url
+from benchmarks.dashboard import launch_chromium, processor_s, serve, store_url
 from benchmarks.store import add_copies
 from deit_core import presets
 from deit_core.runs import enqueue, open_store
@@ -60,14 +59,9 @@ def _idle(chromium: Browser, url: str, pid: int, watch_s: float) -> float:
         page.goto(url, wait_until="commit")
         page.locator(_TABLE).first.wait_for(timeout=120_000)
         page.wait_for_timeout(5000)
-        spent, began = _cpu_s(pid), time.monotonic()
+        spent, began = processor_s(pid), time.monotonic()
         page.wait_for_timeout(1000 * watch_s)
-        return (_cpu_s(pid) - spent) / (time.monotonic() - began)
-
-
-def _cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
+        return (processor_s(pid) - spent) / (time.monotonic() - began)
 
 
 def _fill(runs_dir: Path, num_runs: int) -> None:

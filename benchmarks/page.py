@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.dashboard import Dashboard, launch_chromium, serve, store_url
+from benchmarks.dashboard import Dashboard, launch_chromium, processor_s, serve, store_url
 from benchmarks.timing import median_ratio
 from deit_core import presets
 from deit_core.events import RunStarted, StepDone
@@ -32,6 +32,8 @@ _PAGES = {
     "runs": "Runs",
     "compare": "Compare",
     "attention": "Attention",
+    "predict": "Predict",
+    "lab": "Distillation lab",
     "data": "Data",
     "learn": "Learn",
     "system": "System",
@@ -171,9 +173,9 @@ def _live_latency() -> dict[str, object]:
             with _all(trainings):
                 page.wait_for_timeout(5000)
                 page.evaluate(_NOTE_STEPS)
-                cpu_s = _cpu_s(dashboard.pid)
+                cpu_s = processor_s(dashboard.pid)
                 page.wait_for_timeout(_WATCH_S * 1000)
-                cpu_s = _cpu_s(dashboard.pid) - cpu_s
+                cpu_s = processor_s(dashboard.pid) - cpu_s
                 sightings = page.evaluate("() => window.seen")
             chromium.close()
     latencies = _latencies_ms(sightings, {f"{one.run.number} {one.run.name}": one.measured_at for one in trainings})
@@ -265,10 +267,10 @@ def _cost_of_visitors(num_threads: int, num_pairs: int) -> dict[str, object]:
         for pair in range(num_pairs):
             for is_watched in (pair % 2 == 0, pair % 2 == 1):
                 if is_watched:
-                    before, began = {pid: _cpu_s(pid) for pid in cpu_s}, time.monotonic()
+                    before, began = {pid: processor_s(pid) for pid in cpu_s}, time.monotonic()
                     speeds[True].append(_speed(*run))
                     watched_s += time.monotonic() - began
-                    cpu_s = {pid: spent + _cpu_s(pid) - before[pid] for pid, spent in cpu_s.items()}
+                    cpu_s = {pid: spent + processor_s(pid) - before[pid] for pid, spent in cpu_s.items()}
                 else:
                     with _suspended(*cpu_s):
                         speeds[False].append(_speed(*run))
@@ -340,8 +342,3 @@ def _visitors(url: str) -> Iterator[int]:
     finally:
         visitors.terminate()
         visitors.wait()
-
-
-def _cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)

@@ -39,7 +39,7 @@ def measure(long: bool = False) -> list[dict[str, object]]:
     """Milliseconds from release to picture, by mouse and by key: the median and the 95th percentile."""
     num_moves = _LONG_MOVES if long else _MOVES
     with tempfile.TemporaryDirectory() as folder:
-        _make_runs(Path(folder))
+        make_runs(Path(folder))
         with serve(Path(folder)) as dashboard, sync_playwright() as playwright:
             chromium = launch_chromium(playwright)
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
@@ -86,7 +86,7 @@ def _elapsed_ms(page: Page) -> float:
     return elapsed
 
 
-def _make_runs(runs_dir: Path) -> None:
+def make_runs(runs_dir: Path) -> None:
     """An untrained teacher, ViT and DeiT, completed."""
     store = open_store(store_url(runs_dir))
     for run_id in enqueue(store, presets.fashion_miniproject()):

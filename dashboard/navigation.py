@@ -2,6 +2,7 @@
 
 import time
 from importlib import import_module
+from typing import NoReturn
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ _PAGES = {
     "runs": ("Runs", ":material/monitoring:"),
     "compare": ("Compare", ":material/compare_arrows:"),
     "attention": ("Attention", ":material/visibility:"),
+    "predict": ("Predict", ":material/image_search:"),
     "lab": ("Lab", ":material/science:"),
     "data": ("Data", ":material/photo_library:"),
     "learn": ("Learn", ":material/school:"),
@@ -61,3 +63,8 @@ def load_pages() -> None:
 def link(url_path: str, label: str) -> None:
     """A link to a page of the dashboard."""
     st.page_link(page(url_path), label=label, icon=_PAGES[url_path][1])
+
+
+def open_page(url_path: str) -> NoReturn:
+    """Go to a page of the dashboard, as its link does."""
+    st.switch_page(page(url_path), query_params={})  # None fails while a widget of this page is in the address

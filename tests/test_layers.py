@@ -59,7 +59,7 @@ LAYERS: dict[str, list[set[str]]] = {
             "address_runs",
         },
         {"live", "server", "uploads"},
-        {"tables", "curves"},
+        {"tables", "curves", "pictures"},
         {"views"},
         {"frame", "app"},
     ],

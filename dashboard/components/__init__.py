@@ -1,1 +1,1 @@
-"""Components that Streamlit does not ship: so far, the live chart."""
+"""Components that Streamlit does not ship: the live chart, the table of pictures, and the canvas."""

@@ -86,6 +86,16 @@ def trio(store: Store) -> dict[str, str]:
 
 
 @pytest.fixture
+def looked(trio: dict[str, str], store: Store) -> dict[str, str]:
+    """The trio of digits-quick, each with its checkpoints: name -> id."""
+    from shown_models import save_checkpoints  # loads torch
+
+    for run_id in trio.values():
+        save_checkpoints(store, run_id)
+    return trio
+
+
+@pytest.fixture
 def every_status(store: Store) -> dict[str, str]:
     """A run in each status, by the status; the queued ones are "queued", and "blocked" by the failed teacher."""
     ids = submit(store, presets.get("digits-quick"))

@@ -10,56 +10,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
+from shown_models import save_checkpoints
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from dashboard.fields import label_of
-from dashboard.views.attention import images, save
+from dashboard.pictures import images
+from dashboard.views.attention import save
 from deit_core import presets
 from deit_core.attention import Viewer
-from deit_core.catalog import METHODS, SOURCES
+from deit_core.catalog import METHODS
 from deit_core.data.sources import downloads as published
 from deit_core.layout import run_folder
-from deit_core.models import ModelCard, build_model, save_weights
 from deit_core.runs import Status, Store, enqueue
 from deit_core.spec import AnySpec, RolloutSpec, bounds, replace
 
 RunPage = Callable[..., AppTest]
 
 
-def save_checkpoints(store: Store, run_id: str, classes: tuple[str, ...] = ()) -> None:
-    """What two epochs of training leave behind."""
-    spec = store.run(run_id).spec
-    classes = classes or SOURCES[spec.data.source].classes
-    torch.manual_seed(len(spec.name))
-    folder = run_folder(state.settings().runs_dir, run_id)
-    card = ModelCard(
-        spec=spec,
-        classes=classes,
-        in_chans=1,
-        mean=(0.3,),
-        std=(0.3,),
-        data_hash="",
-        epoch=2,
-        step=20,
-        metrics={"val_accuracy": 0.875},
-    )
-    for name in ("best", "last", "epochs/0001", "epochs/0002"):
-        save_weights(folder / f"{name}.safetensors", build_model(spec, in_chans=1, num_classes=len(classes)), card)
-
-
 def submit(store: Store, spec: AnySpec) -> list[str]:
     return enqueue(store, spec)
-
-
-@pytest.fixture
-def looked(trio: dict[str, str], store: Store) -> dict[str, str]:
-    """The trio of digits-quick, each with its checkpoints: name -> id."""
-    for run_id in trio.values():
-        save_checkpoints(store, run_id)
-    return trio
 
 
 def table(page: AppTest, key: str = "att_table") -> dict[str, Any]:

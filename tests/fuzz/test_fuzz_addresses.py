@@ -24,6 +24,7 @@ _KEYS = {
         "att_layers", "att_discard", "att_invert", "att_closer", "att_of", "att_at",
     ],
     "data": ["data", "path", "colour", "skip", "fraction", "val_fraction", "view_image", "view_padding", "view_seed"],
+    "predict": ["predict_models", "predict_picture", "predict_class", "predict_image", "predict_invert"],
     "lab": ["lab_source", "lab_image", "lab_teacher", "lab_student", "lab_tau", "lab_alpha", "lab_kind"],
     "learn": ["learn"],
     "system": ["system"],

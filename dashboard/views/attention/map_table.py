@@ -3,7 +3,7 @@
 Knows how maps are shown; maps.py knows how they are made.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +12,21 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.panels import Panel, panels
 from dashboard.components.png import png
+from dashboard.pictures import images
+from dashboard.pictures.images import Picture, Pixels
+from dashboard.pictures.map_painting import draw_scales, panel, scales_of, tile
+from dashboard.pictures.picture_maps import PictureMap
 from dashboard.text import escape
-from dashboard.views.attention import images, save
+from dashboard.views.attention import save
 from dashboard.views.attention.controls import query_patch
-from dashboard.views.attention.images import Picture, Pixels
-from dashboard.views.attention.maps import Column, ColumnMap, find
-from deit_core.catalog import MAP_KINDS
+from dashboard.views.attention.maps import Column, find
 from deit_core.errors import DeitError
 from deit_core.spec import RolloutSpec
 
 if TYPE_CHECKING:
-    from deit_core.attention.drawing.cells import Scales, Tile
+    from deit_core.attention.drawing.cells import Scales
 
-_MAX_READABLE = 1024  # patches of a map whose values are sent to be pointed at
-
-Row = Sequence[ColumnMap | None]
+Row = Sequence[PictureMap | None]
 
 
 def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSpec) -> None:
@@ -38,17 +38,17 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
         rows, mistakes = _find_all(pictures, columns, spec)
     for mistake in mistakes:
         st.warning(escape(mistake))
-    shown = [column_map for row in rows for column_map in row if column_map is not None]
+    shown = [picture_map for row in rows for picture_map in row if picture_map is not None]
     if not shown:
         return
     scales = scales_of(shown, spec)
-    inputs = [next((column_map for column_map in row if column_map is not None), None) for row in rows]
+    inputs = [next((picture_map for picture_map in row if picture_map is not None), None) for row in rows]
     can_pick = spec.method in ("rollout", "class_attention")
     panels(
         [
             [
                 _input(first, picture, spec) if first else None,
-                *(panel(column_map, scales, spec) if column_map else None for column_map in row),
+                *(panel(picture_map, scales, spec) if picture_map else None for picture_map in row),
             ]
             for first, picture, row in zip(inputs, pictures, rows, strict=True)
         ],
@@ -60,7 +60,7 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
         min_width=76,
     )
     draw_scales(scales, spec)
-    if any(column_map.cell.degenerate and column_map.cell.kind == "attention" for column_map in shown):
+    if any(picture_map.cell.degenerate and picture_map.cell.kind == "attention" for picture_map in shown):
         st.warning(_why_empty(spec))
     with st.container(horizontal=True):
         save.offer(
@@ -76,66 +76,21 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
                 note=columns[0].title if len(columns) == 1 else "",
             ),
             {
-                f"{column.title}, picture {number}": column_map.cell.values
+                f"{column.title}, picture {number}": picture_map.cell.values
                 for number, row in enumerate(rows, start=1)
-                for column, column_map in zip(columns, row, strict=True)
-                if column_map is not None
+                for column, picture_map in zip(columns, row, strict=True)
+                if picture_map is not None
             },
             settings("maps", pictures, columns, spec),
         )
-
-
-def scales_of(column_map: Iterable[ColumnMap], spec: RolloutSpec) -> "Scales":
-    """The end of the colour scale of each kind of map."""
-    from deit_core.attention.drawing import cells
-
-    return cells.scales_of([one.cell for one in column_map], spec)
-
-
-def paint(column_map: ColumnMap, scales: "Scales", spec: RolloutSpec) -> Pixels:
-    """A map over its picture."""
-    from deit_core.attention.drawing import cells
-
-    return cells.paint(_tile(column_map), scales, spec)
-
-
-def panel(column_map: ColumnMap, scales: "Scales", spec: RolloutSpec, *, caption: str | None = None) -> Panel:
-    """A map for the browser."""
-    values, kind = column_map.uniform, column_map.cell.kind
-    row, column = divmod(int(values.argmax()), values.shape[1])
-    strongest = f"strongest at row {row + 1}, column {column + 1} of {values.shape[0]} by {values.shape[1]}"
-    is_readable = values.size <= _MAX_READABLE and kind != "teacher"
-    return Panel(
-        png(paint(column_map, scales, spec)),
-        f"{MAP_KINDS[kind]} over the picture, {strongest}, {values[row, column]:.1f} times uniform",
-        caption=_prediction(column_map) if caption is None else caption,
-        values=values.tolist() if is_readable else None,
-    )
 
 
 def sheet(rows: Sequence[Row], scales: "Scales", spec: RolloutSpec, **titles: Any) -> Pixels:
     """Maps as they are shown, as one picture to save. Args: titles: as `draw_sheet` takes them."""
     from deit_core.attention.drawing import cells
 
-    tiles = [[None if column_map is None else _tile(column_map) for column_map in row] for row in rows]
+    tiles = [[None if picture_map is None else tile(picture_map) for picture_map in row] for row in rows]
     return cells.draw_sheet(tiles, scales, spec, **titles)
-
-
-def _tile(column_map: ColumnMap) -> "Tile":
-    from deit_core.attention.drawing.cells import Tile
-
-    return Tile(column_map.cell, images.rgb(column_map.pixels))
-
-
-def draw_scales(scales: "Scales", spec: RolloutSpec) -> None:
-    """The colour bars of all kinds of maps."""
-    if not spec.shared_scale:
-        st.caption("Each map uses all of the colours, so no two can be compared by them.")
-        return
-    from deit_core.attention.drawing.cells import colour_map
-
-    for place, (kind, vmax) in zip(st.columns(3, gap="medium"), scales.items(), strict=False):
-        place.html(images.colour_bar(colour_map(kind, spec), vmax, MAP_KINDS[kind]))
 
 
 def settings(view: str, pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSpec) -> dict[str, Any]:
@@ -160,7 +115,7 @@ def _find_all(pictures: Sequence[Picture], columns: Sequence[Column], spec: Roll
     mistakes: dict[str, None] = {}
     rows: list[Row] = []
     for picture in pictures:
-        row: list[ColumnMap | None] = []
+        row: list[PictureMap | None] = []
         for column in columns:
             try:
                 row.append(find(column, picture, spec))
@@ -171,11 +126,11 @@ def _find_all(pictures: Sequence[Picture], columns: Sequence[Column], spec: Roll
     return rows, list(mistakes)
 
 
-def _input(column_map: ColumnMap, picture: Picture, spec: RolloutSpec) -> Panel:
-    side = column_map.pixels.shape[1]
-    grid = column_map.cell.values.shape if column_map.cell.kind != "teacher" else None
+def _input(picture_map: PictureMap, picture: Picture, spec: RolloutSpec) -> Panel:
+    side = picture_map.pixels.shape[1]
+    grid = picture_map.cell.values.shape if picture_map.cell.kind != "teacher" else None
     return Panel(
-        png(images.rgb(column_map.pixels)),
+        png(images.rgb(picture_map.pixels)),
         f"The picture as the model sees it, {side} by {side} pixels",
         caption=picture.truth or f"{side} × {side} px",
         grid_size=grid and (grid[0], grid[1]),
@@ -188,13 +143,6 @@ def _queried_patch(grid: tuple[int, ...], spec: RolloutSpec) -> tuple[int, int] 
     if spec.row is None or spec.column is None:
         return None
     return min(spec.row, grid[0]) - 1, min(spec.column, grid[1]) - 1
-
-
-def _prediction(column_map: ColumnMap) -> str:
-    if not column_map.prediction:
-        return ""
-    verdict = ", wrong" if column_map.is_right is False else ""
-    return f"{column_map.prediction}, {column_map.chance:.0%}{verdict}"
 
 
 def _why_empty(spec: RolloutSpec) -> str:

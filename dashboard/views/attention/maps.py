@@ -1,24 +1,15 @@
-"""The columns of the page, and the map of each for a picture. Knows what the panel asks of a model; no widgets.
-
-C channels, S img_size, gh x gw patches
-"""
+"""The columns of the page, and the map of each for a picture. Knows what the panel asks of a model; no widgets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
-
+from dashboard.pictures import images
+from dashboard.pictures.images import Picture
+from dashboard.pictures.picture_maps import PictureMap, grad_cam_map, token_map
 from dashboard.run_status import family, label
-from dashboard.views.attention import images
-from dashboard.views.attention.images import Checkpoint, Map, Picture, Pixels, Subject
 from dashboard.views.attention.model_choice import Choice
 from deit_core.catalog import MapKind, TokenName
-from deit_core.errors import DeitError
 from deit_core.spec import RolloutSpec
-
-if TYPE_CHECKING:
-    from deit_core.attention.drawing.cells import Cell
 
 _DEIT_OPTIONS: dict[str, TokenName] = {
     "Both tokens": "head",
@@ -57,26 +48,6 @@ class Column:
         return "difference" if self.token == "difference" else "attention"
 
 
-@dataclass(frozen=True, eq=False)
-class ColumnMap:
-    """A column's map of a picture, over what its model saw of it, (C, S, S).
-
-    prediction, chance: the likeliest class by the column's own head, and its probability; none for a difference.
-    is_right: whether that is the picture's class; None where the class is not known, or none of the model's.
-    """
-
-    cell: "Cell"
-    pixels: Pixels
-    prediction: str = ""
-    chance: float = 0.0
-    is_right: bool | None = None
-
-    @property
-    def uniform(self) -> Map:
-        """The map in "x uniform"."""
-        return self.cell.values * np.float32(self.cell.values.size)
-
-
 def columns(choices: Sequence[Choice], teacher: Choice | None, spec: RolloutSpec) -> list[Column]:
     """What can be shown of these models; of a DeiT each token by itself, unless a patch is the query."""
     result = []
@@ -90,51 +61,12 @@ def columns(choices: Sequence[Choice], teacher: Choice | None, spec: RolloutSpec
     return result
 
 
-def find(column: Column, picture: Picture, spec: RolloutSpec) -> ColumnMap:
+def find(column: Column, picture: Picture, spec: RolloutSpec) -> PictureMap:
     """Raises: DeitError where the model cannot be shown the picture, or not with these settings."""
+    checkpoint = column.choice.checkpoint
     if column.is_teacher:
-        return _find_teachers(column.choice.checkpoint, picture, spec)
-    return find_in(images.subject(column.choice.checkpoint, picture), column.token, spec)
-
-
-def _find_teachers(checkpoint: Checkpoint, picture: Picture, spec: RolloutSpec) -> ColumnMap:
-    from deit_core.attention.drawing.cells import Cell
-
-    card = images.viewer(checkpoint).card
-    target = None if spec.target is None else card.class_index(spec.target)
-    values = images.explain(checkpoint, picture, "grad_cam", query="head", target=target)
-    best = _best(images.predict(checkpoint, picture), card.classes, picture.truth)
-    return ColumnMap(Cell("", values, "teacher", degenerate=not values.any()), images.fit(checkpoint, picture), *best)
-
-
-def find_in(subject: Subject, token: TokenName, spec: RolloutSpec) -> ColumnMap:
-    """The map of one of a transformer's tokens. Raises: DeitError where these settings do not fit the model."""
-    from deit_core.attention.drawing.views import token_cell
-
-    cell = token_cell(subject, fitted(spec, subject), token)
-    if token == "difference":
-        return ColumnMap(cell, subject.pixels)
-    probabilities = subject.look.probabilities()
-    chances = probabilities.get(token, probabilities["mean"])
-    return ColumnMap(cell, subject.pixels, *_best(chances, subject.card.classes, subject.picture.truth))
-
-
-def fitted(spec: RolloutSpec, subject: Subject) -> RolloutSpec:
-    """The spec for a model that may be smaller than the largest shown: its layers alone, the nearest of its patches.
-
-    Raises: DeitError where it has none of the layers.
-    """
-    depth, (rows, columns) = len(subject.look.attention), subject.look.grid_size
-    layers = spec.layers and tuple(layer for layer in spec.layers if layer <= depth)
-    if spec.layers and not layers:
-        raise DeitError(
-            f"{subject.card.name!r} has {depth} layers; begin with layer {depth} or an earlier one to see its map."
-        )
-    return spec.with_changes(
-        layers=layers,
-        row=spec.row and min(spec.row, rows),
-        column=spec.column and min(spec.column, columns),
-    )
+        return grad_cam_map(checkpoint, picture, spec)
+    return token_map(images.subject(checkpoint, picture), column.token, spec)
 
 
 def _names(choices: Sequence[Choice]) -> list[str]:
@@ -143,8 +75,3 @@ def _names(choices: Sequence[Choice]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [f"{label(choice.run)}, {choice.weights.casefold()}" for choice in choices]
-
-
-def _best(chances: Map, classes: Sequence[str], truth: str | None) -> tuple[str, float, bool | None]:
-    index = int(chances.argmax())
-    return classes[index], float(chances[index]), classes[index] == truth if truth in classes else None

@@ -10,10 +10,11 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.address_runs import take_runs, write_runs
+from dashboard.pictures import images, run_models
+from dashboard.pictures.images import Checkpoint
+from dashboard.pictures.run_models import best_file, has_weights
 from dashboard.run_status import label, newest_pair
 from dashboard.state import files_of, may_read
-from dashboard.views.attention import images
-from dashboard.views.attention.images import Checkpoint
 from deit_core.catalog import SOURCES
 from deit_core.errors import DeitError
 from deit_core.runs import Run, Status
@@ -49,15 +50,7 @@ class Choice:
 
 def ready(runs: Sequence[Run]) -> list[Run]:
     """The transformers among them that have a checkpoint to show."""
-    return [run for run in runs if run.spec.model.family == "vit" and _is_readable(best_file(run))]
-
-
-def _is_readable(file: Path) -> bool:
-    return file.exists() and may_read(file)
-
-
-def best_file(run: Run) -> Path:
-    return files_of(run).best
+    return [run for run in runs if run.spec.model.family == "vit" and has_weights(run)]
 
 
 def epoch_files(run: Run) -> dict[int, Path]:
@@ -107,11 +100,9 @@ def classes(choice: Choice) -> Sequence[str]:
 
 def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
     """The teacher of the first model that has one, at its best epoch, if it is a CNN, which Grad-CAM reads."""
-    by_id = {run.id: run for run in runs}
     for choice in choices:
-        distillation = choice.run.spec.distillation
-        teacher = by_id.get(distillation.teacher) if distillation is not None else None
-        if teacher is not None and teacher.spec.model.family != "vit" and _is_readable(best_file(teacher)):
+        teacher = run_models.teacher_of(choice.run, runs)
+        if teacher is not None and teacher.spec.model.family != "vit":
             return Choice(teacher, best_file(teacher), _BEST)
     return None
 

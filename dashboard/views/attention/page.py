@@ -9,11 +9,11 @@ import streamlit as st
 
 from dashboard.error_messages import errors_as_messages
 from dashboard.navigation import link
+from dashboard.pictures import picture_choice as pictures
 from dashboard.state import store
 from dashboard.text import escape
 from dashboard.views.attention import map_table as table
 from dashboard.views.attention import model_choice as models
-from dashboard.views.attention import picture_choice as pictures
 from dashboard.views.attention.closer import chooser as closer
 from dashboard.views.attention.controls import controls
 from dashboard.views.attention.maps import columns
@@ -63,7 +63,7 @@ def _explore(runs: Sequence[Run]) -> None:
     with main.container(horizontal=True):
         choices = models.choose(models.ready(runs))
     with chooser:
-        load = pictures.choose(choices[0].run.spec.data)
+        load = pictures.choose(choices[0].run.spec.data, page="att", several=True)
     with side:
         spec = controls(
             depth=max(choice.model.depth for choice in choices),

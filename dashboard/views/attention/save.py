@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.views.attention.images import Pixels
+from dashboard.pictures.images import Pixels
 
 
 def offer(

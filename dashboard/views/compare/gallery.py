@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dashboard.components.panels import Panel, Pick, panels
 from dashboard.components.png import png
-from dashboard.navigation import page
+from dashboard.navigation import open_page
 from dashboard.state import settings, source
 from dashboard.text import escape
 from deit_core.analysis.probabilities import softmax
@@ -100,7 +100,7 @@ def _closer(two: TwoRuns, image: int) -> None:
         args=(two, image),
     )
     if is_wanted:
-        st.switch_page(page("attention"))
+        open_page("attention")
 
 
 def _row(name: str, logits: NDArray[np.float32], label: int, classes: tuple[str, ...]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from dashboard.pictures.images import Picture
 from dashboard.text import escape
 from dashboard.views.attention.closer import (
     by_hand,
@@ -20,7 +21,6 @@ from dashboard.views.attention.closer import (
 from dashboard.views.attention.closer import (
     rollout_variants as variants,
 )
-from dashboard.views.attention.images import Picture
 from dashboard.views.attention.maps import OPTIONS, TEACHER_OPTION, Column
 from deit_core.errors import DeitError
 from deit_core.spec import RolloutSpec

@@ -12,11 +12,14 @@ import streamlit as st
 from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
-from dashboard.views.attention import images, save
+from dashboard.pictures import images
+from dashboard.pictures.images import Map, Picture
+from dashboard.pictures.map_painting import draw_scales, panel, scales_of
+from dashboard.pictures.picture_maps import PictureMap, fitted
+from dashboard.views.attention import save
 from dashboard.views.attention.controls import put
-from dashboard.views.attention.images import Map, Picture
-from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, ColumnMap, fitted
+from dashboard.views.attention.map_table import settings, sheet
+from dashboard.views.attention.maps import Column
 from deit_core.spec import RolloutSpec
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     subject = images.subject(column.choice.checkpoint, picture)
     fitting = fitted(spec, subject)
     trace = views.rollout_of(subject, fitting, column.token).trace
-    steps = [ColumnMap(cell, subject.pixels) for cell in views.depth_cells(subject.look, trace)]
+    steps = [PictureMap(cell, subject.pixels) for cell in views.depth_cells(subject.look, trace)]
     scales = scales_of(steps, spec)
     passed = _choose_step(len(steps))
     small = [panel(one, scales, spec, caption=one.cell.title) for one in steps]

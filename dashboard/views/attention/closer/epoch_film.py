@@ -11,12 +11,15 @@ from dashboard import state
 from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
-from dashboard.views.attention import images, save
+from dashboard.pictures import images
+from dashboard.pictures.images import Picture, Pixels, Subject
+from dashboard.pictures.map_painting import draw_scales, paint, panel, scales_of
+from dashboard.pictures.picture_maps import PictureMap, token_map
 from dashboard.views.attention import model_choice as models
+from dashboard.views.attention import save
 from dashboard.views.attention.controls import put
-from dashboard.views.attention.images import Picture, Pixels, Subject
-from dashboard.views.attention.map_table import draw_scales, paint, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, ColumnMap, find_in
+from dashboard.views.attention.map_table import settings, sheet
+from dashboard.views.attention.maps import Column
 from deit_core.runs import Run
 from deit_core.spec import RolloutSpec
 
@@ -37,11 +40,11 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     with st.spinner(f"Looking through {len(files)} epochs"):
         checkpoints = tuple(images.Checkpoint.at(file) for file in files.values())
         reel = images.reel(checkpoints, picture.cache_key, picture)
-        frames = {epoch: find_in(subject, column.token, spec) for epoch, subject in zip(files, reel, strict=True)}
+        frames = {epoch: token_map(subject, column.token, spec) for epoch, subject in zip(files, reel, strict=True)}
     epochs = list(frames)
     epoch = st.select_slider("Epoch", epochs, key=_EPOCH, bind="query-params")
     scales = scales_of(frames.values(), spec)
-    small = {number: panel(column_map, scales, spec) for number, column_map in frames.items()}
+    small = {number: panel(picture_map, scales, spec) for number, picture_map in frames.items()}
     panels(
         [[replace(one, caption=f"{number}", chosen=number == epoch) for number, one in small.items()]],
         key="att_film",
@@ -63,11 +66,13 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
             height=260,
         )
     with st.container(horizontal=True):
-        _offer_film(reel[0], lambda: {number: paint(column_map, scales, spec) for number, column_map in frames.items()})
+        _offer_film(
+            reel[0], lambda: {number: paint(picture_map, scales, spec) for number, picture_map in frames.items()}
+        )
         save.offer(
             "film",
             partial(_sheet, frames, scales, spec, note=column.title),
-            {f"epoch {number}": column_map.cell.values for number, column_map in frames.items()},
+            {f"epoch {number}": picture_map.cell.values for number, picture_map in frames.items()},
             settings("film", [picture], [column], spec),
         )
 
@@ -121,7 +126,7 @@ def _offer_film(subject: Subject, paint_all: Callable[[], Mapping[int, Pixels]])
     )
 
 
-def _sheet(frames: Mapping[int, ColumnMap], scales: "Scales", spec: RolloutSpec, *, note: str) -> Pixels:
+def _sheet(frames: Mapping[int, PictureMap], scales: "Scales", spec: RolloutSpec, *, note: str) -> Pixels:
     epochs, maps = list(frames), list(frames.values())
     starts = range(0, len(epochs), _PER_ROW)
     return sheet(

@@ -9,10 +9,13 @@ import streamlit as st
 from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
-from dashboard.views.attention import images, save
-from dashboard.views.attention.images import Picture, Subject
-from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, ColumnMap, find_in, fitted
+from dashboard.pictures import images
+from dashboard.pictures.images import Picture, Subject
+from dashboard.pictures.map_painting import draw_scales, panel, scales_of
+from dashboard.pictures.picture_maps import PictureMap, fitted, token_map
+from dashboard.views.attention import save
+from dashboard.views.attention.map_table import settings, sheet
+from dashboard.views.attention.maps import Column
 from deit_core.catalog import REPLACEMENTS
 from deit_core.spec import RolloutSpec
 
@@ -28,15 +31,15 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
         st.info("The map of a patch explains that patch, not the prediction. Set the query to the output tokens.")
         return
     subject = images.subject(column.choice.checkpoint, picture)
-    column_map = find_in(subject, column.token, spec)
+    picture_map = token_map(subject, column.token, spec)
     left, right = st.columns([5, 4], gap="medium")
     with left:
-        _draw_strip(subject, column_map, column, spec)
+        _draw_strip(subject, picture_map, column, spec)
     with right:
-        _draw_randomisation(subject, column_map, column, spec)
+        _draw_randomisation(subject, picture_map, column, spec)
 
 
-def _draw_strip(subject: Subject, column_map: ColumnMap, column: Column, spec: RolloutSpec) -> None:
+def _draw_strip(subject: Subject, picture_map: PictureMap, column: Column, spec: RolloutSpec) -> None:
     replacement = st.segmented_control(
         "Patches that go are",
         REPLACEMENTS,
@@ -50,7 +53,7 @@ def _draw_strip(subject: Subject, column_map: ColumnMap, column: Column, spec: R
     )
     target = None if spec.target is None else subject.card.class_index(spec.target)
     with st.spinner("Asking the model with patches taken away"):
-        measured = images.faithfulness(subject, column_map.cell.values, replacement, target)
+        measured = images.faithfulness(subject, picture_map.cell.values, replacement, target)
     areas = {"map": measured.given.area[0].item(), "centre prior": measured.centre.area[0].item()}
     share = measured.percentile[0].item()
     live_chart(
@@ -75,8 +78,8 @@ def _draw_strip(subject: Subject, column_map: ColumnMap, column: Column, spec: R
             "faithfulness",
             partial(
                 sheet,
-                [[column_map]],
-                scales_of([column_map], spec),
+                [[picture_map]],
+                scales_of([picture_map], spec),
                 spec,
                 columns=["Map"],
                 picture_title="Picture",
@@ -138,7 +141,7 @@ def _lines(name: str, curves: "Curves", share: list[float], colour: str, *, widt
     ]
 
 
-def _draw_randomisation(subject: Subject, column_map: ColumnMap, column: Column, spec: RolloutSpec) -> None:
+def _draw_randomisation(subject: Subject, picture_map: PictureMap, column: Column, spec: RolloutSpec) -> None:
     st.markdown(
         "**Randomise the model**",
         help="Its parts are made random one after another, from the output down, and the map is made again. A map that "
@@ -160,7 +163,7 @@ def _draw_randomisation(subject: Subject, column_map: ColumnMap, column: Column,
             views.query_of(subject, fitting, column.token),
             subject.pixels,
         )
-    shown = [replace(column_map, cell=replace(column_map.cell, values=step.maps[0].numpy())) for step in steps]
+    shown = [replace(picture_map, cell=replace(picture_map.cell, values=step.maps[0].numpy())) for step in steps]
     scales = scales_of(shown, spec)
     captions = [f"{step.part}, ρ {step.similarity[0].item():.2f}" for step in steps]
     cells = [panel(one, scales, spec, caption=caption) for one, caption in zip(shown, captions, strict=True)]

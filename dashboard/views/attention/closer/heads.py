@@ -5,11 +5,14 @@ import streamlit as st
 
 from dashboard.components.panels import Panel, Pick, panels
 from dashboard.components.png import png
-from dashboard.views.attention import images, save
+from dashboard.pictures import images
+from dashboard.pictures.images import Picture
+from dashboard.pictures.map_painting import draw_scales
+from dashboard.pictures.picture_maps import fitted
+from dashboard.views.attention import save
 from dashboard.views.attention.controls import Key, head_name, put
-from dashboard.views.attention.images import Picture
-from dashboard.views.attention.map_table import draw_scales, settings
-from dashboard.views.attention.maps import Column, fitted
+from dashboard.views.attention.map_table import settings
+from dashboard.views.attention.maps import Column
 from deit_core.spec import RolloutSpec
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from dashboard.pictures import images
+from dashboard.pictures.images import Map, Picture
 from dashboard.text import escape
-from dashboard.views.attention import images
-from dashboard.views.attention.images import Map, Picture
 from dashboard.views.attention.maps import Column
 from deit_core.errors import DeitError
 

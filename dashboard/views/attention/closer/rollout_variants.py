@@ -6,11 +6,14 @@ from functools import partial
 import streamlit as st
 
 from dashboard.components.panels import Pick, panels
-from dashboard.views.attention import images, save
+from dashboard.pictures import images
+from dashboard.pictures.images import Picture
+from dashboard.pictures.map_painting import draw_scales, panel, scales_of
+from dashboard.pictures.picture_maps import PictureMap, fitted
+from dashboard.views.attention import save
 from dashboard.views.attention.controls import Key, put
-from dashboard.views.attention.images import Picture
-from dashboard.views.attention.map_table import draw_scales, panel, scales_of, settings, sheet
-from dashboard.views.attention.maps import Column, ColumnMap, fitted
+from dashboard.views.attention.map_table import settings, sheet
+from dashboard.views.attention.maps import Column
 from deit_core.catalog import HEAD_FUSIONS, VARIANT_RATIOS
 from deit_core.spec import RolloutSpec
 
@@ -24,7 +27,7 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
 
     subject = images.subject(column.choice.checkpoint, picture)
     rows = views.variant_cells(subject, fitted(spec, subject), column.token)
-    maps = [[ColumnMap(cell, subject.pixels) for cell in row] for row in rows]
+    maps = [[PictureMap(cell, subject.pixels) for cell in row] for row in rows]
     scales = scales_of([one for row in maps for one in row], spec)
     titles = [cell.title for cell in rows[0]]
     panels(

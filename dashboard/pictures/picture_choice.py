@@ -1,17 +1,24 @@
-"""Which pictures the models are shown: test images, an upload, or the camera. Knows data sets and bytes; no models."""
+"""Which pictures the models of a page are shown: test images, an upload, from the camera, or drawn. Knows data sets and
+bytes; no models.
+
+The keys of the widgets begin with the name that a page has in its address, such as "att".
+"""
 
 from collections.abc import Callable
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard.address import whole_number
+from dashboard.components.canvas import Strokes, canvas, paint
+from dashboard.components.png import png
 from dashboard.navigation import link
+from dashboard.pictures import images
+from dashboard.pictures.images import Picture
 from dashboard.state import facts, settings, source
 from dashboard.text import escape
-from dashboard.views.attention import images
-from dashboard.views.attention.images import Picture
 from deit_core.errors import DataError
 from deit_core.image_folders import ENDINGS
 from deit_core.image_folders.facts import title_of
@@ -22,29 +29,38 @@ if TYPE_CHECKING:
 
 _EVERY_CLASS = "One of each class"
 _OWN = "{}_picture"  # in the session, one a widget: an upload survives a visit to another page
+_SETTINGS = ("picture", "invert", "class", "image")
+_SOURCES = ("upload", "camera", "drawing")
 
 Load = Callable[[], list[Picture]]
 
 
-def choose(data: DataSpec) -> Load:
-    """The widgets. Loading is left for later, so that the page stands first."""
+def choose(data: DataSpec, *, page: str, several: bool) -> Load:
+    """The widgets. Loading is left for later, so that the page stands first.
+
+    Args: several: whether the page has room for more than one test image.
+    """
     kind = st.segmented_control(
         "Picture",
-        ["Test set", "Upload", "Camera"],
+        ["Test set", "Upload", "Camera", "Draw"],
         default="Test set",
         required=True,
-        key="att_picture",
+        key=f"{page}_picture",
         bind="query-params",
     )
     if kind == "Test set":
-        return _choose_test_images(data)
+        return _choose_test_images(data, page, several=several)
     invert = st.toggle(
         "Invert",
-        key="att_invert",
+        key=f"{page}_invert",
         bind="query-params",
-        help="For models that learned from light things on black; most photographs show no such.",
+        help="For models that learned from light things on black; most photographs show no such, and a drawing does.",
     )
-    key = "att_upload" if kind == "Upload" else "att_camera"
+    if kind == "Draw":
+        key = f"{page}_drawing"
+        canvas(_drawn(key), key=key, on_draw=partial(_remember_strokes, key))
+        return partial(_drawing, _drawn(key), invert)
+    key = f"{page}_upload" if kind == "Upload" else f"{page}_camera"
     if kind == "Upload":
         file = st.file_uploader(
             "Your picture",
@@ -68,18 +84,28 @@ def choose(data: DataSpec) -> Load:
     return partial(_own, file or st.session_state.get(_OWN.format(key)), invert)
 
 
-def _choose_test_images(data: DataSpec) -> Load:
+def hand_on(page: str, other: str) -> None:
+    """Let another page show the picture that this one shows. Call it in a callback."""
+    state = st.session_state
+    names = [*_SETTINGS, *(_OWN.format(source) for source in _SOURCES)]
+    state.update({f"{other}_{name}": state[f"{page}_{name}"] for name in names if f"{page}_{name}" in state})
+    state[f"{other}_count"] = 1
+
+
+def _choose_test_images(data: DataSpec, page: str, *, several: bool) -> Load:
     try:
         known = facts(data.model_dump_json())
     except DataError:
         return partial(_say_gone, data)
-    label = st.selectbox("Class", [*known.classes, _EVERY_CLASS], key="att_class", bind="query-params", width=160)
+    labels = [*known.classes, _EVERY_CLASS] if several else list(known.classes)
+    label = st.selectbox("Class", labels, key=f"{page}_class", bind="query-params", width=160)
     largest = max(1, known.num_test // len(known.classes))
-    number = whole_number("Image", 1, largest, key="att_image", width=110)
+    width = 110 if several else 160  # which has room for the buttons that step
+    number = whole_number("Image", 1, largest, key=f"{page}_image", width=width)
     if label == _EVERY_CLASS:
         wanted = [(index, number) for index in range(len(known.classes))]
     else:
-        count = whole_number("How many", 1, 10, key="att_count", width=110)
+        count = whole_number("How many", 1, 10, key=f"{page}_count", width=110) if several else 1
         wanted = [(known.classes.index(label), number + offset) for offset in range(count)]
     return partial(_test_images, data, wanted)
 
@@ -123,3 +149,22 @@ def _own(file: "UploadedFile | None", invert: bool) -> list[Picture]:
 
 def _remember(key: str) -> None:
     st.session_state[_OWN.format(key)] = st.session_state[key]
+
+
+def _drawn(key: str) -> Strokes:
+    strokes: Strokes = st.session_state.get(_OWN.format(key), ())
+    return strokes
+
+
+def _drawing(strokes: Strokes, invert: bool) -> list[Picture]:
+    """The drawing as a file, which each model reads as an upload."""
+    if not strokes:
+        st.info("Draw one thing with the mouse or a finger, large and in the middle.")
+        return []
+    pixels = paint(strokes)
+    content = png(pixels)
+    return [Picture(sha256(content).hexdigest(), "drawing", pixels, invert=invert, content=content)]
+
+
+def _remember_strokes(key: str, strokes: Strokes) -> None:
+    st.session_state[_OWN.format(key)] = strokes
