@@ -25,7 +25,7 @@ HUGE = {"model.embed_dim": 2048, "model.depth": 48, "model.num_heads": 16, "mode
 FIT_4_GB = {
     "smoke", "digits-quick", "fashion-classroom", "cifar10-quick", "fashion-miniproject", "mnist-soft-resnet50",
     "fashion-full", "fashion-long", "fashion-few-labels", "fashion-epochs", "fashion-fractions", "cifar10-full",
-    "scattered-quick", "scattered-few-labels",
+    "scattered-quick", "scattered-few-labels", "table-3", "table-2", "ablation", "repeated-aug",
 }  # fmt: skip
 
 
