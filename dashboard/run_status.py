@@ -10,7 +10,18 @@ from dashboard.reach import shown
 from deit_core.runs import Run, Status, condition
 from deit_core.runs.condition import is_live, label, word
 
-__all__ = ["Tone", "colours_of", "explain", "family", "is_live", "label", "newest_pair", "tone", "word"]
+__all__ = [
+    "Tone",
+    "colour_of_role",
+    "colours_of",
+    "explain",
+    "family",
+    "is_live",
+    "label",
+    "newest_pair",
+    "tone",
+    "word",
+]
 
 _FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
 
@@ -40,6 +51,11 @@ def colours_of(runs: Sequence[Run]) -> list[str]:
     """
     roles = [found if (found := family(run)) in _COLOURS else "teacher" for run in runs]
     return [_COLOURS[role][min(1, roles[:index].count(role))] for index, role in enumerate(roles)]
+
+
+def colour_of_role(role: Literal["teacher", "ViT", "DeiT"]) -> str:
+    """The first colour of a role, for what is drawn of many runs at once."""
+    return _COLOURS[role][0]
 
 
 def newest_pair(runs: Sequence[Run]) -> list[Run]:
