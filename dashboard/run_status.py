@@ -7,12 +7,23 @@ from collections.abc import Sequence
 from typing import Literal
 
 from dashboard.reach import shown
-from deit_core.results.comparison_figures import role_colours
+from deit_core.results.comparison_figures import colour_of_role, role_colours
 from deit_core.runs import Run, Status, condition
 from deit_core.runs.condition import is_live, label, word
 from deit_core.spec import LibrarySpec
 
-__all__ = ["Tone", "colours_of", "explain", "family", "is_live", "label", "newest_pair", "tone", "word"]
+__all__ = [
+    "Tone",
+    "colour_of_role",
+    "colours_of",
+    "explain",
+    "family",
+    "is_live",
+    "label",
+    "newest_pair",
+    "tone",
+    "word",
+]
 
 _FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
 

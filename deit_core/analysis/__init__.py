@@ -31,6 +31,7 @@ from deit_core.analysis.mistakes import (
     worst_mistakes,
 )
 from deit_core.analysis.paired import Paired, paired
+from deit_core.analysis.paper_tables import PAPERS_STUDENTS, PAPERS_TABLE_2, MethodRow, table_3
 from deit_core.analysis.seeds import (
     Pairing,
     Sample,
@@ -39,23 +40,33 @@ from deit_core.analysis.seeds import (
     sampling_sd,
     seed_groups,
 )
+from deit_core.analysis.variation import NOTHING, TEACHER, Axis, Point, Row, Variation, students, variation
 from deit_core.analysis.verdict import Background, Verdict, judge
 
 __all__ = [
+    "NOTHING",
     "PAPERS_DISAGREEMENT",
+    "PAPERS_STUDENTS",
+    "PAPERS_TABLE_2",
+    "TEACHER",
     "TRUTH",
+    "Axis",
     "Background",
     "Bin",
     "ClosedShare",
     "DarkKnowledge",
     "Difference",
     "Inherited",
+    "MethodRow",
     "Mismatch",
     "Mistake",
     "Paired",
     "Pairing",
+    "Point",
     "RareClass",
+    "Row",
     "Sample",
+    "Variation",
     "Verdict",
     "best_pairings",
     "best_temperature",
@@ -81,6 +92,9 @@ __all__ = [
     "seed_groups",
     "share_words",
     "soft_labels",
+    "students",
+    "table_3",
+    "variation",
     "who_is_right",
     "worst_mistakes",
 ]

@@ -22,6 +22,7 @@ from deit_core.presets.fashion import (
     fashion_miniproject,
 )
 from deit_core.presets.mnist import mnist_soft_efficientnet, mnist_soft_resnet9, mnist_soft_resnet50
+from deit_core.presets.paper import ablation, repeated_aug, table_2, table_3
 from deit_core.presets.scattered import scattered_few_labels, scattered_quick
 from deit_core.spec import AnySpec
 from deit_core.text.quoting import quoted
@@ -50,6 +51,10 @@ _PRESETS: dict[str, Callable[[], AnySpec]] = {
     "scattered-quick": scattered_quick,
     "digits-quick": digits_quick,
     "scattered-few-labels": scattered_few_labels,
+    "table-3": table_3,
+    "table-2": table_2,
+    "ablation": ablation,
+    "repeated-aug": repeated_aug,
     "fashion-classroom": fashion_classroom,
     "cifar10-quick": cifar10_quick,
     "fashion-miniproject": fashion_miniproject,

@@ -23,7 +23,7 @@ def scattered_quick() -> ExperimentSpec:
             "digit wherever it stands, a ViT must see it at each place, and a DeiT learns from the probabilities of "
             "its teacher, also for images that are mixed with each other."
         ),
-        runs=_trio(places=1, epochs=80),
+        runs=scattered_trio(),
     )
 
 
@@ -36,11 +36,12 @@ def scattered_few_labels() -> ExperimentSpec:
             "learn from the labelled images; the DeiT also sees the others, which its teacher names. Same labels, more "
             "images. The ViT makes as many steps as the DeiT."
         ),
-        runs=with_few_labels(_trio(places=places, epochs=20), 1 / places, teacher_epochs=_TEACHER_EPOCHS),
+        runs=with_few_labels(scattered_trio(places=places, epochs=20), 1 / places, teacher_epochs=_TEACHER_EPOCHS),
     )
 
 
-def _trio(*, places: int, epochs: int) -> tuple[RunSpec, ...]:
+def scattered_trio(*, places: int = 1, epochs: int = 80) -> tuple[RunSpec, ...]:
+    """A teacher, a ViT and a DeiT on scattered digits, each training digit at so many places."""
     return teacher_and_students(
         data=DataSpec(
             source="scattered-digits", img_size=20, canvas_size=20, places_per_digit=places, val_fraction=0.2

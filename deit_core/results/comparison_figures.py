@@ -4,7 +4,7 @@ Knows two runs and what they answered; `deit_core.analysis` counts and `answer_c
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,11 @@ def role_colours(specs: Sequence[RunSpec]) -> list[str]:
     """The colour of each model by its role; another one where a role comes again."""
     roles = [role(spec) for spec in specs]
     return [_COLOURS[one][min(1, roles[:index].count(one))] for index, one in enumerate(roles)]
+
+
+def colour_of_role(role: Literal["teacher", "ViT", "DeiT"]) -> str:
+    """The first colour of a role, for what is drawn of many runs at once."""
+    return _COLOURS[role][0]
 
 
 def has_matrices(two: TwoRuns) -> bool:

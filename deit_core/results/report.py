@@ -15,7 +15,7 @@ from deit_core.plain_text import file_name
 from deit_core.results.markdown import code, code_block, plain
 from deit_core.results.model_card import role
 from deit_core.results.provenance import chance, command, facts
-from deit_core.results.result_tables import Runs, result_tables, search_table
+from deit_core.results.result_tables import Runs, experiment_tables, result_tables, search_table
 from deit_core.runs import Experiment, Run, Status, Store, UnreadableRun
 from deit_core.spec import AnySpec, without_places
 from deit_core.text.quoting import quoted
@@ -121,6 +121,7 @@ def _section(
     if done:
         yield "\n".join(f"- {plain(fact)}" for fact in (*facts(done, by_id, runs_dir), chance(done)) if fact)
         yield from result_tables(done, by_id)
+        yield from experiment_tables(done, by_id)
     if undone := [run for run in shown if not _has_results(run)]:
         yield "Not completed:"
         yield "\n".join(f"- {_end(run)}" for run in undone)

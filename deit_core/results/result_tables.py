@@ -9,8 +9,13 @@ from statistics import fmean
 from typing import Any
 
 from deit_core.analysis import (
+    PAPERS_STUDENTS,
+    PAPERS_TABLE_2,
+    TEACHER,
+    MethodRow,
     Pairing,
     Sample,
+    Variation,
     best_pairings,
     differences,
     distillation_pairings,
@@ -27,6 +32,7 @@ from deit_core.metrics import (
     TRAIN_TIME_S,
 )
 from deit_core.results.closed_share import share_of_lead
+from deit_core.results.experiment_results import experiment_results
 from deit_core.results.markdown import table
 from deit_core.runs import Run, Status
 from deit_core.spec import RunSpec, file_name, listed_name
@@ -59,6 +65,25 @@ def result_tables(runs: Sequence[Run], by_id: Runs) -> list[str]:
     return tables
 
 
+def experiment_tables(runs: Sequence[Run], by_id: Runs) -> list[str]:
+    """Accuracy and gain by what varies between the runs, if that is one field or two; and the paper's tables beside."""
+    found, methods = experiment_results(runs, by_id)
+    if not found.axes:
+        return []
+    titles = [f"`{axis.path}`" if axis.path else "what is changed" for axis in found.axes]
+    tables = [f"Test accuracy by {' and '.join(titles)}, without and with a teacher:", _by_place(found, titles)]
+    if [axis.path for axis in found.axes] == [TEACHER]:
+        head = ("Teacher", "Its accuracy, %", "DeiT-B, %", "DeiT-B at 384 px, %")
+        rows = [(one.teacher, *(f"{number:.1f}" for number in one[1:])) for one in PAPERS_TABLE_2]
+        tables += ["For comparison, table 2 of the DeiT paper (arXiv:2012.12877), on ImageNet:", table(head, rows)]
+    if methods:
+        tables += [
+            "Ways of distillation, and table 3 of the DeiT paper (arXiv:2012.12877), on ImageNet:",
+            _by_method(methods),
+        ]
+    return tables
+
+
 def search_table(runs: Iterable[Run], by_id: Runs) -> str:
     """Every run of a search, the best on validation first. Shows no test number."""
     ranked = sorted(runs, key=lambda run: (-_rank(run), run.number))
@@ -75,6 +100,33 @@ def search_table(runs: Iterable[Run], by_id: Runs) -> str:
         )
         for run, *cells in zip(ranked, *fields.values(), strict=True)
     ]
+    return table(head, rows)
+
+
+def _by_place(found: Variation, titles: Sequence[str]) -> str:
+    head = (*titles, "Without, %", "With, %", "Teacher, %", "Gain, points", "95% interval")
+    rows = []
+    for row in found.rows:
+        plain, taught = (point.accuracy if point else None for point in (row.plain, row.taught))
+        gain, teacher = (row.taught.gain, row.taught.teacher) if row.taught else (None, None)
+        points = Sample(tuple(100 * value for value in gain.values)) if gain else None
+        rows.append(
+            (
+                *("–" if value is None else _value(value) for value in row.values),
+                _percent(plain),
+                _percent(taught),
+                "–" if teacher is None else f"{100 * teacher:.2f}",
+                "–" if points is None else _spread(points, "+.2f"),
+                "{:+.2f} to {:+.2f}".format(*points.interval) if points and points.interval else "–",
+            )
+        )
+    return table(head, rows)
+
+
+def _by_method(methods: Sequence[MethodRow]) -> str:
+    head = ("Way", "Test, %", *(f"{student}, %" for student in PAPERS_STUDENTS))
+    none = ("–",) * len(PAPERS_STUDENTS)
+    rows = [(row.title, _percent(row.sample), *([f"{number:.1f}" for number in row.paper] or none)) for row in methods]
     return table(head, rows)
 
 
@@ -161,10 +213,14 @@ def _cell(value: Any, by_id: Runs) -> str:
         return f"{by_id[value].number} {by_id[value].name}"
     if isinstance(value, str):
         return file_name(value)  # where it is on one machine says nothing on another
-    if isinstance(value, bool):
-        return "on" if value else "off"
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
+    return _value(value)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

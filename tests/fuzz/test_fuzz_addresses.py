@@ -18,7 +18,7 @@ show("{name}")
 _KEYS = {
     "train": ["preset", "set"],
     "runs": ["runs", "run_search", "run_status", "run_experiment", "curve_axis", "curve_smoothing", "curve_log"],
-    "compare": ["compare", "curve_charts", "curve_axis", "curve_smoothing"],
+    "compare": ["compare", "compare_experiment", "curve_charts", "curve_axis", "curve_smoothing"],
     "attention": [
         "att_left", "att_right", "att_picture", "att_image", "att_count", "att_class", "att_method", "att_heads",
         "att_layers", "att_discard", "att_invert", "att_closer", "att_of", "att_at",

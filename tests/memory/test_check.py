@@ -26,6 +26,7 @@ FIT_4_GB = {
     "smoke", "digits-quick", "fashion-classroom", "cifar10-quick", "fashion-miniproject", "mnist-soft-resnet50",
     "fashion-full", "fashion-long", "fashion-few-labels", "fashion-epochs", "fashion-fractions", "cifar10-full",
     "scattered-quick", "scattered-few-labels", "mnist-soft-resnet9", "mnist-soft-efficientnet",
+    "table-3", "table-2", "ablation", "repeated-aug",
 }  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def test_best_against_best_is_chosen_on_validation(store: Store, settings: Setti
     other = replace(vit, {"name": "vit-fast", "optim.lr": 4e-3})
     scores = {"teacher": 0.99, "vit": 0.80, "vit-fast": 0.85, "deit": 0.86}
     finish(store, ExperimentSpec(name="best", runs=(teacher, vit, other, deit)), **scores)
-    _, (fair,), (best,) = tables(page(store, settings, tmp_path))
+    _, (fair,), (best,), _ = tables(page(store, settings, tmp_path))
     assert (fair["Less"], fair["Difference, points"]) == ("vit", "+6.00")
     assert (best["Run"], best["Less"], best["Difference, points"]) == ("deit", "vit-fast", "+1.00")
     assert best["Share of the teacher's lead closed"] == "7% (an interval needs 3 seeds)"
@@ -136,7 +136,7 @@ def test_columns_are_the_fields_that_vary(store: Store, settings: Settings, tmp_
     for share in (0.1, 1.0):
         runs += [replace(run, {"name": f"{run.name} {share:.0%}", "optim.epochs": 20 / share}) for run in (vit, deit)]  # type: ignore[misc]
     finish(store, ExperimentSpec(name="epochs", runs=tuple(runs), seeds=3))
-    results, paired = tables(page(store, settings, tmp_path))
+    results, paired, by_epochs = tables(page(store, settings, tmp_path))
     columns = [title for title in results[0] if title.startswith("`")]
     assert columns == ["`distillation.kind`", "`optim.epochs`"]
     assert [row["`optim.epochs`"] for row in results] == ["8", "200", "200", "20", "20"]
@@ -145,6 +145,35 @@ def test_columns_are_the_fields_that_vary(store: Store, settings: Settings, tmp_
         ("deit 100%", "vit 100%", "20", "3"),
     ]
     assert all(" to " in row["95% interval"] for row in paired)
+    assert [row["`optim.epochs`"] for row in by_epochs] == ["20", "200"]
+    for row, other in zip(by_epochs, reversed(paired), strict=True):
+        assert (row["Gain, points"], row["95% interval"]) == (other["Difference, points"], other["95% interval"])
+
+
+def test_the_papers_tables_stand_beside_those_of_an_experiment(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    finish(store, presets.get("table-3"), teacher=0.98, vit=0.7, soft=0.72, hard=0.74, deit=0.76)
+    finish(store, presets.get("table-2"), **{"cnn": 0.94, "transformer": 0.95, "vit": 0.7, "deit-cnn": 0.8})
+    *_, by_kind, by_way = tables(page(store, settings, tmp_path, "table-3"))
+    assert [(row["`model.distilled`"], row["`distillation.kind`"], row["Gain, points"]) for row in by_kind] == [
+        ("off", "soft", "+2.00"),
+        ("off", "hard", "+4.00"),
+        ("on", "hard", "+6.00"),
+    ]
+    assert [row["Test, %"] for row in by_way] == ["70.00", "72.00", "74.00", "–", "–", "76.00"]
+    assert [row["DeiT-Ti, %"] for row in by_way] == ["72.2", "72.2", "74.3", "73.9", "74.6", "74.5"]
+    *_, by_teacher, paper = tables(page(store, settings, tmp_path, "table-2"))
+    assert [(row["`distillation.teacher`"], row["Teacher, %"]) for row in by_teacher] == [
+        ("cnn", "94.00"),
+        ("transformer", "95.00"),
+    ]
+    assert [row["DeiT-B, %"] for row in paper] == ["81.9", "82.7", "82.7", "83.1", "83.1"]
+
+
+def test_an_experiment_that_varies_nothing_has_no_table_of_it(store: Store, settings: Settings, tmp_path: Path) -> None:
+    finish(store, replace(presets.digits_quick(), {"seeds": 2}))
+    assert "without and with a teacher" not in page(store, settings, tmp_path)
 
 
 def test_a_search_shows_validation_alone(store: Store, settings: Settings, tmp_path: Path) -> None:

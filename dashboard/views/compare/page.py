@@ -1,4 +1,5 @@
-"""The Compare page: curves of runs in one chart, their results, their different settings, and whether they are fair.
+"""The Compare page: an experiment by what varies in it; curves of runs in one chart, their results, their different
+settings, and whether they are fair.
 
 Knows how to show a comparison; deit_core.analysis decides what is fair and which settings differ.
 """
@@ -16,6 +17,7 @@ from dashboard.navigation import link
 from dashboard.run_status import is_live, label, newest_pair
 from dashboard.text import escape
 from dashboard.views.compare.closer import answers_of, show_closer
+from dashboard.views.compare.experiments import choose_experiment, show_experiment
 from dashboard.views.compare.result_rows import chance, fairness, result_table, setting_table
 from dashboard.views.compare.seed_table import counterparts, other_seeds, over_seeds
 from dashboard.views.compare.speed_chart import show_speed
@@ -31,6 +33,9 @@ def render() -> None:
         st.info("Choose two runs that have started. Start a ViT and a DeiT with the same settings on the Train page.")
         link("train", "Train a teacher, a ViT and a DeiT")
         return
+    if experiment := choose_experiment(runs):
+        show_experiment(experiment, {run.id: run for run in runs})
+        st.divider()
     chosen = _choose(started)
     if len(chosen) < 2:
         st.caption("Choose two or more runs. The first is compared with each of the others.")
