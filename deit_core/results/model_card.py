@@ -73,7 +73,9 @@ def model_card(card: "ModelCard", results: Mapping[str, float], model: "nn.Modul
 
 
 def _what_it_is(spec: RunSpec) -> str:
-    return f"timm's network {plain(spec.model.name)}" if spec.model.family == "timm" else _WHAT_IT_IS[role(spec)]
+    if spec.model.family == "timm":
+        return f"{plain(spec.model.name)}, a network of timm's,"
+    return _WHAT_IT_IS[role(spec)]
 
 
 def _inputs(card: "ModelCard", model: "nn.Module") -> Iterator[str]:

@@ -220,7 +220,7 @@ def test_an_export_is_timms_own_and_teaches_as_its_run(file_format: Format, tmp_
     assert by_file.knows_classes
     assert teacher_model(file, by_file) == TimmSpec(name=SMALL)
     text = model_card(read_card(run), {}, load_checkpoint(run))
-    assert "timm's network test" in text
+    assert ", a network of timm's, of" in text
     assert "which is timm's network alone: 3 x 32 x 32 pixels" in text
 
 
