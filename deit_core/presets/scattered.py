@@ -20,8 +20,9 @@ def scattered_quick() -> ExperimentSpec:
         name="scattered-quick",
         description=(
             "Digits at random places on a canvas, each at one of them, without a download: the CNN teacher finds a "
-            "digit wherever it stands, a ViT must see it at each place, and a DeiT learns from the probabilities of "
-            "its teacher, also for images that are mixed with each other."
+            "digit wherever it stands, and a ViT must see it at each place. A piece of another image is pasted into "
+            "each image (CutMix), with labels by area, though the piece may hold no digit. The DeiT learns what its "
+            "teacher sees on these images in place of such labels."
         ),
         runs=scattered_trio(),
     )
@@ -40,18 +41,18 @@ def scattered_few_labels() -> ExperimentSpec:
     )
 
 
-def scattered_trio(*, places: int = 1, epochs: int = 80) -> tuple[RunSpec, ...]:
+def scattered_trio(*, places: int = 1, epochs: int = 50) -> tuple[RunSpec, ...]:
     """A teacher, a ViT and a DeiT on scattered digits, each training digit at so many places."""
     return teacher_and_students(
         data=DataSpec(
             source="scattered-digits", img_size=20, canvas_size=20, places_per_digit=places, val_fraction=0.2
         ),
-        augment=AugmentSpec(crop_padding=0, mixup_alpha=0.8),  # a shift would show a digit at other places
+        augment=AugmentSpec(crop_padding=0, cutmix_alpha=1.0),  # a shift would show a digit at other places
         teacher=ResNet9Spec(width=16),
         teacher_augment=AugmentSpec(crop_padding=2),
         teacher_optim=OptimSpec(epochs=_TEACHER_EPOCHS, batch_size=64, lr=2e-3, warmup_epochs=2, label_smoothing=0.0),
         student=VisionTransformerSpec(patch_size=4, embed_dim=48, depth=4, num_heads=4),
         student_optim=OptimSpec(epochs=epochs, batch_size=64, lr=2e-3, warmup_epochs=epochs / 10),
-        distillation=DistillationSpec(kind="soft", alpha=0.9, tau=3.0),
+        distillation=DistillationSpec(kind="soft", alpha=0.9, tau=3.0, mixed_labels="teacher"),
         num_threads=1,
     )
