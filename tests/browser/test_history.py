@@ -73,10 +73,13 @@ def combobox(page: Page, name: str) -> Locator:
 
 
 def choose(page: Page, widget: str, option: str) -> None:
-    """Click an option of a list, once more where a page that was still being drawn closed the list."""
+    """Type an option and click it, since a long list shows a part of itself; once more where a page that was still
+    being drawn closed the list.
+    """
     choice = page.get_by_role("option", name=option, exact=True)
     for _ in range(5):
         combobox(page, widget).click()
+        combobox(page, widget).fill(option)
         with contextlib.suppress(TimeoutError):
             return choice.click(timeout=10_000)
         page.keyboard.press("Escape")
