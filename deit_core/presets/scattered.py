@@ -5,6 +5,7 @@ from deit_core.spec import (
     AugmentSpec,
     DataSpec,
     DistillationSpec,
+    Expectation,
     ExperimentSpec,
     OptimSpec,
     ResNet9Spec,
@@ -25,6 +26,11 @@ def scattered_quick() -> ExperimentSpec:
             "teacher sees on these images in place of such labels."
         ),
         runs=scattered_trio(),
+        expectation=Expectation(
+            accuracy={"teacher": 0.984, "vit": 0.717, "deit": 0.792},
+            duration_s=83,
+            measured_on="2 cores of an EPYC, 2026-11-29, seed 42; the time with seed 46",
+        ),
     )
 
 
