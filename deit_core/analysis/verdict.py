@@ -28,7 +28,7 @@ class Background:
     """What is known of two models besides their decisions.
 
     part: of the data, whose images they are judged by.
-    gains: of the second over the first, in accuracy, a value a seed; None for runs of one seed.
+    gains: of the second over the first, in accuracy, one value for each seed; None for runs of one seed.
     closed: the share of the teacher's lead that the second has closed; None where it has no teacher.
     img_size, native_size: the side of the images in pixels, as the models see them and as they were; 0 if not known.
     """
