@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import multiprocessing
 import os
 import sqlite3
 import subprocess
@@ -157,26 +156,24 @@ def test_points_come_back_as_they_were_however_many(store: Store) -> None:
     assert store.points(mine, after_seq=points[-1].seq) == []
 
 
-def claim_all(url: str, results: "multiprocessing.Queue[list[str]]") -> None:
-    store = open_store(url)
-    entry = queue.register(store, num_slots=99)
-    assert entry is not None
-    mine = []
-    while (run := queue.claim(store, entry[0])) is not None:
-        mine.append(run.id)
-    results.put(mine)
+CLAIM_ALL = """
+import sys
+from deit_core.runs import open_store, queue
+store = open_store(sys.argv[1])
+worker_id, _ = queue.register(store, num_slots=99)
+while (run := queue.claim(store, worker_id)) is not None:
+    print(run.id)
+"""
 
 
-def test_no_run_is_claimed_twice(store: Store, tmp_path: Path) -> None:
+def test_no_run_is_claimed_twice(store: Store) -> None:
     ids = [enqueue(store, presets.smoke())[0] for _ in range(40)]
-    context = multiprocessing.get_context("spawn")
-    results: multiprocessing.Queue[list[str]] = context.Queue()
-    processes = [context.Process(target=claim_all, args=(store.url, results)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    claimed = [run_id for _ in processes for run_id in results.get(timeout=600)]
-    for process in processes:
-        process.join()
+    claimers = [
+        subprocess.Popen([sys.executable, "-c", CLAIM_ALL, store.url], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    claimed = [run_id for process in claimers for run_id in process.communicate(timeout=300)[0].split()]
+    assert [process.returncode for process in claimers] == [0] * 4
     assert sorted(claimed) == sorted(ids)
 
 
