@@ -88,6 +88,15 @@ class RunFolder:
         for folder in (self.path, self.files.epoch(1).parent):
             remove_leftovers(folder)
 
+    @property
+    def can_resume(self) -> bool:
+        """There is a state to continue from. Where nothing was saved after the first state, a damaged one is none:
+        the run begins again, and nothing is lost.
+        """
+        if not self.state.exists:
+            return False
+        return any(self._weights()) or not self.state.is_lost
+
     def _weights(self) -> Iterator[Path]:
         yield from (file for file in (self.files.last, self.files.best, self.files.best_ema) if file.exists())
         yield from self.files.epochs().values()

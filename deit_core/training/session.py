@@ -85,7 +85,7 @@ class Session:
             torch.set_num_threads(threads)
         check_free(spec, runs_dir, on_gpu=self.device.type == "cuda")
         memory_bytes = memory_for_images(self.device) if images_gb is None else images_gb * 1e9
-        self.is_new = not (resume and self.folder.state.exists)
+        self.is_new = not (resume and self.folder.can_resume)
         version = NEWEST_PIXELS if self.is_new else self.folder.pixel_version()
         keeps_unlabelled = spec.distillation is not None
         self.data = load_data(
@@ -104,6 +104,8 @@ class Session:
             num_threads=torch.get_num_threads(), data_hash=self.data.content_hash, pixel_version=version
         )
         self.notes: list[str] = []
+        if self.is_new and self.folder.state.exists:
+            self.notes.append("The first saved state is damaged, and there was none after it: the run begins again.")
         if self.is_new:
             self._initialise(model)
         self.model = place(model, self.device)

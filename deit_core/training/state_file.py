@@ -4,6 +4,8 @@ Knows files and bytes; nothing of what a state holds.
 """
 
 import hashlib
+import io
+import zipfile
 from collections.abc import Iterator
 
 from deit_core.errors import CheckpointError
@@ -24,6 +26,11 @@ class StateFile:
     @property
     def exists(self) -> bool:
         return self._files.state.exists() or self._files.previous_state.exists()
+
+    @property
+    def is_lost(self) -> bool:
+        """There is one state, and it is damaged."""
+        return not self._files.previous_state.exists() and _verified(self._files.state.read_bytes()) is None
 
     def write(self, content: bytes) -> None:
         """Write the newest state; a good one becomes the previous one, a damaged one is replaced."""
@@ -57,8 +64,8 @@ class StateFile:
 
 
 def _verified(content: bytes) -> bytes | None:
-    """The content without its hash; None where it is damaged. Older versions wrote no hash."""
+    """The content without its hash; None where it is damaged. Older versions wrote a whole zip without hash."""
     body, mark = content[:-_TRAILER_BYTES], content[-_TRAILER_BYTES:]
     if not mark.startswith(_MARK):
-        return content
+        return content if zipfile.is_zipfile(io.BytesIO(content)) else None
     return body if hashlib.sha256(body).hexdigest().encode() == mark.removeprefix(_MARK) else None

@@ -76,6 +76,25 @@ def test_without_a_good_state_nothing_is_touched(stopped: Path, tiny: RunSpec) -
     assert contents(stopped) == before
 
 
+@pytest.mark.parametrize("damage", [flip, cut, empty], ids=["flipped", "cut", "empty"])
+def test_a_run_whose_first_state_is_damaged_begins_again(
+    damage: Callable[[Path], None], tiny: RunSpec, tmp_path: Path
+) -> None:
+    """Nothing was saved after it, so nothing is lost that a resume could bring back."""
+    events = train(tiny, run_dir=tmp_path / "run", num_threads=1)
+    next(events)
+    events.close()
+    damage(tmp_path / "run" / NEWEST)
+    started, *_, finished = resume(tiny, tmp_path / "run")
+    assert isinstance(started, RunStarted)
+    assert started.first_step == 0
+    assert any("the run begins again" in note for note in started.notes)
+    assert isinstance(finished, RunFinished)
+    list(train(tiny, run_dir=tmp_path / "whole", num_threads=1))
+    one, other = (load_file(folder / "last.safetensors") for folder in (tmp_path / "run", tmp_path / "whole"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_a_damaged_state_never_replaces_a_good_one(stopped: Path, tiny: RunSpec) -> None:
     flip(stopped / NEWEST)
     good = (stopped / PREVIOUS).read_bytes()
