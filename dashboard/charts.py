@@ -28,6 +28,7 @@ from deit_core.metrics import (
     Unit,
 )
 from deit_core.runs import Point, Run
+from deit_core.runs.condition import label
 
 Axis = Literal["epoch", "step", "time"]
 AXES: tuple[Axis, ...] = get_args(Axis)
@@ -316,7 +317,7 @@ class _Look(NamedTuple):
         return {
             "type": "scatter",
             "uid": f"{run.id} {line.metric} {what}",
-            "name": plotly_escape(f"{run.number} {run.name}") + (f", {line.label}" if line.label else ""),
+            "name": plotly_escape(label(run)) + (f", {line.label}" if line.label else ""),
             "legendgroup": f"{run.id} {line.label}",
             "x": [x[index] for index in kept],
             "y": [y[index] for index in kept],

@@ -75,7 +75,7 @@ def download(runs: Sequence[Run]) -> None:
     st.download_button(
         "Points as CSV",
         lambda: points_table([(run, source.of(run)) for run in runs]).to_csv(index=False),
-        file_name=f"runs-{'-'.join(str(run.number) for run in runs)}.csv",
+        file_name=f"runs-{'-'.join(run.id if run.is_demo else str(run.number) for run in runs)}.csv",
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",

@@ -13,12 +13,27 @@ from deit_core.catalog import SourceFacts, SourceName
 from deit_core.image_folders import ImageFolder, find_folder, list_folder
 from deit_core.image_folders.facts import facts_of, folder_facts
 from deit_core.layout import RunFiles, run_folder
-from deit_core.runs import Curves, LocalLauncher, Run, Store, allowed_paths, log_tail, open_store
+from deit_core.runs import (
+    Curves,
+    LocalLauncher,
+    Run,
+    RunReader,
+    Store,
+    UnreadableRun,
+    WithDemo,
+    allowed_paths,
+    demo_runs,
+    log_tail,
+    open_store,
+)
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, DataSpec, RunSpec
 
 if TYPE_CHECKING:
     from deit_core.data import Source
+
+
+SHOWS_DEMO = "shows_demo"  # in the session
 
 
 @st.cache_resource(show_spinner=False)
@@ -36,9 +51,27 @@ def launcher() -> LocalLauncher:
     return LocalLauncher(store(), settings())
 
 
+def runs() -> list[Run]:
+    """The runs of the store, the newest first, then those that ship with the program, unless they are hidden."""
+    return listed()[0]
+
+
+def listed() -> tuple[list[Run], list[UnreadableRun]]:
+    """`runs`, and the runs of the store that this version cannot read."""
+    runs, unreadable = store().listed()
+    is_wanted = settings().shows_demo and st.session_state.get(SHOWS_DEMO, True)
+    return runs + (demo_runs().runs() if is_wanted else []), unreadable
+
+
+@st.cache_resource(show_spinner=False)
+def run_reader() -> RunReader:
+    """All that can be read of `runs`."""
+    return WithDemo(store(), demo_runs())
+
+
 @st.cache_resource(show_spinner=False)
 def curves() -> Curves:
-    return Curves(store())
+    return Curves(run_reader())
 
 
 def source(data: DataSpec) -> "Source":
@@ -49,6 +82,19 @@ def source(data: DataSpec) -> "Source":
     check_paths(data)
     is_named = data.origin == data.source  # else its fields say which images there are
     return _source(data.source) if is_named else _opened(data.model_dump_json())
+
+
+def test_source(data: DataSpec) -> "Source | None":
+    """A source of which only the test images are wanted. Of a data set that is not on this machine those that ship with
+    the demo runs; None without these.
+
+    Raises: as `source`.
+    """
+    from deit_core.data import is_here, load_demo_images
+
+    if data.source == "folder" or is_here(data.source, settings().data_dir):
+        return source(data)
+    return load_demo_images(data.source)
 
 
 def check_paths(spec: AnySpec | DataSpec) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.run_status import family, tone, word
+from dashboard.run_status import family, label, tone, word
 from deit_core.metrics import BEST_VAL_ACCURACY, METRICS, TEST_ACCURACY, VAL_ACCURACY
 from deit_core.plain_text import cell
 from deit_core.runs import Point, Run, Status
@@ -38,7 +38,7 @@ def run_table(runs: Sequence[Run], everyone: Sequence[Run]) -> "DataFrame":
 
     rows = [
         {
-            "number": run.number,
+            "number": None if run.is_demo else run.number,
             "name": cell(run.name),
             "experiment": cell(run.experiment_name or ""),
             "model": family(run),
@@ -74,7 +74,7 @@ def points_table(curves: Iterable[tuple[Run, Sequence[Point]]]) -> "DataFrame":
     return DataFrame(
         {
             "run_id": run.id,
-            "number": run.number,
+            "number": None if run.is_demo else run.number,
             "name": cell(run.name),
             "kind": point.kind,
             "step": point.step,
@@ -89,9 +89,7 @@ def points_table(curves: Iterable[tuple[Run, Sequence[Point]]]) -> "DataFrame":
 
 def _words(run: Run) -> str:
     spec = run.spec
-    return " ".join(
-        (str(run.number), run.name, run.experiment_name or "", family(run), *spec.tags, spec.notes)
-    ).casefold()
+    return " ".join((label(run), run.name, run.experiment_name or "", family(run), *spec.tags, spec.notes)).casefold()
 
 
 def _percent(share: float | None) -> float | None:
@@ -110,7 +108,10 @@ def _accuracy(name: str) -> Any:
 
 
 # Said aloud, since a column without any value would have none.
-_TYPES = dict.fromkeys((VAL_ACCURACY, BEST_VAL_ACCURACY, TEST_ACCURACY), "float") | {"time_left": "timedelta64[s]"}
+_TYPES = dict.fromkeys((VAL_ACCURACY, BEST_VAL_ACCURACY, TEST_ACCURACY), "float") | {
+    "time_left": "timedelta64[s]",
+    "number": "Int64",
+}
 _COLUMNS: dict[str, Any] = {
     "number": st.column_config.NumberColumn("No.", width=44),
     "name": st.column_config.TextColumn("Name", width=110),

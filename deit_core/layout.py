@@ -16,12 +16,17 @@ teacher-logits/               tables of teachers' logits
     state.previous.pt         the state before it, until the run has finished
     log.txt                   the output of its worker
     predict.txt               the output of the process that made the predictions, where it was not the worker
+
+The runs that ship with the program have such folders too, in `DEMO_FOLDER`, beside a list of them, `demo.json`.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 SPEC, BEST = "spec.json", "best.safetensors"
+DEMO_LIST = "demo.json"
+DEMO_FOLDER = Path(__file__).parents[1] / "checkpoints" / "demo"
 _EPOCHS = "epochs"
 
 
@@ -42,7 +47,12 @@ def teacher_logits_folder(runs_dir: Path) -> Path:
 
 
 def run_folder(runs_dir: Path, run_id: str) -> Path:
-    return runs_dir / run_id
+    return (DEMO_FOLDER if is_demo_id(run_id) else runs_dir) / run_id
+
+
+def is_demo_id(run_id: str) -> bool:
+    """Whether it is the id of a run that ships with the program. No run of a store has such an id."""
+    return re.fullmatch("demo-[a-z0-9-]+", run_id) is not None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ class Settings:
     """Where the store, runs and data are, and how much of this machine runs may use.
 
     `store_url` is a database URL; `num_workers` is how many runs train at once; `logits_gb` is the disk space for the
-    tables of teachers' logits, in units of 10^9 bytes.
+    tables of teachers' logits, in units of 10^9 bytes; `shows_demo` is whether pages show the runs that ship with the
+    program.
     """
 
     store_url: str
@@ -26,12 +27,13 @@ class Settings:
     data_dir: Path
     num_workers: int
     logits_gb: float = 4.0
+    shows_demo: bool = True
 
     @classmethod
     def from_env(cls, *, runs_dir: Path | None = None, data_dir: Path | None = None) -> "Settings":
-        """Settings from DEIT_STORE, DEIT_RUNS_DIR, DEIT_DATA_DIR, DEIT_WORKERS, DEIT_LOGITS_GB; arguments go first.
+        """Settings from DEIT_STORE, DEIT_RUNS_DIR, DEIT_DATA_DIR, DEIT_WORKERS, DEIT_LOGITS_GB and DEIT_DEMO_RUNS.
 
-        The store is a SQLite file in the folder of the runs unless DEIT_STORE says otherwise.
+        Arguments go first. The store is a SQLite file in the folder of the runs unless DEIT_STORE says otherwise.
         """
         runs = _absolute(runs_dir or os.environ.get("DEIT_RUNS_DIR") or "checkpoints")
         return cls(
@@ -40,6 +42,7 @@ class Settings:
             data_dir=_absolute(data_dir or os.environ.get("DEIT_DATA_DIR") or "data"),
             num_workers=_num_workers(os.environ.get("DEIT_WORKERS") or "1"),
             logits_gb=_logits_gb(os.environ.get("DEIT_LOGITS_GB")),
+            shows_demo=_shows_demo(os.environ.get("DEIT_DEMO_RUNS") or "1"),
         )
 
     def environment(self) -> dict[str, str]:
@@ -50,6 +53,7 @@ class Settings:
             "DEIT_DATA_DIR": str(self.data_dir),
             "DEIT_WORKERS": str(self.num_workers),
             "DEIT_LOGITS_GB": str(self.logits_gb),
+            "DEIT_DEMO_RUNS": str(int(self.shows_demo)),
         }
 
 
@@ -90,3 +94,11 @@ def _logits_gb(text: str | None) -> float:
             "more."
         )
     return value
+
+
+def _shows_demo(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise SpecError(
+            f"DEIT_DEMO_RUNS is 1 to show the runs that ship with DeiT Lab, or 0 to hide them, not {quoted(text)}."
+        )
+    return text == "1"

@@ -16,6 +16,7 @@ from deit_core.spec import ExperimentSpec, RunSpec, replace
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of as many as there are cores
     os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["DEIT_DEMO_RUNS"] = "0"  # a test that wants them says so
 spin_briefly()  # torch is not loaded yet; a worker does the same
 end_with_me()
 

@@ -220,14 +220,14 @@ def _for_browser(point: Point) -> dict[str, Any]:
 
 
 def _known(runs: Sequence[Run], shown: Container[str]) -> list[str]:
-    """The ids among those that a page shows that are runs, the newest first, and no more than there are curves kept."""
-    return [run.id for run in runs if run.id in shown][:MAX_RUNS]
+    """Of what a page shows the ids of runs of the store, the newest first, and no more than there are curves kept."""
+    return [run.id for run in runs if run.id in shown and not run.is_demo][:MAX_RUNS]
 
 
 def _state(runs: Sequence[Run], shown: Container[str]) -> str:
     is_there, num_openings = False, 0
     with errors_as_messages(lambda _: None):  # a page that is drawn says what is wrong with the store
         is_there, num_openings = state.store().is_there, state.store().num_openings
-    statuses = tuple((run.id, run.status, run.stop_requested) for run in runs)
+    statuses = tuple((run.id, run.status, run.stop_requested) for run in runs if not run.is_demo)
     shapes = tuple(state.curves().shape(run_id) for run_id in _known(runs, shown))
     return str(hash((is_there, num_openings, statuses, shapes)))

@@ -17,7 +17,7 @@ from dashboard.components.png import png
 from dashboard.navigation import link
 from dashboard.pictures import images
 from dashboard.pictures.images import Picture
-from dashboard.state import facts, settings, source
+from dashboard.state import facts, test_source
 from dashboard.text import escape
 from deit_core.errors import DataError
 from deit_core.image_folders import ENDINGS
@@ -112,15 +112,14 @@ def _choose_test_images(data: DataSpec, page: str, *, several: bool) -> Load:
 
 def _test_images(data: DataSpec, wanted: list[tuple[int, int]]) -> list[Picture]:
     """Pictures by (class, number within it from 1)."""
-    from deit_core.data import is_here
     from deit_core.data.sources.source import find_examples, source_content, source_picture
 
     title = title_of(data)
-    if data.source != "folder" and not is_here(data.source, settings().data_dir):  # fetching would hold up the page
+    loaded = test_source(data)  # without one: fetching would hold up the page
+    if loaded is None:
         st.error(f"{title} is not on this machine. Get it on the Data page, or upload a picture.")
         link("data", f"Get {title}")
         return []
-    loaded = source(data)
     pictures = []
     for label, number in wanted:
         examples = find_examples(loaded, label)

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from deit_core.cli.options import DataDirOption, JsonOption, RunArgument, RunsDirOption, open_launcher, print_json
+from deit_core.cli.options import (
+    DataDirOption,
+    JsonOption,
+    RunArgument,
+    RunsDirOption,
+    open_launcher,
+    print_json,
+    runs_of,
+)
 from deit_core.cli.terminal import print_reading, say
 from deit_core.files import write_atomically
 from deit_core.layout import RunFiles, run_folder
@@ -41,7 +49,7 @@ def compare(
     from deit_core.results.two_runs import compare_runs
 
     launcher = open_launcher(runs_dir, data_dir)
-    two = compare_runs(launcher.store, launcher.settings.runs_dir, first_id, second_id)
+    two = compare_runs(runs_of(launcher.store, demo=True), launcher.settings.runs_dir, first_id, second_id)
     if html is not None:
         from deit_core.results.comparison_html import comparison_html
         from deit_core.results.comparison_pictures import pictures_only_second_is_right_on

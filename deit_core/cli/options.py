@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from deit_core import presets
 from deit_core.errors import SpecError
 from deit_core.files import is_there
-from deit_core.runs import LocalLauncher, open_store
+from deit_core.runs import LocalLauncher, RunReader, Store, WithDemo, demo_runs, open_store
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, field_help, load_spec, parse_change, replace
 from deit_core.spec.fields import Part, kinds_of
@@ -42,6 +42,7 @@ ExperimentOption = Annotated[
 ]
 
 
+DemoOption = Annotated[bool, typer.Option("--demo", help="Also the runs that ship with DeiT Lab.")]
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
@@ -98,6 +99,11 @@ def open_launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalL
     """The launcher for the store of these folders, or of the environment; the first run creates the store."""
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     return LocalLauncher(open_store(settings.store_url, create=False), settings)
+
+
+def runs_of(store: Store, *, demo: bool) -> RunReader:
+    """The runs that a command reads. Args: demo: also those that ship with the program."""
+    return WithDemo(store, demo_runs()) if demo else store
 
 
 def print_json(document: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deit_core.cli.options import DataDirOption, RunArgument, RunsDirOption, open_launcher
+from deit_core.cli.options import DataDirOption, DemoOption, RunArgument, RunsDirOption, open_launcher, runs_of
 from deit_core.cli.terminal import say
 from deit_core.plain_text import file_name
 
@@ -54,6 +54,7 @@ def report(
         typer.Argument(metavar="[EXPERIMENT]...", help="Names, or starts of ids, in the order of the page."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The Markdown file to write.")] = Path("results.md"),
+    demo: DemoOption = False,
     data_dir: DataDirOption = None,
     runs_dir: RunsDirOption = None,
 ) -> None:
@@ -62,7 +63,21 @@ def report(
 
     launcher = open_launcher(runs_dir, data_dir)
     launcher.ensure_workers()
-    for path in write_report(launcher.store, launcher.settings.runs_dir, out, experiments or ()):
+    for path in write_report(runs_of(launcher.store, demo=demo), launcher.settings.runs_dir, out, experiments or ()):
+        say(path)
+
+
+def demo(
+    experiments: Annotated[list[str], typer.Argument(metavar="EXPERIMENT...", help="Names, in their order.")],
+    out: Annotated[Path, typer.Option(help="The folder; what it has of demo runs is replaced.")],
+    data_dir: DataDirOption = None,
+    runs_dir: RunsDirOption = None,
+) -> None:
+    """Write completed experiments as demo runs, which a copy of DeiT Lab shows before anything is trained."""
+    from deit_core.results.demo_folder import write_demo
+
+    launcher = open_launcher(runs_dir, data_dir)
+    for path in write_demo(launcher.store, launcher.settings.runs_dir, launcher.settings.data_dir, experiments, out):
         say(path)
 
 

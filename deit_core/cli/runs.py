@@ -11,6 +11,7 @@ import typer
 from deit_core.cli import terminal
 from deit_core.cli.options import (
     DataDirOption,
+    DemoOption,
     ExperimentOption,
     JsonOption,
     RunArgument,
@@ -21,16 +22,22 @@ from deit_core.cli.options import (
 )
 from deit_core.errors import DeitError, RunError
 from deit_core.layout import RunFiles, run_folder
-from deit_core.runs import LocalLauncher, Run, Status, waiting_for
+from deit_core.runs import LocalLauncher, Run, Status, demo_runs, waiting_for
 from deit_core.runs.bulk import for_each, newest_first, of_experiment
 from deit_core.runs.condition import explain, word
 
 
-def list_runs(as_json: JsonOption = False, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None) -> None:
+def list_runs(
+    as_json: JsonOption = False,
+    demo: DemoOption = False,
+    data_dir: DataDirOption = None,
+    runs_dir: RunsDirOption = None,
+) -> None:
     """All runs, the newest first."""
     launcher = open_launcher(runs_dir, data_dir)
     launcher.ensure_workers()
     runs, unreadable = launcher.store.listed()
+    runs += demo_runs().runs() if demo else []
     if as_json:
         print_json([_run_document(run, runs) for run in runs])
     elif runs or not unreadable:
@@ -139,7 +146,7 @@ def _run_document(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
     """Args: runs: all runs, among them those that it waits for."""
     return {
         "id": run.id,
-        "number": run.number,
+        "number": None if run.is_demo else run.number,
         "name": run.name,
         "experiment": run.experiment_name,
         "status": run.status,

@@ -91,7 +91,7 @@ def print_runs(runs: Sequence[Run], everything: Sequence[Run]) -> None:
         table.add_column(column, justify="right" if column in ("no.", "progress", "left", "val", "test") else "left")
     for run in runs:
         table.add_row(
-            str(run.number),
+            "" if run.is_demo else str(run.number),
             run.id,
             escape(run.name),
             escape(run.experiment_name or ""),

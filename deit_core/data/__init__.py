@@ -1,6 +1,7 @@
 """Images for training: sources, splits, random views and batches."""
 
 from deit_core.data.batches import TrainBatches, eval_batch_size, eval_batches
+from deit_core.data.sources.demo_images import load_demo_images, write_demo_images
 from deit_core.data.sources.folder import open_source
 from deit_core.data.sources.named import is_here, load_source
 from deit_core.data.sources.source import Source
@@ -16,6 +17,8 @@ __all__ = [
     "is_here",
     "is_streamed",
     "load_data",
+    "load_demo_images",
     "load_source",
     "open_source",
+    "write_demo_images",
 ]

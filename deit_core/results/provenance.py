@@ -17,6 +17,7 @@ from deit_core.image_folders.facts import title_of
 from deit_core.layout import run_folder
 from deit_core.metrics import NUM_TEST, NUM_TRAIN, NUM_VAL, TEST_ACCURACY, TRAIN_TIME_S
 from deit_core.runs import Run
+from deit_core.runs.condition import label
 from deit_core.spec import AnySpec, change_text, changes_between, file_name, listed_name
 from deit_core.wording import duration
 
@@ -100,7 +101,7 @@ def _teacher(student: Run, by_id: Mapping[str, Run]) -> str:
         return file_name(student.spec.distillation.teacher)
     where = f" of {teacher.experiment_name}" if teacher.experiment_name else ""
     accuracy = teacher.results.get(TEST_ACCURACY)
-    return f"run {teacher.number} {teacher.name}{where}" + (f", {accuracy:.2%} on test" if accuracy is not None else "")
+    return f"run {label(teacher)}{where}" + (f", {accuracy:.2%} on test" if accuracy is not None else "")
 
 
 def _machine(card: "ModelCard") -> str:

@@ -16,7 +16,7 @@ from deit_core.results.markdown import code, code_block, plain
 from deit_core.results.model_card import role
 from deit_core.results.provenance import chance, command, facts
 from deit_core.results.result_tables import Runs, experiment_tables, result_tables, search_table
-from deit_core.runs import Experiment, Run, Status, Store, UnreadableRun
+from deit_core.runs import Experiment, Run, RunReader, Status, UnreadableRun
 from deit_core.spec import AnySpec, without_places
 from deit_core.text.quoting import quoted
 
@@ -48,7 +48,7 @@ class _Commands:
         return shlex.join(["python", "-m", "deit_core", "train", str(file)])
 
 
-def write_report(store: Store, runs_dir: Path, out: Path, names: Sequence[str] = ()) -> list[Path]:
+def write_report(store: RunReader, runs_dir: Path, out: Path, names: Sequence[str] = ()) -> list[Path]:
     """Write the page on experiments, and beside it, in a folder of its name, each spec that no preset gives.
 
     Args:

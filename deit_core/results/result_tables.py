@@ -35,6 +35,7 @@ from deit_core.results.closed_share import share_of_lead
 from deit_core.results.experiment_results import experiment_results
 from deit_core.results.markdown import table
 from deit_core.runs import Run, Status
+from deit_core.runs.condition import label
 from deit_core.spec import RunSpec, file_name, listed_name
 from deit_core.wording import duration
 
@@ -91,7 +92,7 @@ def search_table(runs: Iterable[Run], by_id: Runs) -> str:
     head = ("Run", *_code(fields), _heading(BEST_VAL_ACCURACY), _heading(BEST_EPOCH), _heading(TRAIN_TIME_S), "State")
     rows = [
         (
-            f"{run.number} {run.name}",
+            label(run),
             *cells,
             _percent(_sample([run], BEST_VAL_ACCURACY)),
             _best_epoch([run]),
@@ -210,7 +211,7 @@ def _cell(value: Any, by_id: Runs) -> str:
     if value is None or value in ("", ()):
         return "–"
     if isinstance(value, str) and value in by_id:
-        return f"{by_id[value].number} {by_id[value].name}"
+        return label(by_id[value])
     if isinstance(value, str):
         return file_name(value)  # where it is on one machine says nothing on another
     if isinstance(value, tuple):

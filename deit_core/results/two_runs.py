@@ -18,7 +18,8 @@ from deit_core.metrics import BEST_VAL_ACCURACY, TEST_ACCURACY
 from deit_core.results.closed_share import share_of_lead
 from deit_core.results.report import SEARCH_TAG
 from deit_core.run_files.prediction_file import KeptPredictions, Predictions, read_predictions
-from deit_core.runs import Run, Status, Store
+from deit_core.runs import Run, RunReader, Status
+from deit_core.runs.condition import label
 from deit_core.runs.predictor import check_completed
 
 Part = Literal["test", "validation"]
@@ -97,7 +98,7 @@ class TwoRuns:
         return found
 
 
-def compare_runs(store: Store, runs_dir: Path, first_id: str, second_id: str) -> TwoRuns:
+def compare_runs(store: RunReader, runs_dir: Path, first_id: str, second_id: str) -> TwoRuns:
     """Compare two runs by what they answered. Runs no model.
 
     Args: first_id, second_id: numbers of runs, their ids or the beginnings of these.
@@ -105,13 +106,13 @@ def compare_runs(store: Store, runs_dir: Path, first_id: str, second_id: str) ->
     """
     runs = [store.run(first_id), store.run(second_id)]
     if runs[0].id == runs[1].id:
-        raise RunError(f"Both are run {runs[0].number} {runs[0].name}; name two different runs.")
+        raise RunError(f"Both are run {label(runs[0])}; name two different runs.")
     first, second = sorted(runs, key=lambda run: run.spec.distillation is not None)
     part: Part = "validation" if any(SEARCH_TAG in run.spec.tags for run in runs) else "test"
     mine, theirs = (_answers(run, runs_dir, part) for run in (first, second))
     if not mine.is_on_images_of(theirs):
         raise RunError(
-            f"Run {first.number} {first.name} and run {second.number} {second.name} were not evaluated on the same "
+            f"Run {label(first)} and run {label(second)} were not evaluated on the same "
             "images; compare runs on the same data."
         )
     by_id = {run.id: run for run in reversed(store.runs())}
@@ -146,7 +147,7 @@ def _teacher(
         if not teacher.is_on_images_of(first):
             raise RunError("It was not evaluated on the same images.")
     except RunError as error:
-        return None, [f"The teacher, run {run.number} {run.name}, is left out. {error}"]
+        return None, [f"The teacher, run {label(run)}, is left out. {error}"]
     return teacher, []
 
 

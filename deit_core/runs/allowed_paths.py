@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deit_core.errors import DataError, SpecError
 from deit_core.files import is_there
+from deit_core.layout import DEMO_FOLDER, is_demo_id
 from deit_core.presets import WEIGHTS
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, DataSpec, ExperimentSpec, RunSpec, members, run_without_places
@@ -37,7 +38,7 @@ def check_paths(spec: AnySpec | DataSpec, settings: Settings, *, others_can_reac
     siblings = {run.name for run in spec.runs} if isinstance(spec, ExperimentSpec) else set()
     for field, name in (reference for run in members(spec) for reference in _references(run)):
         home = next((home for home in (settings.runs_dir, Path()) if is_there(home / name)), None)
-        if name in siblings or _is_published(name):
+        if name in siblings or _is_published(name) or is_demo_id(name):
             continue
         if home is None or leads_out(home, name, settings):
             raise SpecError(
@@ -53,7 +54,7 @@ def leads_out(home: Path, path: str, settings: Settings) -> bool:
     """
     if path.startswith("~"):
         return True
-    roots = [os.path.realpath(root) for root in (settings.data_dir, settings.runs_dir)]
+    roots = [os.path.realpath(root) for root in (settings.data_dir, settings.runs_dir, DEMO_FOLDER)]
     try:
         return any(not _is_below(place, roots) for place in _places(os.path.realpath(home / path)))
     except ValueError:  # no path has these characters, or it is on another drive

@@ -14,8 +14,8 @@ _ENDS = {Status.STOPPED: "was stopped", Status.INTERRUPTED: "was interrupted", S
 
 
 def label(run: Run) -> str:
-    """The name of a run in lists: its number makes it unique."""
-    return f"{run.number} {run.name}"
+    """The name of a run in lists: its number makes it unique, or its experiment, of a demo run."""
+    return f"{run.experiment_name} {run.name} (demo)" if run.is_demo else f"{run.number} {run.name}"
 
 
 def word(run: Run, runs: Sequence[Run]) -> str:

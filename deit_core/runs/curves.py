@@ -7,8 +7,8 @@ them: it is in the store, and no part of the curve. Pages, files of points and b
 import threading
 from bisect import bisect_right
 
+from deit_core.runs.demo_runs import RunReader
 from deit_core.runs.records import Point, PointKind, Run
-from deit_core.runs.store import Store
 
 
 class _Curve:
@@ -40,7 +40,7 @@ class Curves:
     Args: max_runs: how many curves are kept; of more, those shown last.
     """
 
-    def __init__(self, store: Store, max_runs: int = 200) -> None:
+    def __init__(self, store: RunReader, max_runs: int = 200) -> None:
         self._store, self._max_runs = store, max_runs
         self._lock = threading.Lock()
         self._curves: dict[str, _Curve] = {}  # the least recently shown run first

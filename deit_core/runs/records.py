@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Self
 
+from deit_core.layout import is_demo_id
 from deit_core.spec import ExperimentSpec, RunSpec
 
 
@@ -51,6 +52,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def is_demo(self) -> bool:
+        """It ships with the program and can only be read. Its number, 0 or less, is shown nowhere."""
+        return is_demo_id(self.id)
 
     @property
     def progress(self) -> float:

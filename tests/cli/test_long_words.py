@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "delete": (LONG, "--yes"),
     "export": (LONG, "--format", "pt"),
     "report": (LONG,),
+    "demo": (LONG, "--out", "demo"),
     "predict": (LONG,),
     "compare": (LONG, LONG),
     "rollout": (LONG, "a.png", "--out", "pictures"),

@@ -34,6 +34,7 @@ WITHOUT: dict[str, dict[str, str]] = {  # command -> the options that it does no
     "delete": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},
     "export": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},
     "report": {"--set": _SPEC_IS_FIXED},
+    "demo": {"--set": _SPEC_IS_FIXED},
     "predict": {"--set": _SPEC_IS_FIXED},
     "compare": {"--set": _SPEC_IS_FIXED},
     "rollout": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from published_files import write_idx
 
-from deit_core.data import is_here, load_data, load_source, splits
+from deit_core.data import is_here, load_data, load_demo_images, load_source, splits, write_demo_images
+from deit_core.data.sources import demo_images
 from deit_core.data.sources import downloads as published
 from deit_core.data.splits import split_indices
 from deit_core.errors import DataError, SpecError
@@ -39,6 +40,21 @@ def test_the_data_folder_comes_first(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(source.train_images[:, 0], images)
     assert source.train_images.shape == (20, 1, 28, 28)
     assert source.test_labels.tolist() == [*range(10), *range(10)]
+
+
+def test_the_first_test_images_can_ship_with_demo_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_images, "NUM_IMAGES", 12)
+    write_fashion_mnist(tmp_path / "FashionMNIST" / "raw", "")
+    whole = load_source("fashion-mnist", tmp_path)
+    write_demo_images(tmp_path / "demo", "fashion-mnist", tmp_path)
+    few = load_demo_images("fashion-mnist", tmp_path / "demo")
+    assert few is not None
+    np.testing.assert_array_equal(few.test_images, whole.test_images[:12])
+    np.testing.assert_array_equal(few.test_labels, whole.test_labels[:12])
+    assert few.classes == whole.classes
+    assert len(few.train_images) == 0
+    write_demo_images(tmp_path / "demo", "digits", tmp_path)
+    assert load_demo_images("digits", tmp_path / "demo") is None  # everybody has them
 
 
 def test_the_system_copy_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.error_messages import errors_as_messages
 from dashboard.navigation import link
 from dashboard.pictures import picture_choice as pictures
-from dashboard.state import store
+from dashboard.state import runs as all_runs
 from dashboard.text import escape
 from dashboard.views.attention import map_table as table
 from dashboard.views.attention import model_choice as models
@@ -30,7 +30,7 @@ _STACKED = "@media (max-width: 640px) { .st-key-att_parts > div { min-width: 100
 
 
 def render() -> None:
-    runs = store().runs()
+    runs = all_runs()
     if models.ready(runs):
         _explore(runs)
     else:

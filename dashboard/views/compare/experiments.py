@@ -64,6 +64,8 @@ def choose_experiment(runs: Sequence[Run]) -> list[Run]:
 
 def _label(runs: Sequence[Run]) -> str:
     first, last = runs[0], runs[-1]
+    if first.is_demo:
+        return f"{first.experiment_name} (demo)"
     return f"{first.experiment_name} (runs {first.number} to {last.number})"
 
 

@@ -4,7 +4,7 @@ Knows pictures and widgets; a data set may not be on this machine any more.
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from dashboard.components.panels import Panel, Pick, panels
 from dashboard.components.png import png
 from dashboard.navigation import open_page
-from dashboard.state import settings, source
+from dashboard.state import test_source
 from dashboard.text import escape
 from deit_core.analysis.probabilities import softmax
 from deit_core.results.two_runs import TwoRuns
+
+if TYPE_CHECKING:
+    from deit_core.data import Source
 
 _NUM_SHOWN, _PER_ROW = 24, 8
 _CHOSEN = "compare_image"
@@ -30,16 +33,21 @@ def gallery(two: TwoRuns, images: NDArray[np.int64]) -> None:
     if two.part != "test":
         st.caption("These runs are judged by validation images, which are not shown.")
         return
-    if not _is_here(two):
+    if (source := test_source(two.first.run.spec.data)) is None:
         st.caption("The images are not on this machine; get them on the Data page.")
         return
+    num_here = len(source.test_labels)
+    if num_here < len(two.labels):
+        st.caption(f"Only the first {num_here} test images are on this machine; get all of them on the Data page.")
+        images = images[images < num_here]
     num_pages = math.ceil(len(images) / _NUM_SHOWN)
     number = st.number_input("Page", 1, num_pages, key="compare_page", width=160) if num_pages > 1 else 1
     shown = images[_NUM_SHOWN * (number - 1) : _NUM_SHOWN * number].tolist()
     chosen: int = st.session_state.get(_CHOSEN, -1)
     starts = range(0, len(shown), _PER_ROW)
     rows: list[list[Panel | None]] = [
-        [_panel(two, image, is_chosen=image == chosen) for image in shown[start : start + _PER_ROW]] for start in starts
+        [_panel(two, source, image, is_chosen=image == chosen) for image in shown[start : start + _PER_ROW]]
+        for start in starts
     ]
     rows[-1] += [None] * (len(rows[0]) - len(rows[-1]))
 
@@ -53,36 +61,29 @@ def gallery(two: TwoRuns, images: NDArray[np.int64]) -> None:
         "image to look closer."
     )
     if chosen in shown:
-        _closer(two, chosen)
+        _closer(two, source, chosen)
 
 
-def _is_here(two: TwoRuns) -> bool:
-    from deit_core.data import is_here
-
-    data = two.first.run.spec.data
-    return data.source == "folder" or is_here(data.source, settings().data_dir)
-
-
-def _panel(two: TwoRuns, image: int, *, is_chosen: bool) -> Panel:
+def _panel(two: TwoRuns, source: "Source", image: int, *, is_chosen: bool) -> Panel:
     truth = two.classes[two.labels[image]]
     answers = [(one.name, two.classes[one.decisions[image]]) for one in two.models]
     lines = [f"{'✓' if answer == truth else '✗'} {answer}" for _, answer in answers]
     words = ", ".join(f"{name} answers {answer}" for name, answer in answers)
     return Panel(
-        _picture(two, image),
+        _picture(source, image),
         alt=f"Test image {image}, true class {truth}: {words}.",
         caption=f"{truth}: {' '.join(lines)}",
         chosen=is_chosen,
     )
 
 
-def _picture(two: TwoRuns, image: int) -> bytes:
+def _picture(source: "Source", image: int) -> bytes:
     from deit_core.data.sources.source import source_picture
 
-    return png(source_picture(source(two.first.run.spec.data), image))
+    return png(source_picture(source, image))
 
 
-def _closer(two: TwoRuns, image: int) -> None:
+def _closer(two: TwoRuns, source: "Source", image: int) -> None:
     """All answers to one image, with their probabilities."""
     label = int(two.labels[image])
     st.markdown(f"**Test image {image}**, true class {escape(two.classes[label])}")
@@ -97,7 +98,7 @@ def _closer(two: TwoRuns, image: int) -> None:
         icon=":material/visibility:",
         key="compare_open",
         on_click=_prepare_attention,
-        args=(two, image),
+        args=(two, source, image),
     )
     if is_wanted:
         open_page("attention")
@@ -114,12 +115,12 @@ def _row(name: str, logits: NDArray[np.float32], label: int, classes: tuple[str,
     }
 
 
-def _prepare_attention(two: TwoRuns, image: int) -> None:
+def _prepare_attention(two: TwoRuns, source: "Source", image: int) -> None:
     """Let the Attention page open with this image and with the transformers among the models."""
     from deit_core.data.sources.source import find_examples
 
     label = int(two.labels[image])
-    number = find_examples(source(two.first.run.spec.data), label).index(image) + 1
+    number = find_examples(source, label).index(image) + 1
     shown = [one.run.id for one in (two.first, two.second) if one.run.spec.model.family == "vit"]
     state: dict[str, Any] = {
         "att_picture": "Test set",

@@ -27,7 +27,7 @@ from deit_core.runs import Run, Status
 
 def render() -> None:
     st.title("Compare")
-    runs = state.store().runs()
+    runs = state.runs()
     started = [run for run in runs if run.step]
     if len(started) < 2:
         st.info("Choose two runs that have started. Start a ViT and a DeiT with the same settings on the Train page.")
@@ -90,7 +90,7 @@ def _choose_also(ids: Sequence[str]) -> None:
 def _comparison(ids: Sequence[str]) -> None:
     """Drawn again when the live feed asks for it."""
     state.launcher().ensure_workers()
-    runs = state.store().runs()
+    runs = state.runs()
     by_id = {run.id: run for run in runs}
     chosen = [by_id[run_id] for run_id in ids if run_id in by_id]
     if len(chosen) < len(ids):

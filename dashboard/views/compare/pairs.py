@@ -36,4 +36,4 @@ def _changed_at(run: Run) -> int:
 
 @st.cache_resource(max_entries=8, show_spinner="Comparing the answers…")
 def _two_runs(first_id: str, second_id: str, _changes: tuple[tuple[str, int], ...]) -> TwoRuns:
-    return compare_runs(state.store(), state.settings().runs_dir, first_id, second_id)
+    return compare_runs(state.run_reader(), state.settings().runs_dir, first_id, second_id)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.live_chart import live_chart
-from dashboard.run_status import colours_of
+from dashboard.run_status import colours_of, label
 from dashboard.text import escape
 from deit_core.analysis import (
     PAPERS_DISAGREEMENT,
@@ -130,7 +130,7 @@ def _tokens(runs: Sequence[Run]) -> None:
     if not found:
         return
     st.markdown("**Class token and distillation token**")
-    models = [(f"{run.number} {run.name}", cosines) for run, cosines in found.values()]
+    models = [(label(run), cosines) for run, cosines in found.values()]
     live_chart(
         token_cosines(models, colours_of([run for run, _ in found.values()])),
         key="compare_tokens",

@@ -91,7 +91,7 @@ def _name(group: Sequence[Run]) -> str:
     if len(group) == 1:
         return escape(label(group[0]))
     names = dict.fromkeys(listed_name(run.spec) for run in group)
-    return escape(f"{', '.join(names)} ({', '.join(str(run.number) for run in group)})")
+    return escape(f"{', '.join(names)} ({', '.join('demo' if run.is_demo else str(run.number) for run in group)})")
 
 
 def _mean(group: Sequence[Run], score: str) -> str:

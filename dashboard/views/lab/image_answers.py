@@ -27,7 +27,7 @@ def of_image() -> Answers | None:
 
     Raises: RunError where predictions are damaged, or student and teacher answered for different images.
     """
-    runs = state.store().runs()
+    runs = state.runs()
     taught = {label(run): (run, teacher) for run in runs if (teacher := _teacher(run, runs)) is not None}
     if not taught:
         st.info("There is no finished student yet whose teacher was trained here too. Train the three, then come back.")
@@ -73,11 +73,11 @@ def _read(path: str, _changed_at: int) -> KeptPredictions:
 
 
 def _show(data: DataSpec, number: int, truth: str) -> None:
-    from deit_core.data import is_here
     from deit_core.data.sources.source import source_picture
 
-    if data.source == "folder" or is_here(data.source, state.settings().data_dir):
-        picture = source_picture(state.source(data), number)
+    source = state.test_source(data)
+    if source is not None and number < len(source.test_labels):
+        picture = source_picture(source, number)
         scale = max(1, _SHOWN_SIDE // len(picture))
         enlarged = png(picture.repeat(scale, axis=0).repeat(scale, axis=1))  # a browser would blur it
         st.image(

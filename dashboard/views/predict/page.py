@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.error_messages import errors_as_messages
 from dashboard.navigation import link
 from dashboard.pictures import picture_choice as pictures
-from dashboard.state import store
+from dashboard.state import runs as all_runs
 from dashboard.text import escape
 from dashboard.views.predict import answers, asked_models, way_to_attention
 from deit_core.errors import DataError
@@ -23,7 +23,7 @@ _STACKED = "@media (max-width: 640px) { .st-key-predict_parts > div { min-width:
 
 def render() -> None:
     st.title("Predict")
-    runs = store().runs()
+    runs = all_runs()
     finished = asked_models.finished(runs)
     if finished:
         _ask(finished)

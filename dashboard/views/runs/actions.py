@@ -43,13 +43,14 @@ def actions(run: Run, runs: Sequence[Run]) -> None:
             _button("Resume", run, _resume)
         if not run.status.is_active:
             _edit_and_rerun(run)
-        can_delete = run.status != Status.RUNNING and may("delete")
+        can_delete = run.status != Status.RUNNING and may("delete") and not run.is_demo
         if can_delete and st.button("Delete", key=f"delete-{run.id}", type="tertiary"):
             _confirm_delete(run)
 
 
 def actions_on_many(chosen: Sequence[Run], listed: Sequence[Run]) -> None:
     """Buttons that stop or delete several runs: the chosen ones, and all that the filter of the table leaves."""
+    chosen, listed = ([run for run in runs if not run.is_demo] for runs in (chosen, listed))
     groups = {"chosen": chosen} if len(chosen) > 1 else {}
     if len(listed) > 1 and len(listed) != len(chosen):
         groups["listed"] = listed

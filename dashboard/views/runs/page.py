@@ -10,25 +10,25 @@ from datetime import datetime, timedelta, timezone
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import curves, machine
+from dashboard import curves, machine, state
 from dashboard.address_runs import take_runs, write_runs
 from dashboard.error_messages import errors_as_messages
 from dashboard.live import server as live
 from dashboard.live.feed import live_feed
 from dashboard.navigation import link
 from dashboard.run_status import label
-from dashboard.state import launcher, shown_log, store
+from dashboard.state import SHOWS_DEMO, launcher, settings, shown_log, store
 from dashboard.text import escape
 from dashboard.views.runs.actions import actions, actions_on_many, show_outcome
 from dashboard.views.runs.table import choose_matching, show_table
 from dashboard.views.runs.unreadable import show_unreadable
-from deit_core.runs import Run
+from deit_core.runs import Run, demo_runs
 
 SHOWN = 20  # chosen runs that have a line, curves and a log
 
 
 def render() -> None:
-    runs, unreadable = store().listed()
+    runs, unreadable = state.listed()
     if not runs:
         st.title("Runs")
         show_unreadable(unreadable)
@@ -38,6 +38,7 @@ def render() -> None:
             )
         link("train", "Train a teacher, a ViT and a DeiT")
         _await_runs()
+        _choose_demo()
         return
     top = st.container()
     with st.container(horizontal=True):
@@ -55,6 +56,7 @@ def render() -> None:
             curves.draw(shown, view, key="runs")
         else:
             st.caption("Select runs in the table to see their curves, and to stop, resume or delete them.")
+    _choose_demo()
 
 
 @st.fragment
@@ -71,7 +73,7 @@ def _progress(drawn: live.Drawn, chosen_ids: set[str], middle: DeltaGenerator, b
     Args: chosen_ids: the chosen runs when the page was drawn.
     """
     launcher().ensure_workers()
-    runs, unreadable = store().listed()
+    runs, unreadable = state.listed()
     listed = choose_matching(runs)  # before the first component, with which Streamlit imports pandas
     with bottom:
         if live_feed(drawn, runs, key="runs_feed") == "page":
@@ -93,7 +95,7 @@ def _progress(drawn: live.Drawn, chosen_ids: set[str], middle: DeltaGenerator, b
         if len(chosen) > SHOWN:
             st.caption(f"The first {SHOWN} of {len(chosen):,} chosen runs are shown here, in the curves and the logs.")
     with bottom:
-        _logs([run for run in chosen[:SHOWN] if run.started_at is not None])
+        _logs([run for run in chosen[:SHOWN] if run.started_at is not None and not run.is_demo])
         st.caption(machine.describe())
 
 
@@ -118,6 +120,17 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
     )
     write_runs("runs", ids)  # a reload shows them, whatever is newer
     return [by_id[run_id] for run_id in ids]
+
+
+def _choose_demo() -> None:
+    if demo_runs().runs() and settings().shows_demo:
+        st.toggle(
+            "Demo runs",
+            value=True,
+            key=SHOWS_DEMO,
+            persist_state="session",
+            help="Runs that come with DeiT Lab, so that every page has something to show. They can only be looked at.",
+        )
 
 
 def _logs(runs: Sequence[Run]) -> None:

@@ -16,6 +16,8 @@ from deit_core.data.sources.source import Source
 from deit_core.errors import DataError
 from deit_core.spec import DataSpec
 
+ALWAYS_HERE: tuple[SourceName, ...] = ("digits", "scattered-digits")
+
 
 def load_source(name: SourceName, data_dir: Path) -> Source:
     """Load a data set whole, and download it if there is no copy on this machine. Scattered digits are made as a spec
@@ -54,4 +56,4 @@ def load_source(name: SourceName, data_dir: Path) -> Source:
 
 def is_here(name: SourceName, data_dir: Path) -> bool:
     """Whether the data set loads without a download."""
-    return name in ("digits", "scattered-digits") or find_published(name, data_dir) is not None
+    return name in ALWAYS_HERE or find_published(name, data_dir) is not None
