@@ -10,6 +10,7 @@ from dashboard import address
 from dashboard.error_messages import errors_as_messages
 
 _PAGES = {
+    "home": ("Home", ":material/home:"),
     "train": ("Train", ":material/play_circle:"),
     "runs": ("Runs", ":material/monitoring:"),
     "compare": ("Compare", ":material/compare_arrows:"),
@@ -20,7 +21,8 @@ _PAGES = {
     "learn": ("Learn", ":material/school:"),
     "system": ("System", ":material/memory:"),
 }
-_FIRST = "train"
+_FIRST = "home"
+_OF_TRAIN = ("preset", "set")  # in an address from when Train was the first page
 _FIRST_PAINT_S = 4  # earlier imports compete with the first browser for the same cores
 
 
@@ -29,6 +31,9 @@ def page(url_path: str) -> st.Page:
     title, icon = _PAGES[url_path]
 
     def render() -> None:
+        if url_path == _FIRST and any(key in st.query_params for key in _OF_TRAIN):
+            asked = [(key, text) for key in st.query_params for text in st.query_params.get_all(key)]
+            st.switch_page(page("train"), query_params=asked)
         show(url_path)
 
     return st.Page(render, title=title, icon=icon, url_path=url_path, default=url_path == _FIRST)

@@ -17,7 +17,8 @@ teacher-logits/               tables of teachers' logits
     log.txt                   the output of its worker
     predict.txt               the output of the process that made the predictions, where it was not the worker
 
-The runs that ship with the program have such folders too, in `DEMO_FOLDER`, beside a list of them, `demo.json`.
+The runs that ship with the program have such folders too, in `DEMO_FOLDER`, beside a list of them, `demo.json`,
+and one image with what the models make of it, `example.json`.
 """
 
 import re
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SPEC, BEST = "spec.json", "best.safetensors"
-DEMO_LIST = "demo.json"
+DEMO_LIST, DEMO_EXAMPLE = "demo.json", "example.json"
 DEMO_FOLDER = Path(__file__).parents[1] / "checkpoints" / "demo"
 _EPOCHS = "epochs"
 

@@ -1,22 +1,25 @@
-"""Writes experiments as demo runs: small folders, for a copy of the program that shows them before anything is trained.
+"""Writes experiments as demo runs, for a copy of the program that shows them before anything is trained.
 
-demo.json                     the experiments, and when their runs trained
-<data set>.safetensors        the first test images of a data set that others may not have
-demo-<experiment>-<run>/      the folder of a run, without what only a resume needs
+The folder has `demo.json`, the experiments and when their runs trained; `example.json`, a test image of the first and
+what its three models make of it; the first test images of a data set that others may not have,
+`<data set>.safetensors`; and the folders of the runs, `demo-<experiment>-<run>`, without what only a resume needs.
 """
 
+import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from deit_core.data import write_demo_images
+from deit_core.data import open_source, write_demo_images
 from deit_core.errors import RunError
 from deit_core.events import RunStarted
 from deit_core.files import write_atomically
-from deit_core.layout import DEMO_LIST, RunFiles, run_folder
+from deit_core.layout import DEMO_EXAMPLE, DEMO_LIST, RunFiles, run_folder
 from deit_core.models import load_checkpoint, read_card, save_weights
+from deit_core.results.demo_example import make_example
+from deit_core.results.model_card import role
 from deit_core.run_files import curve_file
 from deit_core.run_files.curve_file import CurveEvent
 from deit_core.run_files.prediction_file import Predictions, read_predictions, write_predictions
@@ -27,7 +30,7 @@ from deit_core.spec import RunSpec, run_without_places, without_places
 from deit_core.text.quoting import quoted
 
 _MOST_EMBEDDINGS = 5000  # images; of more, embeddings would be the largest part of all
-_LARGEST_EPOCH_BYTES = 2**19
+_NUM_FILM_EPOCHS = 16  # of each transformer of the first experiment; more would be most of the folder
 
 
 def write_demo(store: Store, runs_dir: Path, data_dir: Path, names: Sequence[str], out: Path) -> list[Path]:
@@ -45,17 +48,27 @@ def write_demo(store: Store, runs_dir: Path, data_dir: Path, names: Sequence[str
     chosen = [_experiment(store, name) for name in names]
     shutil.rmtree(out, ignore_errors=True)
     folders: list[Path] = []
-    for experiment, runs in chosen:
+    for place, (experiment, runs) in enumerate(chosen):
         ids = {run.id: _id(experiment.spec.name, run.name) for run in runs}
         for run in runs:
             folder = out / ids[run.id]
             folder.mkdir(parents=True)
-            _write_run(RunFiles(run_folder(runs_dir, run.id)), RunFiles(folder), _renamed(run.spec, ids))
+            original = RunFiles(run_folder(runs_dir, run.id))
+            _write_run(original, RunFiles(folder), _renamed(run.spec, ids), has_film=place == 0)
             folders.append(folder)
         experiment.runs = {ids[run.id]: (run.started_at or 0.0, run.finished_at or 0.0) for run in runs}
         write_demo_images(out, runs[0].spec.data.source, data_dir)
+    _write_example(chosen[0][1], folders, data_dir, out)
     write_atomically(out / DEMO_LIST, EXPERIMENTS.dump_json([entry for entry, _ in chosen], indent=1) + b"\n")
     return folders
+
+
+def _write_example(runs: Sequence[Run], folders: Sequence[Path], data_dir: Path, out: Path) -> None:
+    by_role = {role(run.spec): RunFiles(folder) for run, folder in zip(runs, folders, strict=False)}
+    if {"teacher", "ViT", "DeiT"} <= by_role.keys():
+        source = open_source(runs[0].spec.data, data_dir)
+        example = make_example(source, by_role["teacher"], by_role["ViT"], by_role["DeiT"])
+        write_atomically(out / DEMO_EXAMPLE, example.model_dump_json().encode())
 
 
 def _experiment(store: Store, name: str) -> tuple[DemoExperiment, list[Run]]:
@@ -83,12 +96,14 @@ def _renamed(spec: RunSpec, ids: Mapping[str, str]) -> RunSpec:
     return spec.with_changes(distillation=spec.distillation.with_changes(teacher=teacher))
 
 
-def _write_run(run: RunFiles, demo: RunFiles, spec: RunSpec) -> None:
+def _write_run(run: RunFiles, demo: RunFiles, spec: RunSpec, *, has_film: bool) -> None:
+    """Args: has_film: keep some epochs of a transformer, evenly apart, in half precision."""
     write_atomically(demo.spec, spec.model_dump_json(indent=2).encode())
     curve_file.append(demo.curve, *map(_without_places, curve_file.counting(curve_file.read(run.curve))))
     _write_weights(run.best, demo.best, spec)
-    for epoch, file in run.epochs().items():
-        if epoch % 2 == 0 and spec.model.family == "vit" and file.stat().st_size <= _LARGEST_EPOCH_BYTES:
+    step = math.ceil(spec.optim.epochs / _NUM_FILM_EPOCHS)
+    for epoch, file in run.epochs().items() if has_film and spec.model.family == "vit" else ():
+        if epoch % step == 0:
             demo.epoch(epoch).parent.mkdir(exist_ok=True)
             _write_weights(file, demo.epoch(epoch), spec, is_half=True)
     kept = read_predictions(run.predictions)

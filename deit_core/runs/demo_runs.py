@@ -5,11 +5,11 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, TypeAdapter
 
-from deit_core.layout import DEMO_FOLDER, DEMO_LIST
+from deit_core.layout import DEMO_EXAMPLE, DEMO_FOLDER, DEMO_LIST
 from deit_core.runs.reader import StoreReader
 from deit_core.runs.records import Experiment, Point, PointKind, Run, UnreadableRun
 from deit_core.runs.run_folders import FoundRun, find_run
@@ -22,6 +22,31 @@ class DemoExperiment(BaseModel):
     spec: ExperimentSpec
     created_at: float
     runs: dict[str, tuple[float, float]]  # id -> start, end
+
+
+class DemoAnswer(NamedTuple):
+    """The likeliest class, its probability, and whether it is the true one."""
+
+    name: str
+    probability: float
+    is_right: bool
+
+
+class DemoExample(BaseModel):
+    """A test image, and what the three models of an experiment make of it.
+
+    pixels: (S, S) grey levels, 0 to 255.
+    class_map, distillation_map: (gh, gw), the rollout of both tokens of the DeiT.
+    """
+
+    pixels: list[list[int]]
+    truth: str
+    teacher: DemoAnswer
+    vit: DemoAnswer
+    class_head: DemoAnswer
+    distillation_head: DemoAnswer
+    class_map: list[list[float]]
+    distillation_map: list[list[float]]
 
 
 EXPERIMENTS = TypeAdapter(list[DemoExperiment])
@@ -90,6 +115,13 @@ class DemoRuns:
 def demo_runs() -> DemoRuns:
     """The runs that ship with the program, read once."""
     return DemoRuns()
+
+
+@cache
+def demo_example() -> DemoExample | None:
+    """The image that ships with these runs; None where none ship."""
+    file = DEMO_FOLDER / DEMO_EXAMPLE
+    return DemoExample.model_validate_json(file.read_bytes()) if file.exists() else None
 
 
 class WithDemo:

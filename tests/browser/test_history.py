@@ -150,7 +150,6 @@ JOURNEYS: dict[str, tuple[Callable[[Page], None], str, Callable[[Page], None]]] 
     "Data": (change_data, "?data=Digits", see_data),
     "Learn": (change_nothing, "", change_nothing),
 }
-PATHS = {"Train": ""}
 
 
 def at(url: str, name: str, query: str) -> re.Pattern[str]:
@@ -158,7 +157,7 @@ def at(url: str, name: str, query: str) -> re.Pattern[str]:
     settings = sorted(query.removeprefix("?").split("&")) if query else []
     ahead = "".join(rf"(?=.*[?&]{re.escape(one)}(&|$))" for one in settings)
     length = "" if not settings else r"\?[^&]+" + r"&[^&]+" * (len(settings) - 1)
-    return re.compile(rf"^{ahead}{re.escape(url)}/{PATHS.get(name, name.lower())}{length}$")
+    return re.compile(rf"^{ahead}{re.escape(url)}/{name.lower()}{length}$")
 
 
 @pytest.mark.parametrize("name", JOURNEYS)
@@ -168,7 +167,7 @@ def test_back_brings_the_page_as_it_was_left(
     url, ids = trio
     change, query, see = JOURNEYS[name]
     before, after = ("Learn", "Runs") if name not in ("Learn", "Runs") else ("Train", "Compare")
-    page.goto(f"{url}/{PATHS.get(before, before.lower())}")
+    page.goto(f"{url}/{before.lower()}")
     expect(title(page, before)).to_be_visible()
     entries = page.evaluate("history.length")
     go(page, name)

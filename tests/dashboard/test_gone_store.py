@@ -50,7 +50,9 @@ def said(page: AppTest) -> str:
     return "\n".join(texts).replace("\\", "").replace("\u2060", "")
 
 
-@pytest.mark.parametrize("name", ["train", "runs", "compare", "attention", "predict", "lab", "data", "learn", "system"])
+@pytest.mark.parametrize(
+    "name", ["home", "train", "runs", "compare", "attention", "predict", "lab", "data", "learn", "system"]
+)
 def test_every_page_says_that_the_store_is_gone_until_it_is_back(
     name: str, open_page: Open, runs_dir: Path, trio: dict[str, str]
 ) -> None:

@@ -25,6 +25,7 @@ _KEYS = {
     ],
     "data": ["data", "path", "colour", "skip", "fraction", "val_fraction", "view_image", "view_padding", "view_seed"],
     "predict": ["predict_models", "predict_picture", "predict_class", "predict_image", "predict_invert"],
+    "home": ["preset", "set"],
     "lab": ["lab_source", "lab_image", "lab_teacher", "lab_student", "lab_tau", "lab_alpha", "lab_kind"],
     "learn": ["learn"],
     "system": ["system"],
@@ -47,7 +48,7 @@ _TEXTS = st.lists(texts.filter(lambda text: "\ud800" not in text) | long_texts |
 
 
 def test_every_page_has_keys() -> None:
-    assert set(_KEYS) == {path or "train" for path in paths()}
+    assert set(_KEYS) == {path or "home" for path in paths()}
 
 
 @pytest.mark.parametrize("key", ["", "$$ID-0-None"])
