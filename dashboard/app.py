@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 
 from dashboard.navigation import load_pages, paths
 from dashboard.server import start
-from dashboard.server.garbage import keep_loaded_apart
+from dashboard.server.garbage import free_garbage
 from dashboard.server.guard import Guard, frame_headers
 from dashboard.server.index import index
 from dashboard.uploads.limits import UploadLimits
@@ -47,7 +47,7 @@ def _prepare_and_look(end: threading.Event) -> None:
 async def _lifespan(_app: st.App) -> AsyncIterator[None]:
     print(start.visitors_note(), end="", flush=True)
     end = threading.Event()
-    for work in (_prepare_and_look, keep_loaded_apart):
+    for work in (_prepare_and_look, free_garbage):
         threading.Thread(target=work, args=(end,), daemon=True).start()
     yield
     end.set()
