@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket
 
 from dashboard.navigation import load_pages, paths
 from dashboard.server import start
+from dashboard.server.garbage import free_garbage
 from dashboard.server.guard import Guard, frame_headers
 from dashboard.server.index import index
 from dashboard.uploads.limits import UploadLimits
@@ -46,7 +47,8 @@ def _prepare_and_look(end: threading.Event) -> None:
 async def _lifespan(_app: st.App) -> AsyncIterator[None]:
     print(start.visitors_note(), end="", flush=True)
     end = threading.Event()
-    threading.Thread(target=_prepare_and_look, args=(end,), daemon=True).start()
+    for work in (_prepare_and_look, free_garbage):
+        threading.Thread(target=work, args=(end,), daemon=True).start()
     yield
     end.set()
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import streamlit as st
 
+from deit_core.settings import Settings
 from deit_core.spec import text_without_places
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -41,8 +42,14 @@ def others_can_reach() -> bool:
 
 
 def shown(text: str) -> str:
-    """A text as the visitor of this page may read it: where others can reach the server, names in place of paths."""
-    return text_without_places(text) if others_can_reach() else text
+    """A text as the visitor of this page may read it: where others can reach the server, names in place of paths.
+
+    Of what is in the data or runs folder, visitors read the path from there on.
+    """
+    if not others_can_reach():
+        return text
+    settings = Settings.from_env()
+    return text_without_places(text, (settings.data_dir, settings.runs_dir))
 
 
 def is_meant() -> bool:

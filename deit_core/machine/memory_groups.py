@@ -12,10 +12,10 @@ _ENDLESS = 2**62
 
 
 def memory_groups(cgroup: Path = CGROUP, groups: Path = OWN_GROUPS) -> list[Path]:
-    """The folders of this process's control groups that count memory, its own first, then those above it."""
+    """The folders of this process's control groups, its own first, then those above it; see `counts_memory`."""
     found: list[Path] = []
     for root, inside in _places(cgroup, groups):
-        folder = root / inside.lstrip("/")
+        folder = root if ".." in inside.split("/") else root / inside.lstrip("/")  # it was moved in from outside
         for one in (folder, *folder.parents):
             if not one.is_relative_to(root):
                 break
@@ -33,6 +33,11 @@ def _places(cgroup: Path, groups: Path) -> Iterator[tuple[Path, str]]:
     paths = {kinds: path for _, kinds, path in (line.split(":", 2) for line in lines)}
     yield cgroup / "memory", next((path for kinds, path in paths.items() if "memory" in kinds.split(",")), "")
     yield cgroup, paths.get("", "")
+
+
+def counts_memory(group: Path) -> bool:
+    """Whether a group limits memory; of the second version a group does where the one above it lets it."""
+    return any((group / name).exists() for name in ("memory.max", "memory.limit_in_bytes"))
 
 
 def limit_of(group: Path) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
-from deit_core.machine.memory_groups import memory_groups, num_killed
+from deit_core.machine.memory_groups import counts_memory, memory_groups, num_killed
 from deit_core.runs import schema
 from deit_core.runs.store import Store
 
@@ -123,8 +123,8 @@ def _boot() -> str | None:
 
 
 def _group() -> dict[str, Any]:
-    """The columns on this process's control group; none where it is in none that counts memory."""
-    group = next(iter(memory_groups()), None)
+    """The columns on the nearest control group of this process that counts memory; none where it is in none."""
+    group = next(filter(counts_memory, memory_groups()), None)
     return {} if group is None else {"folder": str(group), "num_killed": num_killed(group)}
 
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from pathlib import PurePosixPath, PureWindowsPath
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from deit_core.spec.data import DataSpec
@@ -11,7 +12,10 @@ from deit_core.spec.run import RunSpec
 
 _ROOT = r"(?:~[\w-]*[/\\]|/|[A-Za-z]:[/\\]|\\\\)"
 _QUOTED = re.compile(rf"""(?<=['"]){_ROOT}[^'"\n]+(?=['"])""")
-_BARE = re.compile(rf"""(?:(?<![\w./:~<\\])|(?<=:///)){_ROOT}[^\s'"`,;:()\[\]<>|]+""")
+_BEFORE = r"(?:(?<![\w./:~<\\])|(?<=:///))"
+_LETTER = r"""[^\s'"`,;:()\[\]<>|/\\]"""
+_SPACE = rf" (?=(?!~){_LETTER}+[/\\])"  # as in "/home/Ann Smith/animals"
+_BARE = re.compile(rf"{_BEFORE}{_ROOT}(?:{_LETTER}|[/\\]|{_SPACE})+")
 
 
 def without_places(spec: AnySpec) -> AnySpec:
@@ -39,8 +43,13 @@ def file_name(path: str) -> str:
     return (PureWindowsPath(path).name or "folder") if is_placed else path
 
 
-def text_without_places(text: str) -> str:
-    """A text, such as a message or a log, with the last part in place of each path that begins at a root."""
+def text_without_places(text: str, known: Iterable[Path] = ()) -> str:
+    """A text, such as a message or a log, with the last part in place of each path that begins at a root.
+
+    Args: known: folders of which more may be told: of a path inside one, the part from there on is kept.
+    """
+    for folder in sorted(known, key=lambda folder: len(str(folder)), reverse=True):
+        text = re.sub(rf"{_BEFORE}{re.escape(str(folder))}[/\\]", "", text)
     for pattern in (_QUOTED, _BARE):
         text = pattern.sub(lambda found: file_name(found[0]), text)
     return text

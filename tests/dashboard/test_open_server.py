@@ -10,6 +10,7 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from dashboard.navigation import paths
 from dashboard.server import start
 from dashboard.views.attention import model_choice
 from deit_core import presets
@@ -130,6 +131,33 @@ def test_visitors_see_names_in_place_of_paths(run_page: RunPage, private: Path, 
     compared = run_page("compare", compare=[owners_run, other])
     for shown in (page, compared):
         assert str(private.parent) not in texts(shown)
+
+
+@pytest.mark.parametrize("name", [path or "train" for path in paths()])
+def test_no_page_tells_a_visitor_where_anything_is(
+    name: str, run_page: RunPage, private: Path, looked: dict[str, str], store: Store
+) -> None:
+    """Whatever the runs say of themselves: also where folders have spaces in their names, and nobody quotes them."""
+    private.rename(private.with_name("my pictures"))
+    changes = {"data.source": "folder", "data.path": f"{private.parent}/my pictures"}
+    (run_id,) = enqueue(store, replace(presets.smoke(), changes))
+    store.set_status(run_id, Status.RUNNING)
+    state_file = state.files_of(store.run(run_id)).state
+    reason = f"{state_file} is damaged. {private.parent}/my pictures/bee/0.png cannot be read at 3 images/s."
+    store.set_status(run_id, Status.FAILED, reason)
+    state_file.parent.mkdir(parents=True)
+    state.files_of(store.run(run_id)).log.write_text(f"INFO started\n{reason}\nsaved {state_file}\n")
+    page = run_page(name, runs=run_id, compare=[run_id, looked["vit"]])
+    if name == "runs":
+        page.session_state[f"log-{run_id}"] = True
+        page.run()
+        assert f"saved {run_id}/state.pt" in texts(page)
+        assert "0.png cannot be read at 3 images/s" in texts(page)
+    assert str(private.parent) not in texts(page)
+    assert "my pictures/" not in texts(page)
+    state.store().path.rename(private.parent / "moved")
+    assert "runs.sqlite is gone" in texts(gone := run_page(name))
+    assert str(private.parent) not in texts(gone)
 
 
 def test_a_visitor_edits_a_spec_without_its_paths(run_page: RunPage, private: Path, owners_run: str) -> None:

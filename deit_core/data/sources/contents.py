@@ -13,11 +13,12 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from PIL import Image
 
-from deit_core.data.sources.decoding import MAX_PIXELS
+from deit_core.data.sources.decoding import check_size
 from deit_core.data.sources.findings import found_once
 from deit_core.data.sources.folder_images import map_ahead
 from deit_core.data.sources.grey_levels import DEEP_FORMATS, is_deep, range_of
 from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
+from deit_core.errors import DataError
 from deit_core.image_folders import ImageFolder
 
 _SAMPLE_BYTES = 4096
@@ -122,8 +123,9 @@ def _range(access: Access, file: Path) -> str:
     """The range of an image's deep grey, in words; empty where it has none."""
     try:
         with access.open(file) as opened, Image.open(opened, formats=DEEP_FORMATS) as image:
-            return range_of(image) if is_deep(image) and image.width * image.height <= MAX_PIXELS else ""
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            check_size(image)
+            return range_of(image) if is_deep(image) else ""
+    except (OSError, SyntaxError, ValueError, DataError, Image.DecompressionBombError):
         return ""
 
 

@@ -14,18 +14,22 @@ import torch
 from PIL import ExifTags, Image
 
 from deit_core.catalog.pixel_versions import FIRST_PIXELS, PixelVersion
-from deit_core.data.sources.grey_levels import in_eight_bits
+from deit_core.data.sources.grey_levels import in_eight_bits, is_deep
 from deit_core.data.sources.jpeg import Picture, decode_jpeg
 from deit_core.data.sources.resizing import resize
 from deit_core.errors import DataError
 from deit_core.image_folders import FORMATS, ONE_FORMAT
 
 MAX_PIXELS = 50_000_000
+MAX_MEMORY = 400_000_000  # bytes that the decoding of one picture may take
 MAX_SIDE = 1024
 # Above, a picture is reduced strip by strip: each whole copy of 50 megapixels takes 200 MB. Cameras and phones mostly
 # make fewer pixels, and of those every bit stays as it was.
 LARGE_PIXELS = 16_000_000
 _STRIP_ROWS = 32  # after the reduction
+
+# Bytes for a pixel at the peak of decoding, as measured: a decoder that works on copies, and grey that is scaled.
+_WEBP_COST, _GREY_16_COST, _GREY_32_COST, _OTHER_COST = 17, 10, 21, 5
 
 # Errors that Pillow raises for bytes that only look like an image.
 _UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, struct.error)
@@ -42,18 +46,23 @@ _TURNS = {
 }
 
 
+class TooLargeError(DataError):
+    """A picture that is not decoded, since it would take too much memory."""
+
+
 def decode_image(content: bytes) -> Picture:
     """Decode an uploaded file: upright as its EXIF data says, transparent parts white, large ones made smaller.
 
     Args:
         content: the bytes of a file in one of FORMATS; of an animation the first frame is used.
     Returns: (H, W, 3) uint8 RGB, the longer side at most 1024 pixels.
-    Raises: DataError when the bytes are no such image, are damaged, or hold more than 50 million pixels; its kind
-        GreyLevelsError where the pixels do not say what is black and what is white.
+    Raises: DataError when the bytes are no such image, or are damaged; its kinds TooLargeError where it has more than
+        50 million pixels or would take more than 400 MB to decode, and GreyLevelsError where the pixels do not say what
+        is black and what is white.
     """
     try:
         with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
-            _check_pixels(image.width, image.height)
+            check_size(image)
             image.draft(None, (MAX_SIDE, MAX_SIDE))  # a JPEG is then decoded small; other formats ignore it
             image.load()  # the EXIF data of a PNG may come last
             reduced = _reduced(in_eight_bits(image))
@@ -61,7 +70,7 @@ def decode_image(content: bytes) -> Picture:
     except DataError:
         raise
     except Image.DecompressionBombError:
-        raise _too_large("far too many") from None
+        raise _too_many_pixels("far too many") from None
     except _UNREADABLE as error:
         raise DataError(f"This file is not an image that can be read; choose a {ONE_FORMAT} file.") from error
 
@@ -121,13 +130,29 @@ def fit_image(
     return fitted
 
 
-def _check_pixels(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise _too_large(f"{width * height / 1e6:.0f} million")
+def check_size(image: Image.Image) -> None:
+    """Raises: TooLargeError where an image, of which the header alone is read, would take too much memory."""
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise _too_many_pixels(f"{pixels / 1e6:.0f} million")
+    if (needed := pixels * _cost(image)) > MAX_MEMORY:
+        what = "WebP picture" if image.format == "WEBP" else "grey picture of many bits"
+        raise TooLargeError(
+            f"To read this {what} of {image.width} x {image.height} pixels takes {needed / 1e6:.0f} MB of memory, and "
+            f"one picture gets {MAX_MEMORY / 1e6:.0f} MB at most; save it as JPEG, or make it smaller, and try again."
+        )
 
 
-def _too_large(pixels: str) -> DataError:
-    return DataError(
+def _cost(image: Image.Image) -> int:
+    if image.format == "WEBP":
+        return _WEBP_COST
+    if is_deep(image):
+        return _GREY_16_COST if image.mode.startswith("I;16") else _GREY_32_COST
+    return _OTHER_COST
+
+
+def _too_many_pixels(pixels: str) -> TooLargeError:
+    return TooLargeError(
         f"This image has {pixels} pixels, and at most {MAX_PIXELS // 1_000_000} million can be read; "
         "make it smaller and try again."
     )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deit_core.catalog.pixel_versions import NEWEST_PIXELS, PixelVersion
-from deit_core.data.sources.decoding import MAX_PIXELS, read_image
+from deit_core.data.sources.decoding import TooLargeError, read_image
 from deit_core.data.sources.grey_levels import GreyLevelsError
 from deit_core.errors import DataError
 from deit_core.image_folders import unreadable
@@ -105,12 +105,11 @@ class FolderImages:
             return read_image(content, img_size=self._img_size, in_chans=self._in_chans, version=self._version)
         except OSError as error:
             raise unreadable(file, error) from None
-        except GreyLevelsError as error:
+        except (GreyLevelsError, TooLargeError) as error:
             raise DataError(f"{file}: {error} Or set data.corrupt_images to skip.") from None
         except DataError:
             raise DataError(
-                f"{file} is damaged, or not an image of at most {MAX_PIXELS // 1_000_000} million pixels; replace or "
-                "remove it, or set data.corrupt_images to skip."
+                f"{file} is damaged, or not an image; replace or remove it, or set data.corrupt_images to skip."
             ) from None
 
 
