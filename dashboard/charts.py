@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from dashboard.text import plotly_escape
 from deit_core.metrics import (
     HEADS_AGREE,
     IMAGES_PER_S,
@@ -27,6 +26,7 @@ from deit_core.metrics import (
     VAL_LOSS,
     Unit,
 )
+from deit_core.results.role_looks import Look, look_of, numbered_roles
 from deit_core.runs import Point, Run
 from deit_core.runs.condition import label
 
@@ -34,24 +34,26 @@ Axis = Literal["epoch", "step", "time"]
 AXES: tuple[Axis, ...] = get_args(Axis)
 _POSITIONS: dict[Axis, str] = {"epoch": "epoch", "step": "step", "time": "elapsed_s"}  # of a point on each
 
-# The first three are Okabe & Ito's. All stand out from a white and from a nearly black page by 3 to 1 and more, and
-# each pair stays apart in the three colour vision deficiencies; the markers tell them apart without any colour.
+# For what is no model: those have theirs in deit_core/results/role_looks.py. The first three are Okabe & Ito's. All
+# stand out from a white and from a nearly black page by 3 to 1 and more, and each pair stays apart in the three colour
+# vision deficiencies.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#7A3FF2", "#CC79A7", "#A84818")
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
 
 MAX_POINTS = 1000
+_FEW = 8  # markers on a line of training, which is there without them
 
 
 class Line(NamedTuple):
-    """One metric of a chart. `label` follows the run's name where a chart has several lines of a run; `hover` is shown
-    with a point.
+    """One metric of a chart. `label` follows the run's name where a chart has several lines of a run; `head` is the one
+    that it is about; `hover` is shown with a point; `dash` replaces the run's own.
     """
 
     metric: str
     kind: Literal["step", "epoch"]
     label: str = ""
-    dash: str = "solid"
+    head: Literal["", "class", "distillation"] = ""
     hover: str = ""
+    dash: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,9 @@ class Chart:
     @property
     def number_format(self) -> str:
         return _NUMBER_FORMATS[self._unit]
+
+    def in_words(self, value: float) -> str:
+        return f"{value:.3g}" if self._unit == "none" else f"{value:{self.number_format}}"
 
     @property
     def can_be_log(self) -> bool:
@@ -93,7 +98,7 @@ def _chart_of(
 
 _NUMBER_FORMATS: dict[Unit, str] = {"share": ".1%", "nats": ".4f", "images/s": ".0f", "none": ".2e"}
 _TRAIN_AND_VALIDATION = (
-    "Faint: training, on augmented images; where two are mixed, the stronger label counts. With markers: validation."
+    "Faint: training, on augmented images; where two are mixed, the stronger label counts. Strong: validation."
 )
 _LOSSES = (
     " A training loss holds label smoothing too, and a DeiT's the teacher's term; validation losses are without, so "
@@ -106,8 +111,8 @@ CHARTS: dict[str, Chart] = {
     "Accuracy": Chart((Line(TRAIN_ACCURACY, "step"), Line(VAL_ACCURACY, "epoch")), _TRAIN_AND_VALIDATION),
     "Accuracy per head": Chart(
         (
-            Line("val_accuracy_class", "epoch", "class head", "dash"),
-            Line("val_accuracy_distillation", "epoch", "distillation head", "dot"),
+            Line("val_accuracy_class", "epoch", "class head", "class"),
+            Line("val_accuracy_distillation", "epoch", "distillation head", "distillation"),
             Line(VAL_ACCURACY, "epoch", "mean"),
         ),
         "Validation accuracy of each head of a DeiT, and of their mean, which it predicts with.",
@@ -115,8 +120,8 @@ CHARTS: dict[str, Chart] = {
     ),
     "Agreement with the teacher, validation": Chart(
         (
-            Line("val_agreement_class", "epoch", "class head", "dash"),
-            Line("val_agreement_distillation", "epoch", "distillation head", "dot"),
+            Line("val_agreement_class", "epoch", "class head", "class"),
+            Line("val_agreement_distillation", "epoch", "distillation head", "distillation"),
             Line(VAL_AGREEMENT, "epoch", "mean"),
         ),
         "How often each head of a DeiT decides as its teacher does, on validation images, and their mean.",
@@ -124,7 +129,7 @@ CHARTS: dict[str, Chart] = {
     ),
     "Cosine of the two tokens": Chart(
         tuple(
-            Line(metric.name, "epoch", dash="solid" if block else "dot", hover=f"block {block}" if block else "input")
+            Line(metric.name, "epoch", hover=f"block {block}" if block else "input", dash="" if block else "dot")
             for block, metric in TOKEN_COSINES.items()
         ),
         "How alike class token and distillation token of a DeiT are, at the input (dotted) and after each block, on "
@@ -133,8 +138,8 @@ CHARTS: dict[str, Chart] = {
     ),
     "Entropy of the heads": Chart(
         (
-            Line("val_entropy_class", "epoch", "class head", "dash"),
-            Line("val_entropy_distillation", "epoch", "distillation head", "dot"),
+            Line("val_entropy_class", "epoch", "class head", "class"),
+            Line("val_entropy_distillation", "epoch", "distillation head", "distillation"),
             Line(VAL_ENTROPY, "epoch", "mean"),
         ),
         "How spread the probabilities of each head are, on validation images: 0 where one class has everything.",
@@ -142,14 +147,14 @@ CHARTS: dict[str, Chart] = {
     ),
     **_chart_of(HEADS_AGREE, "epoch", needs="the end of an epoch of a DeiT"),
     "EMA weights": Chart(
-        (Line("val_accuracy_ema", "epoch", "EMA weights", "dot"),),
+        (Line("val_accuracy_ema", "epoch", "EMA weights"),),
         "Validation accuracy of the EMA weights, where a run evaluates them separately.",
         needs="the end of an epoch of a run with optim.ema at separate",
     ),
     "Loss terms": Chart(
         (
-            Line("train_loss_class", "step", "true labels"),
-            Line("train_loss_distillation", "step", "teacher", "dot"),
+            Line("train_loss_class", "step", "true labels", "class"),
+            Line("train_loss_distillation", "step", "teacher", "distillation"),
         ),
         "What a DeiT's training loss is made of, before alpha weighs it: the class head against the true labels, the "
         "distillation head against the teacher.",
@@ -167,11 +172,6 @@ class Curve(NamedTuple):
     points: Sequence[Point]
 
 
-class Style(NamedTuple):
-    colour: str
-    symbol: str
-
-
 def figure(
     chart: Chart, curves: Sequence[Curve], *, axis: Axis, smoothing: float = 0.0, is_log: bool = False
 ) -> dict[str, Any]:
@@ -186,9 +186,9 @@ def figure(
     title = {"epoch": "Epoch", "step": "Step", "time": "Time (min)" if in_minutes else "Time (s)"}[axis]
     scale = 60 if in_minutes and axis == "time" else 1
     is_log = is_log and chart.can_be_log
-    styles = style_of([curve.run for curve in curves])
+    roles = roles_of([curve.run for curve in curves])
     traces = chain.from_iterable(
-        _traces(chart, curve, styles[curve.run.id], axis=axis, scale=scale, smoothing=smoothing) for curve in curves
+        _traces(chart, curve, *roles[curve.run.id], axis=axis, scale=scale, smoothing=smoothing) for curve in curves
     )
     return {
         "data": list(traces),
@@ -204,18 +204,16 @@ def figure(
     }
 
 
-def style_of(runs: Iterable[Run]) -> dict[str, Style]:
-    """A colour and a marker for each run, by id. A run keeps its own whatever it is shown with, unless two collide."""
-    count = len(COLOURS)
-    taken: set[int] = set()
-    styles: dict[str, Style] = {}
-    for run in sorted(runs, key=lambda run: run.number):
-        wanted = (run.number - 1) % count
-        slots = chain(range(wanted, count), range(wanted), range(count, count * len(_SYMBOLS)))
-        slot = next((slot for slot in slots if slot not in taken), wanted)
-        taken.add(slot)
-        styles[run.id] = Style(COLOURS[slot % count], _SYMBOLS[(slot + slot // count) % len(_SYMBOLS)])
-    return styles
+def finding(chart: Chart, curves: Iterable[Curve]) -> str:
+    """Where the lines of each run end, in words."""
+    return "; ".join(f"{label(curve.run)} {ends}" for curve in curves if (ends := _ends(chart, curve)))
+
+
+def roles_of(runs: Iterable[Run]) -> dict[str, tuple[str, int]]:
+    """By id the role of each run, and how many runs of this role are older."""
+    ordered = sorted(runs, key=lambda run: run.number)
+    roles = numbered_roles([run.spec for run in ordered])
+    return {run.id: one for run, one in zip(ordered, roles, strict=True)}
 
 
 @dataclass
@@ -257,31 +255,46 @@ def thin(values: Sequence[float], max_points: int = MAX_POINTS) -> list[int]:
 
 
 def _traces(
-    chart: Chart, curve: Curve, style: Style, *, axis: Axis, scale: float, smoothing: float
+    chart: Chart, curve: Curve, role: str, number: int, *, axis: Axis, scale: float, smoothing: float
 ) -> list[dict[str, Any]]:
-    measured = {
-        line: [point for point in curve.points if point.kind == line.kind and line.metric in point.metrics]
-        for line in chart.lines
-    }
+    """Args: number: how many of the role come before."""
+    measured = {line: _points(line, curve) for line in chart.lines}
     drawn = [line for line in chart.lines if measured[line]]
     traces: list[dict[str, Any]] = []
     for line in drawn:
-        look = _Look(line if len(drawn) > 1 else line._replace(label=""), curve.run, style, chart.number_format)
+        shown = line if len(drawn) > 1 else line._replace(label="")
+        brush = _Brush(shown, curve.run, look_of(role, number, line.head), chart.number_format)
         x = [getattr(point, _POSITIONS[axis]) / scale for point in measured[line]]
         y = [point.metrics[line.metric] for point in measured[line]]
         source = _source(line, curve, axis, scale)
         if line.kind == "epoch":
-            traces.append(look.trace("measured", x, y, source, opacity=1.0, has_markers=True))
+            traces.append(brush.trace("measured", x, y, source, opacity=1.0, width=2, num_markers=40))
         elif smoothing and chart.can_be_smoothed:
             average = Average(smoothing)
             smoothed = [average.add(value, point.epoch) for value, point in zip(y, measured[line], strict=True)]
-            traces.append(look.trace("measured", x, y, source, opacity=0.2) | {"hoverinfo": "skip"})
+            traces.append(brush.trace("measured", x, y, source, opacity=0.2) | {"hoverinfo": "skip"})
             source = source | {"average": asdict(average)}
-            traces.append(look.trace("smoothed", x, smoothed, source, opacity=_train_opacity(chart)))
+            opacity = _train_opacity(chart)
+            traces.append(brush.trace("smoothed", x, smoothed, source, opacity=opacity, num_markers=_FEW))
         else:
-            traces.append(look.trace("measured", x, y, source, opacity=_train_opacity(chart)))
+            traces.append(brush.trace("measured", x, y, source, opacity=_train_opacity(chart), num_markers=_FEW))
     _name_each_run_once(traces)
     return traces
+
+
+def _points(line: Line, curve: Curve) -> list[Point]:
+    return [point for point in curve.points if point.kind == line.kind and line.metric in point.metrics]
+
+
+def _ends(chart: Chart, curve: Curve) -> str:
+    """Of training and validation the latter, and of more than three lines the first and the last."""
+    values = {
+        line.label or line.hover: chart.in_words(points[-1].metrics[line.metric])
+        for line in chart.lines
+        if (points := _points(line, curve))
+    }
+    words = [f"{name} {value}".strip() for name, value in values.items()]
+    return ", ".join(words if len(words) <= 3 else (words[0], words[-1]))
 
 
 def _source(line: Line, curve: Curve, axis: Axis, scale: float) -> dict[str, Any]:
@@ -296,36 +309,38 @@ def _source(line: Line, curve: Curve, axis: Axis, scale: float) -> dict[str, Any
     }
 
 
-class _Look(NamedTuple):
+class _Brush(NamedTuple):
     line: Line
     run: Run
-    style: Style
+    look: Look
     number_format: str
 
     def trace(
         self,
-        what: str,
+        what: Literal["measured", "smoothed"],
         x: Sequence[float],
         y: Sequence[float],
         source: dict[str, Any],
         *,
         opacity: float,
-        has_markers: bool = False,
+        width: float = 1.5,
+        num_markers: int = 0,
     ) -> dict[str, Any]:
-        line, run, style = self.line, self.run, self.style
+        line, run, look = self.line, self.run, self.look
         kept = thin(y)
+        column = [label(run), METRICS[line.metric].title, *(["smoothed"] if what == "smoothed" else [])]
         return {
             "type": "scatter",
             "uid": f"{run.id} {line.metric} {what}",
-            "name": plotly_escape(label(run)) + (f", {line.label}" if line.label else ""),
+            "name": ", ".join(filter(None, (label(run), line.label))),
             "legendgroup": f"{run.id} {line.label}",
             "x": [x[index] for index in kept],
             "y": [y[index] for index in kept],
-            "meta": source,
-            "mode": "lines+markers" if has_markers else "lines",
+            "meta": source | {"column": ", ".join(column)},
+            "mode": "lines+markers" if num_markers else "lines",
             "opacity": opacity,
-            "line": {"color": style.colour, "dash": line.dash, "width": 2 if has_markers else 1.5},
-            "marker": {"color": style.colour, "symbol": style.symbol, "size": 6, "maxdisplayed": 40},
+            "line": {"color": look.colour, "dash": line.dash or look.dash, "width": width},
+            "marker": {"color": look.colour, "symbol": look.symbol, "size": 7, "maxdisplayed": num_markers},
             "hovertemplate": ", ".join((f"%{{y:{self.number_format}}} at %{{x:.5~g}}", *filter(None, [line.hover]))),
         }
 

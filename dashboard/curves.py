@@ -11,7 +11,6 @@ import streamlit as st
 from dashboard import charts, state
 from dashboard.charts import AXES, CHARTS, Axis, Chart, Curve
 from dashboard.components.live_chart import live_chart
-from dashboard.run_status import label
 from dashboard.tables import points_table
 from deit_core.runs import Run
 
@@ -89,13 +88,12 @@ def _draw_one(title: str, curves: Sequence[Curve], view: View, key: str) -> None
     if not figure["data"]:
         st.caption(_why_empty(chart, curves))
         return
-    names = ", ".join(label(curve.run) for curve in curves)
     live_chart(
         figure,
         key=f"{key} {title}",
+        title=title,
+        alt=f"{title} of the runs by {view.axis}, at the end: {charts.finding(chart, curves)}.",
         height=_HEIGHT,
-        alt=f"{title} of the runs {names}, by {view.axis}.",
-        filename=title.lower().replace(" ", "-"),
     )
 
 

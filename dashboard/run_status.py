@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from typing import Literal
 
 from dashboard.reach import shown
-from deit_core.results.comparison_figures import colour_of_role, role_colours
+from deit_core.results.role_looks import Look, looks
 from deit_core.runs import Run, Status, condition
 from deit_core.runs.condition import is_live, label, word
 from deit_core.spec import LibrarySpec
 
 __all__ = [
     "Tone",
-    "colour_of_role",
-    "colours_of",
     "explain",
     "family",
     "is_live",
     "label",
+    "looks_of",
     "newest_pair",
     "tone",
     "word",
@@ -43,9 +42,9 @@ def family(run: Run) -> str:
     return "DeiT" if model.family == "vit" and model.distilled else _FAMILIES[model.family]
 
 
-def colours_of(runs: Sequence[Run]) -> list[str]:
-    """The colour of each run in a comparison, by its role."""
-    return role_colours([run.spec for run in runs])
+def looks_of(runs: Sequence[Run]) -> list[Look]:
+    """How each run of a figure is drawn, by its role."""
+    return looks([run.spec for run in runs])
 
 
 def newest_pair(runs: Sequence[Run]) -> list[Run]:

@@ -1,6 +1,7 @@
 // Draws a Plotly figure into a node that outlives its data, so that a zoomed range survives every update.
 // Lines whose `meta` says where more of them comes from continue with the points that the live feed of the page has received.
-// Knows figures, Streamlit's theme and the fields of a point; not what they mean, or when they arrive.
+// Knows figures, Streamlit's theme and the fields of a point; not what they mean, or when they arrive. The look of a figure and the
+// buttons that save it are in deit_core/results/figures.js, which stands before this script.
 
 const charts = new WeakMap(); // the place in the page -> the Chart in it
 
@@ -8,6 +9,8 @@ const charts = new WeakMap(); // the place in the page -> the Chart in it
 // them back at once. A chart therefore waits a moment before it ends, and its next mount takes it up as it was.
 const waiting = new Map(); // page and key -> Chart
 const WAIT_MS = 3000;
+
+const CONFIG = { displaylogo: false, modeBarButtons: [["zoomIn2d", "zoomOut2d", "resetScale2d"]] };
 
 let library; // one download per page, shared by all its charts
 
@@ -45,35 +48,6 @@ function themeOf(node) {
   };
 }
 
-// A template does not override the figure's own settings, and applies to every axis.
-function templateOf(theme) {
-  const font = { family: theme.font, color: theme.text, size: 12 };
-  const axis = {
-    automargin: true,
-    gridcolor: theme.grid,
-    linecolor: theme.line,
-    tickfont: { color: theme.faded },
-    zerolinecolor: theme.grid,
-    ticklabelstandoff: 4,
-    title: { standoff: 8, font: { color: theme.faded, size: 14 } },
-  };
-  return {
-    layout: {
-      colorway: theme.colorway,
-      font,
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: theme.background, // what Plotly contrasts its hover labels with; it takes transparent for white
-      margin: { l: 56, r: 16, t: 36, b: 44 },
-      xaxis: { ...axis, showgrid: false },
-      yaxis: axis,
-      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
-      // A whole name: cutting an escaped one could cut an entity in two.
-      hoverlabel: { bgcolor: theme.surface, bordercolor: theme.line, font, namelength: -1 },
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: theme.faded, activecolor: theme.text },
-    },
-  };
-}
-
 // The line with the points that were measured since its figure was made.
 function extended(trace) {
   const { run, kind, metric, position, scale, seq, average } = trace.meta ?? {};
@@ -103,20 +77,15 @@ class Chart {
     this.identity = identity;
     this.node = document.createElement("div");
     this.node.setAttribute("role", "img");
+    this.buttons = saveButtons(this.node);
+    this.buttons.hidden = true;
     this.library = loadPlotly(script);
     this.library.then((Plotly) => this.ended || this.start(Plotly), () => {});
   }
 
   start(Plotly) {
     this.Plotly = Plotly;
-    // Made once: Plotly compares configurations and starts afresh, zoom lost, when a function in one differs.
-    this.config = {
-      displaylogo: false,
-      modeBarButtons: [
-        ["zoomIn2d", "zoomOut2d", "resetScale2d"],
-        [{ name: "png", title: "Download as PNG", icon: Plotly.Icons.camera, click: () => this.download() }],
-      ],
-    };
+    this.buttons.hidden = false;
     this.observer = new ResizeObserver(() => this.resize());
     this.holdWhileDragging();
     window.addEventListener("live-points", () => this.dragging || this.draw(), { signal: this.listeners.signal });
@@ -127,6 +96,8 @@ class Chart {
   update(data) {
     this.data = data;
     this.node.setAttribute("aria-label", data.alt);
+    this.node.dataset.filename = data.filename;
+    this.buttons.setAttribute("aria-label", `Save ${data.title}`);
     this.node.style.height = `${data.height}px`;
     if (this.Plotly && !this.dragging) this.draw();
   }
@@ -152,22 +123,13 @@ class Chart {
       this.node,
       data.map((trace) => (trace.meta ? extended(trace) : { ...trace })),
       { uirevision: "constant", ...structuredClone(layout), autosize: true, template: templateOf(themeOf(this.node)) },
-      this.config,
+      CONFIG,
     );
   }
 
   // A chart in a closed tab has no width to take.
   resize() {
     if (this.node.clientWidth > 0) this.Plotly.Plots.resize(this.node);
-  }
-
-  // Opaque, since a document need not have the dashboard's background; and in a font that every system has, since a
-  // picture cannot use the page's.
-  download() {
-    const { data, layout, clientWidth: width, clientHeight: height } = this.node;
-    const font = { ...layout.font, family: "Arial, sans-serif" };
-    const figure = { data, layout: { ...layout, font, paper_bgcolor: themeOf(this.node).background } };
-    this.Plotly.downloadImage(figure, { format: "png", filename: this.data.filename, width, height, scale: 2 });
   }
 
   wait() {
@@ -196,7 +158,7 @@ function chartAt(place, data) {
     const chart = waiting.get(identity) ?? new Chart(identity, data.script);
     chart.resume();
     charts.set(place, chart);
-    place.append(chart.node);
+    place.append(chart.node, chart.buttons);
     chart.library.catch(() => {
       place.hidden = true;
       place.nextElementSibling.hidden = false;

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 from html import escape
 from importlib.metadata import version
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ from uuid import uuid4
 
 import streamlit as st
 
+from deit_core.plain_text import file_name, harmless
+
 STATIC_DIR = Path(__file__).resolve().parent.parent / "static"
 
 # With the version the browser downloads the file again after an upgrade, and never otherwise.
 _SCRIPT_URL = f"app/static/plotly.min.js?v={version('plotly')}"
 
 # The text of a trace that Plotly reads as markup.
-_SHOWN = {"name", "text", "hovertext", "x", "y", "labels", "customdata", "legendgrouptitle"}
+_SHOWN = {"name", "text", "hovertext", "x", "y", "labels", "customdata", "legendgrouptitle", "meta"}
 
 _HTML = """
 <div class="live-chart"></div>
@@ -33,19 +36,38 @@ _HTML = """
 </p>
 """
 
+_CSS = """
+.save-figure { display: flex; gap: 4px; justify-content: flex-end; height: 24px; padding-right: 12px; }
+.save-figure[hidden] { display: none; }
+.save-figure button {
+  font: 0.75rem var(--st-font); color: var(--st-gray-text-color); background: none; border: none; border-radius: 4px;
+  padding: 2px 6px; min-width: 24px; cursor: pointer;
+}
+.save-figure button:hover { color: var(--st-text-color); text-decoration: underline; }
+.save-figure button:focus-visible { outline: 2px solid var(--st-primary-color); }
+"""
+_BUTTONS_HEIGHT = 24
+
 _mount = st.components.v2.component(
     "deit_lab_live_chart",
     html=_HTML,
-    js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
+    css=_CSS,
+    js="\n".join(
+        (
+            files("deit_core").joinpath("results", "figures.js").read_text("utf-8"),
+            Path(__file__).with_suffix(".js").read_text("utf-8"),
+        )
+    ),
     isolate_styles=False,  # Plotly puts its style sheet into the document, where a shadow root would not see it
 )
 
 
-def live_chart(figure: Mapping[str, Any], *, key: str, alt: str, height: int = 360, filename: str = "chart") -> None:
+def live_chart(figure: Mapping[str, Any], *, key: str, title: str, alt: str, height: int = 360) -> None:
     """Draw a figure, or give the chart already drawn under this key new data.
 
     The chart keeps its place in the page, its zoom and its hidden traces while the key stays; inside a fragment that
-    polls, only its lines move. Colours, fonts and margins follow Streamlit's theme unless the figure sets them.
+    polls, only its lines move. Colours, fonts and margins follow Streamlit's theme unless the figure sets them. Buttons
+    below save it as PNG and SVG, dark on white, and its numbers as CSV.
 
     Args:
         figure: {"data": [...], "layout": {...}} of plain lists; numbers that are not finite become gaps. Words of a
@@ -54,20 +76,21 @@ def live_chart(figure: Mapping[str, Any], *, key: str, alt: str, height: int = 3
             hidden. Change `layout.uirevision` to reset the zoom, for example when the axis changes its meaning. The
             legend takes the place of a title; put a heading above the chart.
         key: identifies the chart in its page, over all reruns.
-        alt: what the chart shows, in a sentence, for people who do not see it.
-        height: pixels.
-        filename: of the downloaded PNG, without its ending.
+        title: what the saved files are named by.
+        alt: what the chart says, with its numbers, for people who do not see it.
+        height: pixels of the chart, without the buttons.
     """
     layout = _for_browser(figure.get("layout", {}), literal=False)
     data = {
         "figure": {"data": [_trace_for_browser(trace) for trace in figure["data"]], "layout": layout},
         "key": key,
+        "title": title,
+        "filename": file_name(title),
         "alt": alt,
         "height": height,
-        "filename": filename,
         "script": _SCRIPT_URL,
     }
-    _mount(key=key, data=data, height=height)
+    _mount(key=key, data=data, height=height + _BUTTONS_HEIGHT)
 
 
 def ensure_plotly_js(static_dir: Path = STATIC_DIR) -> None:
@@ -100,7 +123,7 @@ def _for_browser(value: Any, *, literal: bool) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
-        return escape(value, quote=False) if literal else value
+        return escape(harmless(value), quote=False) if literal else value
     if isinstance(value, Mapping):
         return {key: _for_browser(item, literal=literal) for key, item in value.items()}
     if isinstance(value, list | tuple):

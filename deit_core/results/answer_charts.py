@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deit_core.analysis.calibration import Bin
+from deit_core.results.role_looks import Look
 
 Figure = dict[str, Any]
 
@@ -15,8 +16,6 @@ _WRITTEN = 12  # classes of a matrix whose numbers fit into its cells
 # Opaque, since Plotly chooses black or white numbers by these colours and not by the page's.
 _SHARES = [[0, "#EEF2F6"], [1, "#0072B2"]]
 _SIGNED = [[0, "#0072B2"], [0.5, "#F2F2F2"], [1, "#D55E00"]]
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
-_DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def matrix(
@@ -53,10 +52,9 @@ def matrix(
 
 
 def class_bars(
-    names: Sequence[str], accuracies: Sequence[tuple[str, Sequence[float | None]]], colours: Sequence[str]
+    names: Sequence[str], accuracies: Sequence[tuple[str, Sequence[float | None]]], looks: Sequence[Look]
 ) -> Figure:
     """The accuracy of each model in each class."""
-    patterns = ("", "/", ".", "x")
     return {
         "data": [
             {
@@ -65,10 +63,10 @@ def class_bars(
                 "name": name,
                 "x": list(names),
                 "y": list(values),
-                "marker": {"color": colour, "pattern": {"shape": patterns[index % len(patterns)]}},
+                "marker": {"color": look.colour, "pattern": {"shape": look.pattern}},
                 "hovertemplate": "%{y:.1%}",
             }
-            for index, ((name, values), colour) in enumerate(zip(accuracies, colours, strict=True))
+            for (name, values), look in zip(accuracies, looks, strict=True)
         ],
         "layout": {
             "barmode": "group",
@@ -79,7 +77,7 @@ def class_bars(
     }
 
 
-def reliability_curves(models: Sequence[tuple[str, Sequence[Bin]]], colours: Sequence[str]) -> Figure:
+def reliability_curves(models: Sequence[tuple[str, Sequence[Bin]]], looks: Sequence[Look]) -> Figure:
     """Accuracy against confidence of each model; on the diagonal a model is right as often as it says."""
     traces: list[Figure] = [
         {
@@ -93,7 +91,7 @@ def reliability_curves(models: Sequence[tuple[str, Sequence[Bin]]], colours: Seq
             "hoverinfo": "skip",
         }
     ]
-    for index, ((name, bins), colour) in enumerate(zip(models, colours, strict=True)):
+    for (name, bins), look in zip(models, looks, strict=True):
         filled = [one for one in bins if one.num_images]
         traces.append(
             {
@@ -104,8 +102,8 @@ def reliability_curves(models: Sequence[tuple[str, Sequence[Bin]]], colours: Seq
                 "x": [one.confidence for one in filled],
                 "y": [one.accuracy for one in filled],
                 "customdata": [one.num_images for one in filled],
-                "line": {"color": colour, "dash": _DASHES[index % len(_DASHES)], "width": 2},
-                "marker": {"color": colour, "size": 7},
+                "line": {"color": look.colour, "dash": look.dash, "width": 2},
+                "marker": {"color": look.colour, "symbol": look.symbol, "size": 8},
                 "hovertemplate": "says %{x:.1%}, is right on %{y:.1%} of %{customdata} images",
             }
         )
@@ -119,7 +117,7 @@ def reliability_curves(models: Sequence[tuple[str, Sequence[Bin]]], colours: Seq
     }
 
 
-def token_cosines(models: Sequence[tuple[str, Sequence[float]]], colours: Sequence[str]) -> Figure:
+def token_cosines(models: Sequence[tuple[str, Sequence[float]]], looks: Sequence[Look]) -> Figure:
     """The cosine of both tokens of each model, from the input to the last block."""
     return {
         "data": [
@@ -130,10 +128,11 @@ def token_cosines(models: Sequence[tuple[str, Sequence[float]]], colours: Sequen
                 "mode": "lines+markers",
                 "x": list(range(len(cosines))),
                 "y": list(cosines),
-                "line": {"color": colour, "dash": _DASHES[index % len(_DASHES)], "width": 2},
+                "line": {"color": look.colour, "dash": look.dash, "width": 2},
+                "marker": {"color": look.colour, "symbol": look.symbol, "size": 8},
                 "hovertemplate": "%{y:.2f}",
             }
-            for index, ((name, cosines), colour) in enumerate(zip(models, colours, strict=True))
+            for (name, cosines), look in zip(models, looks, strict=True)
         ],
         "layout": {
             "xaxis": {"title": {"text": "Block (0 is the input)"}, "dtick": 1},
@@ -143,7 +142,7 @@ def token_cosines(models: Sequence[tuple[str, Sequence[float]]], colours: Sequen
     }
 
 
-def speed_and_accuracy(points: Sequence[tuple[str, float, float]], colours: Sequence[str]) -> Figure:
+def speed_and_accuracy(points: Sequence[tuple[str, float, float]], looks: Sequence[Look]) -> Figure:
     """A mark for each model. Args: points: name, images a second, accuracy."""
     return {
         "data": [
@@ -158,10 +157,10 @@ def speed_and_accuracy(points: Sequence[tuple[str, float, float]], colours: Sequ
                 "textposition": "top center",
                 "cliponaxis": False,
                 "showlegend": False,
-                "marker": {"color": colour, "size": 11, "symbol": _SYMBOLS[index % len(_SYMBOLS)]},
+                "marker": {"color": look.colour, "size": 11, "symbol": look.symbol},
                 "hovertemplate": "%{y:.2%} at %{x:,.0f} images/s",
             }
-            for index, ((name, speed, accuracy), colour) in enumerate(zip(points, colours, strict=True))
+            for (name, speed, accuracy), look in zip(points, looks, strict=True)
         ],
         "layout": {
             "xaxis": {"title": {"text": "Images a second"}, "rangemode": "tozero"},

@@ -4,20 +4,16 @@ Knows two runs and what they answered; `deit_core.analysis` counts and `answer_c
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deit_core.analysis import calibration_error, class_accuracies, confusion, reliability, soft_labels
+from deit_core.analysis.calibration import Bin
 from deit_core.results import answer_charts
-from deit_core.results.model_card import role
+from deit_core.results.role_looks import Look, looks
 from deit_core.results.two_runs import Answers, TwoRuns
-from deit_core.spec import RunSpec
-
-# By role, the same in every comparison. Of Okabe & Ito's palette and two more: each stands out from a white and from a
-# nearly black page; patterns and dashes tell them apart without any colour.
-_COLOURS = {"teacher": ("#D55E00", "#A84818"), "ViT": ("#0072B2", "#7A3FF2"), "DeiT": ("#009E73", "#CC79A7")}
 
 
 class Drawn(NamedTuple):
@@ -30,17 +26,6 @@ class Drawn(NamedTuple):
     title: str
     figure: dict[str, Any]
     alt: str
-
-
-def role_colours(specs: Sequence[RunSpec]) -> list[str]:
-    """The colour of each model by its role; another one where a role comes again."""
-    roles = [role(spec) for spec in specs]
-    return [_COLOURS[one][min(1, roles[:index].count(one))] for index, one in enumerate(roles)]
-
-
-def colour_of_role(role: Literal["teacher", "ViT", "DeiT"]) -> str:
-    """The first colour of a role, for what is drawn of many runs at once."""
-    return _COLOURS[role][0]
 
 
 def has_matrices(two: TwoRuns) -> bool:
@@ -80,7 +65,7 @@ def class_figure(two: TwoRuns) -> Drawn:
     )
     return Drawn(
         "Right in each class",
-        answer_charts.class_bars(two.classes, found, _colours(two)),
+        answer_charts.class_bars(two.classes, found, _looks(two)),
         f"Accuracy in each class; the lowest is {lowest:.0%}, of {where}.",
     )
 
@@ -93,7 +78,9 @@ def soft_label_figures(two: TwoRuns, teacher: Answers) -> list[Drawn]:
         cells = soft_labels(two.labels, one.predictions.logits)
         np.fill_diagonal(cells, np.nan)
         figure = answer_charts.matrix(cells, two.classes, across="probability of", down="true class", form=".1%")
-        drawn.append(Drawn(one.name, figure, f"Mean probabilities that {one.name} gives to the other classes."))
+        largest = _likeliest_other(cells, two.classes)
+        alt = f"Mean probabilities that {one.name} gives to the other classes: {largest}."
+        drawn.append(Drawn(one.name, figure, alt))
     return drawn
 
 
@@ -102,13 +89,13 @@ def reliability_figure(two: TwoRuns) -> Drawn:
     bins = [(one.name, reliability(two.labels, one.predictions.logits)) for one in two.models]
     return Drawn(
         "Reliability",
-        answer_charts.reliability_curves(bins, _colours(two)),
-        "; ".join(f"{name}: calibration error {calibration_error(found):.1%}" for name, found in bins) + ".",
+        answer_charts.reliability_curves(bins, _looks(two)),
+        "; ".join(f"{name} {_how_sure(found)}" for name, found in bins) + ".",
     )
 
 
-def _colours(two: TwoRuns) -> list[str]:
-    return role_colours([one.run.spec for one in two.models])
+def _looks(two: TwoRuns) -> list[Look]:
+    return looks([one.run.spec for one in two.models])
 
 
 def _confusion_shares(one: Answers, two: TwoRuns) -> NDArray[np.float64]:
@@ -128,6 +115,22 @@ def _largest_change(difference: NDArray[np.float64], classes: Sequence[str]) -> 
     known = np.nan_to_num(difference)
     row, column = divmod(int(np.abs(known).argmax()), len(known))
     return f"the largest is {known[row, column]:+.0%} for true class {classes[row]} and answer {classes[column]}"
+
+
+def _how_sure(bins: Sequence[Bin]) -> str:
+    filled = [one for one in bins if one.num_images]
+    weights = [one.num_images for one in filled]
+    says, is_right = (
+        np.average([getattr(one, which) for one in filled], weights=weights) for which in ("confidence", "accuracy")
+    )
+    return (
+        f"is right on {is_right:.1%} and says {says:.1%}, with a calibration error of {calibration_error(filled):.1%}"
+    )
+
+
+def _likeliest_other(cells: NDArray[np.float64], classes: Sequence[str]) -> str:
+    row, column = divmod(int(np.nan_to_num(cells).argmax()), len(cells))
+    return f"the largest is {cells[row, column]:.1%}, of {classes[column]} for true class {classes[row]}"
 
 
 def _known(values: NDArray[np.float64]) -> list[float | None]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment
 
-from deit_core.plain_text import harmless
+from deit_core.plain_text import file_name, harmless
 from deit_core.results.comparison_document import comparison_document
 from deit_core.results.comparison_figures import (
     Drawn,
@@ -56,6 +56,7 @@ def comparison_html(two: TwoRuns, pictures: Sequence[Picture] | None) -> str:
     """
     document = comparison_document(two)
     environment = Environment(autoescape=True, trim_blocks=True)
+    environment.filters["file_name"] = file_name
     template = environment.from_string(files("deit_core.results").joinpath("comparison.html.jinja").read_text("utf-8"))
     sections = [
         _models(document),
@@ -74,6 +75,7 @@ def comparison_html(two: TwoRuns, pictures: Sequence[Picture] | None) -> str:
         next_steps=[harmless(one) for one in verdict["next_steps"]],
         sections=[_literal(section) for section in sections],
         provenance=_provenance(two),
+        figures=files("deit_core.results").joinpath("figures.js").read_text("utf-8"),
         plotly=files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8"),
     )
     return page + "\n"

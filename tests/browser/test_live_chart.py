@@ -48,14 +48,14 @@ def live():
         if smooth:
             first["layout"]["yaxis"] = {"title": {"text": "smoothed loss"}, "type": "log"}
             first["data"].append({**first["data"][0], "uid": "smooth", "name": "smooth"})
-        live_chart(first, key="first", alt="Loss of the first run", filename="first-loss")
-        live_chart(loss(num_points, "second"), key="second", alt="Loss of the second run", height=240)
+        live_chart(first, key="first", title="First loss", alt="Loss of the first run")
+        live_chart(loss(num_points, "second"), key="second", title="Second", alt="Loss of the second run", height=240)
 
     curves()
 
 
 def still():
-    live_chart(loss(30, "still"), key="still", alt="Loss of a finished run")
+    live_chart(loss(30, "still"), key="still", title="Still", alt="Loss of a finished run")
 
 
 def fed():
@@ -64,7 +64,7 @@ def fed():
     line = {"type": "scatter", "mode": "lines", "x": [14.5, 15], "y": [1.5, 1.5]}
     averaged = {**line, "uid": "averaged", "meta": {**source, "average": average}}
     lines = [{**line, "uid": "measured", "meta": source}, averaged, {**line, "uid": "alone"}]
-    live_chart({"data": lines, "layout": {}}, key="fed", alt="Loss of a run that trains")
+    live_chart({"data": lines, "layout": {}}, key="fed", title="Fed", alt="Loss of a run that trains")
 
 
 pages = [
@@ -263,11 +263,11 @@ def test_theme_switch_recolours_in_place(page: Page, app_url: str, page_errors: 
     assert page_errors == []
 
 
-def test_download_carries_the_given_name(page: Page, first: Locator) -> None:
-    first.hover()
+def test_it_is_saved_under_its_title(page: Page, first: Locator) -> None:
+    expect(first).to_be_visible()
     with page.expect_download() as download:
-        first.locator(".modebar-btn[data-title='Download as PNG']").click()
-    assert download.value.suggested_filename == "first-loss.png"
+        page.get_by_role("group", name="Save First loss").get_by_role("button", name="PNG").click()
+    assert download.value.suggested_filename == "First-loss.png"
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import streamlit as st
+from kept_answers import keep
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
@@ -92,6 +94,22 @@ def looked(trio: dict[str, str], store: Store) -> dict[str, str]:
 
     for run_id in trio.values():
         save_checkpoints(store, run_id)
+    return trio
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> np.ndarray:
+    """Of the test images of the digits."""
+    from deit_core.data import load_source  # loads torch
+
+    return load_source("digits", tmp_path / "data").test_labels
+
+
+@pytest.fixture
+def answered(trio: dict[str, str], labels: np.ndarray) -> dict[str, str]:
+    """The trio of digits-quick, each with its predictions: name -> id."""
+    for name, run_id in trio.items():
+        keep(run_id, name, labels)
     return trio
 
 

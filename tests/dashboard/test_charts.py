@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.charts import CHARTS, COLOURS, MAX_POINTS, Average, Chart, Curve, figure, style_of, thin
+from dashboard.charts import CHARTS, COLOURS, MAX_POINTS, Average, Chart, Curve, figure, finding, thin
 from deit_core.metrics import METRICS
-from deit_core.presets import smoke
+from deit_core.presets import digits_quick, smoke
 from deit_core.runs import Point, Run, Status
 
 
@@ -37,10 +37,9 @@ def test_train_and_validation_stand_where_they_were_measured() -> None:
     assert train["x"] == list(range(1, 21))
     assert train["y"][3] == 1 / 4
     assert (validation["x"], validation["y"]) == ([10, 20], [0.2, 0.1])
-    assert "markers" in validation["mode"]
-    assert "markers" not in train["mode"]
     assert train["line"]["color"] == validation["line"]["color"]
     assert train["opacity"] < validation["opacity"]
+    assert train["marker"]["maxdisplayed"] < validation["marker"]["maxdisplayed"]
 
 
 def test_a_line_says_where_more_of_it_comes_from() -> None:
@@ -48,6 +47,7 @@ def test_a_line_says_where_more_of_it_comes_from() -> None:
     _, smoothed, validation = figure(CHARTS["Loss"], [curve], axis="time", smoothing=0.9)["data"]
     assert validation["meta"] == {
         "run": "id1", "kind": "epoch", "metric": "val_loss", "position": "elapsed_s", "scale": 60, "seq": 41,
+        "column": "1 smoke, Validation loss",
     }  # fmt: skip
     average = Average(**smoothed["meta"]["average"])
     longer = figure(CHARTS["Loss"], [a_curve(num_steps=21, seconds_per_step=60)], axis="time", smoothing=0.9)["data"][1]
@@ -60,10 +60,10 @@ def test_a_run_is_named_once_in_the_legend() -> None:
     assert len({trace["uid"] for trace in traces}) == len(traces) == 6
 
 
-def test_a_name_is_no_html() -> None:
-    run = replace(a_run(1), spec=smoke().with_changes(name="<b>owl"))
-    traces = figure(CHARTS["Loss"], [a_curve()._replace(run=run)], axis="epoch")["data"]
-    assert {trace["name"] for trace in traces} == {"1 &lt;b&gt;owl"}
+def test_every_line_has_a_column_of_its_own() -> None:
+    traces = figure(CHARTS["Loss"], [a_curve(1), a_curve(2)], axis="epoch", smoothing=0.5)["data"]
+    parts = "Training loss", "Training loss, smoothed", "Validation loss"
+    assert [trace["meta"]["column"] for trace in traces] == [f"{run} smoke, {part}" for run in (1, 2) for part in parts]
 
 
 @pytest.mark.parametrize(
@@ -160,16 +160,61 @@ def test_points_that_were_drawn_never_move() -> None:
         assert {index for index in after if index < settled} <= set(before)
 
 
-def test_runs_keep_their_looks_whatever_they_are_shown_with() -> None:
-    alone, together = style_of([a_run(2)]), style_of([a_run(1), a_run(2), a_run(3)])
-    assert alone["id2"] == together["id2"]
+def of_role(name: str, number: int) -> Curve:
+    """A run of the trio with a point of each kind."""
+    (spec,) = (run for run in digits_quick().runs if run.name == name)
+    heads = ("", "_class", "_distillation") if name == "deit" else ("",)
+    epoch = {f"val_accuracy{head}": 0.5 + number / 100 for head in heads} | {"val_loss": 0.5}
+    step = {"train_loss": 1.0, "lr": 1e-3}
+    return Curve(
+        replace(a_run(number), spec=spec),
+        [Point(1, "", "step", 1, 1.0, 1.0, step), Point(2, "", "epoch", 1, 1.0, 1.0, epoch)],
+    )
 
 
-def test_looks_are_unique_even_when_numbers_collide() -> None:
-    styles = style_of([a_run(number) for number in (1, 7, 13, 2, 8, 3, 20, 21)])
-    assert len(set(styles.values())) == 8
-    colours = [style.colour for style in list(styles.values())[:6]]
-    assert len(set(colours)) == 6
+def drawn_looks(chart: str, *curves: Curve) -> list[tuple[str, str, str]]:
+    """The colour, the dash and the marker of each line."""
+    traces = figure(CHARTS[chart], curves, axis="epoch")["data"]
+    return [(trace["line"]["color"], trace["line"]["dash"], trace["marker"]["symbol"]) for trace in traces]
+
+
+def test_a_run_keeps_the_colour_of_its_role_whatever_it_is_shown_with() -> None:
+    teacher, vit, deit = of_role("teacher", 1), of_role("vit", 2), of_role("deit", 3)
+    alone = [drawn_looks("Learning rate", curve) for curve in (teacher, vit, deit)]
+    assert drawn_looks("Learning rate", teacher, vit, deit) == [look for (look,) in alone]
+    assert len({colour for ((colour, _, _),) in alone}) == 3
+    assert drawn_looks("Learning rate", of_role("vit", 9)) == alone[1]
+
+
+def test_runs_of_one_role_differ_by_dash() -> None:
+    looks = drawn_looks("Learning rate", *(of_role("vit", number) for number in (8, 2, 5)), of_role("deit", 3))
+    vits = looks[:3]
+    assert len({colour for colour, _, _ in vits}) == 1
+    assert [dash for _, dash, _ in vits] == ["dashdot", "solid", "dash"], "the oldest is solid"
+    assert looks[3][1] == "solid"
+
+
+def test_no_two_of_twenty_runs_of_a_role_look_alike() -> None:
+    assert len(set(drawn_looks("Learning rate", *(of_role("deit", number) for number in range(1, 21))))) == 20
+
+
+def test_the_heads_of_a_deit_have_colours_and_markers_of_their_own() -> None:
+    looks = drawn_looks("Accuracy per head", of_role("deit", 1), of_role("deit", 2))
+    assert len({colour for colour, _, _ in looks}) == len({marker for _, _, marker in looks}) == 3
+    assert [dash for _, dash, _ in looks] == ["solid"] * 3 + ["dash"] * 3
+    assert looks[2] == drawn_looks("Accuracy", of_role("deit", 1))[0], "the mean of both is the model"
+
+
+def test_words_say_where_the_curves_end() -> None:
+    runs = of_role("vit", 2), of_role("deit", 3)
+    assert finding(CHARTS["Accuracy"], runs) == "2 vit 52.0%; 3 deit 53.0%"
+    assert finding(CHARTS["Loss"], [a_curve()]) == "1 smoke 0.1000", "validation, not training"
+    assert (
+        finding(CHARTS["Accuracy per head"], runs[1:]) == "3 deit class head 53.0%, distillation head 53.0%, mean 53.0%"
+    )
+    cosines = Point(1, "", "epoch", 1, 1.0, 1.0, {f"val_token_cosine_{block}": block / 10 for block in range(7)})
+    assert finding(CHARTS["Cosine of the two tokens"], [Curve(a_run(4), [cosines])]) == "4 smoke input 0, block 6 0.6"
+    assert finding(CHARTS["Learning rate"], [Curve(a_run(1), [])]) == ""
 
 
 @pytest.mark.parametrize("page", ["#ffffff", "#171614"])

@@ -1,46 +1,17 @@
 """Compare by what the runs answered: the verdict, the sections, and the way from an image to Attention."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
+from kept_answers import CLASSES, NUM_WRONG, keep
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
-from deit_core.catalog import SOURCES
-from deit_core.data import load_source
 from deit_core.layout import RunFiles, run_folder
-from deit_core.run_files.prediction_file import PredictionFacts, Predictions, write_predictions
 from deit_core.runs import NewPoint, RunUpdate, Store, predictor
 
 RunPage = Callable[..., AppTest]
-CLASSES = SOURCES["digits"].classes
-NUM_WRONG = {"teacher": 4, "vit": 40, "deit": 20}
-
-
-@pytest.fixture
-def labels(tmp_path: Path) -> np.ndarray:
-    return load_source("digits", tmp_path / "data").test_labels
-
-
-def keep(run_id: str, name: str, labels: np.ndarray, data_hash: str = "of-the-digits") -> None:
-    """Write predictions that are wrong on the first images, by the next class."""
-    decided = labels.copy()
-    decided[: NUM_WRONG[name]] = (decided[: NUM_WRONG[name]] + 1) % 10
-    logits = np.eye(10, dtype=np.float32)[decided] * 4
-    heads = {"logits_class": logits, "logits_distillation": logits} if name == "deit" else {}
-    answers = Predictions(labels, logits, **heads)
-    val = Predictions(labels[:50], logits[:50])
-    file = RunFiles(run_folder(state.settings().runs_dir, run_id)).predictions
-    write_predictions(file, answers, val, PredictionFacts(CLASSES, data_hash, 2))
-
-
-@pytest.fixture
-def answered(trio: dict[str, str], labels: np.ndarray) -> dict[str, str]:
-    for name, run_id in trio.items():
-        keep(run_id, name, labels)
-    return trio
 
 
 def said(page: AppTest) -> str:

@@ -18,7 +18,7 @@ def show_calibration(two: TwoRuns) -> None:
     chart, table = st.columns([3, 4], gap="medium")
     drawn = reliability_figure(two)
     with chart:
-        live_chart(drawn.figure, key="compare_reliability", alt=drawn.alt, height=340, filename="reliability")
+        live_chart(drawn.figure, key="compare_reliability", title=drawn.title, alt=drawn.alt, height=340)
     with table:
         st.table(
             [_row(one, two) for one in two.models],

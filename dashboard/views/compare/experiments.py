@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import address
 from dashboard.components.live_chart import live_chart
-from dashboard.run_status import colour_of_role, family
+from dashboard.run_status import family
 from dashboard.text import escape
 from dashboard.views.compare import variation_chart
 from dashboard.views.compare.variation_chart import Role, axis_title, words
@@ -27,6 +27,7 @@ from deit_core.analysis import (
 from deit_core.metrics import BEST_VAL_ACCURACY, METRICS, TEST_ACCURACY
 from deit_core.results.experiment_results import experiment_results
 from deit_core.results.report import SEARCH_TAG
+from deit_core.results.role_looks import look_of
 from deit_core.runs import Run, Status
 from deit_core.text.quoting import shortened
 
@@ -104,9 +105,9 @@ def _roles(found: Variation, by_id: Mapping[str, Run]) -> _Roles:
     if len(plain) == len(taught) == 1 and plain != taught:
         names = [*plain, *taught]
     return _Roles(
-        Role("teacher", colour_of_role("teacher"), "diamond"),
-        Role(names[0], colour_of_role("ViT"), "circle"),
-        Role(names[1], colour_of_role("DeiT"), "square"),
+        Role("teacher", look_of("teacher")),
+        Role(names[0], look_of("ViT")),
+        Role(names[1], look_of("DeiT")),
     )
 
 
@@ -115,9 +116,9 @@ def _charts(found: Variation, roles: _Roles, title: str) -> None:
     live_chart(
         variation_chart.accuracy(found, **roles._asdict(), title=title),
         key="compare_variation",
+        title=f"{title} against {_against(found)}",
         alt=f"{title} against {_against(found)}: {_finding(found, roles)}.",
         height=380,
-        filename="experiment",
     )
     gains = [(point.gain.mean, point) for point in found.taught if point.gain is not None]
     if gains:
@@ -125,10 +126,10 @@ def _charts(found: Variation, roles: _Roles, title: str) -> None:
         live_chart(
             variation_chart.gain(found, taught=roles.taught, title="Gain, points"),
             key="compare_gain",
+            title=f"Gain against {_against(found)}",
             alt=f"Gain of {roles.taught.name} over {roles.plain.name}; the largest is {100 * largest:+.1f} points at "
             f"{_place(found, where.values)}.",
             height=240,
-            filename="gain",
         )
     st.caption(_legend(found, roles, has_gains=bool(gains)))
     st.table(

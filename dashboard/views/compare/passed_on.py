@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.live_chart import live_chart
-from dashboard.run_status import colours_of, label
+from dashboard.run_status import label, looks_of
 from dashboard.text import escape
 from deit_core.analysis import (
     PAPERS_DISAGREEMENT,
@@ -116,7 +116,7 @@ def _dark_knowledge(two: TwoRuns, teacher: Answers) -> None:
             with place:
                 st.markdown(escape(drawn.title))
                 key = f"compare_soft_{number}"
-                live_chart(drawn.figure, key=key, alt=drawn.alt, height=340, filename="soft-labels")
+                live_chart(drawn.figure, key=key, title=f"Soft labels of {drawn.title}", alt=drawn.alt, height=340)
     words = "; ".join(f"{escape(name)} {'–' if mean is None else f'{mean:.2f}'}" for name, mean in found.items())
     st.caption(
         "Each row is a true class, each cell the mean probability of another class; the class itself is left out. The "
@@ -131,12 +131,13 @@ def _tokens(runs: Sequence[Run]) -> None:
         return
     st.markdown("**Class token and distillation token**")
     models = [(label(run), cosines) for run, cosines in found.values()]
+    ends = "; ".join(f"{name} {shares[0]:.2f} at the input, {shares[-1]:.2f} at the end" for name, shares in models)
     live_chart(
-        token_cosines(models, colours_of([run for run, _ in found.values()])),
+        token_cosines(models, looks_of([run for run, _ in found.values()])),
         key="compare_tokens",
-        alt="; ".join(f"{name}: {shares[0]:.2f} at the input, {shares[-1]:.2f} at the end" for name, shares in models),
+        alt=f"Cosine of both tokens by block: {ends}.",
+        title="Cosine of the two tokens by block",
         height=280,
-        filename="token-cosine",
     )
     st.caption(
         "How alike both tokens are after each block, on validation images, at the best epoch. The DeiT paper has 0.06 "

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.live_chart import live_chart
-from dashboard.run_status import colours_of, label
+from dashboard.run_status import label, looks_of
 from dashboard.views.compare.result_rows import speed
 from deit_core.metrics import IMAGES_PER_S, TEST_ACCURACY
 from deit_core.results.answer_charts import speed_and_accuracy
@@ -16,21 +16,18 @@ from deit_core.runs import Run
 def show_speed(runs: Sequence[Run]) -> None:
     """Of the runs that were tested."""
     tested = [run for run in runs if TEST_ACCURACY in run.results]
-    points = [
-        (label(run), found[IMAGES_PER_S], run.results[TEST_ACCURACY])
-        for run in tested
-        if (found := speed(state.curves().of(run)))
-    ]
+    speeds = [(run, found) for run in tested if (found := speed(state.curves().of(run)))]
+    points = [(label(run), found[IMAGES_PER_S], run.results[TEST_ACCURACY]) for run, found in speeds]
     if not points:
         st.caption("No run is finished yet.")
         return
     fastest, best = max(points, key=lambda point: point[1]), max(points, key=lambda point: point[2])
     live_chart(
-        speed_and_accuracy(points, colours_of(tested)),
+        speed_and_accuracy(points, looks_of([run for run, _ in speeds])),
         key="compare_speed",
         alt=f"{fastest[0]} is the fastest with {fastest[1]:,.0f} images/s, {best[0]} the best with {best[2]:.1%}.",
         height=300,
-        filename="speed-and-accuracy",
+        title="Accuracy against speed",
     )
     st.caption(
         "Images a second in training, on the machine and with the precision of each run; read it only for runs of one "

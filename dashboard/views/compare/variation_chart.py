@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from dashboard.text import plotly_escape
 from deit_core.analysis import Axis, Point, Sample, Variation
+from deit_core.results.role_looks import Look
 
 Figure = dict[str, Any]
 
@@ -22,8 +23,7 @@ class Role(NamedTuple):
     """How a kind of model is called and drawn."""
 
     name: str
-    colour: str
-    symbol: str
+    look: Look
 
 
 def accuracy(found: Variation, *, teacher: Role, plain: Role, taught: Role, title: str) -> Figure:
@@ -150,7 +150,9 @@ def _lines(
         yield _trace(
             role,
             line,
-            [_x(axis, place, steps) for place, _ in places],
+            axis,
+            [place for place, _ in places],
+            steps,
             [unit * one.mean for one in samples],
             [f"{words(place)}: {_hover(one, unit)}" for place, one in places],
         ) | {
@@ -158,28 +160,32 @@ def _lines(
             "error_y": {
                 "type": "data",
                 "array": [unit * (one.interval[1] - one.mean) if one.interval else 0 for one in samples],
-                "color": role.colour,
+                "color": role.look.colour,
                 "thickness": 1.5,
                 "width": 5,
             },
         }
 
 
-def _trace(role: Role, line: _Series, x: list[float], y: list[float], hover: list[str]) -> Figure:
+def _trace(
+    role: Role, line: _Series, axis: Axis, places: list[Any], steps: int, y: list[float], hover: list[str]
+) -> Figure:
+    """Args: places: values of the axis. steps: how far to the right of them it is drawn."""
     return {
         "type": "scatter",
         "uid": f"{role.name}{line.words}",
         "name": f"{role.name}{line.words}",
         "mode": "lines+markers",
-        "x": x,
+        "x": [_x(axis, place, steps) for place in places],
         "y": y,
+        "meta": {"places": [place if axis.is_number else words(place) for place in places]},
         "customdata": hover,
-        "line": {"color": role.colour, "dash": line.dash, "width": 2},
+        "line": {"color": role.look.colour, "dash": line.dash, "width": 2},
         "marker": {
-            "color": role.colour,
-            "symbol": f"{role.symbol}{line.fill}",
+            "color": role.look.colour,
+            "symbol": f"{role.look.symbol}{line.fill}",
             "size": 9,
-            "line": {"color": role.colour, "width": 2},
+            "line": {"color": role.look.colour, "width": 2},
         },
         "hovertemplate": "%{customdata}",
     }
@@ -203,7 +209,7 @@ def _teacher_lines(found: Variation, role: Role) -> Iterator[Figure]:
             drawn.append(scores)
             places = sorted(scores, key=axis.values.index)
             hover = [f"{words(place)}: {scores[place]:.2%}" for place in places]
-            yield _trace(role, line, [_x(axis, place) for place in places], [scores[place] for place in places], hover)
+            yield _trace(role, line, axis, places, 0, [scores[place] for place in places], hover)
 
 
 def _hover(sample: Sample, unit: float) -> str:

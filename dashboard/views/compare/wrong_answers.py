@@ -21,18 +21,19 @@ def show_mistakes(two: TwoRuns) -> None:
         for number, (place, drawn) in enumerate(zip(st.columns(3, gap="small"), confusion_figures(two), strict=True)):
             with place:
                 st.markdown(f"**{escape(drawn.title)}**")
-                _draw(drawn, f"confusion_{number}", height=380)
+                _draw(drawn, f"confusion_{number}", f"Confusion matrix of {drawn.title}", height=380)
         st.caption(
             "Each row is a true class; its cells are the shares of that class's images by what the model answers."
         )
-        _draw(class_figure(two), "classes", height=300)
+        by_class = class_figure(two)
+        _draw(by_class, "classes", by_class.title, height=300)
     else:
         _largest_differences(two)
     _images(two)
 
 
-def _draw(drawn: Drawn, name: str, *, height: int) -> None:
-    live_chart(drawn.figure, key=f"compare_{name}", alt=drawn.alt, height=height, filename=name)
+def _draw(drawn: Drawn, name: str, title: str, *, height: int) -> None:
+    live_chart(drawn.figure, key=f"compare_{name}", title=title, alt=drawn.alt, height=height)
 
 
 def _largest_differences(two: TwoRuns) -> None:

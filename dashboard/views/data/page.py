@@ -11,9 +11,10 @@ import streamlit as st
 
 from dashboard.address import whole_number
 from dashboard.charts import COLOURS
+from dashboard.components.live_chart import live_chart
 from dashboard.navigation import link
 from dashboard.state import facts, settings, source
-from dashboard.text import escape, plotly_escape
+from dashboard.text import escape
 from dashboard.views.data.download import offer_download
 from dashboard.views.data.folder_choice import choose_folder, show_listing
 from dashboard.views.data.samples import show_samples, show_views
@@ -138,18 +139,33 @@ def _show_counts(spec: DataSpec, known: SourceFacts) -> list[int]:
     st.caption(
         f"In total {totals}. A run learns from train, chooses its best epoch on validation and is evaluated on test."
     )
-    classes = [plotly_escape(name) for name in known.classes]
     figure = {
         "data": [
-            {"type": "bar", "name": split, "x": classes, "y": numbers, "marker": {"color": colour}}
-            for (split, numbers), colour in zip(counts.items(), COLOURS, strict=False)
+            {
+                "type": "bar",
+                "uid": split,
+                "name": split,
+                "x": list(known.classes),
+                "y": numbers,
+                "marker": {"color": colour, "pattern": {"shape": pattern}},
+            }
+            for (split, numbers), colour, pattern in zip(counts.items(), COLOURS, ("", "/", "."), strict=False)
         ],
-        "layout": {"height": 260, "margin": {"t": 8, "b": 8, "l": 8, "r": 8}, "xaxis": {"type": "category"}},
+        "layout": {"xaxis": {"type": "category", "title": {"text": "Class"}}, "uirevision": spec.source},
     }
-    st.plotly_chart(figure, key="counts", config={"displayModeBar": False}, alt=f"Images per class: {totals}.")
+    words = f"Images per class: {totals}; {_extremes(counts['train'], known.classes)}."
+    live_chart(figure, key="counts", title="Images per class", alt=words, height=260)
     for note in notes:
         st.caption(escape(note))
     return counts["train"]
+
+
+def _extremes(counts: Sequence[int], classes: Sequence[str]) -> str:
+    most, least = max(counts), min(counts)
+    if most == least:
+        return f"{most:,} of each class in train"
+    names = classes[counts.index(most)], classes[counts.index(least)]
+    return f"in train {names[0]} has the most with {most:,} and {names[1]} the fewest with {least:,}"
 
 
 def _is_here(name: SourceName) -> bool:

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from dashboard.views.lab.logits import Answers
 from deit_core.analysis.soft_targets import gradient, gradient_limit, soft_targets
+from deit_core.results.role_looks import look_of
 
-TEACHER, STUDENT, LABEL = "#D55E00", "#009E73", "#767676"
+TEACHER, STUDENT, LABEL = look_of("teacher").colour, look_of("DeiT").colour, "#767676"
 TAUS = np.geomspace(0.5, 30, 120)
 
 Figure = dict[str, Any]
@@ -19,7 +20,7 @@ def soft_target_bars(answers: Answers, tau: float) -> Figure:
     hard = np.eye(len(answers.classes))[answers.label]
     bars = [
         _bars("true label", answers, hard, LABEL, pattern="/"),
-        _bars("teacher, τ = 1", answers, soft_targets(answers.teacher, 1), TEACHER, opacity=0.4),
+        _bars("teacher, τ = 1", answers, soft_targets(answers.teacher, 1), TEACHER, opacity=0.4, pattern="x"),
         _bars(f"teacher, τ = {tau:g}", answers, soft_targets(answers.teacher, tau), TEACHER),
         _bars(f"student, τ = {tau:g}", answers, soft_targets(answers.student, tau), STUDENT, pattern="."),
     ]
@@ -34,11 +35,14 @@ def soft_target_bars(answers: Answers, tau: float) -> Figure:
     }
 
 
-def gradient_bars(answers: Answers, tau: float) -> Figure:
+def moves(answers: Answers, tau: float) -> NDArray[np.float64]:
     """Where a step moves each of the student's logits: against the gradient, which is multiplied by tau^2."""
-    moves = -gradient(answers.student, answers.teacher, tau) * tau**2
+    return -gradient(answers.student, answers.teacher, tau) * tau**2
+
+
+def gradient_bars(answers: Answers, tau: float) -> Figure:
     return {
-        "data": [_bars("step", answers, moves, STUDENT)],
+        "data": [_bars("step", answers, moves(answers, tau), STUDENT)],
         "layout": {
             "xaxis": {"type": "category"},
             "yaxis": {"title": {"text": "Up or down"}, "zeroline": True},

@@ -14,7 +14,7 @@ from dashboard.views.lab import lab_charts
 from dashboard.views.lab.image_answers import of_image
 from dashboard.views.lab.logits import Answers, typed
 from dashboard.views.lab.mixing_desk import mixing_desk
-from deit_core.analysis.soft_targets import divergence, entropy, gradient, soft_targets
+from deit_core.analysis.soft_targets import divergence, entropy, soft_targets
 
 _TAU_OF_THE_NOTE = 10
 _TYPED, _IMAGE = "Typed", "Of a test image"
@@ -66,9 +66,9 @@ def _soft_targets(answers: Answers, tau: float) -> None:
         live_chart(
             lab_charts.soft_target_bars(answers, tau),
             key="lab_bars",
+            title="Soft targets",
             alt=f"At temperature {tau:g} the teacher gives its largest class {best:.1%}.",
             height=320,
-            filename="soft-targets",
         )
     with numbers:
         st.metric(
@@ -101,7 +101,7 @@ def _in_words(spread: float) -> str:
 def _table(answers: Answers, tau: float) -> list[dict[str, str]]:
     """A row for each class that is shown."""
     targets = {one: soft_targets(answers.teacher, one) for one in (1.0, tau, float(_TAU_OF_THE_NOTE))}
-    own, moves = soft_targets(answers.student, tau), -gradient(answers.student, answers.teacher, tau) * tau**2
+    own, moves = soft_targets(answers.student, tau), lab_charts.moves(answers, tau)
     return [
         {
             "Class": escape(answers.classes[number]) + (" (true)" if number == answers.label else ""),
@@ -115,6 +115,13 @@ def _table(answers: Answers, tau: float) -> list[dict[str, str]]:
     ]
 
 
+def _largest_move(answers: Answers, tau: float) -> str:
+    moves = lab_charts.moves(answers, tau)
+    largest = max(answers.shown, key=lambda number: abs(moves[number]))
+    way = "up" if moves[largest] > 0 else "down"
+    return f"A step moves the student's logit of {answers.classes[largest]} most: {way} by {abs(moves[largest]):.4f}."
+
+
 def _why_the_factor(answers: Answers, tau: float) -> None:
     st.subheader("Why the factor τ²")
     size = lab_charts.gradient_size(answers, tau)
@@ -124,8 +131,8 @@ def _why_the_factor(answers: Answers, tau: float) -> None:
             lab_charts.gradient_sizes(answers, tau),
             key="lab_sizes",
             alt=f"At temperature {tau:g} the gradient is {size * tau**2:.3g} with the factor and {size:.3g} without.",
+            title="Size of the gradient by temperature",
             height=320,
-            filename="gradient-sizes",
         )
         st.caption(
             "Without the factor the gradient falls with 1/τ² at high temperatures, so a higher τ would also make the "
@@ -136,8 +143,8 @@ def _why_the_factor(answers: Answers, tau: float) -> None:
         live_chart(
             lab_charts.gradient_bars(answers, tau),
             key="lab_moves",
-            alt="Where a step moves each of the student's logits.",
+            title="Where a step moves each logit",
+            alt=_largest_move(answers, tau),
             height=320,
-            filename="gradient",
         )
         st.caption(f"Where a step of training moves each of the student's logits at τ = {tau:g}.")

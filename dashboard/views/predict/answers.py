@@ -13,7 +13,7 @@ from dashboard.pictures.images import Checkpoint, Map, Picture
 from dashboard.pictures.map_painting import draw_scales, panel, scales_of
 from dashboard.pictures.picture_maps import PictureMap, grad_cam_map, token_map
 from dashboard.pictures.run_models import best_file
-from dashboard.run_status import colours_of, label
+from dashboard.run_status import label, looks_of
 from dashboard.text import escape
 from dashboard.views.predict.asked_models import names
 from dashboard.views.predict.bars import bars
@@ -52,9 +52,9 @@ def draw(picture: Picture, models: Sequence[Run], seen: DeltaGenerator) -> None:
     """
     answers: list[Answer] = []
     with st.spinner("Asking the models"):
-        for run, name, colour in zip(models, names(models), colours_of(models), strict=True):
+        for run, name, look in zip(models, names(models), looks_of(models), strict=True):
             try:
-                answers += _answers(picture, run, name, colour)
+                answers += _answers(picture, run, name, look.colour)
             except DeitError as error:
                 st.warning(escape(f"{name}: {error}"))
     if not answers:

@@ -110,10 +110,14 @@ def _draw_meter(trace: Map, num_prefix_tokens: int, passed: int) -> None:
             "name": name,
             "x": layers,
             "y": values.tolist(),
-            "marker": {"color": colour, "opacity": [1.0 if step == passed - 1 else 0.55 for step in range(depth)]},
+            "marker": {
+                "color": colour,
+                "opacity": [1.0 if step == passed - 1 else 0.55 for step in range(depth)],
+                "pattern": {"shape": pattern},
+            },
             "hovertemplate": "%{y:.1%}",
         }
-        for (name, values), colour in zip(shares.items(), COLOURS, strict=False)
+        for (name, values), colour, pattern in zip(shares.items(), COLOURS, ("", "/", "."), strict=False)
     ]
     layout = {
         "barmode": "stack",
@@ -124,9 +128,9 @@ def _draw_meter(trace: Map, num_prefix_tokens: int, passed: int) -> None:
     live_chart(
         {"data": lines, "layout": layout},
         key="att_meter",
-        alt=f"Where the traced information sits by depth; below layer {depth - passed + 1}: {now}",
+        title="Where the traced information sits",
+        alt=f"Where the traced information sits by depth; below layer {depth - passed + 1}: {now}.",
         height=260,
-        filename="prefix-mass",
     )
 
 

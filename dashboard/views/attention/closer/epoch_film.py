@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard import state
-from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
 from dashboard.pictures import images
 from dashboard.pictures.images import Picture, Pixels, Subject
 from dashboard.pictures.map_painting import draw_scales, paint, panel, scales_of
 from dashboard.pictures.picture_maps import PictureMap, token_map
+from dashboard.run_status import label, looks_of
 from dashboard.views.attention import model_choice as models
 from dashboard.views.attention import save
 from dashboard.views.attention.controls import put
 from dashboard.views.attention.map_table import settings, sheet
 from dashboard.views.attention.maps import Column
+from deit_core.metrics import VAL_ACCURACY
 from deit_core.runs import Run
 from deit_core.spec import RolloutSpec
 
@@ -59,12 +60,7 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     with left:
         panels([[small[epoch]]], key="att_film_large", columns=[f"Epoch {epoch}"], smooth=spec.smooth)
     with right:
-        live_chart(
-            _accuracy(column.choice.run, epoch),
-            key="att_film_accuracy",
-            alt=f"Validation accuracy by epoch; the film stands at epoch {epoch}",
-            height=260,
-        )
+        _draw_accuracy(column.choice.run, epoch)
     with st.container(horizontal=True):
         _offer_film(
             reel[0], lambda: {number: paint(picture_map, scales, spec) for number, picture_map in frames.items()}
@@ -77,19 +73,34 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
         )
 
 
-def _accuracy(run: Run, epoch: int) -> dict[str, Any]:
-    points = [point for point in state.curves().of(run) if "val_accuracy" in point.metrics]
+def _draw_accuracy(run: Run, epoch: int) -> None:
+    by_epoch = {
+        point.epoch: point.metrics[VAL_ACCURACY] for point in state.curves().of(run) if VAL_ACCURACY in point.metrics
+    }
+    here = f", where it is {by_epoch[epoch]:.1%}" if epoch in by_epoch else ""
+    live_chart(
+        _accuracy(run, by_epoch, epoch),
+        key="att_film_accuracy",
+        title=f"Validation accuracy of {label(run)}",
+        alt=f"Validation accuracy by epoch; the film stands at epoch {epoch}{here}.",
+        height=260,
+    )
+
+
+def _accuracy(run: Run, by_epoch: Mapping[float, float], epoch: int) -> dict[str, Any]:
+    (look,) = looks_of([run])
     line = {
         "type": "scatter",
         "mode": "lines+markers",
         "uid": run.id,
-        "x": [point.epoch for point in points],
-        "y": [point.metrics["val_accuracy"] for point in points],
-        "line": {"color": COLOURS[0]},
+        "x": list(by_epoch),
+        "y": list(by_epoch.values()),
+        "line": {"color": look.colour},
+        "marker": {"color": look.colour, "symbol": look.symbol},
         "hovertemplate": "%{y:.1%} after epoch %{x}",
         "showlegend": False,
     }
-    here = {"type": "line", "x0": epoch, "x1": epoch, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": COLOURS[1]}}
+    here = {"type": "line", "x0": epoch, "x1": epoch, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": "#767676"}}
     layout = {
         "xaxis": {"title": {"text": "Epoch"}, "rangemode": "tozero"},
         "yaxis": {"title": {"text": "Validation accuracy"}, "tickformat": ".0%"},

@@ -59,9 +59,9 @@ def _draw_strip(subject: Subject, picture_map: PictureMap, column: Column, spec:
     live_chart(
         _figure(measured),
         key="att_strip",
-        alt=f"Probability while patches go; area between the map's two curves {areas['map']:.2f}",
+        title="Probability while patches go",
+        alt=_in_words(measured, areas["map"]),
         height=280,
-        filename="faithfulness",
     )
     st.caption(
         f"Area between the map's curves: {areas['map']:+.3f}, larger than {share:.0f}% of {len(measured.random)} "
@@ -95,6 +95,15 @@ def _draw_strip(subject: Subject, picture_map: PictureMap, column: Column, spec:
         )
 
 
+def _in_words(measured: "Faithfulness", area: float) -> str:
+    half = len(measured.fractions) // 2
+    most, least = (curve[0, half].item() for curve in (measured.given.morf, measured.given.lerf))
+    return (
+        f"Probability while patches go: with {measured.fractions[half].item():.0%} of them gone it is {most:.1%} where "
+        f"the most relevant go first and {least:.1%} where the least do; the area between both is {area:.2f}."
+    )
+
+
 def _figure(measured: "Faithfulness") -> dict[str, Any]:
     share = measured.fractions.tolist()
     chance = [curve for one in measured.random for curve in (one.morf[0].tolist(), one.lerf[0].tolist())]
@@ -105,18 +114,19 @@ def _figure(measured: "Faithfulness") -> dict[str, Any]:
     band = {"type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     return {
         "data": [
-            band | {"uid": "low", "x": share, "y": low, "showlegend": False},
+            band | {"uid": "low", "name": "random, lowest", "x": share, "y": low, "showlegend": False},
             band
             | {
                 "uid": "high",
                 "name": "random",
+                "meta": {"column": "random, highest"},
                 "x": share,
                 "y": high,
                 "fill": "tonexty",
                 "fillcolor": "rgba(128,128,128,0.3)",
             },
-            *_lines("centre", measured.centre, share, COLOURS[2], width=1.5),
-            *_lines("map", measured.given, share, COLOURS[1], width=2.5),
+            *_lines("centre", measured.centre, share, COLOURS[2], ("dot", "dashdot"), width=1.5),
+            *_lines("map", measured.given, share, COLOURS[1], ("solid", "dash"), width=2.5),
         ],
         "layout": {
             "xaxis": {"title": {"text": "Share of patches gone"}, "tickformat": ".0%"},
@@ -125,7 +135,9 @@ def _figure(measured: "Faithfulness") -> dict[str, Any]:
     }
 
 
-def _lines(name: str, curves: "Curves", share: list[float], colour: str, *, width: float) -> list[dict[str, Any]]:
+def _lines(
+    name: str, curves: "Curves", share: list[float], colour: str, dashes: tuple[str, str], *, width: float
+) -> list[dict[str, Any]]:
     return [
         {
             "type": "scatter",
@@ -137,7 +149,7 @@ def _lines(name: str, curves: "Curves", share: list[float], colour: str, *, widt
             "line": {"color": colour, "width": width, "dash": dash},
             "hovertemplate": "%{y:.1%} with %{x:.0%} gone",
         }
-        for kind, values, dash in (("MoRF", curves.morf, "solid"), ("LeRF", curves.lerf, "dash"))
+        for kind, values, dash in zip(("MoRF", "LeRF"), (curves.morf, curves.lerf), dashes, strict=True)
     ]
 
 
