@@ -13,7 +13,7 @@ from deit_core.catalog import SourceFacts, SourceName
 from deit_core.image_folders import ImageFolder, find_folder, list_folder
 from deit_core.image_folders.facts import facts_of, folder_facts
 from deit_core.layout import RunFiles, run_folder
-from deit_core.runs import Curves, LocalLauncher, Run, Store, allowed_paths, log_tail, open_store
+from deit_core.runs import Curves, LocalLauncher, Run, Status, Store, allowed_paths, log_tail, open_store
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, DataSpec, RunSpec
 
@@ -64,6 +64,11 @@ def may_read(file: Path) -> bool:
 
 def files_of(run: Run) -> RunFiles:
     return RunFiles(run_folder(settings().runs_dir, run.id))
+
+
+def has_predictions(run: Run) -> bool:
+    """Whether a run is completed and keeps what it answers for each image."""
+    return run.status == Status.COMPLETED and files_of(run).predictions.is_file()
 
 
 def shown_spec(run: Run) -> RunSpec:
