@@ -123,7 +123,7 @@ def test_the_teachers_word_against_the_label(run_page: RunPage, answered: dict[s
     assert "The teacher of deit contradicts the label on 1 of 3 training views (33.3%), the first of epoch 1." in said(
         page
     )
-    assert "The first 1 of them, as they were trained on" in said(page)
+    assert "All are shown, as they were trained on." in said(page)
 
 
 def test_a_student_without_training_views_gets_them_by_the_button(

@@ -19,9 +19,10 @@ def show_teachers_word(taught: TaughtViews, classes: Sequence[str]) -> None:
         offer_views(taught.run)
         return
     st.markdown(escape(shown(taught.sentence)))
+    views = taught.contradicted_views
     found = [
         Panel(png(one.picture), alt=one.alt(classes), caption=one.caption(classes))
-        for one in taught.contradicted_views
+        for one in views
         if one.picture is not None
     ]
     if not found:
@@ -29,7 +30,5 @@ def show_teachers_word(taught: TaughtViews, classes: Sequence[str]) -> None:
     places: list[Panel | None] = [*found, *[None] * (-len(found) % _PER_ROW)]
     rows = [places[start : start + _PER_ROW] for start in range(0, len(places), _PER_ROW)]
     panels(rows, key=f"compare_contradicted_{taught.run.id}", min_width=90, max_width=130)
-    st.caption(
-        f"The first {len(found)} of them, as they were trained on. Below each: its label, then the teacher's word with "
-        "its probability. A student learns from both."
-    )
+    which = "All are shown" if len(found) == len(views) else f"The first {len(found)} are shown"
+    st.caption(f"{which}, as they were trained on. Below each: its label, then the teacher's word and its probability.")
