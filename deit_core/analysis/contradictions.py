@@ -30,7 +30,8 @@ def contradicts(
 
     Args: all (V,); `other_labels` are -1 where nothing was mixed in.
     """
-    return (decided != labels) & (decided != other_labels)
+    found: NDArray[np.bool_] = (decided != labels) & (decided != other_labels)
+    return found
 
 
 def contradictions(

@@ -39,9 +39,9 @@ def look_at_views(
     size, epoch = batches.batch_size, EPOCH - 1
     num_batches = min(batches.steps_per_epoch, max(1, _MOST_VIEWS // size))
     shown = batches.images_of(epoch).split(size)
-    pieces = islice(batches.epoch(epoch), num_batches)
+    first = islice(batches.epoch(epoch), num_batches)
     pieces = with_progress(
-        pieces, "Asking the teacher about training views", num_batches * size, on_progress, piece=size
+        first, "Asking the teacher about training views", num_batches * size, on_progress, piece=size
     )
     parts: list[TrainingViews] = []
     num_views = num_pictures = 0
@@ -51,13 +51,13 @@ def look_at_views(
             own, added = labels, batch.mix.others.cpu()
             labels, others, images = (own, added, images) if batch.mix.share >= 0.5 else (added, own, images.flip(0))
         is_known = (labels >= 0) & ((others >= 0) | torch.tensor(batch.mix is None))
-        logits = teacher(batch.pixels, batch.rows).float().cpu()
-        found = [_array(tensor[is_known]) for tensor in (labels, others, images)]
-        decided = logits[is_known].argmax(1).numpy()
-        places = np.flatnonzero(contradicts(decided, *found[:2]))[: _MOST_PICTURES - num_pictures]
+        logits = teacher(batch.pixels, batch.rows).float().cpu()[is_known]
+        truth, mixed_in, numbers = (_array(tensor[is_known]) for tensor in (labels, others, images))
+        is_contradicted = contradicts(_array(logits.argmax(1)), truth, mixed_in)
+        places = np.flatnonzero(is_contradicted)[: _MOST_PICTURES - num_pictures]
         pictures = _pictures(batch.pixels.cpu()[is_known][torch.from_numpy(places)])
-        parts.append(TrainingViews(*found, logits[is_known].numpy(), places + num_views, pictures))
-        num_views, num_pictures = num_views + len(decided), num_pictures + len(places)
+        parts.append(TrainingViews(truth, mixed_in, numbers, logits.numpy(), places + num_views, pictures))
+        num_views, num_pictures = num_views + len(truth), num_pictures + len(places)
     return TrainingViews(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
 
 
