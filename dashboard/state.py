@@ -18,6 +18,7 @@ from deit_core.runs import (
     LocalLauncher,
     Run,
     RunReader,
+    Status,
     Store,
     UnreadableRun,
     WithDemo,
@@ -110,6 +111,11 @@ def may_read(file: Path) -> bool:
 
 def files_of(run: Run) -> RunFiles:
     return RunFiles(run_folder(settings().runs_dir, run.id))
+
+
+def has_predictions(run: Run) -> bool:
+    """Whether a run is completed and keeps what it answers for each image."""
+    return run.status == Status.COMPLETED and files_of(run).predictions.is_file()
 
 
 def shown_spec(run: Run) -> RunSpec:

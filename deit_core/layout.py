@@ -11,6 +11,7 @@ teacher-logits/               tables of teachers' logits
     best_ema.safetensors      the EMA weights after that epoch, where both are evaluated
     epochs/0001.safetensors   weights after each epoch, where they are small
     predictions.safetensors   what the best epoch answers for each test and validation image
+    views.safetensors         what a student's teacher says of its first training views
     curve.jsonl               the start of each session, each epoch's metrics, and the results; one line each
     state.pt                  all that an exact resume needs
     state.previous.pt         the state before it, until the run has finished
@@ -81,6 +82,10 @@ class RunFiles:
     @property
     def predictions(self) -> Path:
         return self.folder / "predictions.safetensors"
+
+    @property
+    def views(self) -> Path:
+        return self.folder / "views.safetensors"
 
     @property
     def state(self) -> Path:

@@ -28,7 +28,7 @@ def tiny() -> RunSpec:
     return replace(presets.smoke(), {"name": "tiny", **changes})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_trio() -> ExperimentSpec:
     """Teacher, ViT and DeiT on digits, seconds in all."""
     return replace(

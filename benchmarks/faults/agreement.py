@@ -77,4 +77,5 @@ def _content(file: Path) -> tuple[str, dict[str, float]]:
         for name in tensors.keys():  # noqa: SIM118 it is no dictionary
             digest.update(name.encode())
             digest.update(tensors.get_tensor(name).tobytes())
-    return digest.hexdigest(), {} if file == RunFiles(file.parent).predictions else read_card(file).metrics
+    files = RunFiles(file.parent)
+    return digest.hexdigest(), {} if file in (files.predictions, files.views) else read_card(file).metrics

@@ -21,6 +21,7 @@ from deit_core.errors import CheckpointError, RunError
 from deit_core.layout import RunFiles, plans_folder, run_folder
 from deit_core.models import load_checkpoint
 from deit_core.run_files.prediction_file import read_predictions
+from deit_core.run_files.view_file import read_views
 from deit_core.runs import Run, Status
 from deit_core.runs.foreground import train_here
 from deit_core.spec import ExperimentSpec, replace
@@ -162,9 +163,10 @@ def _compare_one(place: Workplace, run: Run, undisturbed: Workplace, twin: Run, 
         report.unfinished.append(f"{run.name} {run.id}: {run.status}, {run.message}")
         return
     files = RunFiles(run_folder(runs_dir, run.id))
+    readers: dict[Path, Callable[[Path], object]] = {files.predictions: read_predictions, files.views: read_views}
     for file in files.folder.rglob("*.safetensors"):
         try:
-            (read_predictions if file == files.predictions else load_checkpoint)(file)
+            readers.get(file, load_checkpoint)(file)
         except (CheckpointError, RunError) as error:
             report.damaged.append(str(error))
     theirs = outcome(undisturbed.store, twin.id, undisturbed.settings.runs_dir)

@@ -8,6 +8,7 @@ from deit_core.analysis.calibration import (
     reliability,
 )
 from deit_core.analysis.comparison import Difference, Mismatch, chance_margin, differences, mismatches
+from deit_core.analysis.contradictions import Contradictions, contradictions, contradicts
 from deit_core.analysis.disagreement import (
     PAPERS_DISAGREEMENT,
     TRUTH,
@@ -54,6 +55,7 @@ __all__ = [
     "Background",
     "Bin",
     "ClosedShare",
+    "Contradictions",
     "DarkKnowledge",
     "Difference",
     "Inherited",
@@ -75,6 +77,8 @@ __all__ = [
     "class_accuracies",
     "closed_share",
     "confusion",
+    "contradictions",
+    "contradicts",
     "dark_knowledge",
     "differences",
     "disagreement",

@@ -19,7 +19,8 @@ from deit_core.analysis.seeds import Sample
 from deit_core.text.quoting import quoted
 from deit_core.wording import counted
 
-_SHRUNK = 3  # times smaller than they were: images that may have lost what tells classes apart
+_SHRUNK = 2  # times smaller than they were, and more: images that may have lost what tells classes apart
+_NEARLY_ALL_RIGHT = 0.95  # of the images: then nothing that matters was lost
 _CLOSE = 0.9  # of the lead
 
 
@@ -30,7 +31,8 @@ class Background:
     part: of the data, whose images they are judged by.
     gains: of the second over the first, in accuracy, one value for each seed; None for runs of one seed.
     closed: the share of the teacher's lead that the second has closed; None where it has no teacher.
-    img_size, native_size: the side of the images in pixels, as the models see them and as they were; 0 if not known.
+    img_size, native_size: the side of the images in pixels, as the models see them and as they were, of a folder the
+        median; 0 if not known.
     """
 
     part: Literal["test", "validation"] = "test"
@@ -119,7 +121,7 @@ class Verdict:
 
     def _next_steps(self) -> Iterator[str]:
         size, native = self.background.img_size, self.background.native_size
-        if size and native >= _SHRUNK * size:
+        if size and native > _SHRUNK * size and max(self.paired.accuracies) < _NEARLY_ALL_RIGHT:
             yield (
                 f"The images have {native} px and the models see them at {size} px: try a larger data.img_size, such "
                 f"as {2 * size}."

@@ -23,14 +23,14 @@ _SecondArgument = Annotated[str, typer.Argument(metavar="ID", help="The run to c
 
 def predict(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None) -> None:
     """Make the predictions of a completed run that has none, for comparisons; a run made now has them already."""
-    from deit_core.run_files.prediction_file import LEFT_OUT
     from deit_core.runs.predictor import predict_run
 
     launcher = open_launcher(runs_dir, data_dir)
     run = launcher.store.run(run_id)
-    if not predict_run(run, launcher.settings, print_reading):
-        say(LEFT_OUT)
+    left_out = predict_run(run, launcher.settings, print_reading)
     say(RunFiles(run_folder(launcher.settings.runs_dir, run.id)).predictions)
+    for sentence in left_out:
+        say(sentence)
 
 
 def compare(

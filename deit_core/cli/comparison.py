@@ -35,6 +35,9 @@ def print_comparison(document: Mapping[str, Any]) -> None:
         title = f"What {passed_on['teacher']} passed on"
         columns = "the same mistakes", "other mistakes", "right instead", "rank correlation of soft labels"
         _print(title, ("student", *columns), _students(passed_on))
+    for taught in document["training_views"]:
+        _stdout.print()
+        say(taught["sentence"])
 
 
 def _print(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

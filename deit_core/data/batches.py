@@ -84,6 +84,10 @@ class TrainBatches:
                 pixels, mixed = mix(pixels, labels, how)
             yield Batch(pixels, labels, rows[steps_own], mixed)
 
+    def images_of(self, epoch: int) -> Tensor:
+        """The number of the image (P,) at each place of an epoch's batches, on the CPU."""
+        return self._order(epoch)[0]
+
     def draw(self, epoch: int) -> Drawn:
         """All that is random in an epoch; from now on the supply gives its images."""
         if self._in_epoch is not None:

@@ -22,6 +22,7 @@ from deit_core.catalog.pixel_versions import FIRST_PIXELS, NEWEST_PIXELS, PixelV
 from deit_core.data.sources.findings import FINDINGS, key_of, remembered
 from deit_core.data.sources.folder import open_source
 from deit_core.data.sources.folder_images import FolderImages
+from deit_core.data.sources.native_size import native_size
 from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
 from deit_core.data.sources.resizing import resize
 from deit_core.data.sources.source import Source
@@ -66,7 +67,8 @@ class ImageData:
     """The three splits of a run, and `mean` and `std` per channel of the pixels in [0, 1].
 
     `drawn_from` is the hash of the images that validation was drawn from; empty where a folder has its own val and
-    test. `pixel_version` is that of files: data sets that are no folder have the first. `notes` are sentences for the
+    test. `native_size` is the side of the source's images in pixels, as `deit_core.data.sources.native_size` has it.
+    `pixel_version` is that of files: data sets that are no folder have the first. `notes` are sentences for the
     user.
     """
 
@@ -80,6 +82,7 @@ class ImageData:
     drawn_from: str
     pixel_version: PixelVersion = FIRST_PIXELS
     notes: tuple[str, ...] = ()
+    native_size: int = 0
 
     @property
     def in_chans(self) -> int:
@@ -146,7 +149,10 @@ def load_data(
         mean, std = pixel_statistics(in_order(train.images, _COUNTED_AT_ONCE))
     test = split("test", source.test_images, source.test_labels, np.arange(len(source.test_labels)))
     drawn_from = content_hash if source.val_positions is None else ""
-    return ImageData(train, val, test, source.classes, mean, std, content_hash, drawn_from, version, notes)
+    return ImageData(
+        *(train, val, test, source.classes, mean, std, content_hash, drawn_from, version, notes),
+        native_size=native_size(source),
+    )
 
 
 def _in_memory(images: FolderImages, name: str, on_progress: OnProgress) -> Tensor:

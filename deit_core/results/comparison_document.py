@@ -29,6 +29,7 @@ from deit_core.analysis import (
     worst_mistakes,
 )
 from deit_core.results.model_card import role
+from deit_core.results.taught_views import TaughtViews
 from deit_core.results.two_runs import Answers, TwoRuns
 
 
@@ -46,6 +47,7 @@ def comparison_document(two: TwoRuns) -> dict[str, Any]:
         "disagreement": {"names": list(two.decisions), "shares": _plain(shares)},
         "disagreement_in_the_paper": [[*pair, share] for pair, share in PAPERS_DISAGREEMENT.items()],
         "passed_on": _passed_on(two, two.teacher) if two.teacher is not None else None,
+        "training_views": [_taught(one) for one in two.taught],
     }
 
 
@@ -121,6 +123,21 @@ def _passed_on(two: TwoRuns, teacher: Answers) -> dict[str, Any]:
         "rank_correlation": {
             name: {"mean": found.mean, "by_class": _plain(found.by_class)} for name, found in knowledge.items()
         },
+    }
+
+
+def _taught(taught: TaughtViews) -> dict[str, Any]:
+    """The counts are None where there are no views; the sentence says why."""
+    counts = taught.counts
+    return {
+        "student": taught.name,
+        "sentence": taught.sentence,
+        "epoch": None if taught.kept is None else taught.kept.facts.epoch,
+        "counts": None if counts is None else {**asdict(counts), "share": counts.share},
+        "contradicted": [
+            {"image": one.image, "labels": list(one.labels), "teacher": one.answer, "probability": one.probability}
+            for one in taught.contradicted_views
+        ],
     }
 
 

@@ -4,12 +4,16 @@ Knows two runs and the document of their comparison; not where the images come f
 """
 
 import html
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+import cv2
+import numpy as np
 from jinja2 import Environment
+from numpy.typing import NDArray
 
 from deit_core.plain_text import file_name, harmless
 from deit_core.results.comparison_document import comparison_document
@@ -21,6 +25,7 @@ from deit_core.results.comparison_figures import (
     reliability_figure,
     soft_label_figures,
 )
+from deit_core.results.taught_views import TaughtViews
 from deit_core.results.two_runs import TwoRuns
 
 NUM_PICTURES = 24
@@ -33,6 +38,12 @@ class Picture(NamedTuple):
     png: str
     caption: str
     alt: str
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.uint8], caption: str, alt: str) -> "Picture":
+        """Args: pixels: (height, width, 3)."""
+        _, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        return cls(b64encode(encoded.tobytes()).decode(), caption, alt)
 
 
 class _Table(NamedTuple):
@@ -64,6 +75,7 @@ def comparison_html(two: TwoRuns, pictures: Sequence[Picture] | None) -> str:
         _gallery(two, pictures),
         _disagreement(document),
         *_passed_on(two, document),
+        *(_taught(one, two.classes) for one in two.taught),
         _Section("Calibration", [_calibration(document)], [reliability_figure(two)]),
     ]
     verdict = document["verdict"]
@@ -118,6 +130,16 @@ def _passed_on(two: TwoRuns, document: Mapping[str, Any]) -> Iterable[_Section]:
     table = _Table(f"Where {found['teacher']} is wrong, and how it ranks the other classes", head, rows)
     figures = soft_label_figures(two, two.teacher) if has_matrices(two) else []
     yield _Section("What the teacher passed on", [table], figures)
+
+
+def _taught(taught: TaughtViews, classes: Sequence[str]) -> _Section:
+    pictures = [
+        Picture.of(one.picture, one.caption(classes), one.alt(classes))
+        for one in taught.contradicted_views
+        if one.picture is not None
+    ]
+    title = f"Where the teacher of {taught.name} contradicts the label"
+    return _Section(title, pictures=pictures, note=taught.sentence)
 
 
 def _calibration(document: Mapping[str, Any]) -> _Table:

@@ -1,9 +1,7 @@
 """Test images that only the second of two runs is right on, as pictures for a file. Loads torch with the data."""
 
-from base64 import b64encode
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from deit_core.analysis import who_is_right
@@ -33,9 +31,4 @@ def _picture(two: TwoRuns, pixels: np.ndarray, image: int) -> Picture:
     truth = two.classes[two.labels[image]]
     answers = [(one.name, two.classes[one.decisions[image]]) for one in two.models]
     lines = [f"{name} {'✓' if answer == truth else '✗'} {answer}" for name, answer in answers]
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    return Picture(
-        b64encode(encoded.tobytes()).decode(),
-        f"{truth}: {', '.join(lines)}",
-        f"Test image {image}, true class {truth}",
-    )
+    return Picture.of(pixels, f"{truth}: {', '.join(lines)}", f"Test image {image}, true class {truth}")

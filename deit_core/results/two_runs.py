@@ -17,6 +17,7 @@ from deit_core.layout import RunFiles, run_folder
 from deit_core.metrics import BEST_VAL_ACCURACY, TEST_ACCURACY
 from deit_core.results.closed_share import share_of_lead
 from deit_core.results.report import SEARCH_TAG
+from deit_core.results.taught_views import TaughtViews, taught_views
 from deit_core.run_files.prediction_file import KeptPredictions, Predictions, read_predictions
 from deit_core.runs import Run, RunReader, Status
 from deit_core.runs.condition import label
@@ -69,6 +70,7 @@ class TwoRuns:
     """Two runs, of which a student is the second, and the teacher of either if it answered for the same images.
 
     part: which images they are compared on: validation for runs of a search, else test.
+    taught: what the teacher of each student among the two says of its training views.
     notes: sentences on what is missing.
     """
 
@@ -78,6 +80,7 @@ class TwoRuns:
     second: Answers
     teacher: Answers | None
     verdict: Verdict
+    taught: tuple[TaughtViews, ...]
     notes: tuple[str, ...]
 
     @property
@@ -123,10 +126,11 @@ def compare_runs(store: RunReader, runs_dir: Path, first_id: str, second_id: str
         mine.predictions.labels,
         mine.kept.facts.classes,
         {one.name: one.decisions for one in (mine, theirs)},
-        _background(first, second, by_id, part),
+        _background(mine, theirs, by_id),
     )
     teacher = others[0] if others else None
-    return TwoRuns(part, mine.kept.facts.classes, mine, theirs, teacher, verdict, tuple(notes))
+    taught = (taught_views(one.name, one.run, runs_dir) for one in (mine, theirs) if one.run.spec.distillation)
+    return TwoRuns(part, mine.kept.facts.classes, mine, theirs, teacher, verdict, tuple(taught), tuple(notes))
 
 
 def _answers(run: Run, runs_dir: Path, part: Part) -> Answers:
@@ -159,7 +163,8 @@ def _named(answers: Sequence[Answers]) -> list[Answers]:
     ]
 
 
-def _background(first: Run, second: Run, by_id: Mapping[str, Run], part: Part) -> Background:
+def _background(mine: Answers, theirs: Answers, by_id: Mapping[str, Run]) -> Background:
+    first, second, part = mine.run, theirs.run, mine.part
     score = _SCORES[part]
     pairs = _same_seeds(first, second, by_id, score)
     gains = [by_id[other].results[score] - by_id[one].results[score] for one, other in pairs]
@@ -168,13 +173,13 @@ def _background(first: Run, second: Run, by_id: Mapping[str, Run], part: Part) -
     closed = None
     if is_taught and known and first.spec.model.family == second.spec.model.family:  # else the first may be a teacher
         closed = share_of_lead(Pairing(0, 1, tuple(pairs) or ((first.id, second.id),)), by_id, score)
-    facts = first.spec.data.facts
+    known_size = facts.native_size if (facts := first.spec.data.facts) else None
     return Background(
         part=part,
         gains=Sample(tuple(gains)) if len(gains) > 1 else None,
         closed=closed,
         img_size=min(first.spec.data.img_size, second.spec.data.img_size),
-        native_size=(facts.native_size if facts else None) or 0,
+        native_size=mine.kept.facts.native_size or known_size or 0,
     )
 
 

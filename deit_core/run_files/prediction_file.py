@@ -5,7 +5,6 @@ Knows arrays and files; nothing of models, and not what a prediction is good for
     N images, K classes, D width of an embedding
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,11 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from deit_core.errors import RunError
-from deit_core.files import write_atomically
+from deit_core.run_files.array_file import Arrays, Kind, Shape, check_finite, read_arrays, write_arrays
 
 KEPT_BYTES = 256 * 2**20  # of a file: where all would take more, only labels and logits are kept
 
@@ -27,8 +23,7 @@ LEFT_OUT = (
     f"{KEPT_BYTES // 2**20} MB."
 )
 
-_FACTS, _HASH = "deit_lab_predictions", "deit_lab_predictions_sha256"
-_MOST_FACTS_BYTES = 2**24  # the names of 50,000 classes
+_KIND = Kind("deit_lab_predictions", "predictions")
 _ALWAYS = ("labels", "logits")
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
@@ -71,12 +66,15 @@ class PredictionFacts:
     data_hash: of the data set that the images are from.
     epoch: whose weights answered.
     logits_alone: heads and embeddings were left out, for their size.
+    native_size: the side of the images in pixels as they were before they were resized, of a folder the median of their
+        shorter sides; 0 where it is not known, as in older files.
     """
 
     classes: tuple[str, ...]
     data_hash: str
     epoch: int
     logits_alone: bool = False
+    native_size: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,69 +110,38 @@ def write_predictions(
 ) -> None:
     """Write a file of predictions, whole or not at all, as `write_atomically` does."""
     arrays = {
-        prefix + name: np.ascontiguousarray(array)
+        prefix + name: array
         for part, prefix in zip((test, val), _PREFIXES.values(), strict=True)
         for name, array in part.arrays.items()
     }
-    text = _READ_FACTS.dump_json(facts).decode()
-    content = save(arrays, metadata={_FACTS: text, _HASH: _hash(arrays, text)})
-    write_atomically(path, content, makes_folder=makes_folder)
+    write_arrays(path, _KIND, arrays, _READ_FACTS.dump_json(facts).decode(), makes_folder=makes_folder)
 
 
 def read_predictions(path: Path) -> KeptPredictions:
-    """Read a file of predictions. Names, types and shapes are checked before an array is loaded.
+    """Read a file of predictions.
 
     Raises: RunError, one sentence, where there is none, or it is damaged or was not written here.
     """
-    if not path.is_file():
-        raise RunError(f"There are no predictions at {path}; {_remedy(path, 'makes')}.")
-    try:
-        _check_length(path)
-        with safe_open(path, framework="np") as content:
-            metadata = content.metadata() or {}
-            facts = _facts(metadata)
-            shapes = {name: _shape(content, name) for name in content.keys()}  # noqa: SIM118 it is no dictionary
-            for part, prefix in _PREFIXES.items():
-                own = {name.removeprefix(prefix): shape for name, shape in shapes.items() if _part(name) == part}
-                _check_shapes(own, len(facts.classes))
-            arrays = {name: content.get_tensor(name) for name in shapes}
-        if metadata.get(_HASH) != _hash(arrays, metadata[_FACTS]):
-            raise ValueError("its content is not what was written")
-        test, val = (_predictions(arrays, part) for part in _PREFIXES)
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RunError(
-            f"{path} is damaged or holds no predictions of DeiT Lab ({reason}); {_remedy(path, 'writes')} again."
-        ) from error
-    return KeptPredictions(test, val, facts, metadata[_HASH])
+    return read_arrays(path, _KIND, _check, _kept)
 
 
-def _remedy(path: Path, verb: str) -> str:
-    return f"`python -m deit_core predict {path.parent.name}` {verb} them"
+def _check(text: str, shapes: Mapping[str, Shape]) -> None:
+    facts = _READ_FACTS.validate_json(text)
+    for name, shape in shapes.items():
+        if shape.dtype != _DTYPES.get(name.removeprefix(_PREFIXES[_part(name)])):
+            raise ValueError(f"{name!r} is no array of predictions")
+    for part, prefix in _PREFIXES.items():
+        own = {name.removeprefix(prefix): shape.sides for name, shape in shapes.items() if _part(name) == part}
+        _check_shapes(own, len(facts.classes))
 
 
-def _check_length(path: Path) -> None:
-    """The facts are read as a whole, so they must be short."""
-    with path.open("rb") as file:
-        if int.from_bytes(file.read(8), "little") > _MOST_FACTS_BYTES:
-            raise ValueError("its first part is too long")
-
-
-def _facts(metadata: Mapping[str, str]) -> PredictionFacts:
-    if _FACTS not in metadata:
-        raise ValueError("it was written by another program")
-    return _READ_FACTS.validate_json(metadata[_FACTS])
+def _kept(text: str, arrays: Arrays, hash: str) -> KeptPredictions:
+    test, val = (_predictions(arrays, part) for part in _PREFIXES)
+    return KeptPredictions(test, val, _READ_FACTS.validate_json(text), hash)
 
 
 def _part(name: str) -> str:
     return "val" if name.startswith(_PREFIXES["val"]) else "test"
-
-
-def _shape(content: Any, name: str) -> tuple[int, ...]:
-    array = content.get_slice(name)
-    if array.get_dtype() != _DTYPES.get(name.removeprefix(_PREFIXES[_part(name)])):
-        raise ValueError(f"{name!r} is no array of predictions")
-    return tuple(array.get_shape())
 
 
 def _check_shapes(shapes: Mapping[str, tuple[int, ...]], num_classes: int) -> None:
@@ -190,20 +157,11 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]], num_classes: int) -> No
             raise ValueError(f"{name} has the shape {shape}, for {num_images} images of {num_classes} classes")
 
 
-def _predictions(arrays: Mapping[str, NDArray[Any]], part: str) -> Predictions:
+def _predictions(arrays: Arrays, part: str) -> Predictions:
     prefix = _PREFIXES[part]
     own = {name.removeprefix(prefix): array for name, array in arrays.items() if _part(name) == part}
     found = Predictions(**own)
     if found.labels.min() < 0 or found.labels.max() >= found.logits.shape[1]:
         raise ValueError("a label is none of its classes")
-    if not all(np.isfinite(array).all() for array in own.values()):
-        raise ValueError("a number in it is not finite")
+    check_finite(own)
     return found
-
-
-def _hash(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
-        digest.update(array.data)
-    return digest.hexdigest()

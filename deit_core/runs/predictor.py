@@ -19,8 +19,8 @@ from deit_core.runs.records import Run, Status
 from deit_core.settings import Settings
 
 
-def predict_run(run: Run, settings: Settings, on_progress: Callable[[Reading], None]) -> bool:
-    """Write the predictions of a run. Returns: whether heads and embeddings are among them.
+def predict_run(run: Run, settings: Settings, on_progress: Callable[[Reading], None]) -> list[str]:
+    """Write the predictions of a run. Returns: sentences on what is left out.
 
     Raises: DeitError where the run is not completed, its weights or data are missing or damaged, or memory is too
         small.
@@ -32,7 +32,7 @@ def predict_run(run: Run, settings: Settings, on_progress: Callable[[Reading], N
 
     try:
         with limited_memory():
-            facts = predict(
+            return predict(
                 run.spec,
                 run_dir=run_folder(settings.runs_dir, run.id),
                 data_dir=settings.data_dir,
@@ -46,7 +46,6 @@ def predict_run(run: Run, settings: Settings, on_progress: Callable[[Reading], N
             f"Out of memory: there was not enough for the data and the model{limit_in_words()}; end other programs and "
             "try again."
         ) from error
-    return not facts.logits_alone
 
 
 def check_completed(run: Run) -> None:

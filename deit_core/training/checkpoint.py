@@ -23,6 +23,7 @@ from deit_core.layout import RunFiles
 from deit_core.models import ModelCard, save_weights
 from deit_core.run_files.curve_file import CurveEvent, append
 from deit_core.run_files.prediction_file import PredictionFacts, Predictions, write_predictions
+from deit_core.run_files.view_file import TrainingViews, ViewFacts, write_views
 from deit_core.spec import AnySpec, RunSpec, load_spec
 from deit_core.training.optim import Optimizer
 from deit_core.training.state_file import StateFile
@@ -134,6 +135,11 @@ class RunFolder:
         """Write what the best epoch answers for each image. Raises: RunError where the folder is gone."""
         with self._where_it_was():
             write_predictions(self.files.predictions, test, val, facts, makes_folder=False)
+
+    def save_views(self, views: TrainingViews, facts: ViewFacts) -> None:
+        """Write what the teacher says of training views. Raises: RunError where the folder is gone."""
+        with self._where_it_was():
+            write_views(self.files.views, views, facts, makes_folder=False)
 
     def add_to_curve(self, *events: CurveEvent) -> None:
         """Add events to the curve. Raises: RunError where the folder is gone."""

@@ -208,6 +208,7 @@ def _finish(session: Session) -> RunFinished:
     """Evaluate the best epoch's weights on test: the only use of the test images."""
     best = place(load_checkpoint(session.folder.path), session.device)
     metrics, note = session.score_best(best)
+    session.keep_views()
     if session.spec.optim.ema == "separate":
         average = place(load_checkpoint(session.folder.files.best_ema), session.device)
         metrics |= session.score(average, "test", suffix="_ema")

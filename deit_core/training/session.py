@@ -43,6 +43,7 @@ from deit_core.models import (
 from deit_core.randomness import Purpose, counter_seed
 from deit_core.run_files.curve_file import CurveEvent
 from deit_core.run_files.prediction_file import PredictionFacts
+from deit_core.run_files.view_file import ViewFacts
 from deit_core.spec import RunSpec, replace, teacher_advice
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan
@@ -55,6 +56,7 @@ from deit_core.training.recorded_step import is_recorded, make_stepper
 from deit_core.training.step import TrainStep
 from deit_core.training.teacher_check import check_teacher
 from deit_core.training.teacher_logits import TeacherLogits
+from deit_core.training.training_views import EPOCH, look_at_views
 
 
 class Session:
@@ -264,11 +266,18 @@ class Session:
         test, val = Keeper(num_images), Keeper(num_images)
         metrics = self.score(best, "test", readers=[test])
         self.score(best, "val", readers=[val])
-        facts = PredictionFacts(self.data.classes, self.data.content_hash, self.progress.best_epoch, test.logits_alone)
+        data, epoch = self.data, self.progress.best_epoch
+        facts = PredictionFacts(data.classes, data.content_hash, epoch, test.logits_alone, data.native_size)
         self.folder.save_predictions(test.predictions, val.predictions, facts)
         decided = test.predictions.logits.argmax(1)
         rare = rare_classes(test.predictions.labels, decided, len(self.data.classes))
         return metrics, f"It {missed(rare, self.data.classes)}." if rare else ""
+
+    def keep_views(self) -> None:
+        """Keep what the teacher says of the first training views."""
+        if self.teacher is not None:
+            views = look_at_views(self.batches, self.teacher)
+            self.folder.save_views(views, ViewFacts(self.data.classes, EPOCH))
 
     def note(self, event: CurveEvent) -> None:
         """Keep an event for the run's curve; it is written with the next save."""

@@ -106,6 +106,18 @@ def test_classes_that_are_never_answered_are_said_and_a_larger_size_is_tried() -
     assert both.next_steps[0].startswith("Train longer, or look at images of the classes that are missed")
 
 
+@pytest.mark.parametrize(
+    ("native_size", "num_right", "is_advised"),
+    [(112, 250, False), (113, 250, True), (250, 250, True), (250, 341, True), (250, 342, False), (0, 250, False)],
+    ids=["twice", "more", "much more", "nearly all right", "all right", "not known"],
+)
+def test_a_larger_size_is_tried_where_images_are_shrunk_a_lot_and_mistakes_are_left(
+    native_size: int, num_right: int, is_advised: bool
+) -> None:
+    found = verdict(360, (200, 0), (num_right, 0), Background(img_size=56, native_size=native_size))
+    assert found.next_steps[0].startswith(f"The images have {native_size} px") == is_advised
+
+
 def test_of_a_thousand_classes_a_few_are_named() -> None:
     labels = np.arange(1000)
     classes = [f"class {number}" for number in labels]

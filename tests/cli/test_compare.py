@@ -43,8 +43,12 @@ def test_two_runs_are_compared_in_words_and_in_json(
     assert done.code == 0, done.stderr
     text = done.stdout.decode()
     assert text.startswith(document["verdict"]["sentences"][0])
+    (taught,) = document["training_views"]
+    assert taught["counts"]["num_views"] == 1120  # 35 batches of 32 of 1,149 images
+    assert taught["counts"]["contradicted"] == len(taught["contradicted"])
     for words in ("=1+1 [red]", "Right in each class", "deit, distillation", "What teacher passed on"):
         assert words in text
+    assert taught["sentence"] in " ".join(text.split())
     file = tmp_path / "runs" / vit / "predictions.safetensors"
     file.unlink()
     done = deit("compare", vit, student)
@@ -66,6 +70,8 @@ def test_a_comparison_is_one_file_that_asks_for_nothing_else(
     page.feed(out.read_text(encoding="utf-8"))
     assert page.headings[0] == "=1+1 [red] and deit"
     assert "Images that deit is right on and =1+1 [red] is not" in page.headings
+    assert "Where the teacher of deit contradicts the label" in page.headings
+    assert any(words.startswith("View of training image ") for words in page.alternatives)
     figures = [json.loads(figure) for figure in page.figures]
     assert len(figures) == 3 + 1 + 3 + 1
     assert all(figure["data"] and figure["layout"] for figure in figures)
@@ -81,6 +87,7 @@ class Page(HTMLParser):
         self.headings: list[str] = []
         self.figures: list[str] = []
         self.addresses: list[str] = []
+        self.alternatives: list[str] = []
         self.policy = ""
         self._tag = ""
 
@@ -88,6 +95,7 @@ class Page(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         self._tag = tag
         self.addresses += [found[name] for name in ("src", "href") if name in found]
+        self.alternatives += [found["alt"]] if "alt" in found else []
         self.figures += [found["data-figure"]] if "data-figure" in found else []
         self.policy = found.get("content", self.policy) if "http-equiv" in found else self.policy
 

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from deit_core.layout import RunFiles, run_folder
+from deit_core.run_files.view_file import TrainingViews, ViewFacts, write_views
 from deit_core.runs import NewPoint, RunUpdate, Store, predictor
 
 RunPage = Callable[..., AppTest]
@@ -80,6 +81,31 @@ def test_what_was_passed_on(run_page: RunPage, answered: dict[str, str], store: 
     assert inherited == [("vit", "4 (100%)", "0", "0"), ("deit", "4 (100%)", "0", "0")]
     assert "Both repeat as many of its mistakes" in said(page)
     assert "Class token and distillation token" in said(page)
+
+
+def test_the_teachers_word_against_the_label(run_page: RunPage, answered: dict[str, str]) -> None:
+    none = np.full(3, -1)
+    labels, logits = np.array([1, 2, 3]), np.log(np.eye(10, dtype=np.float32)[[1, 2, 8]] * 0.6 + 0.04)
+    views = TrainingViews(labels, none, labels, logits, np.array([2]), np.full((1, 1, 4, 4), 7, np.uint8))
+    file = RunFiles(run_folder(state.settings().runs_dir, answered["deit"])).views
+    write_views(file, views, ViewFacts(CLASSES, 1))
+    page = open_section(run_page("compare"), "compare_passed_on")
+    assert not page.exception
+    assert "The teacher of deit contradicts the label on 1 of 3 training views (33.3%), the first of epoch 1." in said(
+        page
+    )
+    assert "All are shown, as they were trained on." in said(page)
+
+
+def test_a_student_without_training_views_gets_them_by_the_button(
+    run_page: RunPage, answered: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(predictor.Predictor, "request", lambda _, run: asked.append(run.id))
+    page = open_section(run_page("compare"), "compare_passed_on")
+    assert "There are no training views of 3 deit yet." in said(page)
+    page.button(key=f"views_{answered['deit']}_make").click().run()
+    assert asked == [answered["deit"]]
 
 
 def test_calibration(run_page: RunPage, answered: dict[str, str]) -> None:

@@ -9,8 +9,9 @@ import torch
 from image_files import CLASSES, encode, spec_of, write_images
 from PIL import Image
 
-from deit_core.data import load_data, open_source
+from deit_core.data import load_data, load_source, open_source
 from deit_core.data.preview import class_counts, class_images
+from deit_core.data.sources.native_size import native_size
 from deit_core.errors import CheckpointError, DataError, RunError, SpecError
 from deit_core.events import RunFinished
 from deit_core.image_folders.facts import facts_of
@@ -40,6 +41,14 @@ def test_a_folder_a_class_is_cut_by_seed_with_the_same_share_of_each(animals: Pa
     assert data.content_hash == same.content_hash == other.content_hash
     tiny = load_data(spec_of(animals, fraction=0.5), animals.parent)
     assert len(tiny.train) + len(tiny.val) == 24
+
+
+def test_the_native_size_is_the_median_of_the_shorter_sides(animals: Path) -> None:
+    assert load_data(spec_of(animals), animals.parent).native_size == 24
+    write_images(animals / "bee", 120, size=(90, 300), classes=("tall",))
+    (animals / "cow" / "000.jpg").write_bytes(b"no image")
+    assert native_size(open_source(spec_of(animals), animals.parent)) == 90
+    assert native_size(load_source("digits", animals.parent)) == 8
 
 
 def test_colours_may_be_normalised_as_imagenet_s(animals: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, zero_one_loss
 
 from deit_core import presets
@@ -15,9 +16,11 @@ from deit_core.layout import RunFiles, run_folder
 from deit_core.results.comparison_document import comparison_document
 from deit_core.results.two_runs import compare_runs
 from deit_core.run_files.prediction_file import PredictionFacts, Predictions, write_predictions
+from deit_core.run_files.view_file import TrainingViews, ViewFacts, write_views
 from deit_core.runs import RunUpdate, Status, Store, enqueue, open_store
+from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, replace
+from deit_core.spec import AnySpec, RunSpec, replace
 
 FACTS = PredictionFacts(tuple("0123456789"), "the data", 3)
 SKILL = {"teacher": 4.0, "vit": 1.5, "deit": 2.0}  # how much larger the true class's logit is
@@ -86,6 +89,81 @@ def test_every_number_is_one_of_the_files(store: Store, settings: Settings) -> N
     wrong = decisions["teacher"] != decisions["truth"]
     assert inherited["same"] == int((wrong & (decisions["deit"] == decisions["teacher"])).sum())
     assert document["passed_on"]["rank_correlation"]["deit"]["mean"] is not None
+
+
+def test_the_teachers_word_on_training_views(store: Store, settings: Settings) -> None:
+    """Of four views it contradicts the second, and of the two mixed ones the fourth."""
+    ids = finish(store, settings, presets.digits_quick())
+    (taught,) = document_of(store, settings, ids)["training_views"]
+    assert taught["counts"] is None
+    sentence = f"There are no training views of deit yet; `python -m deit_core predict {ids['deit']}` makes them."
+    assert taught["sentence"] == sentence
+
+    logits = np.log(np.full((4, 10), 0.5 / 9, np.float32))
+    logits[range(4), [3, 5, 7, 8]] = np.log(0.5)
+    views = TrainingViews(
+        labels=np.array([3, 4, 1, 2]),
+        other_labels=np.array([-1, -1, 7, 2]),
+        images=np.array([11, 12, 13, 14]),
+        logits=logits,
+        pictured=np.array([1]),
+        pictures=np.full((1, 1, 2, 2), 9, np.uint8),
+    )
+    file = RunFiles(run_folder(settings.runs_dir, ids["deit"])).views
+    write_views(file, views, ViewFacts(FACTS.classes, 1))
+    (taught,) = document_of(store, settings, ids)["training_views"]
+    counts = {"num_views": 4, "contradicted": 2, "num_mixed": 2, "contradicted_mixed": 1, "share": 0.5}
+    assert (taught["student"], taught["epoch"], taught["counts"]) == ("deit", 1, counts)
+    half = pytest.approx(0.5)
+    assert taught["contradicted"] == [
+        {"image": 12, "labels": [4], "teacher": 5, "probability": half},
+        {"image": 14, "labels": [2], "teacher": 8, "probability": half},
+    ]
+    assert taught["sentence"] == (
+        "The teacher of deit contradicts the label on 2 of 4 training views (50.0%), the first of epoch 1. Of them 2 "
+        "are two images in one and have two labels; it says neither on 1 of these."
+    )
+    (seen,) = compare_runs(store, settings.runs_dir, ids["vit"], ids["deit"]).taught
+    first, second = seen.contradicted_views
+    assert first.caption(FACTS.classes) == "4; teacher: 5 (50%)"
+    assert first.picture is not None
+    assert (first.picture.shape, first.picture.min()) == ((2, 2, 3), 9)
+    assert second.picture is None
+
+    file.write_bytes(b"no")
+    (taught,) = document_of(store, settings, ids)["training_views"]
+    assert "is damaged or holds no training views" in taught["sentence"]
+
+
+def document_of(store: Store, settings: Settings, ids: dict[str, str]) -> dict[str, Any]:
+    """As JSON brings it."""
+    two = compare_runs(store, settings.runs_dir, ids["vit"], ids["deit"])
+    document: dict[str, Any] = json.loads(json.dumps(comparison_document(two), allow_nan=False))
+    return document
+
+
+def test_of_a_folder_that_is_shrunk_a_lot_a_larger_size_is_tried(
+    store: Store, settings: Settings, tiny: RunSpec, tmp_path: Path
+) -> None:
+    """Pictures of 250 px whose classes say nothing, seen at 56 px by two runs."""
+    noise = np.random.default_rng(0)
+    for number in range(40):
+        folder = tmp_path / "textiles" / ("global", "local")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise.integers(0, 256, (250, 300 - number, 3), np.uint8)).save(folder / f"{number}.jpg")
+    data = {"source": "folder", "path": str(tmp_path / "textiles"), "img_size": 56, "val_fraction": 0.25}
+    changes = {f"data.{name}": value for name, value in data.items()}
+    spec = replace(tiny, {"optim.epochs": 1, "model.patch_size": 14, **changes})
+    ids = []
+    for seed in (1, 2):
+        (run,), mistake = train_here(store, settings, replace(spec, {"seed": seed}), lambda *_: None)
+        assert mistake is None
+        ids.append(run.id)
+    two = compare_runs(store, settings.runs_dir, *ids)
+    assert two.verdict.background.native_size == 250
+    assert two.verdict.next_steps[0] == (
+        "The images have 250 px and the models see them at 56 px: try a larger data.img_size, such as 112."
+    )
 
 
 def test_a_student_comes_second_however_they_are_named(store: Store, settings: Settings) -> None:

@@ -73,10 +73,10 @@ def test_test_images_are_looked_at_once_and_a_lost_file_is_made_again(
     assert looks == [288, 288, 360, 288]  # two epochs, the test, and what the best epoch says of validation
     RunFiles(tmp_path / "run").predictions.unlink()
     done = []
-    facts = predict(tiny, run_dir=tmp_path / "run", on_progress=done.append, num_threads=1)
+    assert predict(tiny, run_dir=tmp_path / "run", on_progress=done.append, num_threads=1) == []
     again = read_predictions(RunFiles(tmp_path / "run").predictions)
     assert again.hash == kept.hash
-    assert again.facts == facts == kept.facts
+    assert again.facts == kept.facts
 
     card = read_card(tmp_path / "run").model_copy(update={"data_hash": "of other images"})
     save_weights(RunFiles(tmp_path / "run").best, load_checkpoint(tmp_path / "run"), card)

@@ -10,23 +10,19 @@ import streamlit as st
 from dashboard.error_messages import errors_as_messages
 from dashboard.navigation import link
 from dashboard.pictures import picture_choice as pictures
+from dashboard.pictures.page_parts import loaded_or_reason, side_and_main
 from dashboard.state import runs as all_runs
-from dashboard.text import escape
 from dashboard.views.attention import map_table as table
 from dashboard.views.attention import model_choice as models
 from dashboard.views.attention.closer import chooser as closer
 from dashboard.views.attention.controls import controls
 from dashboard.views.attention.maps import columns
-from deit_core.errors import DataError
 from deit_core.runs import Run
 
 _WHAT_IT_IS = (
     "A rollout follows attention from the output back through the layers and shows where information could have "
     "flowed. It is the same whatever class one asks about, and it does not show which patches decided the prediction."
 )
-
-# Where Streamlit stacks columns too: next to the controls a phone has no room for pictures.
-_STACKED = "@media (max-width: 640px) { .st-key-att_parts > div { min-width: 100% } }"
 
 
 def render() -> None:
@@ -57,9 +53,7 @@ def _explore(runs: Sequence[Run]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.title("Attention", help=_WHAT_IT_IS, width="content")
         chooser = st.container(horizontal=True, horizontal_alignment="right", width="content")
-    st.html(f"<style>{_STACKED}</style>")
-    with st.container(horizontal=True, gap="medium", key="att_parts"):
-        side, main = st.container(width=188), st.container(width="stretch")
+    side, main = side_and_main("att_parts", side_width=188)
     with main.container(horizontal=True):
         choices = models.choose(models.ready(runs))
     with chooser:
@@ -73,12 +67,7 @@ def _explore(runs: Sequence[Run]) -> None:
         )
     with main:
         shown = closer.choose_columns(columns(choices, models.teacher_of(choices, runs), spec))
-        try:
-            with st.spinner("Loading the pictures"):
-                loaded = load()
-        except DataError as error:
-            st.error(escape(str(error)))
-            return
+        loaded = loaded_or_reason(load)
         if not loaded:
             return
         table.draw(loaded, shown, spec)

@@ -8,12 +8,12 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard.state import settings
+from dashboard.state import has_predictions, settings
 from dashboard.text import escape
 from dashboard.views.compare.confidence import show_calibration
-from dashboard.views.compare.pairs import has_predictions, two_runs
+from dashboard.views.compare.missing_answers import offer_predictions
+from dashboard.views.compare.pairs import two_runs
 from dashboard.views.compare.passed_on import show_passed_on
-from dashboard.views.compare.verdict import offer_predictions
 from dashboard.views.compare.wrong_answers import show_mistakes
 from deit_core.analysis import seed_groups
 from deit_core.errors import DeitError

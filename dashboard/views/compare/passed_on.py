@@ -1,4 +1,5 @@
-"""What the teacher passed on: who decides as whom, inherited mistakes, what it says of the other classes, the tokens.
+"""What the teacher passed on: its word against the label, who decides as whom, inherited mistakes, what it says of the
+other classes, the tokens.
 
 Knows two runs and widgets; `deit_core.analysis` counts.
 """
@@ -11,6 +12,7 @@ from dashboard import state
 from dashboard.components.live_chart import live_chart
 from dashboard.run_status import label, looks_of
 from dashboard.text import escape
+from dashboard.views.compare.teachers_word import show_teachers_word
 from deit_core.analysis import (
     PAPERS_DISAGREEMENT,
     dark_knowledge,
@@ -29,6 +31,10 @@ _PAPERS_NAMES = "truth", "convnet", "DeiT", "class", "distillation", "both"
 
 
 def show_passed_on(two: TwoRuns) -> None:
+    if two.taught:
+        st.markdown("**Where the teacher contradicts the label**")
+    for taught in two.taught:
+        show_teachers_word(taught, two.classes)
     _who_decides_as_whom(two)
     if two.teacher is None:
         st.caption("Neither of the two learned from a teacher whose answers are known.")

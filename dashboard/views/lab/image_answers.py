@@ -15,7 +15,7 @@ from dashboard.text import escape
 from dashboard.views.lab.logits import Answers
 from deit_core.errors import RunError
 from deit_core.run_files.prediction_file import KeptPredictions, read_predictions
-from deit_core.runs import Run, Status
+from deit_core.runs import Run
 from deit_core.spec import DataSpec
 
 _HEADS = {"Model": "logits", "Class head": "logits_class", "Distillation head": "logits_distillation"}
@@ -52,14 +52,10 @@ def of_image() -> Answers | None:
 
 def _teacher(run: Run, runs: Sequence[Run]) -> Run | None:
     """Of a finished student; None where one of both keeps no answers."""
-    if run.spec.distillation is None or not _has_predictions(run):
+    if run.spec.distillation is None or not state.has_predictions(run):
         return None
     named = run.spec.distillation.teacher
-    return next((other for other in runs if other.id == named and _has_predictions(other)), None)
-
-
-def _has_predictions(run: Run) -> bool:
-    return run.status == Status.COMPLETED and state.files_of(run).predictions.is_file()
+    return next((other for other in runs if other.id == named and state.has_predictions(other)), None)
 
 
 def _kept(run: Run) -> KeptPredictions:

@@ -10,15 +10,12 @@ import streamlit as st
 from dashboard.error_messages import errors_as_messages
 from dashboard.navigation import link
 from dashboard.pictures import picture_choice as pictures
+from dashboard.pictures.page_parts import loaded_or_reason, side_and_main
 from dashboard.state import runs as all_runs
-from dashboard.text import escape
 from dashboard.views.predict import answers, asked_models, way_to_attention
-from deit_core.errors import DataError
 from deit_core.runs import Run
 
 _PAGE = "predict"
-# Where Streamlit stacks columns too: next to the controls a phone has no room for answers.
-_STACKED = "@media (max-width: 640px) { .st-key-predict_parts > div { min-width: 100% } }"
 
 
 def render() -> None:
@@ -47,19 +44,12 @@ def _ask(finished: Sequence[Run]) -> None:
     if not models:
         st.caption("Choose a model, and it says what it takes the picture for.")
         return
-    st.html(f"<style>{_STACKED}</style>")
-    with st.container(horizontal=True, gap="medium", key="predict_parts"):
-        side, main = st.container(width=300), st.container(width="stretch")
+    side, main = side_and_main("predict_parts", side_width=300)
     with side:
         load = pictures.choose(asked_models.data_of(models), page=_PAGE, several=False)
         seen = st.container()
     with main:
-        try:
-            with st.spinner("Loading the picture"):
-                loaded = load()
-        except DataError as error:
-            st.error(escape(str(error)))
-            return
+        loaded = loaded_or_reason(load)
         if not loaded:
             return
         answers.draw(loaded[0], models, seen)

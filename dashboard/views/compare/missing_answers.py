@@ -1,0 +1,49 @@
+"""A button that makes what a run of an older version did not keep: its predictions, and a student's training views.
+
+Knows one process and widgets.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard.reach import shown
+from dashboard.run_status import label
+from dashboard.state import has_predictions
+from dashboard.text import escape
+from dashboard.views.compare.pairs import predictor
+from deit_core.runs import Run
+
+
+def offer_predictions(runs: Sequence[Run]) -> None:
+    """The button for the first of these finished runs that kept no predictions."""
+    if without := [run for run in runs if not has_predictions(run)]:
+        names = ", ".join(map(label, without))
+        reason = f"There are no predictions of {names}, so no verdict and no mistakes yet."
+        _offer(without, reason, key="predictions")
+
+
+def offer_views(run: Run) -> None:
+    """The button for a student that kept no training views."""
+    _offer([run], f"There are no training views of {label(run)} yet.", key=f"views_{run.id}")
+
+
+def _offer(without: Sequence[Run], reason: str, *, key: str) -> None:
+    maker = predictor()
+    at_work = next((run for run in without if maker.is_at_work(run.id)), None)
+    if at_work is not None:
+        st.info(escape(f"Making the predictions of {label(at_work)}. {shown(maker.last_words(at_work.id))}"))
+        st.button("Look again", icon=":material/refresh:", key=f"{key}_refresh")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Make the predictions",
+            icon=":material/calculate:",
+            key=f"{key}_make",
+            on_click=maker.request,
+            args=(without[0],),
+            help="Asks the finished model about each test image, once. It works beside the page.",
+        )
+        st.caption(escape(reason))
+    if words := maker.last_words(without[0].id):
+        st.caption(escape(shown(words)))
