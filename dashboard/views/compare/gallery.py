@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dashboard.components.panels import Panel, Pick, panels
 from dashboard.components.png import png
 from dashboard.navigation import open_page
-from dashboard.state import settings, source
+from dashboard.pictures.answered_images import why_not_shown
+from dashboard.state import source
 from dashboard.text import escape
 from deit_core.analysis.probabilities import softmax
 from deit_core.results.two_runs import TwoRuns
@@ -30,8 +31,8 @@ def gallery(two: TwoRuns, images: NDArray[np.int64]) -> None:
     if two.part != "test":
         st.caption("These runs are judged by validation images, which are not shown.")
         return
-    if not _is_here(two):
-        st.caption("The images are not on this machine; get them on the Data page.")
+    if reason := why_not_shown(two.first.run.spec.data, two.labels):
+        st.caption(escape(reason))
         return
     num_pages = math.ceil(len(images) / _NUM_SHOWN)
     number = st.number_input("Page", 1, num_pages, key="compare_page", width=160) if num_pages > 1 else 1
@@ -54,13 +55,6 @@ def gallery(two: TwoRuns, images: NDArray[np.int64]) -> None:
     )
     if chosen in shown:
         _closer(two, chosen)
-
-
-def _is_here(two: TwoRuns) -> bool:
-    from deit_core.data import is_here
-
-    data = two.first.run.spec.data
-    return data.source == "folder" or is_here(data.source, settings().data_dir)
 
 
 def _panel(two: TwoRuns, image: int, *, is_chosen: bool) -> Panel:

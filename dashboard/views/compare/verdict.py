@@ -7,27 +7,38 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard.error_messages import errors_as_messages
 from dashboard.reach import shown
 from dashboard.run_status import label
+from dashboard.state import files_of, has_predictions
 from dashboard.text import escape
-from dashboard.views.compare.pairs import has_predictions, predictor
-from deit_core.results.two_runs import TwoRuns
+from dashboard.views.compare.pairs import Judged, predictor
 from deit_core.runs import Run
 
+_ERROR = "predictions_error"
 
-def show_verdict(two: TwoRuns) -> None:
-    first, *others = two.verdict.sentences
+
+def show_verdict(pair: Judged) -> None:
+    first, *others = pair.verdict.sentences
     with st.container(border=True):
         st.markdown(f"**{escape(first)}**\n\n{escape(' '.join(others))}")
-        for sentence in (*two.verdict.warnings, *two.notes):
+        for sentence in (*pair.verdict.warnings, *pair.notes):
             st.warning(escape(sentence))
-        if two.verdict.next_steps:
-            st.caption(f"Next: {escape(' '.join(two.verdict.next_steps))}")
+        if pair.verdict.next_steps:
+            st.caption(f"Next: {escape(' '.join(pair.verdict.next_steps))}")
 
 
 def offer_predictions(runs: Sequence[Run]) -> None:
     """A button for finished runs of an older version, which kept no predictions."""
-    without = [run for run in runs if not has_predictions(run)]
+    if error := st.session_state.pop(_ERROR, ""):
+        st.error(escape(error))
+    gone = [run for run in runs if not files_of(run).folder.is_dir()]
+    if gone:
+        st.warning(
+            f"The files of {escape(', '.join(map(label, gone)))} are gone, and with them what was answered; put the "
+            "folder back, or delete the run."
+        )
+    without = [run for run in runs if run not in gone and not has_predictions(run)]
     if not without:
         return
     maker = predictor()
@@ -41,7 +52,7 @@ def offer_predictions(runs: Sequence[Run]) -> None:
             "Make the predictions",
             icon=":material/calculate:",
             key="predictions_make",
-            on_click=maker.request,
+            on_click=_make,
             args=(without[0],),
             help="Asks the finished model about each test image, once. It works beside the page.",
         )
@@ -50,3 +61,8 @@ def offer_predictions(runs: Sequence[Run]) -> None:
         )
     if words := maker.last_words(without[0].id):
         st.caption(escape(shown(words)))
+
+
+def _make(run: Run) -> None:
+    with errors_as_messages(lambda sentence: st.session_state.update({_ERROR: sentence})):
+        predictor().request(run)

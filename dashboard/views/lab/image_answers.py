@@ -1,7 +1,6 @@
 """The logits of a finished student and its teacher for a test image. Knows runs, what they answered, and widgets."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -10,11 +9,11 @@ from dashboard import state
 from dashboard.address import whole_number
 from dashboard.components.png import png
 from dashboard.navigation import link
+from dashboard.pictures.answered_images import why_not_shown
 from dashboard.run_status import label
 from dashboard.text import escape
 from dashboard.views.lab.logits import Answers
 from deit_core.errors import RunError
-from deit_core.run_files.prediction_file import KeptPredictions, read_predictions
 from deit_core.runs import Run, Status
 from deit_core.spec import DataSpec
 
@@ -36,7 +35,7 @@ def of_image() -> Answers | None:
     picture, first, second, third = st.columns([2, 3, 2, 2], vertical_alignment="center")
     name = first.selectbox("Student", list(taught), key="lab_run")
     run, teacher = taught[name]
-    student, own = _kept(run), _kept(teacher)
+    student, own = (state.predictions(state.files_of(one).predictions) for one in (run, teacher))
     if student.facts.data_hash != own.facts.data_hash or not np.array_equal(student.test.labels, own.test.labels):
         raise RunError(f"{label(run)} and its teacher answered for different images; choose another student.")
     arrays = student.test.arrays
@@ -44,7 +43,10 @@ def of_image() -> Answers | None:
     number = whole_number("Test image", 0, len(student.test) - 1, key="lab_image", place=third)
     truth = int(student.test.labels[number])
     with picture:
-        _show(run.spec.data, number, student.facts.classes[truth])
+        if reason := why_not_shown(run.spec.data, student.test.labels):
+            st.caption(escape(reason))
+        else:
+            _show(run.spec.data, number, student.facts.classes[truth])
     return Answers(
         own.test.logits[number].tolist(), arrays[_HEADS[head]][number].tolist(), truth, list(student.facts.classes)
     )
@@ -59,27 +61,13 @@ def _teacher(run: Run, runs: Sequence[Run]) -> Run | None:
 
 
 def _has_predictions(run: Run) -> bool:
-    return run.status == Status.COMPLETED and state.files_of(run).predictions.is_file()
-
-
-def _kept(run: Run) -> KeptPredictions:
-    file = state.files_of(run).predictions
-    return _read(str(file), file.stat().st_mtime_ns)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the predictions…")
-def _read(path: str, _changed_at: int) -> KeptPredictions:
-    return read_predictions(Path(path))
+    return run.status == Status.COMPLETED and state.has_predictions(run)
 
 
 def _show(data: DataSpec, number: int, truth: str) -> None:
-    from deit_core.data import is_here
     from deit_core.data.sources.source import source_picture
 
-    if data.source == "folder" or is_here(data.source, state.settings().data_dir):
-        picture = source_picture(state.source(data), number)
-        scale = max(1, _SHOWN_SIDE // len(picture))
-        enlarged = png(picture.repeat(scale, axis=0).repeat(scale, axis=1))  # a browser would blur it
-        st.image(
-            enlarged, width=_SHOWN_SIDE, caption=f"True class: {escape(truth)}", alt=f"Test image {number}, {truth}"
-        )
+    picture = source_picture(state.source(data), number)
+    scale = max(1, _SHOWN_SIDE // len(picture))
+    enlarged = png(picture.repeat(scale, axis=0).repeat(scale, axis=1))  # a browser would blur it
+    st.image(enlarged, width=_SHOWN_SIDE, caption=f"True class: {escape(truth)}", alt=f"Test image {number}, {truth}")
