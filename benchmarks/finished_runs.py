@@ -122,7 +122,7 @@ def _visit(name: str, query: dict[str, str | list[str]]) -> Any:
     """A page as a visitor with a new session first sees it."""
     from streamlit.testing.v1 import AppTest
 
-    page = AppTest.from_string(_PAGE.format(name=name), default_timeout=600)
+    page = AppTest.from_string(_PAGE.format(name=name), default_timeout=6000)
     for key, value in query.items():
         page.query_params[key] = value
     return _drawn(page.run())

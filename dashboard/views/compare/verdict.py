@@ -34,7 +34,7 @@ def offer_predictions(runs: Sequence[Run]) -> None:
         st.error(escape(error))
     gone = [run for run in runs if not files_of(run).folder.is_dir()]
     if gone:
-        st.warning(
+        st.caption(
             f"The files of {escape(', '.join(map(label, gone)))} are gone, and with them what was answered; put the "
             "folder back, or delete the run."
         )
