@@ -79,7 +79,7 @@ def finished(store: Store, spec: AnySpec, accuracy: float = 0.9) -> dict[str, st
 
 
 def opened(page: AppTest) -> AppTest:
-    for key in SECTIONS:
+    for key in SECTIONS:  # AppTest forgets them with each run
         page.session_state[key] = True
     page.run()
     assert not page.exception
@@ -142,7 +142,7 @@ def test_a_folder_that_is_removed_between_two_clicks_is_a_sentence(run_page: Run
     page = opened(run_page("compare"))
     assert "vit is ahead of deit" in said(page)
     shutil.rmtree(files_of(answered["deit"]).folder)
-    page.run()
+    opened(page)
     assert "The files of 3 deit are gone, and with them what was answered; put the folder back, or delete" in said(page)
     assert "vit is ahead of deit" not in said(page)
     assert page.table[0].value.shape[1] == 3, "results are in the store"
@@ -152,7 +152,7 @@ def test_a_folder_that_is_removed_between_two_clicks_is_a_sentence(run_page: Run
 def test_the_teachers_folder_is_missed_alone(run_page: RunPage, answered: dict[str, str]) -> None:
     page = opened(run_page("compare"))
     shutil.rmtree(files_of(answered["teacher"]).folder)
-    page.run()
+    opened(page)
     assert "vit is ahead of deit" in said(page)
     assert "The teacher, run 1 teacher, is left out. There are no predictions" in said(page)
 
@@ -176,7 +176,7 @@ def test_a_run_that_is_deleted_between_two_clicks_is_left(
     page = opened(run_page("compare", compare=[answered["vit"], answered["deit"]]))
     store.delete(answered["deit"])
     shutil.rmtree(files_of(answered["deit"]).folder)
-    page.run()
+    opened(page)
     assert page.multiselect(key="compare").value == [answered["vit"]]
     assert "Choose two or more runs" in said(page)
     page.multiselect(key="compare").set_value([answered["vit"], answered["teacher"]]).run()
