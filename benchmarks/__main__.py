@@ -36,6 +36,7 @@ BENCHMARKS = (
     "store",
     "page",
     "many-runs",
+    "finished-runs",
     "contention",
     "growth",
 )

@@ -32,6 +32,7 @@ from deit_core.spec import AnySpec, DataSpec, RunSpec
 
 if TYPE_CHECKING:
     from deit_core.data import Source
+    from deit_core.run_files.prediction_file import KeptPredictions
 
 
 SHOWS_DEMO = "shows_demo"  # in the session
@@ -118,6 +119,22 @@ def has_predictions(run: Run) -> bool:
     return run.status == Status.COMPLETED and files_of(run).predictions.is_file()
 
 
+def predictions(file: Path) -> "KeptPredictions":
+    """What a run keeps of its answers, read once for all visitors.
+
+    Raises: RunError where there is no such file, or it is damaged.
+    """
+    return _predictions(file, changed_at(file))
+
+
+def changed_at(file: Path) -> int:
+    """A number that another content of a file changes; 0 where there is no file."""
+    try:
+        return file.stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
 def shown_spec(run: Run) -> RunSpec:
     """The spec of a run as this page may show it."""
     return allowed_paths.seen_by_visitors(run.spec, settings()) if others_can_reach() else run.spec
@@ -161,6 +178,13 @@ def _facts(data_json: str) -> SourceFacts:
 @st.cache_resource(max_entries=4, ttl=5, show_spinner="Listing the images…")
 def _listing(path: str) -> ImageFolder:
     return list_folder(find_folder(path, settings().data_dir))
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the predictions…")  # two students and a teacher, twice
+def _predictions(file: Path, version: int) -> "KeptPredictions":
+    from deit_core.run_files.prediction_file import read_predictions
+
+    return read_predictions(file)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the images…")

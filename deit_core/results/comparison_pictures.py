@@ -13,13 +13,16 @@ from deit_core.results.two_runs import TwoRuns
 
 
 def pictures_only_second_is_right_on(two: TwoRuns, data_dir: Path) -> list[Picture] | None:
-    """The first of them; None where the images cannot be read here, or are validation images."""
+    """The first of them; None where the images cannot be read here or are not those that were answered
+    for, or are validation images."""
     data = two.first.run.spec.data
     if two.part != "test" or (data.source != "folder" and not is_here(data.source, data_dir)):
         return None
     try:
         source = open_source(data, data_dir)
     except DataError:  # a folder that was removed
+        return None
+    if not np.array_equal(source.test_labels, two.labels):  # a folder that was changed
         return None
     cases = who_is_right(two.labels, [two.first.decisions, two.second.decisions])
     return [

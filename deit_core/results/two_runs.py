@@ -3,7 +3,7 @@
 Knows the store and the folders of runs; `deit_core.analysis` computes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,7 @@ from deit_core.runs.condition import label
 from deit_core.runs.predictor import check_completed
 
 Part = Literal["test", "validation"]
+Read = Callable[[Path], KeptPredictions]
 
 _HEADS_MISSING = "heads and embeddings are left out, since all would have made too large a file."
 
@@ -101,10 +102,14 @@ class TwoRuns:
         return found
 
 
-def compare_runs(store: RunReader, runs_dir: Path, first_id: str, second_id: str) -> TwoRuns:
+def compare_runs(
+    store: RunReader, runs_dir: Path, first_id: str, second_id: str, read: Read = read_predictions
+) -> TwoRuns:
     """Compare two runs by what they answered. Runs no model.
 
-    Args: first_id, second_id: numbers of runs, their ids or the beginnings of these.
+    Args:
+        first_id, second_id: numbers of runs, their ids or the beginnings of these.
+        read: reads a file of predictions, for callers who keep what they have read.
     Raises: RunError where one is not completed, has no predictions, or was evaluated on other images.
     """
     runs = [store.run(first_id), store.run(second_id)]
@@ -112,14 +117,14 @@ def compare_runs(store: RunReader, runs_dir: Path, first_id: str, second_id: str
         raise RunError(f"Both are run {label(runs[0])}; name two different runs.")
     first, second = sorted(runs, key=lambda run: run.spec.distillation is not None)
     part: Part = "validation" if any(SEARCH_TAG in run.spec.tags for run in runs) else "test"
-    mine, theirs = (_answers(run, runs_dir, part) for run in (first, second))
+    mine, theirs = (_answers(run, runs_dir, part, read) for run in (first, second))
     if not mine.is_on_images_of(theirs):
         raise RunError(
             f"Run {label(first)} and run {label(second)} were not evaluated on the same "
             "images; compare runs on the same data."
         )
     by_id = {run.id: run for run in reversed(store.runs())}
-    teacher, notes = _teacher(mine, theirs, by_id, runs_dir)
+    teacher, notes = _teacher(mine, theirs, by_id, runs_dir, read)
     notes += [f"{one.name}: {_HEADS_MISSING}" for one in (mine, theirs) if one.kept.facts.logits_alone]
     mine, theirs, *others = _named([mine, theirs, *([teacher] if teacher else [])])
     verdict = judge(
@@ -133,13 +138,13 @@ def compare_runs(store: RunReader, runs_dir: Path, first_id: str, second_id: str
     return TwoRuns(part, mine.kept.facts.classes, mine, theirs, teacher, verdict, tuple(taught), tuple(notes))
 
 
-def _answers(run: Run, runs_dir: Path, part: Part) -> Answers:
+def _answers(run: Run, runs_dir: Path, part: Part, read: Read) -> Answers:
     check_completed(run)
-    return Answers(run.name, run, read_predictions(RunFiles(run_folder(runs_dir, run.id)).predictions), part)
+    return Answers(run.name, run, read(RunFiles(run_folder(runs_dir, run.id)).predictions), part)
 
 
 def _teacher(
-    first: Answers, second: Answers, by_id: Mapping[str, Run], runs_dir: Path
+    first: Answers, second: Answers, by_id: Mapping[str, Run], runs_dir: Path, read: Read
 ) -> tuple[Answers | None, list[str]]:
     """The teacher of a student, unless it is the other run; and sentences on why it is missing."""
     taught = [one.run.spec.distillation.teacher for one in (second, first) if one.run.spec.distillation is not None]
@@ -147,7 +152,7 @@ def _teacher(
     if run is None or run.id in (first.run.id, second.run.id):
         return None, []
     try:
-        teacher = _answers(run, runs_dir, first.part)
+        teacher = _answers(run, runs_dir, first.part, read)
         if not teacher.is_on_images_of(first):
             raise RunError("It was not evaluated on the same images.")
     except RunError as error:

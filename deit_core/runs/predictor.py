@@ -66,8 +66,13 @@ class Predictor:
         self._lock = threading.Lock()
 
     def request(self, run: Run) -> None:
-        """Start a process for a run, unless one is at work for any. Raises: RunError for one that is not completed."""
+        """Start a process for a run, unless one is at work for any.
+
+        Raises: RunError for one that is not completed, or whose folder is gone.
+        """
         check_completed(run)
+        if not (folder := self._files(run.id).folder).is_dir():
+            raise RunError(f"Run {run.number} {run.name}: its folder {folder} is gone; put it back, or delete the run.")
         with self._lock:
             if any(child.poll() is None for child in self._children.values()):
                 return

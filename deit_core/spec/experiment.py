@@ -36,8 +36,9 @@ class ExperimentSpec(Part):
     def _runs_fit(self) -> Self:
         names = [run.name for run in self.runs]
         if awkward := [name for name in names if name in {*RunSpec.model_fields, "seeds"} or "=" in name]:
+            reason = "= begins a value there" if "=" in awkward[0] else "a field has that name"
             raise ValueError(
-                f"A run cannot be called {awkward[0]!r}, because a field has that name; choose another name."
+                f"In an experiment a run cannot be called {awkward[0]!r}, because {reason}; choose another name."
             )
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"Two runs are called {min(twice)!r}; give each run of an experiment its own name.")

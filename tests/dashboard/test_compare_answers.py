@@ -127,6 +127,8 @@ def test_runs_on_other_images_are_told_apart(run_page: RunPage, answered: dict[s
 def test_runs_without_predictions_get_them_by_a_button(
     run_page: RunPage, trio: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("vit", "deit"):
+        run_folder(state.settings().runs_dir, trio[name]).mkdir(parents=True)
     asked: list[str] = []
     monkeypatch.setattr(predictor.Predictor, "request", lambda _, run: asked.append(run.id))
     page = run_page("compare")

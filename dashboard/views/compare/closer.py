@@ -12,7 +12,7 @@ from dashboard.state import has_predictions, settings
 from dashboard.text import escape
 from dashboard.views.compare.confidence import show_calibration
 from dashboard.views.compare.missing_answers import offer_predictions
-from dashboard.views.compare.pairs import two_runs
+from dashboard.views.compare.pairs import Judged, answers_of, judge_pair, moment_of
 from dashboard.views.compare.passed_on import show_passed_on
 from dashboard.views.compare.wrong_answers import show_mistakes
 from deit_core.analysis import seed_groups
@@ -28,7 +28,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[TwoRuns], None]]] = {
 }
 
 
-def answers_of(chosen: Sequence[Run], runs: list[Run]) -> list[TwoRuns]:
+def judge_pairs(chosen: Sequence[Run], runs: list[Run]) -> list[Judged]:
     """The first finished run with each other, where both keep their answers; of a recipe's seeds one, if possible the
     first's. Says what is missing.
     """
@@ -40,33 +40,33 @@ def answers_of(chosen: Sequence[Run], runs: list[Run]) -> list[TwoRuns]:
     first, *others = answered
     specs = {run.id: run.spec for run in runs}
     by_id = {run.id: run for run in others}
-    found = []
+    found, moment = [], moment_of(runs)
     for group in seed_groups([first.id, *by_id], specs):
         if first.id in group:
             continue
         other = next((by_id[run_id] for run_id in group if specs[run_id].seed == first.spec.seed), by_id[group[0]])
         try:
-            found.append(two_runs(first, other, runs))
+            found.append(judge_pair(first, other, moment))
         except DeitError as error:
             st.info(escape(str(error)))
     return found
 
 
-def show_closer(pairs: Sequence[TwoRuns]) -> None:
-    two = pairs[0]
+def show_closer(pairs: Sequence[Judged]) -> None:
+    pair = pairs[0]
     if len(pairs) > 1:
-        names = [f"{one.first.name} and {one.second.name}" for one in pairs]
+        names = [" and ".join(one.verdict.names) for one in pairs]
         chosen = st.selectbox("Look closer at", range(len(pairs)), format_func=names.__getitem__, key="compare_closer")
-        two = pairs[chosen]
+        pair = pairs[chosen]
     for key, (title, show) in _SECTIONS.items():
         section = st.expander(title, key=key, on_change="rerun")
         if section.open:
             with section:
-                show(two)
+                show(answers_of(pair))
     st.download_button(
         "Download as a page",
-        partial(_page, two),
-        f"{file_name(f'{two.first.name} and {two.second.name}')}.html",
+        partial(_page, pair),
+        f"{file_name(' and '.join(pair.verdict.names))}.html",
         "text/html",
         key="compare_page_file",
         on_click="ignore",
@@ -76,9 +76,10 @@ def show_closer(pairs: Sequence[TwoRuns]) -> None:
     )
 
 
-def _page(two: TwoRuns) -> bytes:
+def _page(pair: Judged) -> bytes:
     """Made when it is asked for."""
     from deit_core.results.comparison_html import comparison_html
     from deit_core.results.comparison_pictures import pictures_only_second_is_right_on
 
+    two = answers_of(pair)
     return comparison_html(two, pictures_only_second_is_right_on(two, settings().data_dir)).encode()

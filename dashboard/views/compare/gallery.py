@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dashboard.components.panels import Panel, Pick, panels
 from dashboard.components.png import png
 from dashboard.navigation import open_page
-from dashboard.state import test_source
+from dashboard.pictures.answered_images import images_answered
 from dashboard.text import escape
 from deit_core.analysis.probabilities import softmax
 from deit_core.results.two_runs import TwoRuns
@@ -33,13 +33,14 @@ def gallery(two: TwoRuns, images: NDArray[np.int64]) -> None:
     if two.part != "test":
         st.caption("These runs are judged by validation images, which are not shown.")
         return
-    if (source := test_source(two.first.run.spec.data)) is None:
-        st.caption("The images are not on this machine; get them on the Data page.")
+    source, caption = images_answered(two.first.run.spec.data, two.labels)
+    if caption:
+        st.caption(escape(caption))
+    if source is None:
         return
-    num_here = len(source.test_labels)
-    if num_here < len(two.labels):
-        st.caption(f"Only the first {num_here} test images are on this machine; get all of them on the Data page.")
-        images = images[images < num_here]
+    images = images[images < len(source.test_labels)]
+    if not len(images):
+        return
     num_pages = math.ceil(len(images) / _NUM_SHOWN)
     number = st.number_input("Page", 1, num_pages, key="compare_page", width=160) if num_pages > 1 else 1
     shown = images[_NUM_SHOWN * (number - 1) : _NUM_SHOWN * number].tolist()

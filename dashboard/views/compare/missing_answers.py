@@ -7,17 +7,25 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard.error_messages import errors_as_messages
 from dashboard.reach import shown
 from dashboard.run_status import label
-from dashboard.state import has_predictions
+from dashboard.state import files_of, has_predictions
 from dashboard.text import escape
 from dashboard.views.compare.pairs import predictor
 from deit_core.runs import Run
 
+_ERROR = "predictions_error"
+
 
 def offer_predictions(runs: Sequence[Run]) -> None:
     """The button for the first of these finished runs that kept no predictions."""
-    if without := [run for run in runs if not has_predictions(run)]:
+    if gone := [run for run in runs if not files_of(run).folder.is_dir()]:
+        st.caption(
+            f"The files of {escape(', '.join(map(label, gone)))} are gone, and with them what was answered; put the "
+            "folder back, or delete the run."
+        )
+    if without := [run for run in runs if run not in gone and not has_predictions(run)]:
         names = ", ".join(map(label, without))
         reason = f"There are no predictions of {names}, so no verdict and no mistakes yet."
         _offer(without, reason, key="predictions")
@@ -29,6 +37,8 @@ def offer_views(run: Run) -> None:
 
 
 def _offer(without: Sequence[Run], reason: str, *, key: str) -> None:
+    if error := st.session_state.pop(_ERROR, ""):
+        st.error(escape(error))
     maker = predictor()
     at_work = next((run for run in without if maker.is_at_work(run.id)), None)
     if at_work is not None:
@@ -40,10 +50,15 @@ def _offer(without: Sequence[Run], reason: str, *, key: str) -> None:
             "Make the predictions",
             icon=":material/calculate:",
             key=f"{key}_make",
-            on_click=maker.request,
+            on_click=_make,
             args=(without[0],),
             help="Asks the finished model about each test image, once. It works beside the page.",
         )
         st.caption(escape(reason))
     if words := maker.last_words(without[0].id):
         st.caption(escape(shown(words)))
+
+
+def _make(run: Run) -> None:
+    with errors_as_messages(lambda sentence: st.session_state.update({_ERROR: sentence})):
+        predictor().request(run)

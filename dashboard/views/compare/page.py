@@ -16,7 +16,7 @@ from dashboard.live.feed import live_feed
 from dashboard.navigation import link
 from dashboard.run_status import is_live, label, newest_pair
 from dashboard.text import escape
-from dashboard.views.compare.closer import answers_of, show_closer
+from dashboard.views.compare.closer import judge_pairs, show_closer
 from dashboard.views.compare.experiments import choose_experiment, show_experiment
 from dashboard.views.compare.result_rows import chance, fairness, result_table, setting_table
 from dashboard.views.compare.seed_table import counterparts, other_seeds, over_seeds
@@ -96,9 +96,9 @@ def _comparison(ids: Sequence[str]) -> None:
     if len(chosen) < len(ids):
         st.rerun()  # the whole page: a run is deleted
     drawn = live.drawn(runs, ids)
-    pairs = answers_of(chosen, runs)
-    for two in pairs:
-        show_verdict(two)
+    pairs = judge_pairs(chosen, runs)
+    for pair in pairs:
+        show_verdict(pair)
     _fairness(chosen, by_id)
     st.table(result_table(chosen, state.curves().of), border="horizontal", hide_index=True, alt="Results of the runs")
     st.caption(f"In brackets: the difference from the first run. {chance(chosen)}")

@@ -1,16 +1,28 @@
-"""Predictions for pages: two runs with what they answered, read once for all visitors, and made where a run has none.
+"""Pairs of runs for pages: their verdicts, and what they answered, computed once for all visitors; and the process that
+makes predictions where a run has none.
 
-Knows caches and one process; no widgets.
+A verdict is small, so many are kept; the answers of a pair are large, and only sections that are open need them.
 """
 
-from pathlib import Path
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import streamlit as st
 
 from dashboard import state
+from deit_core.analysis import Verdict
 from deit_core.results.two_runs import TwoRuns, compare_runs
 from deit_core.runs import Run
 from deit_core.runs.predictor import Predictor
+
+
+class Judged(NamedTuple):
+    """The verdict on two runs, by their ids, at a `moment` of all runs. `notes` are sentences on what is missing."""
+
+    ids: tuple[str, str]
+    moment: int
+    verdict: Verdict
+    notes: tuple[str, ...]
 
 
 @st.cache_resource(show_spinner=False)
@@ -18,25 +30,33 @@ def predictor() -> Predictor:
     return Predictor(state.settings())
 
 
-def two_runs(first: Run, second: Run, runs: list[Run]) -> TwoRuns:
-    """Two runs with what they answered, and with their teacher and seeds among `runs`.
-
-    Raises: RunError where they cannot be compared.
-    """
-    changes = tuple((run.id, *_changed_at(run)) for run in runs if run.results)
-    return _two_runs(first.id, second.id, changes)
+def moment_of(runs: Sequence[Run]) -> int:
+    """A number that changes when a run is finished or deleted, or has other predictions."""
+    files = [state.files_of(run) for run in runs]
+    changed_at = [(state.changed_at(one.predictions), state.changed_at(one.views)) for one in files]
+    return hash(tuple((run.id, run.status, at) for run, at in zip(runs, changed_at, strict=True)))
 
 
-def _changed_at(run: Run) -> tuple[int, int]:
-    """Of predictions and training views."""
-    files = state.files_of(run)
-    return _time_of(files.predictions), _time_of(files.views)
+def judge_pair(first: Run, second: Run, moment: int) -> Judged:
+    """The verdict on two runs, by their teacher and seeds as well. Raises: RunError where they cannot be compared."""
+    return _judged((first.id, second.id), moment)
 
 
-def _time_of(file: Path) -> int:
-    return file.stat().st_mtime_ns if file.is_file() else 0
+def answers_of(pair: Judged) -> TwoRuns:
+    """The same two runs with what they answered. Raises: RunError where they cannot be compared any more."""
+    return _two_runs(pair.ids, pair.moment)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Comparing the answers…")
-def _two_runs(first_id: str, second_id: str, _changes: tuple[tuple[str, int, int], ...]) -> TwoRuns:
-    return compare_runs(state.run_reader(), state.settings().runs_dir, first_id, second_id)
+@st.cache_resource(max_entries=500, show_spinner="Comparing the answers…")
+def _judged(ids: tuple[str, str], moment: int) -> Judged:
+    two = _compare(ids)
+    return Judged(ids, moment, two.verdict, two.notes)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Comparing the answers…")
+def _two_runs(ids: tuple[str, str], moment: int) -> TwoRuns:
+    return _compare(ids)
+
+
+def _compare(ids: tuple[str, str]) -> TwoRuns:
+    return compare_runs(state.run_reader(), state.settings().runs_dir, *ids, read=state.predictions)

@@ -14,16 +14,19 @@ from deit_core.runs import Run
 
 
 def show_speed(runs: Sequence[Run]) -> None:
-    """Of the runs that were tested."""
-    tested = [run for run in runs if TEST_ACCURACY in run.results]
-    speeds = [(run, found) for run in tested if (found := speed(state.curves().of(run)))]
-    points = [(label(run), found[IMAGES_PER_S], run.results[TEST_ACCURACY]) for run, found in speeds]
-    if not points:
+    """Of the runs that were tested and have a curve."""
+    found = [
+        (run, speeds[IMAGES_PER_S])
+        for run in runs
+        if TEST_ACCURACY in run.results and (speeds := speed(state.curves().of(run)))
+    ]
+    if not found:
         st.caption("No run is finished yet.")
         return
+    points = [(label(run), images_per_s, run.results[TEST_ACCURACY]) for run, images_per_s in found]
     fastest, best = max(points, key=lambda point: point[1]), max(points, key=lambda point: point[2])
     live_chart(
-        speed_and_accuracy(points, looks_of([run for run, _ in speeds])),
+        speed_and_accuracy(points, looks_of([run for run, _ in found])),
         key="compare_speed",
         alt=f"{fastest[0]} is the fastest with {fastest[1]:,.0f} images/s, {best[0]} the best with {best[2]:.1%}.",
         height=300,

@@ -6,14 +6,16 @@ Knows sentences and widgets; `deit_core.analysis` decides.
 import streamlit as st
 
 from dashboard.text import escape
-from deit_core.results.two_runs import TwoRuns
+from dashboard.views.compare.pairs import Judged
+
+_ERROR = "predictions_error"
 
 
-def show_verdict(two: TwoRuns) -> None:
-    first, *others = two.verdict.sentences
+def show_verdict(pair: Judged) -> None:
+    first, *others = pair.verdict.sentences
     with st.container(border=True):
         st.markdown(f"**{escape(first)}**\n\n{escape(' '.join(others))}")
-        for sentence in (*two.verdict.warnings, *two.notes):
+        for sentence in (*pair.verdict.warnings, *pair.notes):
             st.warning(escape(sentence))
-        if two.verdict.next_steps:
-            st.caption(f"Next: {escape(' '.join(two.verdict.next_steps))}")
+        if pair.verdict.next_steps:
+            st.caption(f"Next: {escape(' '.join(pair.verdict.next_steps))}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import escape
 from itertools import product
 
-from deit_core.results.comparison_figures import colour_of_role
+from deit_core.results.role_looks import look_of
 from deit_core.runs.demo_runs import DemoAnswer, DemoExample
 
 _SIDE, _GAP = 24, 5  # of a patch, and between two
@@ -50,16 +50,15 @@ def _flow(example: DemoExample) -> str:
     apart = "".join(_use(row, column, _PATCHES_X, _SIDE + _GAP) for row, column in patches)
     height = _TOP + rows * (_SIDE + _GAP) + 26
     middle = _TOP + rows * (_SIDE + _GAP) / 2
-    colour = colour_of_role("DeiT")
     tokens = (
-        ("class", example.class_map, middle - 36, "none"),
-        ("distillation", example.distillation_map, middle + 36, colour),
+        ("class", example.class_map, middle - 36, _colour("DeiT", "class")),
+        ("distillation", example.distillation_map, middle + 36, _colour("DeiT", "distillation")),
     )
-    lines = "".join(_lines(flow, y, colour) for _, flow, y, _ in tokens)
+    lines = "".join(_lines(flow, y, colour) for _, flow, y, colour in tokens)
     circles = "".join(
-        f'<circle cx="{_TOKENS_X}" cy="{y}" r="9" fill="{fill}" stroke="{colour}" stroke-width="3"/>'
+        f'<circle cx="{_TOKENS_X}" cy="{y}" r="9" fill="{colour}"/>'
         f'<text x="{_TOKENS_X + 15}" y="{y - 2}">{name}</text><text x="{_TOKENS_X + 15}" y="{y + 12}">token</text>'
-        for name, _, y, fill in tokens
+        for name, _, y, colour in tokens
     )
     return (
         f'<svg viewBox="0 0 500 {height}" role="img" aria-label="{escape(_in_words(example))}">'
@@ -102,10 +101,14 @@ def _text(x: float, words: str) -> str:
 
 def _answers(example: DemoExample) -> Iterator[str]:
     rows = (
-        ("Teacher, a CNN", example.teacher, colour_of_role("teacher")),
-        ("ViT, the same transformer without a teacher", example.vit, colour_of_role("ViT")),
-        ("DeiT, class head", example.class_head, colour_of_role("DeiT")),
-        ("DeiT, distillation head: learns from the teacher", example.distillation_head, colour_of_role("DeiT")),
+        ("Teacher, a CNN", example.teacher, _colour("teacher")),
+        ("ViT, the same transformer without a teacher", example.vit, _colour("ViT")),
+        ("DeiT, class head", example.class_head, _colour("DeiT", "class")),
+        (
+            "DeiT, distillation head: learns from the teacher",
+            example.distillation_head,
+            _colour("DeiT", "distillation"),
+        ),
     )
     for number, (name, answer, colour) in enumerate(rows):
         yield (
@@ -113,6 +116,10 @@ def _answers(example: DemoExample) -> Iterator[str]:
             f"<span>{name}</span><strong>{escape(_said(answer))}</strong>"
             f'<div class="bar"><span style="width: {answer.probability:.0%}; background: {colour}"></span></div></li>'
         )
+
+
+def _colour(role: str, head: str = "") -> str:
+    return look_of(role, head=head).colour
 
 
 def _said(answer: DemoAnswer) -> str:

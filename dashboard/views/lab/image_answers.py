@@ -1,7 +1,7 @@
 """The logits of a finished student and its teacher for a test image. Knows runs, what they answered, and widgets."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -10,13 +10,15 @@ from dashboard import state
 from dashboard.address import whole_number
 from dashboard.components.png import png
 from dashboard.navigation import link
+from dashboard.pictures.answered_images import images_answered
 from dashboard.run_status import label
 from dashboard.text import escape
 from dashboard.views.lab.logits import Answers
 from deit_core.errors import RunError
-from deit_core.run_files.prediction_file import KeptPredictions, read_predictions
 from deit_core.runs import Run
-from deit_core.spec import DataSpec
+
+if TYPE_CHECKING:
+    from deit_core.data import Source
 
 _HEADS = {"Model": "logits", "Class head": "logits_class", "Distillation head": "logits_distillation"}
 _SHOWN_SIDE = 128  # pixels of the page
@@ -36,7 +38,7 @@ def of_image() -> Answers | None:
     picture, first, second, third = st.columns([2, 3, 2, 2], vertical_alignment="center")
     name = first.selectbox("Student", list(taught), key="lab_run")
     run, teacher = taught[name]
-    student, own = _kept(run), _kept(teacher)
+    student, own = (state.predictions(state.files_of(one).predictions) for one in (run, teacher))
     if student.facts.data_hash != own.facts.data_hash or not np.array_equal(student.test.labels, own.test.labels):
         raise RunError(f"{label(run)} and its teacher answered for different images; choose another student.")
     arrays = student.test.arrays
@@ -44,7 +46,11 @@ def of_image() -> Answers | None:
     number = whole_number("Test image", 0, len(student.test) - 1, key="lab_image", place=third)
     truth = int(student.test.labels[number])
     with picture:
-        _show(run.spec.data, number, student.facts.classes[truth])
+        source, caption = images_answered(run.spec.data, student.test.labels)
+        if source is not None and number < len(source.test_labels):
+            _show(source, number, student.facts.classes[truth])
+        elif caption:
+            st.caption(escape(caption))
     return Answers(
         own.test.logits[number].tolist(), arrays[_HEADS[head]][number].tolist(), truth, list(student.facts.classes)
     )
@@ -58,24 +64,10 @@ def _teacher(run: Run, runs: Sequence[Run]) -> Run | None:
     return next((other for other in runs if other.id == named and state.has_predictions(other)), None)
 
 
-def _kept(run: Run) -> KeptPredictions:
-    file = state.files_of(run).predictions
-    return _read(str(file), file.stat().st_mtime_ns)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the predictions…")
-def _read(path: str, _changed_at: int) -> KeptPredictions:
-    return read_predictions(Path(path))
-
-
-def _show(data: DataSpec, number: int, truth: str) -> None:
+def _show(source: "Source", number: int, truth: str) -> None:
     from deit_core.data.sources.source import source_picture
 
-    source = state.test_source(data)
-    if source is not None and number < len(source.test_labels):
-        picture = source_picture(source, number)
-        scale = max(1, _SHOWN_SIDE // len(picture))
-        enlarged = png(picture.repeat(scale, axis=0).repeat(scale, axis=1))  # a browser would blur it
-        st.image(
-            enlarged, width=_SHOWN_SIDE, caption=f"True class: {escape(truth)}", alt=f"Test image {number}, {truth}"
-        )
+    picture = source_picture(source, number)
+    scale = max(1, _SHOWN_SIDE // len(picture))
+    enlarged = png(picture.repeat(scale, axis=0).repeat(scale, axis=1))  # a browser would blur it
+    st.image(enlarged, width=_SHOWN_SIDE, caption=f"True class: {escape(truth)}", alt=f"Test image {number}, {truth}")
