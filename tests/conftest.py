@@ -30,7 +30,7 @@ def tiny() -> RunSpec:
 
 @pytest.fixture(scope="session")
 def tiny_trio() -> ExperimentSpec:
-    """Teacher, ViT and DeiT on digits, seconds in all."""
+    """Teacher, ViT and DeiT on digits, seconds in all; hard distillation of images as they are."""
     return replace(
         presets.digits_quick(),
         {
@@ -41,6 +41,10 @@ def tiny_trio() -> ExperimentSpec:
             "model.embed_dim": 32,
             "model.width": 8,
             "compute.precision": "float32",
+            "augment.mixup_alpha": 0,
+            "distillation.kind": "hard",
+            "distillation.alpha": 0.5,
+            "distillation.mixed_labels": "both",
         },
     )
 

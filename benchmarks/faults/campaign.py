@@ -39,6 +39,7 @@ _SPEC = {
     "compute.precision": "float32",
     "compute.num_threads": 1,
     "compute.checkpoint_interval_s": 0.3,
+    "augment.mixup_alpha": 0,  # images that come again have a table of the teacher's logits
 }
 _MOMENT_S = 5.0
 

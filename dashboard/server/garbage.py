@@ -13,12 +13,12 @@ _LOOK_S = 20.0
 _MANY = 50  # new modules since the last time, such as torch's
 
 
-def free_garbage(end: threading.Event) -> None:
+def free_garbage(end: threading.Event, interval_s: float = _LOOK_S) -> None:
     """Look for garbage every few seconds; set apart what is loaded each time that much has come. Return once `end` is
     set.
     """
     num_apart = 0
-    while not end.wait(_LOOK_S):
+    while not end.wait(interval_s):
         num_loaded = len(sys.modules)
         if num_loaded >= num_apart + _MANY:
             num_apart = num_loaded

@@ -2,11 +2,10 @@
 
 import itertools
 
-from deit_core.presets.trio import students, teacher_and_students, with_few_labels
+from deit_core.presets.trio import SOFT, students, teacher_and_students, with_few_labels
 from deit_core.spec import (
     AugmentSpec,
     DataSpec,
-    DistillationSpec,
     Expectation,
     ExperimentSpec,
     OptimSpec,
@@ -29,7 +28,6 @@ _STUDENT_AUGMENT = AugmentSpec(crop_padding=0, horizontal_flip=True, test_flip=T
 _FEW_AUGMENT = AugmentSpec(crop_padding=1, horizontal_flip=True)  # of students who see each image often
 _LONG_EPOCHS = 50
 _MEASURED = "2 cores of an EPYC, 2026-11-22, seed 42; the time is an estimate"
-_SOFT = DistillationSpec(kind="soft", alpha=0.9, tau=3.0)
 _LABELLED = 0.05
 _COMPARED_EPOCHS = (2, 5, 10)
 # Share of the data -> epochs of the teacher and of its students. Fewer images are shown more often, so that the
@@ -103,7 +101,7 @@ def fashion_miniproject() -> ExperimentSpec:
 def fashion_full() -> ExperimentSpec:
     teacher, vit, deit = _trio(_STUDENT_EPOCHS)
     teacher = teacher.with_changes(optim=_without_smoothing(teacher.optim))
-    soft = deit.with_changes(name="deit-soft", distillation=_SOFT)
+    soft = deit.with_changes(name="deit-soft", distillation=SOFT)
     return ExperimentSpec(
         name="fashion-full",
         description=(
@@ -135,7 +133,7 @@ def fashion_few_labels() -> ExperimentSpec:
         teacher_augment=_TEACHER_AUGMENT,
         student=_STUDENT,
         student_optim=_student_optim(_STUDENT_EPOCHS),
-        distillation=_SOFT,
+        distillation=SOFT,
     )
     return ExperimentSpec(
         name="fashion-few-labels",

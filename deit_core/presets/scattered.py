@@ -1,10 +1,9 @@
 """Presets on scattered digits: the plainest picture of what a teacher with an inductive bias gives."""
 
-from deit_core.presets.trio import teacher_and_students, with_few_labels
+from deit_core.presets.trio import SOFT, teacher_and_students, with_few_labels
 from deit_core.spec import (
     AugmentSpec,
     DataSpec,
-    DistillationSpec,
     Expectation,
     ExperimentSpec,
     OptimSpec,
@@ -59,6 +58,6 @@ def scattered_trio(*, places: int = 1, epochs: int = 50) -> tuple[RunSpec, ...]:
         teacher_optim=OptimSpec(epochs=_TEACHER_EPOCHS, batch_size=64, lr=2e-3, warmup_epochs=2, label_smoothing=0.0),
         student=VisionTransformerSpec(patch_size=4, embed_dim=48, depth=4, num_heads=4),
         student_optim=OptimSpec(epochs=epochs, batch_size=64, lr=2e-3, warmup_epochs=epochs / 10),
-        distillation=DistillationSpec(kind="soft", alpha=0.9, tau=3.0, mixed_labels="teacher"),
+        distillation=SOFT.with_changes(mixed_labels="teacher"),
         num_threads=1,
     )

@@ -18,6 +18,7 @@ from deit_core.spec import (
 
 _COMPUTE = ComputeSpec()
 HARD = DistillationSpec(kind="hard")
+SOFT = DistillationSpec(kind="soft", alpha=0.9, tau=3.0)  # from a teacher without label smoothing
 
 
 def teacher_and_students(

@@ -38,7 +38,7 @@ def begin(connection: Connection, store: Store, worker_id: str) -> None:
     if boot := _boot():
         row = {"boot": boot, "process_start": process_start(os.getpid()), "beat_at": store.steady()}
         connection.execute(insert(_pulses).values(worker_id=worker_id, **row))
-    if group := _group():
+    if group := memory_group():
         connection.execute(insert(_groups).values(worker_id=worker_id, **group))
 
 
@@ -46,7 +46,7 @@ def beat(connection: Connection, store: Store, worker_id: str) -> bool:
     """Write a heartbeat. False when the worker is not in the table any more."""
     statement = update(_workers).where(_workers.c.id == worker_id).values(heartbeat_at=store.clock())
     connection.execute(update(_pulses).where(_pulses.c.worker_id == worker_id).values(beat_at=store.steady()))
-    if group := _group():  # another one where the process was moved
+    if group := memory_group():  # another one where the process was moved
         connection.execute(update(_groups).where(_groups.c.worker_id == worker_id).values(**group))
     return connection.execute(statement).rowcount == 1
 
@@ -122,7 +122,7 @@ def _boot() -> str | None:
     return name if process_start(os.getpid()) is not None else None
 
 
-def _group() -> dict[str, Any]:
+def memory_group() -> dict[str, Any]:
     """The columns on the nearest control group of this process that counts memory; none where it is in none."""
     group = next(filter(counts_memory, memory_groups()), None)
     return {} if group is None else {"folder": str(group), "num_killed": num_killed(group)}

@@ -30,8 +30,7 @@ print(sum(ref() is not None for ref in left), len(loaded), gc.get_freeze_count()
 """
 START = """
 end = threading.Event()
-garbage._LOOK_S = 0.05
-thread = threading.Thread(target=garbage.free_garbage, args=(end,))
+thread = threading.Thread(target=garbage.free_garbage, args=(end, 0.05))
 thread.start()
 while not gc.get_freeze_count():
     time.sleep(0.01)
@@ -74,7 +73,8 @@ def test_what_is_loaded_later_is_set_apart_too(monkeypatch: pytest.MonkeyPatch) 
     waits = iter([False] * 6 + [True])
     monkeypatch.setattr(end, "wait", lambda _: next(waits))
     monkeypatch.setattr(garbage, "sys", SimpleNamespace(modules=Sized(num_modules)))
-    monkeypatch.setattr(garbage, "_set_apart", lambda: calls.append(1))
+    collector = SimpleNamespace(freeze=lambda: calls.append(1), unfreeze=lambda: None, collect=lambda: None)
+    monkeypatch.setattr(garbage, "gc", collector)
     garbage.free_garbage(end)
     assert len(calls) == 3
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from conftest import submit
 from streamlit.testing.v1 import AppTest
 
 from deit_core import presets
-from deit_core.runs import Store
+from deit_core.runs import Store, enqueue
 
 
 def links(page: AppTest) -> list[str]:
@@ -50,7 +49,7 @@ def test_the_last_results_have_a_verdict_and_lead_on(run_page: Callable[..., App
 
 
 def test_no_name_becomes_markup(run_page: Callable[..., AppTest], store: Store) -> None:
-    submit(store, presets.smoke().with_changes(name="**bold** <b>x</b>"))
+    enqueue(store, presets.smoke().with_changes(name="**bold** <b>x</b>"))
     page = run_page("home")
     assert not page.exception
     (shown,) = [bar.proto.text for bar in page.get("progress")]

@@ -134,7 +134,7 @@ def test_the_first_preset_is_chosen_at_first(run_page: RunPage, estimates: type[
 
 
 def test_a_choice_that_is_known_to_hurt_is_named(train_page: RunPage) -> None:
-    page = train_page(set=["teacher.optim.label_smoothing=0.1", "deit.distillation.kind=soft"])
+    page = train_page(set=["teacher.optim.label_smoothing=0.1"])
     assert "label smoothing of 0.1" in page.info[0].value.replace("\\", "")
 
 
@@ -152,9 +152,9 @@ def test_the_address_holds_the_changes(train_page: RunPage) -> None:
     form = page.session_state["train_form"]
     page.number_input(key=f"form{form}/teacher+vit+deit/optim.lr").set_value(1).run()
     page.segmented_control(key=f"form{form}/runs").set_value("deit").run()
-    page.selectbox(key=f"form{form}/deit/distillation.kind").set_value("soft").run()
+    page.selectbox(key=f"form{form}/deit/distillation.kind").set_value("hard").run()
     changes = page.query_params["set"]
-    assert changes == ["optim.lr=1.0", "deit.distillation.kind=soft"]
+    assert changes == ["optim.lr=1.0", "deit.distillation.kind=hard"]
     again = train_page(preset="digits-quick", set=["optim.lr=1", *changes[1:]])  # as a person writes it
     assert document(again) == document(page)
     form = again.session_state["train_form"]
@@ -253,11 +253,11 @@ def test_a_change_makes_a_variant_and_its_command(train_page: RunPage, store: St
     form = page.session_state["train_form"]
     page.number_input(key=f"form{form}/teacher+vit+deit/optim.batch_size").set_value(32).run()
     page.segmented_control(key=f"form{form}/runs").set_value("deit").run()
-    page.selectbox(key=f"form{form}/deit/distillation.kind").set_value("soft").run()
+    page.selectbox(key=f"form{form}/deit/distillation.kind").set_value("hard").run()
     sound(page)
     start, *rest = command(page)
     assert (start, rest[:4]) == ("python", ["-m", "deit_core", "submit", "digits-quick"])
-    assert rest[4:] == ["--set", "optim.batch_size=32", "--set", "deit.distillation.kind=soft"]
+    assert rest[4:] == ["--set", "optim.batch_size=32", "--set", "deit.distillation.kind=hard"]
     assert read_spec(rest[3], rest[5::2]) == document(page)
     page.button(key="start").click().run()
     assert [run.spec.optim.batch_size for run in store.runs()] == [32, 32, 32]

@@ -149,9 +149,9 @@ def test_a_heartbeat_notes_the_nearest_group_that_counts(
     outer = made.group("lab", limit=300 * MB, used=1, killed=3)
     (outer / "one").mkdir()
     monkeypatch.setattr(pulse, "memory_groups", lambda: memory_groups(made.root, made.own))
-    assert pulse._group() == {"folder": str(outer), "num_killed": 3}
+    assert pulse.memory_group() == {"folder": str(outer), "num_killed": 3}
     own = made.group("lab/one", limit=None, used=1, killed=1)
-    assert pulse._group() == {"folder": str(own), "num_killed": 1}
+    assert pulse.memory_group() == {"folder": str(own), "num_killed": 1}
 
 
 @both

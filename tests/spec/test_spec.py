@@ -344,7 +344,7 @@ def test_seeds_that_do_not_fit_are_one_sentence(changes: dict[str, object], word
     [
         {},
         {"seeds": 3, "optim.lr": 0.004, "vit.optim.epochs": 30, "tags": ["search"], "name": "mine"},
-        {"model.width": 8, "deit.distillation.kind": "soft", "data.fraction": 0.1, "description": ""},
+        {"model.width": 8, "deit.distillation.kind": "hard", "data.fraction": 0.1, "description": ""},
         {"deit.distillation": None, "deit.model.distilled": False},
         {"teacher.model": {"family": "torchvision", "name": "resnet18"}},
         {"vit.model.depth": 2, "deit.model.depth": 4},

@@ -225,6 +225,9 @@ def trio() -> ExperimentSpec:
         "model.width": 8,
         "data.fraction": 0.5,
         "compute.precision": "float32",
+        "augment.mixup_alpha": 0,  # views that come again have a table
+        "distillation.kind": "hard",
+        "distillation.mixed_labels": "both",
     }
     return replace(presets.digits_quick(), changes)
 

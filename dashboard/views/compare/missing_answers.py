@@ -20,6 +20,8 @@ _ERROR = "predictions_error"
 
 def offer_predictions(runs: Sequence[Run]) -> None:
     """The button for the first of these finished runs that kept no predictions."""
+    if error := st.session_state.pop(_ERROR, ""):
+        st.error(escape(error))
     if gone := [run for run in runs if not files_of(run).folder.is_dir()]:
         st.caption(
             f"The files of {escape(', '.join(map(label, gone)))} are gone, and with them what was answered; put the "
@@ -37,8 +39,6 @@ def offer_views(run: Run) -> None:
 
 
 def _offer(without: Sequence[Run], reason: str, *, key: str) -> None:
-    if error := st.session_state.pop(_ERROR, ""):
-        st.error(escape(error))
     maker = predictor()
     at_work = next((run for run in without if maker.is_at_work(run.id)), None)
     if at_work is not None:
