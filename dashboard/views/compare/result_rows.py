@@ -109,7 +109,13 @@ def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> Columns:
     rows = [difference for difference in differences([run.spec for run in runs]) if difference.path != "name"]
     cells = [[_setting(value, by_id) for value in difference.values] for difference in rows]
     table = _table([f"`{difference.path}`" for difference in rows], "Setting", runs, cells)
-    return table | {"Meaning": [escape(difference.description) for difference in rows]}
+    return table | {"Meaning": [escape(_first_sentence(difference.description)) for difference in rows]}
+
+
+def _first_sentence(text: str) -> str:
+    """All of it would make a table that a phone cannot show."""
+    first, stop, _ = text.partition(". ")
+    return first + stop.strip()
 
 
 def _table(titles: Sequence[str], what: str, runs: Sequence[Run], cells: Sequence[Sequence[str]]) -> Columns:
