@@ -1,4 +1,5 @@
 # make app | make test | make check | make bench
+# make demo trains the runs that ship in checkpoints/demo, in about ten minutes.
 # make faults KILLS=60 | make fuzz MINUTES=10 | make load SESSIONS=10 MINUTES=10
 #
 # TORCH=cpu installs PyTorch's own CPU wheels, for a Linux machine without a GPU. Without it pip's default is taken:
@@ -17,7 +18,9 @@ else
 TORCH_FIRST := true
 endif
 
-.PHONY: app test check bench faults fuzz load clean
+DEMO := scattered-quick digits-quick fashion-classroom
+
+.PHONY: app test check bench demo faults fuzz load clean
 
 app: .venv/installed
 	$(BIN)/streamlit run dashboard/app.py
@@ -32,6 +35,10 @@ check: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks
+
+demo: .venv/installed
+	for preset in $(DEMO); do $(BIN)/python -m deit_core train $$preset --runs-dir build/demo || exit 1; done
+	$(BIN)/python -m deit_core demo $(DEMO) --runs-dir build/demo --out checkpoints/demo
 
 faults: .venv/installed-dev
 	$(BIN)/python -m benchmarks.faults --kills $(KILLS)

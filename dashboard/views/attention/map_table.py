@@ -97,11 +97,10 @@ def settings(view: str, pictures: Sequence[Picture], columns: Sequence[Column], 
     """What a file says of how it was made."""
     from deit_core.attention.drawing.views import file_settings
 
-    runs_dir = state.settings().runs_dir
     models = [
         {
             "title": column.title,
-            "checkpoint": column.choice.file.relative_to(runs_dir).as_posix(),
+            "checkpoint": column.choice.file.relative_to(state.files_of(column.choice.run).folder.parent).as_posix(),
             "epoch": images.viewer(column.choice.checkpoint).card.epoch,
         }
         for column in columns
