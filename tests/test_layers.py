@@ -59,7 +59,7 @@ LAYERS: dict[str, list[set[str]]] = {
             "address_runs",
         },
         {"live", "server", "uploads"},
-        {"tables", "curves", "pictures"},
+        {"tables", "curves", "pictures", "verdicts"},
         {"views"},
         {"frame", "app"},
     ],

@@ -260,3 +260,21 @@ def test_the_title_and_the_filter_are_drawn_before_what_imports_pandas(
     assert page.exception
     assert [title.value for title in page.title] == ["Runs"]
     assert page.text_input(key="run_search").value == ""
+
+
+def test_what_was_trained_together_has_a_verdict_and_leads_on(trio: dict[str, str], run_page: RunPage) -> None:
+    page = run_page("runs")
+    assert "digits-quick: vit 90.0%, deit 95.0% on test images." in said(page).replace("*", "")
+    page.button(key=f"runs-{trio['deit']}-look").click().run()
+    assert [page.session_state[side] for side in ("att_left", "att_right")] == [trio["vit"], trio["deit"]]
+
+
+def test_a_run_that_ends_while_it_is_watched_is_announced(
+    every_status: dict[str, str], store: Store, run_page: RunPage
+) -> None:
+    page = run_page("runs")
+    assert not page.toast
+    store.set_status(every_status["running"], Status.COMPLETED)
+    page.run()
+    assert [toast.value for toast in page.toast] == ["4 smoke is completed."]
+    assert not page.run().toast

@@ -10,9 +10,9 @@ import streamlit as st
 
 from dashboard.state import has_predictions, settings
 from dashboard.text import escape
+from dashboard.verdicts.pairs import Judged, answers_of, judge_pair, moment_of
 from dashboard.views.compare.confidence import show_calibration
 from dashboard.views.compare.missing_answers import offer_predictions
-from dashboard.views.compare.pairs import Judged, answers_of, judge_pair, moment_of
 from dashboard.views.compare.passed_on import show_passed_on
 from dashboard.views.compare.wrong_answers import show_mistakes
 from deit_core.analysis import seed_groups

@@ -12,7 +12,7 @@ from dashboard.reach import shown
 from dashboard.run_status import label
 from dashboard.state import files_of, has_predictions
 from dashboard.text import escape
-from dashboard.views.compare.pairs import predictor
+from dashboard.verdicts.pairs import predictor
 from deit_core.runs import Run
 
 _ERROR = "predictions_error"

@@ -6,7 +6,7 @@ Knows sentences and widgets; `deit_core.analysis` decides.
 import streamlit as st
 
 from dashboard.text import escape
-from dashboard.views.compare.pairs import Judged
+from dashboard.verdicts.pairs import Judged
 
 _ERROR = "predictions_error"
 

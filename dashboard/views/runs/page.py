@@ -19,11 +19,13 @@ from dashboard.navigation import link
 from dashboard.run_status import label
 from dashboard.state import SHOWS_DEMO, launcher, settings, shown_log, store
 from dashboard.text import escape
+from dashboard.verdicts.outcome import pairs_of_experiments, show_outcome_of
 from dashboard.views.runs.actions import actions, actions_on_many, show_outcome
 from dashboard.views.runs.table import choose_matching, show_table
 from dashboard.views.runs.unreadable import show_unreadable
-from deit_core.runs import Run, demo_runs
+from deit_core.runs import Run, Status, demo_runs
 
+_AT_WORK = "runs_at_work"
 SHOWN = 20  # chosen runs that have a line, curves and a log
 
 
@@ -92,11 +94,23 @@ def _progress(drawn: live.Drawn, chosen_ids: set[str], middle: DeltaGenerator, b
         with st.container(gap="xxsmall"):
             for run in chosen[:SHOWN]:
                 actions(run, runs)
+        for pair in pairs_of_experiments([run for run in chosen[:SHOWN] if run.status == Status.COMPLETED]):
+            show_outcome_of(pair, runs, key=f"runs-{pair[1].id}")
+        _tell_ended(runs)
         if len(chosen) > SHOWN:
             st.caption(f"The first {SHOWN} of {len(chosen):,} chosen runs are shown here, in the curves and the logs.")
     with bottom:
         _logs([run for run in chosen[:SHOWN] if run.started_at is not None and not run.is_demo])
         st.caption(machine.describe())
+
+
+def _tell_ended(runs: Sequence[Run]) -> None:
+    """A short message on each run that has ended since this page was drawn."""
+    at_work: set[str] = st.session_state.get(_AT_WORK, set())
+    for run in runs:
+        if run.id in at_work and not run.status.is_active:
+            st.toast(f"{escape(label(run))} is {run.status}.", icon=":material/flag:")
+    st.session_state[_AT_WORK] = {run.id for run in runs if run.status == Status.RUNNING}
 
 
 def _choose(runs: Sequence[Run]) -> list[Run]:

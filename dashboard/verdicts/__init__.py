@@ -1,0 +1,1 @@
+"""Verdicts on pairs of runs, shared by the pages that show them."""
