@@ -107,6 +107,8 @@ def _write_run(run: RunFiles, demo: RunFiles, spec: RunSpec, *, has_film: bool) 
             demo.epoch(epoch).parent.mkdir(exist_ok=True)
             _write_weights(file, demo.epoch(epoch), spec, is_half=True)
     kept = read_predictions(run.predictions)
+    if run.views.exists():
+        shutil.copyfile(run.views, demo.views)
     write_predictions(demo.predictions, _small(kept.test), _small(kept.val), kept.facts)
 
 

@@ -72,6 +72,7 @@ def test_a_demo_run_is_the_run_it_was_made_from(store: Store, home: Settings, de
         assert np.array_equal(
             read_predictions(old.predictions).test.logits, read_predictions(new.predictions).test.logits
         )
+        assert new.views.exists() == old.views.exists() == (run.name == "deit")
         assert not new.state.exists()
         assert not new.last.exists()
 
