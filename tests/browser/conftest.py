@@ -94,6 +94,10 @@ class ServeApp:
         """What all servers at this address wrote into their terminal."""
         return "\n".join(log.read_text() for log in self._logs[url])
 
+    def pid(self, url: str) -> int:
+        """The number of the process of the server at this address."""
+        return self._servers[url].pid
+
     def end(self, url: str) -> None:
         """End the server at this address, as Ctrl-C in its terminal does; detached workers go on."""
         server = self._servers.pop(url)

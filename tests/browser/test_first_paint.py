@@ -8,8 +8,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from playwright.sync_api import Page, expect
+
+from dashboard.navigation import paths
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESSES = ["/", "/runs", "/_stcore/health", "/_stcore/host-config", "/nowhere"]
@@ -66,6 +69,27 @@ def test_a_page_asks_no_address_in_vain(
     expect(page.get_by_role("heading", name="Compare", level=1)).to_be_visible()
     expect(page).to_have_url(f"{url}/compare")
     assert page_errors == []
+
+
+def test_no_page_and_no_server_speaks_to_another_machine(
+    page: Page, serve_app: Callable[..., str], own_url: str
+) -> None:
+    """As Home promises. The connections of the server are looked at while each page is drawn, also ones in vain."""
+    server = psutil.Process(serve_app.pid(own_url))  # type: ignore[attr-defined]
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url))
+    page.on("websocket", lambda socket: asked.add(socket.url))
+    reached: set[str] = set()
+    for path in paths():
+        page.goto(f"{own_url}/{path}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        for _ in range(5):
+            everyone = [server, *server.children(recursive=True)]
+            reached |= {one.raddr.ip for process in everyone for one in process.net_connections() if one.raddr}
+            page.wait_for_timeout(100)
+    hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
+    assert hosts == {urlsplit(own_url).netloc}
+    assert reached <= {"127.0.0.1", "::1"}
 
 
 @pytest.mark.parametrize("path", [*ADDRESSES, *WEBSOCKETS])
