@@ -151,6 +151,14 @@ def test_only_columns_that_are_there_can_be_left_out(run_page: RunPage, looked: 
     assert [info.value for info in page.info] == ["Choose a token to show."]
 
 
+def test_each_attention_map_is_read_in_words(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention")
+    (words,) = [caption.value for caption in page.caption if "Where each map takes from" in caption.value]
+    for column in ("ViT", "DeiT, class token", "DeiT, distillation token"):
+        assert f"{column}: half of it comes from" in words.replace("\\", "")
+    assert "Grad-CAM" not in words
+
+
 def test_a_slider_move_changes_maps_and_looks_at_nothing_again(
     run_page: RunPage, looked: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

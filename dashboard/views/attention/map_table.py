@@ -60,6 +60,7 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
         min_width=76,
     )
     draw_scales(scales, spec)
+    _say_in_words(rows[0], columns, is_only=len(rows) == 1)
     if any(picture_map.cell.degenerate and picture_map.cell.kind == "attention" for picture_map in shown):
         st.warning(_why_empty(spec))
     with st.container(horizontal=True):
@@ -83,6 +84,20 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
             },
             settings("maps", pictures, columns, spec),
         )
+
+
+def _say_in_words(row: Row, columns: Sequence[Column], *, is_only: bool) -> None:
+    """A sentence on each attention map of a row."""
+    from deit_core.attention.drawing.map_words import map_in_words
+
+    sentences = [
+        f"{escape(column.title)}: {map_in_words(picture_map.cell.values, picture_map.pixels)}."
+        for column, picture_map in zip(columns, row, strict=True)
+        if picture_map is not None and picture_map.cell.kind == "attention"
+    ]
+    if sentences:
+        first = "" if is_only else "Of the first picture. "
+        st.caption(first + "Where each map takes from. " + "\n\n".join(sentences))
 
 
 def sheet(rows: Sequence[Row], scales: "Scales", spec: RolloutSpec, **titles: Any) -> Pixels:
