@@ -43,6 +43,11 @@ def scattered_few_labels() -> ExperimentSpec:
             "images. The ViT makes as many steps as the DeiT."
         ),
         runs=with_few_labels(scattered_trio(places=places, epochs=20), 1 / places, teacher_epochs=_TEACHER_EPOCHS),
+        expectation=Expectation(
+            accuracy={"teacher": 0.976, "vit": 0.732, "deit": 0.913},
+            duration_s=196,
+            measured_on="2 cores of an EPYC, 2026-11-29, seed 42, next to other work",
+        ),
     )
 
 
