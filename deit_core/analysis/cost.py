@@ -39,10 +39,11 @@ def flops_per_image(spec: RunSpec, in_chans: int, num_classes: int) -> float | N
 def _vit(model: VisionTransformerSpec, side: int, in_chans: int, num_classes: int) -> int:
     width, hidden = model.embed_dim, int(model.embed_dim * model.mlp_ratio)
     num_heads, patches = (2 if model.distilled else 1), (side // model.patch_size) ** 2
-    tokens = num_heads + patches
+    tokens = num_heads + model.num_registers + patches
+    read = 2 * width if model.pool == "both" else width
     block = 2 * tokens * (4 * width**2 + 2 * width * hidden) + 4 * tokens**2 * width  # qkv, proj, MLP, attention
     embedding = 2 * patches * in_chans * model.patch_size**2 * width
-    return model.depth * block + embedding + 2 * num_heads * width * num_classes
+    return model.depth * block + embedding + 2 * num_heads * read * num_classes
 
 
 def _resnet9(width: int, side: int, in_chans: int, num_classes: int) -> int:

@@ -5,7 +5,8 @@ Knows models and pixels; nothing of files, runs or pages, nor of what becomes of
 Shapes: L layers, B batch, H heads, N tokens = P prefix + gh * gw patches, C channels, S img_size, K classes
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ from torch import Tensor, nn
 from deit_core.attention.flow.fusion import HeadFusion
 from deit_core.attention.flow.options import Sizes
 from deit_core.attention.flow.prepared import PreparedRollout
-from deit_core.attention.methods.explain import check_logits, to_transformer
+from deit_core.attention.flow.query import Query, read_by
+from deit_core.attention.flow.rollout import Rollout, rollout
+from deit_core.attention.methods.explain import check_logits, to_model, to_transformer
+from deit_core.attention.other_model import OtherModel
 from deit_core.errors import DeitError
 from deit_core.models import Reading
 from deit_core.models.vit import mean_of_heads
@@ -29,14 +33,16 @@ class Look:
     """What one pass of a model over a batch of images gives.
 
     attention: (L, B, H, N, N) after the softmax.
-    logits: (B, K) by head: "mean" is the model's output; a DeiT has "class" and "distillation" too.
+    logits: (B, K) by head: "mean" is the model's output; a DeiT has "class" and "distillation" too, a backbone none.
     num_prefix_tokens, grid_size: P and (gh, gw), as `rollout` asks for them.
+    shares: (N,) by head, the weights of the tokens that it reads; where there are none, `query_weights` goes by P.
     """
 
     attention: Tensor
     logits: dict[str, Tensor]
     num_prefix_tokens: int
     grid_size: tuple[int, int]
+    shares: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def sizes(self) -> Sizes:
@@ -45,6 +51,27 @@ class Look:
     def probabilities(self, image: int = 0) -> dict[str, NDArray[np.float32]]:
         """Probabilities (K,) of one image's classes, by head."""
         return {head: logits[image].softmax(-1).numpy() for head, logits in self.logits.items()}
+
+    def query(self, query: Query = "head") -> Query:
+        """A query of `rollout`, a head's name by the tokens that this model's heads read.
+
+        Raises: DeitError for a distillation token that the model does not have.
+        """
+        return read_by(query, self.shares) if self.shares else query
+
+    def rollout(self, *, query: Query = "head", **options: Any) -> Rollout:
+        """The rollout of each image.
+
+        Args: as in `rollout`.
+        Raises: ValueError, as `rollout`.
+        """
+        return rollout(
+            self.attention,
+            num_prefix_tokens=self.num_prefix_tokens,
+            grid_size=self.grid_size,
+            query=self.query(query),
+            **options,
+        )
 
     def prepare(self, *, head_fusion: HeadFusion = "mean", scope: str = "matrix") -> PreparedRollout:
         """The first image made ready for many rollouts.
@@ -72,21 +99,39 @@ def look(model: nn.Module, card: Reading, images: NDArray[Any] | Tensor) -> Look
     Raises: ValueError for a model without attention or in train mode, images of another size than it reads, attention
         of more than `MAX_BYTES`, or an output that is not finite.
     """
+    if isinstance(model, OtherModel):
+        return _look_of_other(model, card, to_model(model, card.normalise(torch.as_tensor(images))))
     vit, pixels = to_transformer(model, card.normalise(torch.as_tensor(images)))
-    num_bytes = 4 * vit.depth * len(pixels) * vit.num_heads * vit.pos_embed.shape[1] ** 2
+    num_bytes = 4 * vit.depth * len(pixels) * vit.num_heads * (vit.num_prefix_tokens + vit.num_patches) ** 2
     if num_bytes > MAX_BYTES:
         raise DeitError(
             f"The attention of {card.name!r} over {len(pixels)} image(s) takes {num_bytes / 2**20:.0f} MiB "
-            f"and at most {MAX_BYTES // 2**20} MiB are shown; choose a model with larger patches, or fewer images."
+            f"and at most {MAX_BYTES // 2**20} MiB are shown; choose a model with larger patches, or fewer images, or "
+            "load a file of others for smaller images (img_size)."
         )
     tokens, attention = vit.forward_features(pixels, return_attention=True)
-    heads = vit.forward_heads(tokens)
-    output = mean_of_heads(heads)
-    check_logits(output)
-    logits = {"mean": output} | (heads if vit.distilled else {})
+    logits = vit.forward_heads(tokens)
+    if logits:  # a backbone has none
+        output = mean_of_heads(logits)
+        check_logits(output)
+        logits = {"mean": output} | (logits if vit.distilled else {})
     return Look(
         attention=torch.stack(attention).cpu(),
         logits={head: values.cpu() for head, values in logits.items()},
         num_prefix_tokens=vit.num_prefix_tokens,
         grid_size=vit.grid_size,
+        shares=vit.shares_read(),
+    )
+
+
+def _look_of_other(model: OtherModel, card: Reading, pixels: Tensor) -> Look:
+    seen = model.see(pixels, card.name, MAX_BYTES)
+    if seen.logits is not None:
+        check_logits(seen.logits)
+    return Look(
+        attention=torch.stack(seen.attention).cpu(),
+        logits={} if seen.logits is None else {"mean": seen.logits.cpu()},
+        num_prefix_tokens=seen.num_prefix_tokens,
+        grid_size=seen.grid_size,
+        shares={"class": seen.share_read},
     )

@@ -5,7 +5,6 @@ Every method is called in one way, with pixels as `fit_image` makes them. Knows 
 Shapes: B batch, C channels, S img_size, K classes, gh x gw patches
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,36 +19,71 @@ from deit_core.attention.methods.explain import check_logits
 from deit_core.attention.methods.faithfulness import Faithfulness, faithfulness
 from deit_core.attention.methods.randomisation import Randomised, randomisation_check
 from deit_core.attention.methods.table import Explain
-from deit_core.models import Reading, VisionTransformer, is_foreign, load_checkpoint, load_foreign_reading, read_card
+from deit_core.attention.other_model import OtherModel, reading_of
+from deit_core.errors import CheckpointError, DeitError
+from deit_core.models import (
+    Reading,
+    ResNet9,
+    VisionTransformer,
+    is_foreign,
+    load_checkpoint,
+    load_foreign_reading,
+    read_card,
+)
+from deit_core.models.adapted_classifier import AdaptedClassifier
 
 Pixels = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, eq=False)
 class Viewer:
-    """A model in eval mode, and its card: a run's, or of a file of others how it reads pixels and what it tells apart.
+    """A model in eval mode, and its card: a run's, or of a model of others how it reads pixels and what it tells apart.
 
     Nothing here changes the model, so threads may share it.
 
     Every `images` is (B, C, S, S) uint8, as `fit_image` makes them.
+
+    Args:
+        model: of DeiT Lab with its card, or a ViT of timm, Hugging Face, torchvision or your own, whose attention is
+            taken while it runs: `look` shows it, the other methods read DeiT Lab's own models alone.
+        card: how it reads pixels; None takes what a model of these libraries says of itself.
+        num_prefix_tokens, grid_size: of a model of others, where they cannot be seen.
+    Raises: DeitError for a model that does not say how it reads pixels.
     """
 
-    card: Reading
-    model: nn.Module
+    def __init__(
+        self,
+        model: nn.Module,
+        card: Reading | None = None,
+        *,
+        num_prefix_tokens: int | None = None,
+        grid_size: tuple[int, int] | None = None,
+    ) -> None:
+        is_own = isinstance(model, VisionTransformer | ResNet9 | AdaptedClassifier)
+        self.model = model if is_own else OtherModel(model, num_prefix_tokens, grid_size)
+        self.card = card or reading_of(model)
 
     @classmethod
-    def load(cls, checkpoint: Path | str) -> "Viewer":
+    def load(cls, checkpoint: Path | str, *, img_size: int | None = None) -> "Viewer":
         """The model of a run's folder or checkpoint, of an export of ours, or of a file or folder of others.
 
+        Args: img_size: side in pixels, of a ViT in a file of others; another than the file's resamples the positions.
         Raises: CheckpointError where it is missing, damaged or of a kind that is not read.
         """
         if is_foreign(checkpoint):
-            return cls(*load_foreign_reading(Path(checkpoint)))
-        return cls(read_card(checkpoint), load_checkpoint(checkpoint))
+            reading, model = load_foreign_reading(Path(checkpoint), img_size=img_size)
+            return cls(model, reading)
+        if img_size is not None:
+            raise CheckpointError(f"{checkpoint} was made here, and reads images of one size; leave img_size out.")
+        return cls(load_checkpoint(checkpoint), read_card(checkpoint))
 
     @property
     def is_transformer(self) -> bool:
-        return isinstance(self.model, VisionTransformer)
+        return isinstance(self.model, VisionTransformer | OtherModel)
+
+    @property
+    def predicts(self) -> bool:
+        """Whether it has a head; a backbone has none."""
+        return len(self.card.classes) > 0
 
     def look(self, images: Pixels) -> Look:
         """Raises: ValueError for a model without attention, or images of another size than the model reads."""
@@ -59,7 +93,7 @@ class Viewer:
     def predict(self, images: Pixels) -> NDArray[np.float32]:
         """Probabilities (B, K) of the classes.
 
-        Raises: ValueError for another number of channels, or an output that is not finite.
+        Raises: ValueError for another number of channels, an output that is not finite, or a backbone.
         """
         logits: Tensor = self.model(self._normalised(images))
         check_logits(logits)
@@ -72,8 +106,13 @@ class Viewer:
         """What a method of `METHODS` finds, (B, gh, gw).
 
         Args: target: a class's index; None is the class that the model predicts for each image.
-        Raises: ValueError, as the method.
+        Raises: ValueError, as the method, and for a model of others.
         """
+        if isinstance(self.model, OtherModel):
+            raise DeitError(
+                f"The methods read models of DeiT Lab, not {self.card.name!r}; take look(images).rollout(), or load "
+                "its weights from a file (Viewer.load)."
+            )
         maps = method(self.model, self._normalised(images), query=query, target=_target(target, len(images)))
         values: NDArray[np.float32] = maps.numpy()
         return values

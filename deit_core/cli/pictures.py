@@ -40,6 +40,12 @@ def rollout(
         bool,
         typer.Option("--faithfulness", help="Measure whether the prediction rests on what the first map points at."),
     ] = False,
+    img_size: Annotated[
+        int | None,
+        typer.Option(
+            min=8, max=1024, help="Of a ViT in a file of others: the side of its images; positions are resampled."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     runs_dir: RunsDirOption = None,
     **options: Any,
@@ -59,6 +65,7 @@ def rollout(
         invert=invert,
         with_npz=with_npz,
         with_faithfulness=with_faithfulness,
+        img_size=img_size,
         note=partial(print, file=sys.stderr),
     )
     for drawn in pictures:
@@ -73,7 +80,8 @@ def rollout(
                 }
             )
         else:
-            say(f"{drawn.path}  {drawn.label} {drawn.probability:.1%}{_fares(drawn.faithfulness)}")
+            predicted = "" if drawn.probability is None else f"  {drawn.label} {drawn.probability:.1%}"
+            say(f"{drawn.path}{predicted}{_fares(drawn.faithfulness)}")
     if as_json:
         print_json(documents)
 

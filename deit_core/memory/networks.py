@@ -69,12 +69,19 @@ def network_size(spec: RunSpec, in_chans: int, num_classes: int) -> NetworkSize:
 
 def _vit(model: VisionTransformerSpec, side: int, in_chans: int, num_classes: int) -> NetworkSize:
     width, hidden = model.embed_dim, int(model.embed_dim * model.mlp_ratio)
-    num_heads = 2 if model.distilled else 1
-    tokens = num_heads + (side // model.patch_size) ** 2
+    num_heads, patches = (2 if model.distilled else 1), (side // model.patch_size) ** 2
+    prefix = num_heads + model.num_registers
+    tokens = prefix + patches
+    read = 2 * width if model.pool == "both" else width
     block = 4 * width**2 + 2 * width * hidden + 9 * width + hidden  # qkv, proj, MLP and two norms
-    weights = model.depth * block + 2 * width + num_heads * (width + 1) * num_classes
-    weights += (in_chans * model.patch_size**2 + 1 + num_heads + tokens) * width
+    if model.layer_scale is not None:
+        block += 2 * width
+    weights = model.depth * block + 2 * width + num_heads * (read + 1) * num_classes
+    positions = tokens if model.prefix_positions else patches
+    weights += (in_chans * model.patch_size**2 + 1 + prefix + positions) * width
     kept = tokens * (8 * width + 2 * hidden + 4)
+    if model.layer_scale is not None:
+        kept += tokens * 2 * width
     if model.drop_rate:
         kept += tokens * (2 * width + hidden)  # masks
     if model.attn_drop_rate or tokens <= _FEW_TOKENS:

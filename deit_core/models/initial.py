@@ -16,7 +16,7 @@ from deit_core.models.adapted_classifier import AdaptedClassifier
 from deit_core.models.foreign.name_tables import under_timms_names
 from deit_core.models.foreign.published import NUM_HEADS, Published
 from deit_core.models.foreign.state_dicts import parts_of, read_state_dict
-from deit_core.models.foreign.transfer import transfer
+from deit_core.models.foreign.transfer import Shape, transfer
 from deit_core.models.foreign.vit_files import read_vit
 from deit_core.models.timm_classifier import TimmClassifier
 from deit_core.models.vit import VisionTransformer
@@ -108,7 +108,14 @@ def _start_from_run(model: nn.Module, path: Path, spec: RunSpec, classes: tuple[
     _check_card(card, spec, data_hash)
     state, keep_heads = read_weights(file), card.classes == classes
     if isinstance(model, VisionTransformer):
-        transfer(state, model, str(file), keep_heads=keep_heads)
+        side = card.spec.data.img_size
+        transfer(
+            state,
+            model,
+            str(file),
+            keep_heads=keep_heads,
+            shape=Shape.of(state, str(file), (side, side), "its card says so"),
+        )
     else:
         inside = "network." if isinstance(model, AdaptedClassifier) else ""
         _load_cnn(state, model, str(file), tuple(inside + head for head in _heads(model)), keep_heads=keep_heads)

@@ -4,23 +4,28 @@ Knows tensors only: nothing of data sets, losses or files. A timm or Facebook De
 
     B batch, N tokens = prefix + patches, H heads, L layers (blocks), D embed_dim, C channels
 
-The sequence is [class, distillation, patches]. Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), Touvron et al.
-2021 (arXiv:2012.12877); departs from both in the initialisation, which scales with the width.
+The sequence is [class, distillation, registers, patches]. Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), Touvron
+et al. 2021 (arXiv:2012.12877), LayerScale Touvron et al. 2021 (arXiv:2103.17239), registers Darcet et al. 2023
+(arXiv:2309.16588), mean of the patches He et al. 2022 (arXiv:2111.06377); departs from all in the initialisation, which
+scales with the width.
 """
 
 from collections.abc import Collection
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from deit_core.errors import DeitError
 from deit_core.models.dropout import Dropout
 
 _FEW_TOKENS = 256  # up to which the attention weights are a small part of what a backward pass keeps
 
 Size = int | tuple[int, int]
 Output = Tensor | tuple[Tensor, Tensor]
+Pool = Literal["class", "mean", "both"]
 
 
 class PatchEmbed(nn.Module):
@@ -92,6 +97,18 @@ class DropPath(nn.Module):
         return x * x.new_empty((x.shape[0], 1, 1)).bernoulli_(keep).div_(keep)
 
 
+class LayerScale(nn.Module):
+    """Multiplies each channel of a residual branch by a number that is learned, at first by `initial`."""
+
+    def __init__(self, dim: int, initial: float) -> None:
+        super().__init__()
+        self.initial = initial
+        self.gamma = nn.Parameter(torch.full((dim,), initial))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma
+
+
 class Block(nn.Module):
     """A pre-norm transformer block: (B, N, D) -> (B, N, D), and its attention weights on request."""
 
@@ -105,6 +122,7 @@ class Block(nn.Module):
         attn_drop: float,
         drop_path: float,
         layer_norm_eps: float,
+        layer_scale: float | None = None,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, eps=layer_norm_eps)
@@ -112,11 +130,12 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=layer_norm_eps)
         self.mlp = Mlp(dim, int(dim * mlp_ratio), drop)
         self.drop_path = DropPath(drop_path)
+        self.ls1, self.ls2 = (nn.Identity() if layer_scale is None else LayerScale(dim, layer_scale) for _ in range(2))
 
     def forward(self, x: Tensor, return_attention: bool = False) -> tuple[Tensor, Tensor | None]:
         update, weights = self.attn(self.norm1(x), return_attention)
-        x = x + self.drop_path(update)
-        x = x + self.drop_path(self.mlp(self.norm2(x)))
+        x = x + self.drop_path(self.ls1(update))
+        x = x + self.drop_path(self.ls2(self.mlp(self.norm2(x))))
         return x, weights
 
 
@@ -131,8 +150,15 @@ class VisionTransformer(nn.Module):
         attn_drop_rate: dropout on the attention weights.
         drop_path_rate: stochastic depth of the last block; it grows linearly from 0 at the first.
         layer_norm_eps: added to the variances that norms divide by; Hugging Face has 1e-12.
+        num_classes: 0 for a backbone, which has no head.
+        layer_scale: what each channel of a residual branch is multiplied by at first; None for nothing. DeiT III and
+            DINOv2 have it.
+        num_registers: tokens between the class token and the patches that no head reads.
+        prefix_positions: whether the tokens before the patches have positions too; DeiT III has those of patches alone.
+        pool: what the class head reads: the class token; the mean of the patches, which then goes through the norm, as
+            in MAE; or both side by side, as in DINOv2.
     Attributes:
-        num_prefix_tokens: tokens before the first patch: 1, or 2 when distilled.
+        num_prefix_tokens: tokens before the first patch: the class token, that of distillation, and the registers.
         grid_size: patches down and across, (gh, gw).
     """
 
@@ -153,6 +179,10 @@ class VisionTransformer(nn.Module):
         attn_drop_rate: float = 0.0,
         qkv_bias: bool = True,
         layer_norm_eps: float = 1e-6,
+        layer_scale: float | None = None,
+        num_registers: int = 0,
+        prefix_positions: bool = True,
+        pool: Pool = "class",
     ) -> None:
         super().__init__()
         image, patch = _pair(img_size), _pair(patch_size)
@@ -162,26 +192,37 @@ class VisionTransformer(nn.Module):
             raise ValueError(
                 f"embed_dim {embed_dim} is not a multiple of num_heads {num_heads}; choose another number."
             )
+        if distilled and pool != "class":
+            raise ValueError(
+                f"The class head of a distilled model reads the class token; choose pool class, not {pool}."
+            )
         self.img_size, self.patch_size = image, patch
         self.in_chans, self.num_classes, self.embed_dim = in_chans, num_classes, embed_dim
         self.depth, self.num_heads, self.distilled = depth, num_heads, distilled
-        self.num_prefix_tokens = 2 if distilled else 1
+        self.layer_scale, self.num_registers = layer_scale, num_registers
+        self.prefix_positions, self.pool = prefix_positions, pool
+        self.num_prefix_tokens = (2 if distilled else 1) + num_registers
         self.grid_size = (image[0] // patch[0], image[1] // patch[1])
-        num_tokens = self.num_prefix_tokens + self.grid_size[0] * self.grid_size[1]
+        self.num_patches = self.grid_size[0] * self.grid_size[1]
+        num_positions = self.num_patches + (self.num_prefix_tokens if prefix_positions else 0)
 
         self.patch_embed = PatchEmbed(patch, in_chans, embed_dim)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.dist_token = nn.Parameter(torch.zeros(1, 1, embed_dim)) if distilled else None
-        self.pos_embed = nn.Parameter(torch.zeros(1, num_tokens, embed_dim))
+        self.reg_token = nn.Parameter(torch.zeros(1, num_registers, embed_dim)) if num_registers else None
+        self.pos_embed = nn.Parameter(torch.zeros(1, num_positions, embed_dim))
         self.pos_drop = Dropout(drop_rate)
         drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
         self.blocks = nn.ModuleList(
-            Block(embed_dim, num_heads, mlp_ratio, qkv_bias, drop_rate, attn_drop_rate, rate, layer_norm_eps)
+            Block(
+                embed_dim, num_heads, mlp_ratio, qkv_bias, drop_rate, attn_drop_rate, rate, layer_norm_eps, layer_scale
+            )
             for rate in drop_paths
         )
-        self.norm = nn.LayerNorm(embed_dim, eps=layer_norm_eps)
-        self.head = nn.Linear(embed_dim, num_classes)
-        self.head_dist = nn.Linear(embed_dim, num_classes) if distilled else None
+        norm = nn.LayerNorm(embed_dim, eps=layer_norm_eps)
+        self.norm, self.fc_norm = (nn.Identity(), norm) if pool == "mean" else (norm, nn.Identity())
+        self.head = nn.Linear(2 * embed_dim if pool == "both" else embed_dim, num_classes) if num_classes else None
+        self.head_dist = nn.Linear(embed_dim, num_classes) if distilled and num_classes else None
         self.init_weights()
 
     def init_weights(self) -> None:
@@ -195,21 +236,23 @@ class VisionTransformer(nn.Module):
                     nn.init.xavier_uniform_(part)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+            elif isinstance(module, LayerScale):
+                nn.init.constant_(module.gamma, module.initial)
         nn.init.xavier_uniform_(self.patch_embed.proj.weight.flatten(1))
         assert self.patch_embed.proj.bias is not None
         nn.init.zeros_(self.patch_embed.proj.bias)
-        for token in (self.cls_token, self.dist_token, self.pos_embed):
+        for token in (self.cls_token, self.dist_token, self.pos_embed, self.reg_token):
             if token is not None:
                 nn.init.trunc_normal_(token, std=0.02)
 
     def no_weight_decay(self) -> set[str]:
         """Names of the parameters, besides biases and norms, that get no weight decay."""
-        return {"cls_token", "dist_token", "pos_embed"}
+        return {"cls_token", "dist_token", "reg_token", "pos_embed"}
 
     def forward_features(
         self, x: Tensor, return_attention: bool | Collection[int] = False, keep: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """(B, C, height, width) -> normalised tokens (B, N, D), and (B, H, N, N) of each requested layer.
+        """(B, C, height, width) -> the tokens that heads read (B, N, D), and (B, H, N, N) of each requested layer.
 
         keep: (B, K) indices of the patches that stay, 0 <= K; the others are removed after their positions are added,
             so N = prefix + K. A patch is then really absent, not grey (Jain et al. 2022, arXiv:2204.08945).
@@ -227,8 +270,8 @@ class VisionTransformer(nn.Module):
         return self.norm(x), attention
 
     def forward_depth(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, height, width) -> normalised tokens (B, N, D), and the prefix tokens at the input and after each block
-        (L + 1, B, prefix, D), which are not normalised.
+        """(B, C, height, width) -> the tokens that heads read (B, N, D), and the prefix tokens at the input and after
+        each block (L + 1, B, prefix, D), which are not normalised.
         """
         x = self._embed(x)
         depth = [x[:, : self.num_prefix_tokens].clone()]  # a view would keep all tokens of each block in memory
@@ -240,8 +283,13 @@ class VisionTransformer(nn.Module):
     def _embed(self, x: Tensor) -> Tensor:
         """(B, C, height, width) -> tokens with their positions (B, N, D)."""
         x = self.patch_embed(x)
-        prefix = [token.expand(x.shape[0], -1, -1) for token in (self.cls_token, self.dist_token) if token is not None]
-        embedded: Tensor = self.pos_drop(torch.cat([*prefix, x], dim=1) + self.pos_embed)
+        tokens = (self.cls_token, self.dist_token, self.reg_token)
+        prefix = [token.expand(x.shape[0], -1, -1) for token in tokens if token is not None]
+        if self.prefix_positions:
+            x = torch.cat([*prefix, x], dim=1) + self.pos_embed
+        else:
+            x = torch.cat([*prefix, x + self.pos_embed], dim=1)
+        embedded: Tensor = self.pos_drop(x)
         return embedded
 
     def _layer_indices(self, return_attention: bool | Collection[int]) -> Collection[int]:
@@ -254,12 +302,30 @@ class VisionTransformer(nn.Module):
             )
         return return_attention
 
+    def forward_embeddings(self, tokens: Tensor) -> dict[str, Tensor]:
+        """What each head reads of the tokens (B, N, D), by its name: "class", and "distillation" when distilled."""
+        if self.distilled:
+            return {"class": tokens[:, 0], "distillation": tokens[:, 1]}
+        if self.pool == "class":
+            return {"class": tokens[:, 0]}
+        patches = tokens[:, self.num_prefix_tokens :]
+        mean = patches.sum(1) / max(1, patches.shape[1])  # 0 where all patches were removed
+        return {"class": self.fc_norm(mean) if self.pool == "mean" else torch.cat([tokens[:, 0], mean], dim=-1)}
+
     def forward_heads(self, tokens: Tensor) -> dict[str, Tensor]:
-        """Logits (B, classes) of each output head by name: "class", and "distillation" when distilled."""
-        heads = {"class": self.head(tokens[:, 0])}
-        if self.head_dist is not None:
-            heads["distillation"] = self.head_dist(tokens[:, 1])
-        return heads
+        """Logits (B, classes) of each output head by name; of none without classes."""
+        heads = {"class": self.head, "distillation": self.head_dist}
+        read = self.forward_embeddings(tokens)
+        return {name: head(read[name]) for name, head in heads.items() if head is not None}
+
+    def shares_read(self) -> dict[str, Tensor]:
+        """How much of each token each head reads, (N,) that sum to 1, on the CPU: where its explanation begins."""
+        patches = torch.zeros(self.num_prefix_tokens + self.num_patches)
+        patches[self.num_prefix_tokens :] = 1 / self.num_patches
+        token = torch.eye(2, len(patches))
+        if self.distilled:
+            return {"class": token[0], "distillation": token[1]}
+        return {"class": {"class": token[0], "mean": patches, "both": (token[0] + patches) / 2}[self.pool]}
 
     def forward(self, x: Tensor, return_attention: bool | Collection[int] = False) -> Output | tuple[Output, Tensor]:
         """Class logits of images.
@@ -270,7 +336,7 @@ class VisionTransformer(nn.Module):
         Returns:
             Logits (B, classes), or in training of a distilled model a pair of them; with `return_attention` a pair of
             that and the attention (L, B, H, N, N), after the softmax and before dropout, in the autograd graph.
-        Raises: ValueError if `return_attention` names no layer, or one that does not exist.
+        Raises: ValueError if `return_attention` names no layer, or one that does not exist; DeitError for a backbone.
         """
         tokens, attention = self.forward_features(x, return_attention)
         heads = self.forward_heads(tokens)
@@ -283,7 +349,15 @@ class VisionTransformer(nn.Module):
 
 
 def mean_of_heads(heads: dict[str, Tensor]) -> Tensor:
-    """A model's logits in eval mode, (B, classes), from the logits of its output heads."""
+    """A model's logits in eval mode, (B, classes), from the logits of its output heads.
+
+    Raises: DeitError for a backbone, which has no head.
+    """
+    if not heads:
+        raise DeitError(
+            "The model is a backbone without a head, so it predicts nothing; its attention can be shown (rollout, "
+            "class_attention), or start a run from it, which trains a head."
+        )
     return torch.stack(list(heads.values())).mean(0)
 
 

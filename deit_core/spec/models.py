@@ -27,6 +27,40 @@ class VisionTransformerSpec(Part):
         lt=1,
         advanced=True,
     )
+    layer_scale: float | None = field(
+        None,
+        "LayerScale: each channel of a residual branch is multiplied by a number that is learned, at first by this. "
+        "DeiT III has 1e-4 for base and larger models, DINOv2 1e-5. Empty: no LayerScale.",
+        gt=0,
+        le=1,
+        advanced=True,
+    )
+    num_registers: int = field(
+        0,
+        "Register tokens: tokens that no head reads, in which a model can keep what belongs to no patch. DINOv2 has 4.",
+        ge=0,
+        le=64,
+        advanced=True,
+    )
+    prefix_positions: bool = field(
+        True,
+        "The class, distillation and register tokens have positions too. Off: patches alone have them, as in DeiT III.",
+        advanced=True,
+    )
+    pool: Literal["class", "mean", "both"] = field(
+        "class",
+        "What the head reads. class: the class token. mean: the mean of the patches, as in a fine-tuned MAE. both: the "
+        "class token and the mean side by side, as in DINOv2. A DeiT's heads read their tokens.",
+        advanced=True,
+    )
+
+    @model_validator(mode="after")
+    def _heads_of_a_deit_read_tokens(self) -> Self:
+        if self.distilled and self.pool != "class":
+            raise ValueError(
+                f"pool {self.pool} is for a model with one head; set pool to class, or distilled to false."
+            )
+        return self
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:

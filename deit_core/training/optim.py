@@ -86,4 +86,4 @@ def _layer(name: str, depth: int) -> int:
     part, *rest = name.split(".")
     if part == "blocks":
         return int(rest[0]) + 1
-    return {"norm": depth, "head": depth + 1, "head_dist": depth + 1}.get(part, 0)
+    return {"norm": depth, "fc_norm": depth, "head": depth + 1, "head_dist": depth + 1}.get(part, 0)

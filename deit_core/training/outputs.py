@@ -50,7 +50,7 @@ def outputs(model: nn.Module, inputs: Tensor) -> Outputs:
     if isinstance(model, VisionTransformer):
         tokens, depth = model.forward_depth(inputs)
         heads = model.forward_heads(tokens)
-        embeddings = {head: tokens[:, index] for index, head in enumerate(heads)}
+        embeddings = model.forward_embeddings(tokens)
         if not model.distilled:
             return Outputs({"mean": heads["class"]}, embeddings)
         return Outputs(heads, embeddings, [(prefix[:, 0], prefix[:, 1]) for prefix in depth])

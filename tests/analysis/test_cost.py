@@ -1,5 +1,7 @@
 """Floating-point operations from a spec, against torch's own count of the network that the spec builds."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -23,6 +25,14 @@ def counted(spec: RunSpec, in_chans: int, num_classes: int) -> int:
 def test_our_networks_are_counted_as_torch_counts_them(preset: str, in_chans: int, num_classes: int) -> None:
     for spec in presets.get(preset).runs:  # type: ignore[union-attr]
         assert flops_per_image(spec, in_chans, num_classes) == counted(spec, in_chans, num_classes)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"model.pool": "both"}, {"model.num_registers": 3, "model.layer_scale": 0.1}], ids=str
+)
+def test_pools_and_registers_are_counted(changes: dict[str, Any]) -> None:
+    spec = replace(presets.smoke(), changes)
+    assert flops_per_image(spec, 1, 10) == counted(spec, 1, 10)
 
 
 def test_an_odd_size_and_width() -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from deit_core import torchvision_ops  # noqa: F401  # before timm, which imports torchvision
-from deit_core.errors import CheckpointError
+from deit_core.errors import CheckpointError, DeitError
 from deit_core.models import build_model, initialise, load_foreign, load_teacher, resample_pos_embed
 from deit_core.spec import DataSpec, RunSpec, VisionTransformerSpec
 
@@ -183,6 +183,8 @@ def test_what_a_file_does_not_say_must_be_stated(tmp_path: Path) -> None:
     headless = save_timm(their_model(distilled=False, num_classes=0), tmp_path)
     with pytest.raises(CheckpointError, match="state num_classes"):
         load_foreign(headless)
+    with pytest.raises(DeitError, match="a backbone without a head"):
+        load_foreign(headless, num_classes=0)(torch.zeros(1, 3, 64, 64))
     assert load_foreign(headless, num_classes=3).num_classes == 3
     with pytest.raises(CheckpointError, match="do not divide"):
         load_foreign(headless, num_classes=3, img_size=65)
@@ -251,7 +253,13 @@ def damaged_files(folder: Path) -> dict[str, tuple[Path, str]]:
     keep("cnn.pt", nn.Conv2d(1, 2, 3).state_dict(), "contains no Vision Transformer")
     keep("odd.pt", state | {"pos_embed": torch.zeros(1, 16, 192)}, "a square of patches")
     keep("lacks.pt", {k: v for k, v in state.items() if k != "norm.bias"}, "has no norm.bias")
-    keep("more.pt", state | {"blocks.0.ls1.gamma": torch.ones(192)}, r"has \(blocks\.0\.ls1\.gamma\)")
+    keep("more.pt", state | {"blocks.0.attn.gate": torch.ones(192)}, r"has \(blocks\.0\.attn\.gate\)")
+    keep(
+        "one.pt",
+        state | {"blocks.0.ls1.gamma": torch.ones(192)},
+        "has no blocks.0.ls2.gamma|layer_scale on in place of",
+    )
+    keep("flat.pt", state | {"reg_token": torch.ones(192)}, "reg_token is missing or of another shape")
     keep("shape.pt", state | {"norm.bias": torch.ones(3)}, r"another shape of norm\.bias \(\(3,\) in place of \(192,\)")
     files["nowhere"] = (folder / "nowhere.pt", "There is no file")
     return files
@@ -260,10 +268,10 @@ def damaged_files(folder: Path) -> dict[str, tuple[Path, str]]:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"no_embed_class": True, "init_values": 1e-6}, "positions for 16 tokens"),  # DeiT III
-        ({"reg_tokens": 4}, "positions for 21 tokens"),
-        ({"reg_tokens": 4, "no_embed_class": True}, "positions for 16 tokens"),
-        ({"init_values": 1e-6}, r"has \(blocks\.0\.ls1\.gamma"),
+        ({"img_size": (32, 64)}, "positions for 9 tokens, which are not one token and a square of patches"),
+        ({"img_size": (32, 48), "reg_tokens": 4, "init_values": 1.0}, "positions for 11 tokens.* not 5 tokens and a"),
+        ({"scale_mlp_norm": True}, r"has \(blocks\.0\.mlp\.norm\.bias"),
+        ({"pre_norm": True}, r"has no patch_embed\.proj\.bias"),
         ({"qk_norm": True}, r"has \(blocks\.0\.attn\.k_norm"),
         ({"class_token": False, "global_pool": "avg"}, "cls_token and 1 more are missing|cls_token is missing"),
     ],

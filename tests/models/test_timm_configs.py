@@ -74,6 +74,12 @@ def change(file: Path, part: str, values: dict[str, Any]) -> None:
         {"mlp_ratio": 3},
         {"dynamic_img_size": True},
         {"act_layer": "gelu", "norm_layer": "layernorm"},
+        {"init_values": 1e-5},
+        {"reg_tokens": 3},
+        {"no_embed_class": True},
+        {"reg_tokens": 1, "no_embed_class": True, "init_values": 0.1},
+        {"global_pool": "avg"},
+        {"global_pool": "avg", "fc_norm": True, "reg_tokens": 2},
     ],
     ids=str,
 )
@@ -82,10 +88,29 @@ def test_what_a_config_says_is_done(options: dict[str, Any], tmp_path: Path) -> 
     assert_same(saved(model, tmp_path), model)
 
 
-@pytest.mark.parametrize("name", ["deit_tiny_distilled_patch16_224", "vit_base_patch16_224_miil"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "deit_tiny_distilled_patch16_224",
+        "vit_base_patch16_224_miil",
+        "deit3_small_patch16_224",
+        "deit3_medium_patch16_224",
+        "deit3_base_patch16_384",
+        "deit3_huge_patch14_224",
+        "vit_small_patch14_dinov2",
+        "vit_base_patch14_reg4_dinov2",
+    ],
+)
 def test_other_plain_names_are_read(name: str, tmp_path: Path) -> None:
-    model = make(name)
-    assert_same(saved(model, tmp_path), model)
+    side = 28 if "patch14" in name else 32
+    model = make(name, img_size=side, init_values=0.5) if "3" in name or "dinov2" in name else make(name)
+    assert_same(saved(model, tmp_path), model, (side, side))
+
+
+def test_a_giant_dinov2_has_another_mlp(tmp_path: Path) -> None:
+    file = saved(make("vit_giant_patch14_dinov2", embed_dim=48, num_heads=4, img_size=28), tmp_path)
+    with pytest.raises(CheckpointError, match=r"architecture .* not a plain ViT"):
+        load_foreign(file)
 
 
 @pytest.mark.parametrize("size", [(32, 128), (64, 16), (48, 48)])
@@ -119,9 +144,6 @@ REFUSED = {  # each a model of timm's that computes something else from tensors 
     "act_layer": {"act_layer": "relu"},
     "norm_layer": {"norm_layer": "rmsnorm"},
     "qk_norm": {"qk_norm": True},
-    "init_values": {"init_values": 1e-5},
-    "reg_tokens": {"reg_tokens": 4},
-    "no_embed_class": {"no_embed_class": True},
     "pre_norm": {"pre_norm": True},
     "final_norm": {"final_norm": False},
     "fc_norm": {"fc_norm": True},
@@ -136,9 +158,9 @@ REFUSED = {  # each a model of timm's that computes something else from tensors 
 @pytest.mark.parametrize("field", REFUSED)
 def test_another_function_is_refused_by_the_name_of_its_field(field: str, tmp_path: Path) -> None:
     file = saved(make(**REFUSED[field]), tmp_path)
-    if field == "class_token":  # timm says the pool first
-        field = "global_pool|class_token"
-    for load in (load_foreign, lambda path: load_teacher(path, SEVEN, DATA), Published.of):
+    if field in ("class_token", "fc_norm"):  # timm says the pool first
+        field = f"global_pool|{field}"
+    for load in (load_foreign, lambda path: load_teacher(path, SEVEN, DATA)):
         with pytest.raises(CheckpointError, match=rf"config.json next to .* says (model_args\.)?({field}) ") as caught:
             load(file)
         assert "\n" not in str(caught.value)
@@ -147,7 +169,12 @@ def test_another_function_is_refused_by_the_name_of_its_field(field: str, tmp_pa
 @pytest.mark.parametrize(
     ("part", "values", "words"),
     [
-        ("", {"global_pool": "avg"}, 'global_pool "avg"'),
+        ("", {"global_pool": "avg"}, "global_pool avg, and the tensors have no norm after it"),
+        ("", {"global_pool": "max"}, 'global_pool "max"'),
+        ("model_args", {"reg_tokens": 4}, r"reg_tokens 4, but the tensors have 0"),
+        ("model_args", {"init_values": 1e-5}, r"init_values 1e-05, but the tensors have no LayerScale"),
+        ("model_args", {"no_embed_class": True}, "no_embed_class True, but the tensors have positions of the class"),
+        ("model_args", {"fc_norm": True}, r"fc_norm True, but the tensors have no norm after the pool"),
         ("", {"architecture": "vit_base_patch16_clip_quickgelu_224"}, "architecture .* not a plain ViT"),
         ("", {"architecture": "vit_base_patch16_rope_224"}, "architecture .* not a plain ViT"),
         ("", {"num_classes": 5}, "num_classes 5"),
@@ -260,7 +287,9 @@ def test_the_names_that_are_taken_for_plain_are_timms_plain_ones() -> None:
             assert isinstance(model.fc_norm, nn.Identity)
             assert type(block.mlp.act) is nn.GELU
             assert {module.eps for module in model.modules() if isinstance(module, nn.LayerNorm)} == {1e-6}
-            assert not {"norm_pre.weight", "reg_token", "blocks.0.ls1.gamma"} & model.state_dict().keys()
+            assert type(block.mlp).__name__ == "Mlp", name
+            assert model.has_class_token
+            assert "norm_pre.weight" not in model.state_dict()
 
 
 def test_a_field_has_one_meaning_and_one_place() -> None:

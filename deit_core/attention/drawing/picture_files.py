@@ -34,14 +34,15 @@ _FRAME_S = 0.4
 class Drawn(NamedTuple):
     """A picture file, the image it explains, the class that the model predicts, and how faithful its first map is.
 
+    label, probability: None of a backbone, which predicts nothing.
     faithfulness: where it was measured, `area` between its LeRF and MoRF curves, `centre_area`, that of the centre
         prior, and the `percentile` of the map's among five random orders; tokens are dropped.
     """
 
     path: Path
     image: Path
-    label: str
-    probability: float
+    label: str | None
+    probability: float | None
     faithfulness: dict[str, float] | None = None
 
 
@@ -79,6 +80,7 @@ def draw_pictures(
     invert: bool = False,
     with_npz: bool = False,
     with_faithfulness: bool = False,
+    img_size: int | None = None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Drawn]:
     """Explain each image file, as `out`/NAME.METHOD.png, or .VIEW.png, or .film.gif.
@@ -88,13 +90,14 @@ def draw_pictures(
         images: files, and folders whose own images are taken in the order of their names.
         invert: turn light into dark, for photographs of dark things on white.
         with_npz: write the numbers next to each picture: every map, what the model saw, and the settings as JSON.
+        img_size: side in pixels, see `Viewer.load`.
         with_faithfulness: measure whether the prediction rests on what the map points at; for a transformer's maps.
         note: is called with each thing that had to be taken as it is published, since no file says it.
     Raises: DeitError where the checkpoint is damaged, the model cannot be explained like this, a file is no image, two
         files would be drawn into one, an option is out of bounds, or nothing can be written to `out`.
     """
     files = find_images(images)
-    viewer = Viewer.load(checkpoint)
+    viewer = Viewer.load(checkpoint, img_size=img_size)
     card = viewer.card
     for sentence in card.assumed if isinstance(card, FileReading) else ():
         note(sentence)
@@ -120,9 +123,12 @@ def draw_pictures(
         maps = _by_title(shown)
         if with_npz:
             _write(target.with_suffix(".npz"), encode_npz({"image": pixels} | maps, settings))
-        chances = viewer.predict(pixels[None])[0]
         measured = _faithfulness(viewer, pixels, next(iter(maps.values()))) if with_faithfulness else None
-        yield Drawn(target, file, card.classes[int(chances.argmax())], float(chances.max()), measured)
+        label, probability = None, None
+        if viewer.predicts:
+            chances = viewer.predict(pixels[None])[0]
+            label, probability = card.classes[int(chances.argmax())], float(chances.max())
+        yield Drawn(target, file, label, probability, measured)
 
 
 def _view(viewer: Viewer, pixels: Pixels, spec: RolloutSpec, name: ViewName) -> View:

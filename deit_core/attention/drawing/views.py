@@ -97,7 +97,7 @@ def rollout_of(subject: Subject, spec: RolloutSpec, token: TokenName) -> PatchMa
     """The rollout of one token. Raises: DeitError for a layer, head or token that the model does not have."""
     sizes = subject.look.sizes
     prepared = subject.prepared(**fusing(spec, sizes))
-    return prepared.map(query=query_of(subject, spec, token), **following(spec, sizes))
+    return prepared.map(query=subject.look.query(query_of(subject, spec, token)), **following(spec, sizes))
 
 
 def rollout_options(subject: Subject, spec: RolloutSpec) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def audit_of(subject: Subject, spec: RolloutSpec, token: TokenName) -> Audit:
     """What the discard leaves of each layer in the rollout of one token. Raises: DeitError, as `rollout_of`."""
     sizes = subject.look.sizes
     prepared = subject.prepared(**fusing(spec, sizes))
-    return prepared.audit(query=query_of(subject, spec, token), **following(spec, sizes))
+    return prepared.audit(query=subject.look.query(query_of(subject, spec, token)), **following(spec, sizes))
 
 
 def depth_cells(look: Look, trace: Map) -> list[Cell]:
@@ -128,7 +128,7 @@ def head_cells(subject: Subject, spec: RolloutSpec, token: TokenName) -> list[li
         look.attention[:, :1],
         num_prefix_tokens=look.num_prefix_tokens,
         grid_size=look.grid_size,
-        query=query_of(subject, spec, token),
+        query=look.query(query_of(subject, spec, token)),
     )[:, 0].numpy()  # L H gh gw
     return [[Cell(f"Head {head}", values) for head, values in enumerate(layer, start=1)] for layer in maps]
 

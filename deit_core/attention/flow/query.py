@@ -5,6 +5,8 @@ The sequence is [class, distillation or registers, patches]. Knows nothing of at
 Shapes: B batch, N tokens = P prefix + patches.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,7 @@ def query_weights(query: Query, *, num_prefix_tokens: int, like: Tensor) -> Tens
         query: "head": the mean of the tokens that the classifier reads. That is the class token; with P = 2 the class
             and the distillation token, whose heads are averaged at inference; with P = 0 all patches (mean pooling).
             With P > 2 the other prefix tokens count as registers, which no head reads, and "head" is the class token
-            alone; a distilled model with registers needs weights.
+            alone. A model may read others: see `read_by`.
             "class": token 0. "distillation": token 1, if P >= 2.
             A token's index in [0, N); patch k is P + k.
             Weights (N,) or (B, N), taken as they are: signed ones ask for a difference of tokens.
@@ -46,6 +48,21 @@ def query_weights(query: Query, *, num_prefix_tokens: int, like: Tensor) -> Tens
             f"this one has shape {tuple(weights.shape)}."
         )
     return weights.expand(batch, tokens)
+
+
+def read_by(query: Query, shares: Mapping[str, Tensor]) -> Query:
+    """A query by the name of a head, as weights, where a model says which tokens its heads read.
+
+    Args: shares: by head, (N,) weights of the tokens that it reads.
+    Raises: DeitError for a distillation token that the model does not have.
+    """
+    if not isinstance(query, str):
+        return query
+    if query == "head":
+        return torch.stack(list(shares.values())).mean(0)
+    if query == "distillation" and query not in shares:
+        raise DeitError('The model has no distillation token; use query="class", or load a distilled model.')
+    return shares.get(query, query)
 
 
 def _named_tokens(query: str, num_prefix_tokens: int, tokens: int) -> list[int]:

@@ -108,7 +108,7 @@ def _parts(model: VisionTransformer) -> list[tuple[str, tuple[str, ...]]]:
     last, *others = reversed(range(model.depth))
     return [
         ("head", ("head.", "head_dist.")),
-        (f"block {last + 1}", ("norm.", f"blocks.{last}.")),
+        (f"block {last + 1}", ("norm.", "fc_norm.", f"blocks.{last}.")),
         *((f"block {index + 1}", (f"blocks.{index}.",)) for index in others),
-        ("embedding", ("patch_embed.", "cls_token", "dist_token", "pos_embed")),
+        ("embedding", ("patch_embed.", "cls_token", "dist_token", "reg_token", "pos_embed")),
     ]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from deit_core.attention.flow.head_maps import head_maps
 from deit_core.attention.flow.mixing import fuse_layers
-from deit_core.attention.flow.query import Query, query_weights
+from deit_core.attention.flow.query import Query, query_weights, read_by
 from deit_core.attention.flow.rollout import rollout
 from deit_core.attention.methods.explain import begin_graph, logit_of, sum_to_one, target_class, to_transformer
 from deit_core.errors import DeitError
@@ -43,7 +43,7 @@ def attention_rollout(
     vit, pixels = to_transformer(model, images)
     _, attention = vit.forward_features(pixels, return_attention=True)
     options |= {"num_prefix_tokens": vit.num_prefix_tokens, "grid_size": vit.grid_size}
-    return rollout(attention, query=query, **options).map
+    return rollout(attention, query=read_by(query, vit.shares_read()), **options).map
 
 
 @torch.no_grad()
@@ -57,6 +57,7 @@ def class_attention(model: nn.Module, images: Tensor, *, query: Query = "head", 
     """
     vit, pixels = to_transformer(model, images)
     _, attention = vit.forward_features(pixels, return_attention=[vit.depth - 1])
+    query = read_by(query, vit.shares_read())
     maps = head_maps(attention, num_prefix_tokens=vit.num_prefix_tokens, grid_size=vit.grid_size, query=query)
     return maps[0].mean(1)  # over heads
 
@@ -80,7 +81,7 @@ def gradient_rollout(
         layer another layer's gradient, keeps the maps of earlier calls and divides columns in place of rows; and
         discards nothing.
     """
-    vit, attention, gradients = _attention_and_gradients(model, images, query, target)
+    vit, attention, gradients, query = _attention_and_gradients(model, images, query, target)
     links = [(a * d).mean(1).clamp(min=0) for a, d in zip(attention, gradients, strict=True)]  # B N N each
     result = rollout(links, num_prefix_tokens=vit.num_prefix_tokens, grid_size=vit.grid_size, query=query)
     return sum_to_one(result.map)
@@ -99,7 +100,7 @@ def attention_relevance(
     Raises: ValueError, as `gradient_rollout`.
     Source: Chefer et al. 2021 (arXiv:2103.15679), the rule for self-attention.
     """
-    vit, attention, gradients = _attention_and_gradients(model, images, query, target)
+    vit, attention, gradients, query = _attention_and_gradients(model, images, query, target)
     positive = [(a * d).clamp(min=0).mean(1) for a, d in zip(attention, gradients, strict=True)]  # B N N each
     _, _, links = fuse_layers(positive, vit.num_prefix_tokens, vit.grid_size, "mean", None)
     relevance = query_weights(query, num_prefix_tokens=vit.num_prefix_tokens, like=links[0, :, 0])
@@ -112,8 +113,10 @@ def attention_relevance(
 @torch.enable_grad()
 def _attention_and_gradients(
     model: nn.Module, images: Tensor, query: Query, target: Tensor | None
-) -> tuple[VisionTransformer, list[Tensor], list[Tensor]]:
-    """The model, its attention and d logit / d attention: L tensors (B, H, N, N) each, detached, at least float32."""
+) -> tuple[VisionTransformer, list[Tensor], list[Tensor], Query]:
+    """The model, its attention and d logit / d attention: L tensors (B, H, N, N) each, detached, at least float32; and
+    the query as weights of the tokens that the output reads.
+    """
     if not isinstance(query, str):
         raise DeitError(
             "Only an output has a logit whose gradient can be followed; for any other token choose rollout or "
@@ -121,10 +124,11 @@ def _attention_and_gradients(
         )
     vit, pixels = to_transformer(model, images)
     tokens, attention = vit.forward_features(begin_graph(pixels), return_attention=True)
-    query_weights(query, num_prefix_tokens=vit.num_prefix_tokens, like=tokens[..., 0])  # refuses a token not there
+    asked = read_by(query, vit.shares_read())
+    query_weights(asked, num_prefix_tokens=vit.num_prefix_tokens, like=tokens[..., 0])  # refuses a token not there
     heads = vit.forward_heads(tokens)
     output = mean_of_heads(heads)
     logits = logit_of(target_class(output, target), output)
     gradients = torch.autograd.grad(output if query == "head" else heads[query], attention, grad_outputs=logits)
     dtype = torch.promote_types(output.dtype, torch.float32)
-    return vit, [layer.detach().to(dtype) for layer in attention], [layer.to(dtype) for layer in gradients]
+    return vit, [layer.detach().to(dtype) for layer in attention], [layer.to(dtype) for layer in gradients], asked

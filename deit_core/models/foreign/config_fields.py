@@ -34,9 +34,11 @@ def _without(names: str) -> Fields:
 
 
 # The width of timm's ViTs by name, with their number of heads; the parts before and after may vary.
-TIMM_HEADS = {"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16, "giant": 16, "gigantic": 16}
+TIMM_HEADS = {"tiny": 3, "small": 6, "medium": 8, "base": 12, "large": 16, "huge": 16, "giant": 16, "gigantic": 16}
+_SIZE = rf"(?P<size>{'|'.join(TIMM_HEADS)})"
 TIMM_VIT = re.compile(
-    rf"(?:vit|deit)_(?P<size>{'|'.join(TIMM_HEADS)})_(?:distilled_)?patch\d+_\d+(?:_in21k|_miil|_miil_in21k|_dino|_sam)?"
+    r"(?!vit_giant_.*dinov2)"  # whose MLP has a gate
+    rf"(?:vit|deit|deit3)_{_SIZE}_(?:distilled_)?patch\d+_(?:\d+(?:_in21k|_miil|_miil_in21k|_dino|_sam)?|(?:reg4_)?dinov2)"
 )
 TIMM_CNN = re.compile("(?:tv_)?resnet(?:18|50)")
 
@@ -58,22 +60,22 @@ _TIMM_DROPS = _each(
 )
 TIMM_VIT_ARGS = (
     _each("honoured", "num_heads img_size")
-    | _each("the tensors' own", "patch_size in_chans num_classes embed_dim depth mlp_ratio qkv_bias")
+    | _each(
+        "the tensors' own",
+        "patch_size in_chans num_classes embed_dim depth mlp_ratio qkv_bias init_values reg_tokens no_embed_class "
+        "fc_norm",
+    )
     | _only(
-        global_pool=("token",),
+        global_pool=("token", "avg"),
         act_layer=("gelu",),
         norm_layer=("layernorm", "LayerNorm"),
         pos_embed=("learn",),
         class_token=(True,),
         final_norm=(True,),
         proj_bias=(True,),
-        reg_tokens=(0,),
-        init_values=(),
         embed_norm_layer=(),
     )
-    | _without(
-        "qk_norm scale_attn_norm scale_mlp_norm no_embed_class pre_norm fc_norm pool_include_prefix dynamic_img_pad"
-    )
+    | _without("qk_norm scale_attn_norm scale_mlp_norm pre_norm pool_include_prefix dynamic_img_pad")
     | _each("no part", "dynamic_img_size strict_img_size")
     | _TIMM_DROPS
 )
@@ -103,19 +105,21 @@ TIMM_TOP = (
 )
 
 # The defaults of the library.
-HUGGING_FACE_EPS = {"vit": 1e-12, "deit": 1e-12, "vit_msn": 1e-6}
+HUGGING_FACE_EPS = {"vit": 1e-12, "deit": 1e-12, "vit_msn": 1e-6, "dinov2": 1e-6, "dinov2_with_registers": 1e-6}
 HUGGING_FACE_HEADS = 12
+HUGGING_FACE_ANY_SIZE = ("dinov2", "dinov2_with_registers")  # which it shows images of its processor's size
 HUGGING_FACE = (
     _each("honoured", "num_attention_heads layer_norm_eps image_size id2label")
     | _each(
         "the tensors' own",
-        "hidden_size num_hidden_layers intermediate_size patch_size num_channels qkv_bias num_labels head_dim",
+        "hidden_size num_hidden_layers intermediate_size mlp_ratio patch_size num_channels qkv_bias num_labels "
+        "head_dim num_register_tokens",
     )
     | _only(
         model_type=tuple(HUGGING_FACE_EPS),
         architectures=tuple(
             [f"{model}{task}"]
-            for model in ("ViT", "DeiT", "ViTMSN")
+            for model in ("ViT", "DeiT", "ViTMSN", "Dinov2", "Dinov2WithRegisters")
             for task in (
                 "ForImageClassification",
                 "ForImageClassificationWithTeacher",
@@ -124,6 +128,7 @@ HUGGING_FACE = (
             )
         ),
         hidden_act=("gelu", "gelu_python"),
+        use_swiglu_ffn=(False,),
         pruned_heads=({},),
         per_layer_config=({},),
         quantization_config=(),
@@ -134,7 +139,9 @@ HUGGING_FACE = (
         "_name_or_path transformers_version label2id dtype torch_dtype hidden_dropout_prob "
         "attention_probs_dropout_prob initializer_range encoder_stride pooler_output_size pooler_act problem_type "
         "chunk_size_feed_forward output_attentions output_hidden_states return_dict torchscript use_bfloat16 "
-        "use_mask_token tie_last_hidden_states _attn_implementation attn_implementation "
+        "use_mask_token tie_last_hidden_states _attn_implementation attn_implementation layerscale_value "
+        "drop_path_rate apply_layernorm reshape_hidden_states stage_names out_features out_indices _out_features "
+        "_out_indices "
         # of models of text, which every config of version 4 has as well
         "tie_word_embeddings is_encoder_decoder is_decoder cross_attention_hidden_size add_cross_attention "
         "tie_encoder_decoder finetuning_task task_specific_params tokenizer_class prefix bos_token_id pad_token_id "
@@ -154,7 +161,7 @@ HUGGING_FACE_PIXELS = (
     )
     | _only(
         image_processor_type=tuple(
-            f"{model}ImageProcessor{kind}" for model in ("ViT", "DeiT") for kind in ("", "Fast", "Pil")
+            f"{model}ImageProcessor{kind}" for model in ("ViT", "DeiT", "Bit") for kind in ("", "Fast", "Pil")
         ),
         feature_extractor_type=("ViTFeatureExtractor", "DeiTFeatureExtractor"),
         do_pad=(False,),

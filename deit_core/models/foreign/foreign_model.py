@@ -53,10 +53,14 @@ class ForeignModel(NamedTuple):
     assumed: tuple[str, ...] = ()
 
 
-def read_foreign(path: Path, *, num_heads: int | None = None) -> ForeignModel:
+def read_foreign(
+    path: Path, *, num_heads: int | None = None, img_size: int | None = None, needs_head: bool = True
+) -> ForeignModel:
     """Read a model with the pixels it was trained on.
 
-    Args: num_heads: a ViT's, see `load_foreign`.
+    Args:
+        num_heads, img_size: a ViT's, see `load_foreign`.
+        needs_head: refuses a ViT without a head, which otherwise has no classes.
     Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of an unknown
         architecture, reads images that are not square, or does not say how it reads them.
     """
@@ -65,7 +69,8 @@ def read_foreign(path: Path, *, num_heads: int | None = None) -> ForeignModel:
         return _timm_model(path, under_timms_names(state), name, published)
     if is_vit(state):
         vit_file = vit_of(state, path)
-        vit = build_vit(vit_file, path, num_heads=num_heads)
+        classes = None if needs_head or vit_file.shape.num_classes else 0
+        vit = build_vit(vit_file, path, num_classes=classes, img_size=img_size, num_heads=num_heads)
         whole = _whole(path, vit, vit.num_classes, vit.in_chans, vit.img_size, vit_file.published)
         return whole._replace(are_heads_assumed=num_heads is None and vit_file.published.num_heads is None)
     if "stem.0.weight" in state and "head.weight" in state:
@@ -74,16 +79,20 @@ def read_foreign(path: Path, *, num_heads: int | None = None) -> ForeignModel:
         if _shapes(state) == _shapes(resnet9.state_dict()):
             resnet9.load_state_dict(state, strict=False)  # old files lack the counters
             return _whole(path, resnet9.eval(), resnet9.num_classes, in_chans, published.img_size, published)
+    if img_size is not None:
+        raise CheckpointError(f"{path} holds no ViT, and only a ViT's positions are resampled; leave img_size out.")
     network, size = _torchvision_network(state, path), published.img_size or (_INPUT_SIZE, _INPUT_SIZE)
     return _whole(path, network, network.num_classes, 3, size, published)
 
 
-def load_foreign_reading(path: Path) -> tuple[FileReading, nn.Module]:
-    """A model for pictures, and how it reads them. Classes without names are called by their numbers.
+def load_foreign_reading(path: Path, *, img_size: int | None = None) -> tuple[FileReading, nn.Module]:
+    """A model for pictures, and how it reads them. Classes without names are called by their numbers; a ViT without a
+    head has none.
 
+    Args: img_size: a ViT's, see `load_foreign`.
     Raises: CheckpointError as `read_foreign` does.
     """
-    foreign = read_foreign(path)
+    foreign = read_foreign(path, img_size=img_size, needs_head=False)
     mean, std = foreign.mean, foreign.std
     if len(mean) != foreign.in_chans:  # a library's network sees a grey image three times, each by its own mean
         assert isinstance(foreign.model, AdaptedClassifier)
@@ -118,7 +127,9 @@ def _whole(
     if min(std) <= 0:
         raise CheckpointError(f"{path} has a standard deviation of {min(std):g}; correct its config.")
     assumed = []
-    if not published.classes:
+    if num_classes == 0:
+        assumed.append(f"{path} has no head, so it predicts nothing; its attention is shown.")
+    elif not published.classes:
         assumed.append(f"{path} and its config do not name the classes, so they are called by their numbers, from 0.")
     if not published.mean:
         assumed.append(f"{path} and its config do not say how its pixels were normalised, so ImageNet's mean is used.")

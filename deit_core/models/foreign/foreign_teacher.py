@@ -72,4 +72,8 @@ def spec_of(model: nn.Module) -> ModelSpec:
         depth=model.depth,
         num_heads=model.num_heads,
         mlp_ratio=len(model.get_parameter("blocks.0.mlp.fc1.weight")) / model.embed_dim,
+        layer_scale=model.layer_scale,
+        num_registers=model.num_registers,
+        prefix_positions=model.prefix_positions,
+        pool=model.pool,
     )

@@ -1,7 +1,8 @@
-"""Hugging Face's names of a ViT's or a DeiT's tensors, put into timm's.
+"""Hugging Face's names of a ViT's, a DeiT's or a DINOv2's tensors, put into timm's.
 
-Knows names and tensors; no files, no models. Source of their names: `ViTForImageClassification` and
-`DeiTForImageClassificationWithTeacher` of the transformers library, version 4, and version 5, which has others in the
+Knows names and tensors; no files, no models. Source of their names: `ViTForImageClassification`,
+`DeiTForImageClassificationWithTeacher`, `Dinov2ForImageClassification` and `Dinov2WithRegistersForImageClassification`
+of the transformers library, version 4, and version 5, which has others in the
 blocks, though its `save_pretrained` writes those of version 4. `DeiTForImageClassification` has a distillation token
 without a head: it can start a model with new heads or without the token, but is not a whole DeiT.
 """
@@ -16,8 +17,11 @@ _BLOCK = r"(?:encoder\.layer|layers)\.(\d+)\."  # of version 4, or 5
 _NAMES = (  # theirs, as patterns for a whole name without the model's prefix, and ours
     (r"embeddings\.cls_token", "cls_token"),
     (r"embeddings\.distillation_token", "dist_token"),
+    (r"embeddings\.register_tokens", "register_tokens"),
     (r"embeddings\.position_embeddings", "pos_embed"),
     (r"embeddings\.patch_embeddings\.projection\.(weight|bias)", r"patch_embed.proj.\1"),
+    (_BLOCK + r"(norm[12])\.(weight|bias)", r"blocks.\1.\2.\3"),
+    (_BLOCK + r"layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
     (_BLOCK + r"layernorm_before\.(weight|bias)", r"blocks.\1.norm1.\2"),
     (_BLOCK + r"layernorm_after\.(weight|bias)", r"blocks.\1.norm2.\2"),
     (_BLOCK + r"attention\.(?:output\.dense|o_proj)\.(weight|bias)", r"blocks.\1.attn.proj.\2"),
@@ -28,7 +32,7 @@ _NAMES = (  # theirs, as patterns for a whole name without the model's prefix, a
     (r"distillation_classifier\.(weight|bias)", r"head_dist.\1"),
 )
 _QKV = re.compile(_BLOCK + r"attention\.(?:attention\.(query|key|value)|([qkv])_proj)\.(weight|bias)")
-_UNUSED = ("pooler.", "embeddings.mask_token")  # of other tasks
+_UNUSED = ("pooler.", "embeddings.mask_token", "mask_token")  # of other tasks; the last is Facebook's
 
 
 def plays_a_part(name: str) -> bool:
@@ -59,7 +63,7 @@ def rename(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _bare(name: str) -> str:
-    return name.removeprefix("deit.").removeprefix("vit.")
+    return re.sub(r"^(deit|vit|dinov2|dinov2_with_registers)\.", "", name)
 
 
 def _renamed(name: str) -> str:

@@ -70,7 +70,8 @@ class Published:
             published = _of_hugging_face(Config(f"config.json next to {file}", config, known.HUGGING_FACE))
         if pixels:
             source = Config(f"preprocessor_config.json next to {file}", pixels, known.HUGGING_FACE_PIXELS)
-            published = _with_pixels(published, source, config.get("num_channels", 3))
+            any_size = config.get("model_type") in known.HUGGING_FACE_ANY_SIZE
+            published = _with_pixels(published, source, config.get("num_channels", 3), any_size=any_size)
         return published
 
     def as_note(self) -> str:
@@ -118,10 +119,12 @@ def _of_timm(file: Path, config: dict[str, Any]) -> Published:
     if named is not None and not plain:
         kind = "plain ViT or DeiT" if is_vit else "ResNet-18 or ResNet-50"
         raise top.refused("architecture", f"which is not a {kind} of timm's")
-    numbers = ("embed_dim", "depth", "patch_size", "in_chans", "num_classes", "mlp_ratio", "qkv_bias")
+    numbers = ("embed_dim", "depth", "patch_size", "in_chans", "num_classes", "mlp_ratio", "qkv_bias", "fc_norm")
+    ours = {"layer_scale": "init_values", "num_registers": "reg_tokens", "prefix_positions": "no_embed_class"}
     stated = (
         top.stated(num_classes="num_classes")
-        + args.stated(**{name: name for name in numbers})
+        + args.stated(**{name: name for name in numbers}, **ours)
+        + (args.stated(pool="global_pool") + top.stated(pool="global_pool") if is_vit else ())
         + (args.stated(img_size="img_size") or pretrained.stated(img_size="input_size"))
     )
     return Published(
@@ -140,6 +143,7 @@ def _of_hugging_face(config: Config) -> Published:
     if not config.fields:
         return Published()
     heads = config.number("num_attention_heads") or (known.HUGGING_FACE_HEADS if kind else None)
+    is_dino = kind in known.HUGGING_FACE_ANY_SIZE
     width, head_dim = config.number("hidden_size"), config.number("head_dim")
     if head_dim and width and heads and head_dim * heads != width:
         raise config.refused("head_dim", f"and the width, {width}, must be a multiple of the number of heads here")
@@ -152,17 +156,23 @@ def _of_hugging_face(config: Config) -> Published:
             embed_dim="hidden_size",
             depth="num_hidden_layers",
             hidden_dim="intermediate_size",
+            mlp_ratio="mlp_ratio",
+            num_registers="num_register_tokens",
             patch_size="patch_size",
             in_chans="num_channels",
             qkv_bias="qkv_bias",
             num_classes="num_labels",
             img_size="image_size",
-        ),
+        )
+        + ((("layer_scale", f'{config.origin} says model_type "{kind}", so LayerScale is', is_dino),) if kind else ()),
     )
 
 
-def _with_pixels(published: Published, source: Config, channels: int) -> Published:
-    """With the pixels of an image processor: p in [0, 1] becomes (255 p rescale_factor - mean) / std."""
+def _with_pixels(published: Published, source: Config, channels: int, *, any_size: bool) -> Published:
+    """With the pixels of an image processor: p in [0, 1] becomes (255 p rescale_factor - mean) / std.
+
+    Args: any_size: whether the library resamples positions where the processor's images have another size.
+    """
     fields = source.fields
     custom = (known.HUGGING_FACE_MEAN,) * channels
     mean, std = (source.numbers(name, channels) or custom for name in ("image_mean", "image_std"))
@@ -171,7 +181,7 @@ def _with_pixels(published: Published, source: Config, channels: int) -> Publish
     factor = 1.0 if fields.get("do_rescale") is False else source.positive("rescale_factor") or 1 / 255
     scale = round(255 * factor, 6)
     size = _final_size(source)
-    if size and published.img_size and size != published.img_size:
+    if size and published.img_size and size != published.img_size and not any_size:
         field = "crop_size" if fields.get("do_center_crop") else "size"
         raise source.refused(
             field, f"and the model reads images of {published.img_size[0]} x {published.img_size[1]} pixels"

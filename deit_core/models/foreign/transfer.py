@@ -8,7 +8,7 @@ Knows tensors under timm's names and models; no files.
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from deit_core.errors import CheckpointError
 from deit_core.models.foreign.positions import Grid, resample_pos_embed
-from deit_core.models.vit import VisionTransformer
+from deit_core.models.vit import Pool, VisionTransformer
 
 _HEADS = ("head", "head_dist")
 _DISTILLATION = ("dist_token", "head_dist.weight", "head_dist.bias")
@@ -26,7 +26,8 @@ _DISTILLATION = ("dist_token", "head_dist.weight", "head_dist.bias")
 class Shape:
     """The shape of a ViT, from its tensors. They do not contain the number of attention heads.
 
-    `grid_size` assumes square images unless their size is known; `num_classes` is None where there is no head.
+    `grid_size` assumes square images unless their size is known; `num_classes` is None where there is no head. `pool`
+    is "class" for a backbone too, unless its norm is the one after a mean.
     """
 
     patch_size: tuple[int, int]
@@ -38,6 +39,14 @@ class Shape:
     distilled: bool
     grid_size: Grid
     num_classes: int | None
+    layer_scale: bool
+    num_registers: int
+    prefix_positions: bool
+    pool: Pool
+
+    @property
+    def num_prefix_positions(self) -> int:
+        return (2 if self.distilled else 1) + self.num_registers if self.prefix_positions else 0
 
     @classmethod
     def of(
@@ -49,7 +58,8 @@ class Shape:
         Raises: CheckpointError where they are not those of a ViT or DeiT, or of another image size.
         """
         needed = {"cls_token": 3, "pos_embed": 3, "patch_embed.proj.weight": 4, "blocks.0.mlp.fc1.weight": 2}
-        if lacking := [name for name, ndim in needed.items() if name not in state or state[name].ndim != ndim]:
+        ndims = needed | {name: ndim for name, ndim in (("reg_token", 3), ("head.weight", 2)) if name in state}
+        if lacking := [name for name, ndim in ndims.items() if name not in state or state[name].ndim != ndim]:
             raise CheckpointError(
                 f"{origin} contains no Vision Transformer with the names of timm, Facebook's DeiT or Hugging Face: "
                 f"{_some(lacking)} {'is' if len(lacking) == 1 else 'are'} missing or of another shape. "
@@ -58,17 +68,26 @@ class Shape:
         embed_dim, in_chans, *patch = state["patch_embed.proj.weight"].shape
         blocks = {int(match[1]) for name in state if (match := re.match(r"blocks\.(\d+)\.", name))}
         distilled = "dist_token" in state
-        num_patches = state["pos_embed"].shape[1] - (2 if distilled else 1)
-        side = math.isqrt(max(0, num_patches))
-        height, width = img_size or (side * patch[0], side * patch[1])
-        grid_size = height // patch[0], width // patch[1]
-        if num_patches < 1 or grid_size[0] * grid_size[1] != num_patches:
-            square = "a square of patches; choose another checkpoint, or put its config.json into the same folder"
-            sized = f"{grid_size[0]} x {grid_size[1]} patches, where {size_source}; give the config that belongs to it"
+        num_registers = state["reg_token"].shape[1] if "reg_token" in state else 0
+        num_prefix, num_positions = (2 if distilled else 1) + num_registers, state["pos_embed"].shape[1]
+        layer_scale = "blocks.0.ls1.gamma" in state
+        # Published models with registers have positions of patches alone. Without a size, those of a DeiT III are taken
+        # for such by its LayerScale: eight patches and a class token could be nine patches.
+        order = (0, num_prefix) if num_registers else (num_prefix, 0) if img_size or layer_scale else (num_prefix,)
+        fitting = ((prefix, _grid(num_positions - prefix, (patch[0], patch[1]), img_size)) for prefix in order)
+        prefix_positions, grid_size = next(((prefix > 0, grid) for prefix, grid in fitting if grid), (False, None))
+        if grid_size is None:
+            patches = "a square of patches"
+            remedy = "choose another checkpoint, or put its config.json into the same folder"
+            if img_size:
+                patches = f"{img_size[0] // patch[0]} x {img_size[1] // patch[1]} patches, where {size_source}"
+                remedy = "give the config that belongs to it"
+            before = "one token" if num_prefix == 1 else f"{num_prefix} tokens"
             raise CheckpointError(
-                f"{origin} has positions for {state['pos_embed'].shape[1]} tokens, which are not "
-                f"{'two tokens' if distilled else 'one token'} and {sized if img_size else square}."
+                f"{origin} has positions for {num_positions} tokens, which are not {before} and {patches}; {remedy}."
             )
+        head = state.get("head.weight")
+        wide = head is not None and head.shape[-1] == 2 * embed_dim
         return cls(
             patch_size=(patch[0], patch[1]),
             in_chans=in_chans,
@@ -78,8 +97,19 @@ class Shape:
             qkv_bias="blocks.0.attn.qkv.bias" in state,
             distilled=distilled,
             grid_size=grid_size,
-            num_classes=len(state["head.weight"]) if "head.weight" in state else None,
+            num_classes=None if head is None else len(head),
+            layer_scale=layer_scale,
+            num_registers=num_registers,
+            prefix_positions=prefix_positions,
+            pool="mean" if "fc_norm.weight" in state else "both" if wide else "class",
         )
+
+
+def _grid(num_patches: int, patch: Grid, img_size: Grid | None) -> Grid | None:
+    """The rows and columns of so many patches, of a square where no size is known; None where they make none."""
+    side = math.isqrt(max(0, num_patches))
+    rows, columns = (img_size[0] // patch[0], img_size[1] // patch[1]) if img_size else (side, side)
+    return (rows, columns) if 0 < rows * columns == num_patches else None
 
 
 def transfer(
@@ -90,11 +120,12 @@ def transfer(
     keep_heads: bool = True,
     shape: Shape | None = None,
 ) -> None:
-    """Load weights into a model, which may differ from their source in four ways, and no others.
+    """Load weights into a model, which may differ from their source in four ways and in the pool, and no others.
 
     Another image size: positions are resampled. Other classes (or not `keep_heads`): the heads stay as the model was
     initialised. With or without distillation token: the token, its position and its head stay so too, or are left out.
     Three channels into one: their weights are summed, so that a grey image gives what its three equal channels gave.
+    A head that reads another pool stays as it was initialised; only one after a mean has a norm of its own.
 
     Args:
         state: tensors under timm's names.
@@ -105,18 +136,19 @@ def transfer(
     shape_of_file, own = shape or Shape.of(state, origin), model.state_dict()
     adapted = dict(state)
     _check_same(shape_of_file, model, origin)
-    if not keep_heads or shape_of_file.num_classes != model.num_classes:
+    if not keep_heads or (shape_of_file.num_classes, shape_of_file.pool) != (model.num_classes, model.pool):
         adapted |= {name: own[name] for name in own if name.partition(".")[0] in _HEADS}
     if shape_of_file.in_chans == 3 and model.in_chans == 1:
         adapted["patch_embed.proj.weight"] = state["patch_embed.proj.weight"].sum(1, keepdim=True)
-    num_prefix = 2 if shape_of_file.distilled else 1
+    num_prefix = shape_of_file.num_prefix_positions
     positions = resample_pos_embed(state["pos_embed"], model.grid_size, shape_of_file.grid_size, num_prefix)
     if model.distilled and not shape_of_file.distilled:
         adapted |= {name: own[name] for name in _DISTILLATION}
-        positions = torch.cat([positions[:, :1], own["pos_embed"][:, 1:2].to(positions), positions[:, 1:]], dim=1)
+        new = own["pos_embed"][:, 1:2].to(positions)
+        positions = torch.cat([positions[:, :1], new, positions[:, 1:]], dim=1) if num_prefix else positions
     elif shape_of_file.distilled and not model.distilled:
         adapted = {name: tensor for name, tensor in adapted.items() if name not in _DISTILLATION}
-        positions = torch.cat([positions[:, :1], positions[:, 2:]], dim=1)
+        positions = torch.cat([positions[:, :1], positions[:, 2:]], dim=1) if num_prefix else positions
     adapted["pos_embed"] = positions
     _check_names(adapted, own, origin)
     model.load_state_dict(adapted)
@@ -130,16 +162,25 @@ def _check_same(shape_of_file: Shape, model: VisionTransformer, origin: str) -> 
         "embed_dim": model.embed_dim,
         "depth": model.depth,
         "hidden_dim": len(fc1),
+        "layer_scale": model.layer_scale is not None,
+        "num_registers": model.num_registers,
+        "prefix_positions": model.prefix_positions,
     }
+    if "mean" in (shape_of_file.pool, model.pool):
+        wanted["pool"] = model.pool
     if shape_of_file.in_chans != model.in_chans and (shape_of_file.in_chans, model.in_chans) != (3, 1):
         wanted["in_chans"] = model.in_chans
-    has = asdict(shape_of_file)
+    has = vars(shape_of_file)
     if differing := [name for name, value in wanted.items() if has[name] != value]:
-        differences = ", ".join(f"{name} {has[name]} in place of {wanted[name]}" for name in differing)
+        differences = ", ".join(f"{name} {_word(has[name])} in place of {_word(wanted[name])}" for name in differing)
         raise CheckpointError(
             f"{origin} is of another architecture ({differences}); give the model the same values, or choose another "
             "file."
         )
+
+
+def _word(value: Any) -> Any:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
 def _check_names(adapted: Mapping[str, Tensor], own: Mapping[str, Tensor], origin: str) -> None:

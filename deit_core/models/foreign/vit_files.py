@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deit_core.errors import CheckpointError
-from deit_core.models.foreign.hugging_face import is_hugging_face, rename
+from deit_core.models.foreign import facebook, hugging_face
 from deit_core.models.foreign.published import NUM_HEADS, Published
 from deit_core.models.foreign.state_dicts import StateDict, read_state_dict
 from deit_core.models.foreign.transfer import Shape, transfer
 from deit_core.models.vit import VisionTransformer
 
 _EPS, _HUGGING_FACE_EPS = 1e-6, 1e-12  # of layer norms, where no config says it
+
+_WORDS = {  # for what is or is not among the tensors
+    "layer_scale": ("no LayerScale", "LayerScale"),
+    "prefix_positions": ("no positions of the class token", "positions of the class token too"),
+    "fc_norm": ("no norm after the pool", "a norm after the pool"),
+}
 
 
 class ForeignVit(NamedTuple):
@@ -33,19 +39,20 @@ def read_vit(path: Path) -> ForeignVit:
 
 def vit_of(state: StateDict, path: Path) -> ForeignVit:
     """The same, from the tensors of `path`."""
-    theirs = is_hugging_face(state)
-    renamed = rename(state) if theirs else state
+    theirs = hugging_face.is_hugging_face(state)
+    renamed = facebook.rename(hugging_face.rename(state) if theirs else state)
     published = Published.of(path)
     size_source = next(
         (f"{place} {value}" for name, place, value in published.stated if name == "img_size"), "its note says so"
     )
     shape = Shape.of(renamed, str(path), published.img_size, size_source)
     _check(shape, published, path)
-    return ForeignVit(renamed, shape, published, published.layer_norm_eps or (_HUGGING_FACE_EPS if theirs else _EPS))
+    usual_eps = _HUGGING_FACE_EPS if theirs and not shape.layer_scale else _EPS  # with LayerScale it is a DINOv2
+    return ForeignVit(renamed, shape, published, published.layer_norm_eps or usual_eps)
 
 
 def is_vit(state: StateDict) -> bool:
-    return is_hugging_face(state) or "cls_token" in state or "pos_embed" in state
+    return hugging_face.is_hugging_face(state) or "cls_token" in state or "pos_embed" in state
 
 
 def load_foreign(
@@ -60,11 +67,12 @@ def load_foreign(
     Args:
         path: .safetensors, or .pth, .pt or .bin as `torch.save` writes it, wrapped or not; the index of several; or a
             folder with such a file under a hub's name.
-        num_classes: another number than the file's gives new, freshly initialised heads; None keeps the file's.
+        num_classes: another number than the file's gives new, freshly initialised heads, 0 none; None keeps the file's.
         img_size: side in pixels; another than the file's resamples the positions. None keeps the file's.
         num_heads: attention heads per block; None takes the number from an export's note or a config.json in the same
             folder, else the usual number for this width.
-    Returns: the model, distilled where the file has a distillation token.
+    Returns: the model, distilled where the file has a distillation token, with LayerScale, registers and pool as the
+        file has them.
     Raises: CheckpointError, one sentence, where the file is missing, damaged, would run code, is of another
         architecture, or does not say enough.
     """
@@ -88,9 +96,11 @@ def build_vit(
             "not contain it; state num_heads, "
             "or for a teacher distillation.teacher_num_heads."
         )
-    classes = num_classes or shape.num_classes
+    classes = shape.num_classes if num_classes is None else num_classes
     if classes is None:
-        raise CheckpointError(f"{file} has no head; state num_classes to give it a new one.")
+        raise CheckpointError(
+            f"{file} has no head; state num_classes to give it a new one, or 0 to look at its attention alone."
+        )
     own_size = (shape.grid_size[0] * shape.patch_size[0], shape.grid_size[1] * shape.patch_size[1])
     try:
         model = VisionTransformer(
@@ -105,6 +115,10 @@ def build_vit(
             distilled=shape.distilled,
             qkv_bias=shape.qkv_bias,
             layer_norm_eps=vit.layer_norm_eps,
+            layer_scale=1.0 if shape.layer_scale else None,
+            num_registers=shape.num_registers,
+            prefix_positions=shape.prefix_positions,
+            pool=shape.pool,
         )
     except ValueError as error:
         raise CheckpointError(f"{file} cannot be used like this. {error}") from None
@@ -114,7 +128,7 @@ def build_vit(
 
 def _check(shape: Shape, published: Published, path: Path) -> None:
     """Raises: CheckpointError where a config disagrees with the tensors, so that it belongs to another model."""
-    own = vars(shape)
+    own = vars(shape) | {"fc_norm": shape.pool == "mean"}
     wanted: Any
     for name, place, value in published.stated:
         match name:
@@ -124,11 +138,23 @@ def _check(shape: Shape, published: Published, path: Path) -> None:
                 name, wanted = "hidden_dim", int(value * shape.embed_dim)
             case "patch_size":
                 wanted = (value, value) if isinstance(value, int) else tuple(value)
+            case "layer_scale":
+                wanted = bool(value)
+            case "prefix_positions":
+                wanted = not value
+            case "pool" if value == "avg" and shape.pool != "mean":
+                raise CheckpointError(
+                    f"{place} {value}, and the tensors have no norm after it (fc_norm), which DeiT Lab computes there; "
+                    "choose another checkpoint."
+                )
+            case "pool":
+                wanted = {"token": "class", "avg": "mean"}[value]
             case _:
                 wanted = value
         if own[name] is not None and own[name] != wanted:
+            found = _WORDS[name][own[name]] if name in _WORDS else own[name]
             raise CheckpointError(
-                f"{place} {value}, but the tensors have {own[name]}; use the config that belongs to them."
+                f"{place} {value}, but the tensors have {found}; use the config that belongs to them."
             )
     names = len(published.classes)
     if names and shape.num_classes not in (None, names):

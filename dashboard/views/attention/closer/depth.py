@@ -23,7 +23,7 @@ from dashboard.views.attention.maps import Column
 from deit_core.spec import RolloutSpec
 
 if TYPE_CHECKING:
-    from deit_core.attention import Audit
+    from deit_core.attention import Audit, Look
 
 _PASSED = "att_passed"
 
@@ -57,7 +57,7 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     with large:
         panels([[small[passed - 1]]], key="att_depth_large", smooth=spec.smooth)
     with meter:
-        _draw_meter(trace, subject.look.num_prefix_tokens, passed)
+        _draw_meter(trace, subject.look, passed)
     with honesty:
         if spec.compat:
             st.caption("The popular code normalises columns, so its shares do not sum to 1 and no audit of them holds.")
@@ -95,12 +95,14 @@ def _choose_step(depth: int) -> int:
     )
 
 
-def _draw_meter(trace: Map, num_prefix_tokens: int, passed: int) -> None:
-    """The share of each prefix token and of the patches together, by depth."""
+def _draw_meter(trace: Map, look: "Look", passed: int) -> None:
+    """The share of the class and the distillation token, of the registers and of the patches together, by depth."""
     shares = {"class token": trace[:, 0]}
-    if num_prefix_tokens > 1:
+    if "distillation" in look.shares:
         shares["distillation token"] = trace[:, 1]
-    shares["patches"] = trace[:, num_prefix_tokens:].sum(-1)
+    if len(shares) < look.num_prefix_tokens:
+        shares["registers"] = trace[:, len(shares) : look.num_prefix_tokens].sum(-1)
+    shares["patches"] = trace[:, look.num_prefix_tokens :].sum(-1)
     depth = len(trace)
     layers = [f"{layer}" for layer in range(depth, 0, -1)]
     lines: list[dict[str, Any]] = [
