@@ -219,8 +219,9 @@ class VisionTransformer(nn.Module):
             )
             for rate in drop_paths
         )
-        norm = nn.LayerNorm(embed_dim, eps=layer_norm_eps)
-        self.norm, self.fc_norm = (nn.Identity(), norm) if pool == "mean" else (norm, nn.Identity())
+        norm, nothing = nn.LayerNorm(embed_dim, eps=layer_norm_eps), nn.Identity()
+        self.norm: nn.Module = nothing if pool == "mean" else norm
+        self.fc_norm: nn.Module = norm if pool == "mean" else nothing
         self.head = nn.Linear(2 * embed_dim if pool == "both" else embed_dim, num_classes) if num_classes else None
         self.head_dist = nn.Linear(embed_dim, num_classes) if distilled and num_classes else None
         self.init_weights()
