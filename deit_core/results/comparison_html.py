@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment
 
+from deit_core.errors import RunError
 from deit_core.plain_text import harmless
 from deit_core.results.comparison_document import comparison_document
 from deit_core.results.comparison_figures import (
@@ -74,9 +75,20 @@ def comparison_html(two: TwoRuns, pictures: Sequence[Picture] | None) -> str:
         next_steps=[harmless(one) for one in verdict["next_steps"]],
         sections=[_literal(section) for section in sections],
         provenance=_provenance(two),
-        plotly=files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8"),
+        plotly=_plotly(),
     )
     return page + "\n"
+
+
+def _plotly() -> str:
+    """Its script. Raises: RunError where it is not installed."""
+    try:
+        return files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
+    except ModuleNotFoundError:
+        raise RunError(
+            "The page of a comparison needs plotly, which is not installed; run `python -m pip install "
+            '"deit-lab[dashboard]"`.'
+        ) from None
 
 
 def _models(document: Mapping[str, Any]) -> _Section:

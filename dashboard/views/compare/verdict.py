@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard.reach import shown
+from dashboard.reach import may, shown
 from dashboard.run_status import label
 from dashboard.text import escape
 from dashboard.views.compare.pairs import has_predictions, predictor
@@ -37,14 +37,15 @@ def offer_predictions(runs: Sequence[Run]) -> None:
         st.button("Look again", icon=":material/refresh:", key="predictions_refresh")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Make the predictions",
-            icon=":material/calculate:",
-            key="predictions_make",
-            on_click=maker.request,
-            args=(without[0],),
-            help="Asks the finished model about each test image, once. It works beside the page.",
-        )
+        if may("start"):
+            st.button(
+                "Make the predictions",
+                icon=":material/calculate:",
+                key="predictions_make",
+                on_click=maker.request,
+                args=(without[0],),
+                help="Asks the finished model about each test image, once. It works beside the page.",
+            )
         st.caption(
             f"There are no predictions of {escape(', '.join(map(label, without)))}, so no verdict and no mistakes yet."
         )
