@@ -21,7 +21,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from deit_core import presets
-    from deit_core.attention import Viewer, overlay, rollout
+    from deit_core.attention import Viewer, rollout
+    from deit_core.attention.overlay import overlay
     from deit_core.cli.progress import train_with_bar
     from deit_core.data import load_data
     from deit_core.results.pretrained import from_pretrained, save_pretrained
