@@ -25,10 +25,17 @@ VISITORS_MAY: dict[Action, str] = {
     "add data": "upload pictures and data sets, and let known data sets be downloaded",
 }
 
+DEMO = "This is a demo of finished runs: nothing is trained, uploaded or deleted here."
+
 
 def may(action: Action) -> bool:
-    """Whether the visitor of this page may do it."""
-    return action in VISITORS_MAY
+    """Whether the visitor of this page may do it: all of it, and in a demo nothing."""
+    return action in VISITORS_MAY and not is_demo()
+
+
+def is_demo() -> bool:
+    """Whether the operator says with DEIT_DEMO=1 that this server only shows what is there."""
+    return os.environ.get("DEIT_DEMO") == "1"
 
 
 def others_can_reach() -> bool:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard.reach import others_can_reach, shown
+from dashboard.reach import DEMO, is_demo, others_can_reach, shown
 from deit_core.catalog import SourceFacts, SourceName
+from deit_core.errors import RunError
 from deit_core.image_folders import ImageFolder, find_folder, list_folder
 from deit_core.image_folders.facts import facts_of, folder_facts
 from deit_core.layout import RunFiles, run_folder
@@ -38,6 +39,28 @@ if TYPE_CHECKING:
 SHOWS_DEMO = "shows_demo"  # in the session
 
 
+class _Caretaker(LocalLauncher):
+    """In a demo: starts no worker, and refuses whatever would change a run."""
+
+    def ensure_workers(self) -> None:
+        pass
+
+    def warm(self) -> None:
+        pass
+
+    def submit(self, spec: AnySpec) -> list[str]:
+        raise RunError(DEMO)
+
+    def stop(self, run_id: str) -> None:
+        raise RunError(DEMO)
+
+    def resume(self, run_id: str) -> None:
+        raise RunError(DEMO)
+
+    def delete(self, run_id: str) -> None:
+        raise RunError(DEMO)
+
+
 @st.cache_resource(show_spinner=False)
 def settings() -> Settings:
     return Settings.from_env()
@@ -50,7 +73,7 @@ def store() -> Store:
 
 @st.cache_resource(show_spinner=False)
 def launcher() -> LocalLauncher:
-    return LocalLauncher(store(), settings())
+    return _Caretaker(store(), settings()) if is_demo() else LocalLauncher(store(), settings())
 
 
 def runs() -> list[Run]:

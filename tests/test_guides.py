@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import deit_core
 from deit_core.cli.options import read_spec
 from deit_core.models import read_card
 
@@ -32,6 +33,23 @@ def test_it_is_understood(line: str) -> None:
     _, preset, *options = shlex.split(line)
     assert options[::2] == ["--set"] * (len(options) // 2)
     read_spec(preset, options[1::2])
+
+
+def test_the_python_guide_runs_as_printed(tmp_path: Path) -> None:
+    examples = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "python.md").read_text(), re.M | re.S)
+    assert len(examples) > 1
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(examples)], cwd=tmp_path, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^\{'test_loss': .*'test_accuracy': .*\}\n1 0\.\d+\n$", done.stdout, re.S)
+    assert (tmp_path / "maps.html").read_text().count("<figure") == 3
+    assert (tmp_path / "my-vit" / "README.md").exists()
+
+
+def test_the_python_guide_names_the_ten(tmp_path: Path) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "python.md").read_text(), re.M)
+    assert sorted(rows) == deit_core.__all__
 
 
 def test_the_python_of_the_readme_runs_as_printed(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"foreign"},
         {"build", "weights", "teachers", "initial"},
     ],
-    "deit_core.attention": [{"flow"}, {"methods"}, {"look", "other_model", "viewer"}, {"drawing"}],
+    "deit_core.attention": [{"overlay"}, {"flow"}, {"methods"}, {"look", "other_model", "viewer"}, {"drawing"}],
     "dashboard": [
         {"reach"},
         {"text", "components", "charts", "fields"},

@@ -1,16 +1,24 @@
 """The names that other people's code imports stay where they are, and are called as they were."""
 
 import inspect
+import subprocess
+import sys
 from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import deit_core
 from deit_core import attention, presets, runs, training
 from deit_core.spec import ExperimentSpec, RunSpec
 
 PACKAGES = {
+    "deit_core": [
+        "presets", "replace", "load_data", "train", "train_with_bar", "Viewer", "rollout", "overlay", "save_pretrained",
+        "from_pretrained",
+    ],
     "deit_core.spec": [
         "RunSpec", "ExperimentSpec", "DataSpec", "AugmentSpec", "OptimSpec", "ComputeSpec", "DistillationSpec",
         "VisionTransformerSpec", "ResNet9Spec", "TorchvisionSpec", "TimmSpec", "replace", "load_spec",
@@ -55,6 +63,26 @@ def test_a_package_says_that_its_names_are_public(package: str) -> None:
     assert set(PACKAGES[package]) <= set(import_module(package).__all__)
 
 
+def test_the_package_gives_ten_names_and_no_other() -> None:
+    assert sorted(PACKAGES["deit_core"]) == deit_core.__all__
+    assert set(deit_core.__all__) <= set(dir(deit_core))
+    assert deit_core.rollout is attention.rollout
+    assert deit_core.presets is presets
+    with pytest.raises(AttributeError, match="module 'deit_core' has no attribute 'rolout'"):
+        deit_core.rolout  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(ImportError):
+        from deit_core import fit  # type: ignore[attr-defined]  # noqa: F401
+
+
+def test_the_package_loads_nothing_before_a_name_is_used() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import deit_core; dir(deit_core); loaded = set(sys.modules) - before; "
+        "assert not loaded & {'torch', 'numpy', 'pydantic', 'deit_core.spec'}, loaded; "
+        "deit_core.replace(deit_core.presets.smoke(), {'seed': 3}); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1], timeout=600)
+
+
 def arguments(call: Any) -> dict[str, Any]:
     """What may be passed, and what it is otherwise."""
     return {name: one.default for name, one in inspect.signature(call).parameters.items()}
@@ -80,7 +108,8 @@ def test_a_rollout_takes_and_gives_what_it_did() -> None:
         "row_norm": "mixed",
         "compat": False,
     }
-    assert [one.name for one in fields(attention.Rollout)] == ["weights", "map", "prefix_mass", "trace", "degenerate"]
+    parts = "weights map prefix_mass trace degenerate images"
+    assert [one.name for one in fields(attention.Rollout)] == parts.split()
 
 
 def test_a_training_needs_a_spec_and_a_folder() -> None:

@@ -17,6 +17,7 @@ from dashboard.components.png import png
 from dashboard.navigation import link
 from dashboard.pictures import images
 from dashboard.pictures.images import Picture
+from dashboard.reach import may
 from dashboard.state import facts, test_source
 from dashboard.text import escape
 from deit_core.errors import DataError
@@ -40,9 +41,10 @@ def choose(data: DataSpec, *, page: str, several: bool) -> Load:
 
     Args: several: whether the page has room for more than one test image.
     """
+    kinds = ["Test set", "Upload", "Camera", "Draw"] if may("add data") else ["Test set", "Draw"]
     kind = st.segmented_control(
         "Picture",
-        ["Test set", "Upload", "Camera", "Draw"],
+        kinds,
         default="Test set",
         required=True,
         key=f"{page}_picture",

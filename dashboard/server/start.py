@@ -5,7 +5,7 @@ import threading
 import streamlit as st
 from streamlit import config
 
-from dashboard.reach import LOOPBACK_NAMES, VISITORS_MAY, is_loopback, is_meant, others_can_reach
+from dashboard.reach import LOOPBACK_NAMES, VISITORS_MAY, is_demo, is_loopback, is_meant, others_can_reach
 from deit_core.errors import SpecError
 
 _guarded = threading.Event()
@@ -54,5 +54,7 @@ def visitors_note() -> str:
     """What others can do on this server, for its terminal; empty where they cannot reach it."""
     if not others_can_reach():
         return ""
+    if is_demo():
+        return "Others can use this dashboard. It is a demo: they see every run, and can change nothing.\n"
     lines = ["Others can use this dashboard, without a login. Everybody who reaches it can", *VISITORS_MAY.values()]
     return "\n  - ".join(lines) + "\nand sees every run. Use a network that you trust.\n"

@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime import Runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
+from dashboard.reach import DEMO, may
+
 MAX_OF_PAGE = 60_000_000  # bytes: three pictures of the largest size
 MAX_OF_SERVER = 400_000_000
 _ADDRESS = re.compile(r"/_stcore/upload_file/([^/]+)/[^/]+$")
@@ -29,6 +31,9 @@ class UploadLimits:
         place = _ADDRESS.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "PUT" else None
         if place is None:
             await self._app(scope, receive, send)
+            return
+        if not may("add data"):
+            await PlainTextResponse(DEMO, 403)(scope, receive, send)
             return
         session, num_bytes = place[1], Headers(scope=scope).get("Content-Length", "")
         if not num_bytes.isdecimal():

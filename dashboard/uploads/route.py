@@ -10,7 +10,7 @@ from streamlit.web.server.starlette.starlette_app_utils import validate_xsrf_tok
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
 from dashboard.error_messages import errors_as_messages
-from dashboard.reach import shown
+from dashboard.reach import DEMO, may, shown
 from dashboard.uploads.inbox import inboxes
 
 PATH = "upload"  # below the address of the app; then the ticket of an inbox
@@ -19,6 +19,8 @@ _MAX_NAME = 200  # characters
 
 async def receive(request: Request) -> Response:
     """Take the zip that is the body of a request, if a page of this server sends it to its own inbox."""
+    if not may("add data"):
+        return PlainTextResponse(DEMO, 403)
     if not _is_own_page(request):
         return PlainTextResponse("Only a page of this dashboard can upload; reload it and try again.", 403)
     inbox = inboxes().find(request.path_params["ticket"])

@@ -4,15 +4,6 @@ Works on tensors; knows nothing of runs, pages or training.
 """
 
 from deit_core.attention.drawing.film import encode_gif, encode_mp4
-from deit_core.attention.drawing.overlay import (
-    INTERPOLATIONS,
-    colour_table,
-    colourise,
-    overlay,
-    rgb,
-    shared_vmax,
-    times_uniform,
-)
 from deit_core.attention.drawing.sheet import Bar, contact_sheet, encode_npz, encode_png
 from deit_core.attention.flow.audit import Audit, audit
 from deit_core.attention.flow.discard import RATIOS, discard_links, thresholds
@@ -33,6 +24,15 @@ from deit_core.attention.methods.relevance import (
     gradient_rollout,
 )
 from deit_core.attention.methods.table import METHODS, Explain, Method
+from deit_core.attention.overlay import (
+    INTERPOLATIONS,
+    colour_table,
+    colourise,
+    overlay,
+    rgb,
+    shared_vmax,
+    times_uniform,
+)
 from deit_core.attention.viewer import Viewer
 from deit_core.catalog import COLOUR_MAPS, HEAD_FUSIONS, REPLACEMENTS, ROW_NORMS, SCOPES, SIGNED_MAPS
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deit_core.attention.flow.query import Query
+from deit_core.attention.flow.rollout import Rollout, rollout
 from deit_core.attention.look import Look, look
 from deit_core.attention.methods.explain import check_logits
 from deit_core.attention.methods.faithfulness import Faithfulness, faithfulness
@@ -88,6 +89,16 @@ class Viewer:
     def look(self, images: Pixels) -> Look:
         """Raises: ValueError for a model without attention, or images of another size than the model reads."""
         return look(self.model, self.card, images)
+
+    def rollout(self, images: Pixels, **options: Any) -> Rollout:
+        """The rollout of each image, with the images: a notebook shows the maps over them.
+
+        Args: options: as in `rollout`.
+        Raises: ValueError, as `look` and `rollout`.
+        """
+        seen = self.look(images)
+        traced = rollout(seen.attention, num_prefix_tokens=seen.num_prefix_tokens, grid_size=seen.grid_size, **options)
+        return traced.over(images)
 
     @torch.no_grad()
     def predict(self, images: Pixels) -> NDArray[np.float32]:

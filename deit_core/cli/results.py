@@ -16,15 +16,21 @@ class ExportFormat(StrEnum):
     SAFETENSORS = "safetensors"
     ONNX = "onnx"
     CARD = "card"
+    HUB = "hub"
 
 
 def export(
     run_id: RunArgument,
     file_format: Annotated[
         ExportFormat,
-        typer.Option("--format", help="A plain state dict, safetensors, ONNX, or a model card in Markdown."),
+        typer.Option(
+            "--format",
+            help="A plain state dict, safetensors, ONNX, a model card in Markdown, or a folder as a hub has it.",
+        ),
     ],
-    out: Annotated[Path | None, typer.Option(help="The file to write (default: NAME-ID.FORMAT here).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file or folder to write (default: NAME-ID.FORMAT here).")
+    ] = None,
     runs_dir: RunsDirOption = None,
     experiment: Annotated[
         bool,

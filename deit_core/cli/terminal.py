@@ -1,30 +1,19 @@
-"""Output of the command line for people: tables, and the progress of a training."""
+"""Output of the command line for people, but for the progress of a training."""
 
 import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
 from rich.markup import escape as rich_escape
-from rich.progress import BarColumn, TaskID, TextColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
 from deit_core.doctor import Finding
-from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.events import Reading
 from deit_core.image_folders import LeftOut
-from deit_core.metrics import (
-    BEST_VAL_ACCURACY,
-    IMAGES_PER_S,
-    TEST_ACCURACY,
-    TRAIN_ACCURACY,
-    TRAIN_LOSS,
-    VAL_ACCURACY,
-    VAL_LOSS,
-)
+from deit_core.metrics import BEST_VAL_ACCURACY, TEST_ACCURACY
 from deit_core.plain_text import harmless
 from deit_core.runs import Run, Status, waiting_for
 from deit_core.runs.checkup import StoreFacts
@@ -162,80 +151,6 @@ def print_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         mark = "[green]ok [/green]" if finding.is_well else "[bold red]fix[/bold red]"
         _stdout.print(f"{mark} {escape(finding.sentence)}", highlight=False, soft_wrap=True)
-
-
-class Progress:
-    """A bar for each run with loss, accuracy, images/s and time left; in a file or a pipe, a line for each epoch.
-
-    Before that, the progress of reading the images if it takes long; in a file or a pipe, one line per pass over them.
-    """
-
-    def __init__(self) -> None:
-        self._bars = Bars(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[facts]}"),
-            console=_stderr,
-        )
-        self._is_live = sys.stderr.isatty()
-        self._tasks: dict[str, TaskID] = {}
-        self._totals: dict[str, tuple[RunStarted, float]] = {}
-        self._pass = "", ""  # over the images: the run, and the purpose
-
-    def __enter__(self) -> Self:
-        if self._is_live:
-            self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def show(self, run: Run, event: Event) -> None:
-        """Show one event of a run."""
-        if run.id not in self._tasks:
-            self._tasks[run.id] = self._bars.add_task(escape(run.name), facts="starting")
-        match event:
-            case Reading():
-                self._bars.update(self._tasks[run.id], total=event.total, completed=event.done, facts=reading(event))
-                if self._pass != (run.id, event.what):
-                    self._pass = run.id, event.what
-                    self._say(f"{run.name}: {reading(event)}")
-            case RunStarted():
-                self._totals[run.id] = (event, time.monotonic())
-                self._bars.update(
-                    self._tasks[run.id], total=event.total_steps, completed=event.first_step, facts="starting"
-                )
-            case StepDone():
-                metrics = event.metrics
-                self._bars.update(
-                    self._tasks[run.id],
-                    completed=event.step,
-                    facts=f"loss {metrics[TRAIN_LOSS]:.3f}  accuracy {metrics[TRAIN_ACCURACY]:.1%}  "
-                    f"{metrics[IMAGES_PER_S]:.0f} images/s  {duration(self._left_s(run, event.step))} left",
-                )
-            case EpochDone():
-                metrics = event.metrics
-                self._say(
-                    f"{run.name}: epoch {event.epoch}/{run.spec.optim.epochs}  train loss {metrics[TRAIN_LOSS]:.3f}  "
-                    f"val loss {metrics[VAL_LOSS]:.3f}  val accuracy {metrics[VAL_ACCURACY]:.1%}  "
-                    f"{duration(self._left_s(run, event.step))} left"
-                )
-            case RunFinished():
-                self._bars.update(self._tasks[run.id], facts=f"test accuracy {event.metrics[TEST_ACCURACY]:.2%}")
-                self._say(f"{run.name}: test accuracy {event.metrics[TEST_ACCURACY]:.2%} (epoch {event.best_epoch})")
-                if event.note:
-                    self._say(f"{run.name}: {event.note}")
-            case RunFailed():
-                self._say(f"{run.name}: {event.reason}")
-
-    def _left_s(self, run: Run, step: int) -> float:
-        started, began_at = self._totals[run.id]
-        return (time.monotonic() - began_at) / (step - started.first_step) * (started.total_steps - step)
-
-    def _say(self, line: str) -> None:
-        if not self._is_live:
-            say(line, file=sys.stderr)
 
 
 def _seeds(spec: AnySpec, run: RunSpec) -> str:

@@ -16,6 +16,7 @@ from deit_core.cli.options import (
     print_json,
     read_spec,
 )
+from deit_core.cli.progress import Progress
 from deit_core.runs import Status, open_store
 from deit_core.runs.estimates import Estimates
 from deit_core.runs.estimator import measure
@@ -42,8 +43,8 @@ def train(
     store = open_store(settings.store_url, create=False)
     spec = read_spec(preset, changes)
     terminal.print_advice(spec)
-    with terminal.Progress() as progress:
-        runs, mistake = train_here(store, settings, spec, progress.show)
+    with Progress() as progress:
+        runs, mistake = train_here(store, settings, spec, lambda run, event: progress.show(run.spec, event, run.id))
     if runs:
         terminal.print_runs(runs, store.runs())
     if mistake is not None:

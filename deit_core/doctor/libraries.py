@@ -21,13 +21,14 @@ _PAIR = ("torch", "torchvision")  # each version of one fits one version of the 
 
 def pins(extra: str = "") -> dict[str, str]:
     """The version of each library that DeiT Lab needs, or that an extra of it adds: from the checkout, else from the
-    installed package.
+    installed package, whose dashboard is an extra that counts where Streamlit is installed.
     """
     requirements = ROOT / (f"requirements-{extra}.txt" if extra else "requirements.txt")
     if requirements.exists():
         return _pinned(requirements.read_text().splitlines())
     lines = metadata.requires("deit-lab") or ()
-    return _pinned(line for line in lines if f'extra == "{extra}"' in line or not (extra or "extra ==" in line))
+    pinned = _pinned(line for line in lines if f'extra == "{extra}"' in line or not (extra or "extra ==" in line))
+    return pinned | (pins("dashboard") if not extra and find_spec("streamlit") else {})
 
 
 def python() -> Finding:

@@ -199,7 +199,7 @@ class VisionTransformer(nn.Module):
         self.img_size, self.patch_size = image, patch
         self.in_chans, self.num_classes, self.embed_dim = in_chans, num_classes, embed_dim
         self.depth, self.num_heads, self.distilled = depth, num_heads, distilled
-        self.layer_scale, self.num_registers = layer_scale, num_registers
+        self.layer_norm_eps, self.layer_scale, self.num_registers = layer_norm_eps, layer_scale, num_registers
         self.prefix_positions, self.pool = prefix_positions, pool
         self.num_prefix_tokens = (2 if distilled else 1) + num_registers
         self.grid_size = (image[0] // patch[0], image[1] // patch[1])

@@ -23,9 +23,10 @@ from deit_core.models.build import build_model
 from deit_core.models.foreign.formats import recognise, weights_in
 from deit_core.models.foreign.published import Published
 from deit_core.models.foreign.state_dicts import StateDict, read_metadata, read_state_dict
-from deit_core.models.reading import Reading
+from deit_core.models.reading import FileReading, Reading
 from deit_core.models.timm_classifier import TimmClassifier
-from deit_core.spec import DataSpec, RunSpec, VisionTransformerSpec, place_hash, run_without_places
+from deit_core.models.vit import VisionTransformer
+from deit_core.spec import DataSpec, RunSpec, place_hash, run_without_places
 
 _HEADER, _CARD_HASH, _WEIGHTS_HASH = "deit_lab", "deit_lab_card_sha256", "deit_lab_weights_sha256"
 
@@ -58,25 +59,6 @@ class ModelCard(Reading):
     def img_size(self) -> int:
         return self.spec.data.img_size
 
-    def network_input(self, model: nn.Module) -> Published:
-        """Facts that an exported state dict does not contain: how it reads pixels, its classes, a ViT's heads, and
-        timm's name of a network of its.
-
-        Of another library's network only that itself is exported, which reads three channels at its own size.
-
-        Args: model: that the card belongs to.
-        """
-        side = self.spec.data.img_size
-        if not isinstance(model, AdaptedClassifier):
-            heads = self.spec.model.num_heads if isinstance(self.spec.model, VisionTransformerSpec) else None
-            return Published(heads, self.mean, self.std, (side, side), self.classes, self.in_chans)
-        mean, std = (self.mean * 3)[:3], (self.std * 3)[:3]  # the card has one channel or three
-        if model.normalises:
-            mean, std = tuple(model.mean.flatten().tolist()), tuple(model.std.flatten().tolist())
-        side = model.input_size or side
-        name = model.name if isinstance(model, TimmClassifier) else ""
-        return Published(None, mean, std, (side, side), self.classes, self.in_chans, timm_name=name)
-
     def without_places(self) -> "ModelCard":
         """The card as it is written: with names in place of the paths of this machine."""
         spec, data = run_without_places(self.spec), self.spec.data
@@ -99,6 +81,28 @@ class ModelCard(Reading):
         if is_folder and data_hash and self.data_hash != data_hash:
             return "learned from the folder before it changed, when other images were held out", "train it again"
         return None
+
+
+def network_input(card: Reading, model: nn.Module) -> Published:
+    """Facts that an exported state dict does not contain: how it reads pixels, its classes, a ViT's heads, and timm's
+    name of a network of its.
+
+    Of another library's network only that itself is exported, which reads three channels at its own size.
+
+    Args: model: that the card belongs to.
+    """
+    side, classes = card.img_size, card.classes
+    if isinstance(card, FileReading) and classes == tuple(map(str, range(len(classes)))):
+        classes = ()  # numbers, which no file states
+    if not isinstance(model, AdaptedClassifier):
+        heads, eps = (model.num_heads, model.layer_norm_eps) if isinstance(model, VisionTransformer) else (None, None)
+        return Published(heads, card.mean, card.std, (side, side), classes, card.in_chans, eps)
+    mean, std = (card.mean * 3)[:3], (card.std * 3)[:3]  # the card has one channel or three
+    if model.normalises:
+        mean, std = tuple(model.mean.flatten().tolist()), tuple(model.std.flatten().tolist())
+    side = model.input_size or side
+    name = model.name if isinstance(model, TimmClassifier) else ""
+    return Published(None, mean, std, (side, side), classes, card.in_chans, timm_name=name)
 
 
 def save_weights(path: Path, model: nn.Module, card: ModelCard, *, makes_folder: bool = True) -> None:
@@ -159,9 +163,11 @@ def is_own(file: Path) -> bool:
 
 
 def is_foreign(path: Path | str) -> bool:
-    """Whether a checkpoint is a file, or a folder of files, that was not written here."""
+    """Whether a checkpoint is a file, or a folder of files, that was not written here as a whole."""
     path = Path(path)
-    return recognise(path).name == "folder" if path.is_dir() else path.is_file() and not is_own(path)
+    if path.is_dir():
+        return recognise(path).name == "folder" and not is_own(weights_in(path))
+    return path.is_file() and not is_own(path)
 
 
 def load_checkpoint(path: Path | str) -> nn.Module:

@@ -15,6 +15,7 @@ import numpy as np
 from jinja2 import Environment
 from numpy.typing import NDArray
 
+from deit_core.errors import RunError
 from deit_core.plain_text import file_name, harmless
 from deit_core.results.comparison_document import comparison_document
 from deit_core.results.comparison_figures import (
@@ -88,9 +89,20 @@ def comparison_html(two: TwoRuns, pictures: Sequence[Picture] | None) -> str:
         sections=[_literal(section) for section in sections],
         provenance=_provenance(two),
         figures=files("deit_core.results").joinpath("figures.js").read_text("utf-8"),
-        plotly=files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8"),
+        plotly=_plotly(),
     )
     return page + "\n"
+
+
+def _plotly() -> str:
+    """Its script. Raises: RunError where it is not installed."""
+    try:
+        return files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
+    except ModuleNotFoundError:
+        raise RunError(
+            "The page of a comparison needs plotly, which is not installed; run `python -m pip install "
+            '"deit-lab[dashboard]"`.'
+        ) from None
 
 
 def _models(document: Mapping[str, Any]) -> _Section:

@@ -6,13 +6,14 @@ Loads torch inside functions alone.
 import io
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from deit_core.errors import CheckpointError, RunError
 from deit_core.files import write_atomically
 from deit_core.layout import run_folder
 from deit_core.plain_text import file_name
 from deit_core.results.model_card import model_card, role
+from deit_core.results.pretrained import plain_state, save_pretrained, write_safetensors
 from deit_core.runs.records import Run
 from deit_core.runs.store import Store
 
@@ -30,22 +31,19 @@ def export_checkpoint(path: Path, out: Path, file_format: Format) -> None:
         ResourceError where the disk is full.
     """
     import torch
-    from safetensors.torch import save
 
-    from deit_core.models import load_checkpoint, read_card
+    from deit_core.models import load_checkpoint, network_input, read_card
     from deit_core.models.foreign.state_dicts import NOTE
 
     model, card = load_checkpoint(path), read_card(path)
-    state: Any = (model.get_submodule("network") if hasattr(model, "network") else model).state_dict()
-    note = card.network_input(model).as_note()
+    note = network_input(card, model).as_note()
     if file_format == "pt":
-        buffer = io.BytesIO()
+        buffer, state = io.BytesIO(), cast(Any, plain_state(model))
         state._metadata[NOTE] = note
         torch.save(state, buffer)
         write_atomically(out, buffer.getvalue())
     elif file_format == "safetensors":
-        tensors = {name: tensor.contiguous() for name, tensor in state.items()}
-        write_atomically(out, save(tensors, metadata={"format": "pt", NOTE: note}))
+        write_safetensors(model, note, out)
     else:
         size = card.spec.data.img_size
         try:
@@ -67,23 +65,28 @@ def export_checkpoint(path: Path, out: Path, file_format: Format) -> None:
         write_atomically(out, program.model_proto.SerializeToString())
 
 
-Kind = Literal["pt", "safetensors", "onnx", "card"]
+Kind = Literal["pt", "safetensors", "onnx", "card", "hub"]
 
-SUFFIXES: dict[Kind, str] = {"pt": ".pt", "safetensors": ".safetensors", "onnx": ".onnx", "card": ".md"}
+SUFFIXES: dict[Kind, str] = {"pt": ".pt", "safetensors": ".safetensors", "onnx": ".onnx", "card": ".md", "hub": ""}
 
 
 def export_run(run: Run, runs_dir: Path, out: Path, file_format: Kind) -> None:
-    """Write the best epoch of a run in a format of `export_checkpoint`, or "card": a model card in Markdown.
+    """Write the best epoch of a run in a format of `export_checkpoint`, or "card": a model card in Markdown, or "hub":
+    a folder as `save_pretrained` writes it.
 
     Raises: CheckpointError where the run has no checkpoint yet, or it is damaged.
     """
     folder = run_folder(runs_dir, run.id)
-    if file_format != "card":
-        export_checkpoint(folder, out, file_format)
-        return
-    from deit_core.models import load_checkpoint, read_card
+    if file_format == "hub":
+        from deit_core.attention import Viewer
 
-    write_atomically(out, model_card(read_card(folder), run.results, load_checkpoint(folder)).encode())
+        save_pretrained(Viewer.load(folder), out, results=run.results)
+    elif file_format == "card":
+        from deit_core.models import load_checkpoint, read_card
+
+        write_atomically(out, model_card(read_card(folder), run.results, load_checkpoint(folder)).encode())
+    else:
+        export_checkpoint(folder, out, file_format)
 
 
 def export_experiment(store: Store, run: Run, runs_dir: Path, out: Path, file_format: Kind) -> list[Path]:

@@ -80,21 +80,24 @@ def _what_it_is(spec: RunSpec) -> str:
 
 def _inputs(card: "ModelCard", model: "nn.Module") -> Iterator[str]:
     """What the model reads; of another library's, what the network reads that is exported without the rest."""
-    own = _pixels(card.in_chans, card.spec.data.img_size, card.mean, card.std)
+    own = pixels(card.in_chans, card.spec.data.img_size, card.mean, card.std)
     if not isinstance(card.spec.model, LibrarySpec):
         yield f"Input: {own}."
         return
-    network = card.network_input(model)
+    from deit_core.models import network_input
+
+    network = network_input(card, model)
     assert network.img_size is not None
     grey = "; a grey image is repeated to three channels" if card.in_chans == 1 else ""
     yield (
         f"Input of a `.pt` or `.safetensors` export, which is {_LIBRARIES[card.spec.model.family]} network alone: "
-        f"{_pixels(3, network.img_size[0], network.mean, network.std)}{grey}."
+        f"{pixels(3, network.img_size[0], network.mean, network.std)}{grey}."
     )
     yield f"Input of the run's checkpoint and of an ONNX export, which do the rest for themselves: {own}."
 
 
-def _pixels(in_chans: int, size: int, mean: Iterable[float], std: Iterable[float]) -> str:
+def pixels(in_chans: int, size: int, mean: Iterable[float], std: Iterable[float]) -> str:
+    """What a network reads, in words."""
     return (
         f"{in_chans} x {size} x {size} pixels in [0, 1], less the mean {_numbers(mean)} and divided by the standard "
         f"deviation {_numbers(std)}"

@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 
 from deit_core.attention import overlay
 from deit_core.attention.drawing.film import encode_gif, encode_mp4
-from deit_core.attention.drawing.overlay import Picture
+from deit_core.attention.overlay import Picture
 
 HEIGHT, WIDTH = 48, 64
 

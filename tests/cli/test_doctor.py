@@ -142,9 +142,12 @@ def test_where_only_the_package_is_there_an_extra_is_not_needed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(libraries, "ROOT", tmp_path)
-    lines = ["einops==1.2", 'timm==3.4; extra == "timm"']
+    lines = ["einops==1.2", 'timm==3.4; extra == "timm"', 'streamlit==5.6; extra == "dashboard"']
     monkeypatch.setattr(libraries.metadata, "requires", lambda name: lines)
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
     assert (pins(), pins("timm")) == ({"einops": "1.2"}, {"timm": "3.4"})
+    monkeypatch.setattr(libraries, "find_spec", lambda name: "a dashboard is installed")
+    assert pins() == {"einops": "1.2", "streamlit": "5.6"}
 
 
 def test_a_full_disk(deit: Program, port: str, small_disk: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,10 +45,18 @@ def test_the_loopback_address_is_nobody_elses(address: str) -> None:
     refuse_to_be_open_by_accident()
 
 
-def test_a_start_from_another_folder_ends_with_a_sentence(tmp_path: Path) -> None:
+def test_the_settings_lie_beside_the_script() -> None:
+    """Streamlit finds them from any folder, and the server listens to this machine alone."""
+    beside = ROOT / "dashboard" / ".streamlit"
+    if not beside.is_dir():
+        pytest.skip("a checkout without links: Streamlit finds them in the folder of the checkout alone")
+    assert tomllib.loads((beside / "config.toml").read_text())["server"]["address"] == "127.0.0.1"
+
+
+def test_a_start_without_an_address_ends_with_a_sentence(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), "--server.headless=true"]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
-    command += ["--server.port=0", "--browser.serverAddress=localhost"]
+    command += ["--server.address=", "--server.port=0", "--browser.serverAddress=localhost"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 2, done.stderr
     assert "Error: The dashboard would listen at every address of this machine" in done.stderr

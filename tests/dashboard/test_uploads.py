@@ -106,6 +106,15 @@ def test_only_a_page_of_this_server_may_send(headers: dict[str, str | None], sta
     assert (inbox.upload is not None) == (status == 204)
 
 
+def test_a_demo_takes_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = inboxes().open()
+    monkeypatch.setenv("DEIT_DEMO", "1")
+    refused = Answer(403, "This is a demo of finished runs: nothing is trained, uploaded or deleted here.")
+    assert put(address(inbox), b"a zip", 5) == refused
+    assert put("/_stcore/upload_file/session/file", b"x", 1, app=UploadLimits(APP)) == refused
+    assert inbox.upload is None
+
+
 @pytest.mark.parametrize("ticket", ["", "x", "../x", "%00", "x" * 10_000])
 def test_a_ticket_that_was_not_given_is_refused(ticket: str) -> None:
     assert put(f"/upload/{ticket}", b"a zip", 5).status == 404

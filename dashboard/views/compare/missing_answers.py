@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard.error_messages import errors_as_messages
-from dashboard.reach import shown
+from dashboard.reach import may, shown
 from dashboard.run_status import label
 from dashboard.state import files_of, has_predictions
 from dashboard.text import escape
@@ -46,14 +46,15 @@ def _offer(without: Sequence[Run], reason: str, *, key: str) -> None:
         st.button("Look again", icon=":material/refresh:", key=f"{key}_refresh")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Make the predictions",
-            icon=":material/calculate:",
-            key=f"{key}_make",
-            on_click=_make,
-            args=(without[0],),
-            help="Asks the finished model about each test image, once. It works beside the page.",
-        )
+        if may("start"):
+            st.button(
+                "Make the predictions",
+                icon=":material/calculate:",
+                key=f"{key}_make",
+                on_click=_make,
+                args=(without[0],),
+                help="Asks the finished model about each test image, once. It works beside the page.",
+            )
         st.caption(escape(reason))
     if words := maker.last_words(without[0].id):
         st.caption(escape(shown(words)))

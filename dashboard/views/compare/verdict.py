@@ -8,8 +8,6 @@ import streamlit as st
 from dashboard.text import escape
 from dashboard.verdicts.pairs import Judged
 
-_ERROR = "predictions_error"
-
 
 def show_verdict(pair: Judged) -> None:
     first, *others = pair.verdict.sentences

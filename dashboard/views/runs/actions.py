@@ -41,7 +41,7 @@ def actions(run: Run, runs: Sequence[Run]) -> None:
             _button("Stop", run, launcher().stop)
         if run.status.can_resume and may("resume"):
             _button("Resume", run, _resume)
-        if not run.status.is_active:
+        if not run.status.is_active and may("start"):
             _edit_and_rerun(run)
         can_delete = run.status != Status.RUNNING and may("delete") and not run.is_demo
         if can_delete and st.button("Delete", key=f"delete-{run.id}", type="tertiary"):
@@ -54,7 +54,7 @@ def actions_on_many(chosen: Sequence[Run], listed: Sequence[Run]) -> None:
     groups = {"chosen": chosen} if len(chosen) > 1 else {}
     if len(listed) > 1 and len(listed) != len(chosen):
         groups["listed"] = listed
-    if not groups:
+    if not groups or not (may("stop") or may("delete")):
         return
     with st.popover("Stop or delete several"):
         for name, group in groups.items():

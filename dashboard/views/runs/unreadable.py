@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard.error_messages import errors_as_messages
+from dashboard.reach import may
 from dashboard.state import launcher
 from dashboard.text import escape
 from deit_core.runs import UnreadableRun
@@ -24,7 +25,7 @@ def show_unreadable(runs: Sequence[UnreadableRun]) -> None:
         for run in runs[:_SHOWN]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**Run {run.number}**: {escape(run.reason)}.", width="stretch")
-                if st.button("Delete", key=f"delete-unreadable-{run.number}", type="tertiary"):
+                if may("delete") and st.button("Delete", key=f"delete-unreadable-{run.number}", type="tertiary"):
                     _confirm_delete(run)
 
 

@@ -8,7 +8,7 @@ import time
 import streamlit as st
 
 from dashboard.navigation import link
-from dashboard.reach import may
+from dashboard.reach import DEMO, may
 from dashboard.run_status import label
 from dashboard.state import check_paths, launcher, settings, store
 from dashboard.text import escape
@@ -29,6 +29,9 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
         variant: the spec to start, with the user's changes; None while it cannot be trained.
         key: another key forgets what was started.
     """
+    if not may("start"):
+        st.info(DEMO)
+        return
     to_start = None
     count = len(trainings(variant or spec))
     title = f"Start all {count} runs" if isinstance(spec, ExperimentSpec) else "Start this run"
@@ -38,7 +41,7 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
         if isinstance(spec, ExperimentSpec):
             with st.popover("Start one run only", disabled=variant is None):
                 to_start = (_ask_for_one(variant) if isinstance(variant, ExperimentSpec) else None) or to_start
-    if to_start is not None and may("start"):
+    if to_start is not None:
         _submit(to_start, variant, key)
     refused, why = st.session_state.get(f"{key}/refused", (None, ""))
     if why and refused == variant:  # it stays until something is changed

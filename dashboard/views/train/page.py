@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard import address
+from dashboard.reach import may
 from dashboard.state import check_paths
 from dashboard.text import escape
 from dashboard.views.train import form as forms
@@ -54,7 +55,7 @@ def render() -> None:
     start(spec, variant, key=key)
     if variant is None:
         st.error(escape(error))
-    else:
+    elif may("start"):
         estimate(variant)
     st.subheader("Change anything")
     _list_changes(changes)
@@ -76,18 +77,8 @@ def _choose() -> tuple[str, AnySpec] | None:
             bind="query-params",
             on_change=_close,
         )
-        with st.popover("Open a spec"):
-            file = st.file_uploader(
-                "The JSON of a run or an experiment",
-                type="json",
-                max_upload_size=1,
-                key=f"opened{st.session_state.get('spec_uploader', 0)}",
-            )
-            if file is not None:
-                st.session_state["opened_spec"] = (
-                    file.name,
-                    file.getvalue(),
-                )  # also when the user comes back to this page
+        if may("add data"):
+            _open_spec()
         opened = st.session_state.get("opened_spec")
         if opened is not None:
             st.button("Back to the presets", on_click=_close)
@@ -101,6 +92,19 @@ def _choose() -> tuple[str, AnySpec] | None:
         return opened[0], spec
     name = preset or _FIRST_PRESET
     return name, presets.get(name)
+
+
+def _open_spec() -> None:
+    """Take a spec from a file; it is also there when the user comes back to this page."""
+    with st.popover("Open a spec"):
+        file = st.file_uploader(
+            "The JSON of a run or an experiment",
+            type="json",
+            max_upload_size=1,
+            key=f"opened{st.session_state.get('spec_uploader', 0)}",
+        )
+        if file is not None:
+            st.session_state["opened_spec"] = (file.name, file.getvalue())
 
 
 def _close() -> None:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deit_core.attention.drawing.overlay import Picture, colourise, overlay, shared_vmax
 from deit_core.attention.drawing.sheet import Bar, contact_sheet
+from deit_core.attention.overlay import Picture, colourise, overlay, shared_vmax
 from deit_core.catalog import MAP_KINDS, SIGNED_MAPS, MapKind
 from deit_core.spec import RolloutSpec
 

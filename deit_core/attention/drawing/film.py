@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from deit_core.attention.drawing.overlay import Picture
+from deit_core.attention.overlay import Picture
 from deit_core.errors import DeitError
 
 _HOLD = 4  # frame times that a GIF shows its last frame before it starts again

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from deit_core.attention.drawing.cells import Map, Scales, Tile, draw_sheet, scales_of
 from deit_core.attention.drawing.film import encode_gif
-from deit_core.attention.drawing.overlay import Picture, rgb
 from deit_core.attention.drawing.sheet import encode_npz, encode_png
 from deit_core.attention.drawing.views import View, check_view, file_settings, view
 from deit_core.attention.flow.prepared import PreparedRollout
 from deit_core.attention.look import Look
 from deit_core.attention.methods.table import METHODS
+from deit_core.attention.overlay import Picture, rgb
 from deit_core.attention.viewer import Pixels, Viewer
 from deit_core.catalog import ViewName
 from deit_core.data.sources.decoding import read_image

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from deit_core.attention.drawing.overlay import Picture, colour_table
+from deit_core.attention.overlay import Picture, colour_table
 from deit_core.catalog import SIGNED_MAPS
 from deit_core.errors import DeitError
 

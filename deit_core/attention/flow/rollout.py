@@ -10,16 +10,19 @@ Shapes: L layers, S of them chosen, B batch, H heads, N tokens = P prefix + gh *
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
+import numpy as np
 import torch
 from einops import rearrange
+from numpy.typing import NDArray
 from torch import Tensor
 
 from deit_core.attention.flow.discard import RATIOS, discard_links, thresholds
 from deit_core.attention.flow.fusion import Attention, HeadFusion
 from deit_core.attention.flow.mixing import drop_weakest, fuse_layers, mix
+from deit_core.attention.flow.notebook import maps_as_html
 from deit_core.attention.flow.options import RolloutOptions
 from deit_core.attention.flow.query import Query, query_weights
 from deit_core.errors import DeitError
@@ -35,6 +38,7 @@ class Rollout:
     trace: (L, B, N) the shares after each step down: trace[k] is where the information sat below layer L - 1 - k,
         trace[-1] is `weights`. A layer left out repeats the entry before it.
     degenerate: (B,) bool, True where nothing reaches a patch and the map is therefore all 0.
+    images: (B, C, H, W) uint8 that the attention is of, where they are known; a notebook shows the maps over them.
     """
 
     weights: Tensor
@@ -42,6 +46,19 @@ class Rollout:
     prefix_mass: Tensor
     trace: Tensor
     degenerate: Tensor
+    images: NDArray[np.uint8] | None = None
+
+    def over(self, images: NDArray[np.uint8]) -> Self:
+        """The same, with the images (B, C, H, W) uint8 that the attention is of."""
+        if len(images) != len(self.map):
+            raise DeitError(
+                f"There are maps of {len(self.map)} image(s), not of {len(images)}; pass the images of the look."
+            )
+        return replace(self, images=images)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return maps_as_html(self.map, self.prefix_mass, self.images)
 
 
 @torch.no_grad()
