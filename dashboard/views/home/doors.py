@@ -4,10 +4,11 @@ import streamlit as st
 
 from dashboard.navigation import link, open_page
 from dashboard.reach import may
-from dashboard.state import launcher
+from dashboard.state import launcher, settings
 from dashboard.text import escape
 from deit_core import presets
 from deit_core.errors import DeitError
+from deit_core.runs.estimates import Estimates
 from deit_core.spec import ExperimentSpec
 
 _FIRST = "scattered-quick"
@@ -33,10 +34,13 @@ def doors() -> None:
 
 
 def _time() -> str:
+    """As measured on this machine, or else where the preset was last measured."""
     spec = presets.get(_FIRST)
     assert isinstance(spec, ExperimentSpec)
     assert spec.expectation is not None
-    minutes = max(1, round(spec.expectation.duration_s / 60))
+    measured = Estimates(settings()).get(spec)
+    seconds = measured.duration_s if measured and not measured.error else spec.expectation.duration_s
+    minutes = max(1, round(seconds / 60))
     return f"about {minutes} minute{'s' if minutes > 1 else ''}"
 
 
