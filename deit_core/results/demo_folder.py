@@ -29,8 +29,7 @@ from deit_core.runs.predictor import check_completed
 from deit_core.spec import RunSpec, run_without_places, without_places
 from deit_core.text.quoting import quoted
 
-_MOST_EMBEDDINGS = 5000  # images; of more, embeddings would be the largest part of all
-_NUM_FILM_EPOCHS = 16  # of each transformer of the first experiment; more would be most of the folder
+_NUM_FILM_EPOCHS = 10  # of each transformer of the first experiment; more would be most of the folder
 
 
 def write_demo(store: Store, runs_dir: Path, data_dir: Path, names: Sequence[str], out: Path) -> list[Path]:
@@ -109,7 +108,7 @@ def _write_run(run: RunFiles, demo: RunFiles, spec: RunSpec, *, has_film: bool) 
     kept = read_predictions(run.predictions)
     if run.views.exists():
         shutil.copyfile(run.views, demo.views)
-    write_predictions(demo.predictions, _small(kept.test), _small(kept.val), kept.facts)
+    write_predictions(demo.predictions, _without_embeddings(kept.test), _without_embeddings(kept.val), kept.facts)
 
 
 def _without_places(event: CurveEvent) -> CurveEvent:
@@ -122,7 +121,6 @@ def _write_weights(file: Path, demo: Path, spec: RunSpec, *, is_half: bool = Fal
     save_weights(demo, model.half() if is_half else model, read_card(file).model_copy(update={"spec": spec}))
 
 
-def _small(part: Predictions) -> Predictions:
-    if len(part) <= _MOST_EMBEDDINGS:
-        return part
+def _without_embeddings(part: Predictions) -> Predictions:
+    """No page shows them."""
     return replace(part, embedding_class=None, embedding_distillation=None)

@@ -81,7 +81,7 @@ def test_differences_are_those_fields_and_no_others() -> None:
     _, vit, deit = trio()
     found = {difference.path: difference.values for difference in differences([vit, deit])}
     assert found["model.distilled"] == (False, True)
-    assert found["distillation.kind"] == (None, "hard")
+    assert found["distillation.kind"] == (None, "soft")
     assert {path.split(".")[0] for path in found} == {"name", "model", "distillation"}
     assert differences([vit, vit]) == []
 
@@ -92,10 +92,11 @@ def test_fields_that_change_nothing_are_left_out() -> None:
     def paths(spec: RunSpec) -> set[str]:
         return {difference.path for difference in differences([vit, spec])}
 
-    assert paths(deit) & {"distillation.tau", "distillation.stored_views", "distillation.mixed_labels"} == set()
-    soft = changed(deit, distillation__kind="soft", distillation__stored_logits="float16")
+    hard = changed(deit, distillation__kind="hard", augment__mixup_alpha=0)
+    assert paths(hard) & {"distillation.tau", "distillation.stored_views", "distillation.mixed_labels"} == set()
+    soft = changed(hard, distillation__kind="soft", distillation__stored_logits="float16")
     assert {"distillation.tau", "distillation.standardize", "distillation.stored_logits"} <= paths(soft)
-    mixed = changed(soft, augment__mixup_alpha=0.8, augment__mixup_prob=0.5, augment__mixup_switch_prob=0.2)
+    mixed = changed(soft, augment__mixup_alpha=0.4, augment__mixup_prob=0.5, augment__mixup_switch_prob=0.2)
     assert {"distillation.mixed_labels", "augment.mixup_alpha", "augment.mixup_prob"} <= paths(mixed)
     assert "augment.mixup_switch_prob" not in paths(mixed), "only one of both mixes"
     averaged = changed(vit, optim__ema_decay=0.9)
