@@ -40,7 +40,7 @@ def run_table(runs: Sequence[Run], everyone: Sequence[Run]) -> "DataFrame":
         {
             "number": None if run.is_demo else run.number,
             "name": cell(run.name),
-            "experiment": cell(run.experiment_name or ""),
+            "experiment": cell(f"{run.experiment_name} (demo)" if run.is_demo else run.experiment_name or ""),
             "model": family(run),
             "status": [word(run, everyone)],
             "progress": run.progress,

@@ -31,6 +31,7 @@ class Background:
     part: of the data, whose images they are judged by.
     gains: of the second over the first, in accuracy, one value for each seed; None for runs of one seed.
     closed: the share of the teacher's lead that the second has closed; None where it has no teacher.
+    teacher_accuracy: None where it is not known.
     img_size, native_size: the side of the images in pixels, as the models see them and as they were, of a folder the
         median; 0 if not known.
     """
@@ -38,6 +39,7 @@ class Background:
     part: Literal["test", "validation"] = "test"
     gains: Sample | None = None
     closed: ClosedShare | None = None
+    teacher_accuracy: float | None = None
     img_size: int = 0
     native_size: int = 0
 
@@ -75,8 +77,12 @@ class Verdict:
     def sentences(self) -> list[str]:
         """Who is ahead, and what that is to be compared with."""
         closed = self.background.closed
-        lead = [f"Of its teacher's lead {self.names[1]} has closed {share_words(closed)}."] if closed else []
-        return [self._who_is_ahead(), self._beside_the_largest_class(), *lead]
+        teacher = self.background.teacher_accuracy
+        known = "" if teacher is None else f", which is right on {teacher:.1%},"
+        said = [self._who_is_ahead(), self._beside_the_largest_class()]
+        if closed:
+            said.append(f"Of the lead of its teacher{known} {self.names[1]} has closed {share_words(closed)}.")
+        return said
 
     @property
     def warnings(self) -> list[str]:
@@ -129,7 +135,10 @@ class Verdict:
         elif any(self.rare):
             yield "Train longer, or look at images of the classes that are missed: do their labels fit?"
         if not self.num_seeds:
-            yield "Train each with seeds=3: one training of each says which model is better, not which recipe."
+            yield (
+                "Train each with three seeds (Number of seeds on Train): one training of each says which of these two "
+                "models is better, not whether another training would end the same."
+            )
         elif not self.leader:
             yield "Train with more seeds, or judge by more images."
         closed = self.background.closed

@@ -60,7 +60,7 @@ def torchvision() -> Finding:
     module = _loaded("torchvision", "deit_core.torchvision_ops")
     if isinstance(module, Finding):
         return module
-    rest = "" if module.EXTENSION_LOADS else "; its compiled part does not fit this torch, but is not needed either"
+    rest = "" if module.EXTENSION_LOADS else "; its compiled part, which nothing here needs, is left out"
     return Finding("torchvision", True, f"torchvision {_version('torchvision')} is loaded{rest}.")
 
 

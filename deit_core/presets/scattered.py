@@ -19,10 +19,10 @@ def scattered_quick() -> ExperimentSpec:
     return ExperimentSpec(
         name="scattered-quick",
         description=(
-            "Digits at random places on a canvas, each at one of them, without a download: the CNN teacher finds a "
-            "digit wherever it stands, and a ViT must see it at each place. A piece of another image is pasted into "
-            "each image (CutMix), with labels by area, though the piece may hold no digit. The DeiT learns what its "
-            "teacher sees on these images in place of such labels."
+            "Each image shows one handwritten digit, somewhere on a larger canvas. A CNN recognises a digit wherever "
+            "it stands; a ViT has to see it at each place. So a CNN teacher knows much that its DeiT can learn. "
+            "No download. A piece of another image is pasted into each training image (CutMix): the ViT learns both "
+            "labels by their area, the DeiT what its teacher sees there."
         ),
         runs=scattered_trio(),
         expectation=Expectation(

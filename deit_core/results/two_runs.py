@@ -183,9 +183,15 @@ def _background(mine: Answers, theirs: Answers, by_id: Mapping[str, Run]) -> Bac
         part=part,
         gains=Sample(tuple(gains)) if len(gains) > 1 else None,
         closed=closed,
+        teacher_accuracy=_teacher_accuracy(second, by_id, score) if closed is not None else None,
         img_size=min(first.spec.data.img_size, second.spec.data.img_size),
         native_size=mine.kept.facts.native_size or known_size or 0,
     )
+
+
+def _teacher_accuracy(student: Run, by_id: Mapping[str, Run], score: str) -> float | None:
+    teacher = by_id.get(student.spec.distillation.teacher) if student.spec.distillation is not None else None
+    return None if teacher is None else teacher.results.get(score)
 
 
 def _same_seeds(first: Run, second: Run, by_id: Mapping[str, Run], score: str) -> list[tuple[str, str]]:

@@ -35,7 +35,8 @@ def test_a_difference_that_chance_does_not_give_names_the_leader() -> None:
     ]
     assert found.warnings == []
     assert found.next_steps == [
-        "Train each with seeds=3: one training of each says which model is better, not which recipe."
+        "Train each with three seeds (Number of seeds on Train): one training of each says which of these two models "
+        "is better, not whether another training would end the same."
     ]
 
 
@@ -70,7 +71,7 @@ def test_several_seeds_go_before_the_images() -> None:
     assert (found.leader, found.num_seeds) == ("DeiT", 3)
     assert found.interval == pytest.approx((0.03 - 0.024841, 0.03 + 0.024841), abs=1e-6)
     assert found.sentences[0] == "DeiT is ahead of ViT by 3.0 points over 3 seeds (95% interval +0.5 to +5.5)."
-    assert found.sentences[2] == "Of its teacher's lead DeiT has closed 40% (31% to 52%)."
+    assert found.sentences[2] == "Of the lead of its teacher DeiT has closed 40% (31% to 52%)."
     assert found.next_steps == []
 
 

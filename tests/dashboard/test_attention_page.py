@@ -21,6 +21,7 @@ from dashboard.views.attention import save
 from deit_core import presets
 from deit_core.attention import Viewer
 from deit_core.catalog import METHODS
+from deit_core.data.sources import demo_images
 from deit_core.data.sources import downloads as published
 from deit_core.layout import run_folder
 from deit_core.runs import Status, Store, enqueue
@@ -350,9 +351,10 @@ def test_an_upload_that_is_no_image_says_so(run_page: RunPage, looked: dict[str,
 
 
 def test_a_data_set_that_is_not_here_says_where_to_get_it(
-    run_page: RunPage, store: Store, monkeypatch: pytest.MonkeyPatch
+    run_page: RunPage, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(published, "SYSTEM_FASHION_MNIST", Path("nowhere"))
+    monkeypatch.setattr(demo_images, "DEMO_FOLDER", tmp_path)
     (run_id,) = submit(store, presets.get("fashion-classroom").runs[1])
     save_checkpoints(store, run_id)
     page = run_page("attention")

@@ -40,7 +40,7 @@ def test_the_verdict_comes_first(run_page: RunPage, answered: dict[str, str]) ->
     assert (
         page.markdown[0].value.replace("\\", "").startswith("**deit is ahead of vit by 5.6 points on 360 test images")
     )
-    assert "Train each with seeds=3" in said(page)
+    assert "Train each with three seeds" in said(page)
 
 
 def test_mistakes_are_counted_and_lead_to_attention(

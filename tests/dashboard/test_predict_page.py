@@ -284,7 +284,12 @@ def test_torch_is_not_loaded_before_a_model_is(tmp_path: Path) -> None:
         'st.navigation(pages(), position="hidden")\\nshow("predict")\')\n'
         "assert page.run(timeout=600).info, page.exception\nassert 'torch' not in sys.modules"
     )
-    environment = {"PATH": "/usr/bin:/bin", "DEIT_RUNS_DIR": str(tmp_path), "HOME": str(tmp_path)}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "DEIT_RUNS_DIR": str(tmp_path),
+        "HOME": str(tmp_path),
+        "DEIT_DEMO_RUNS": "0",
+    }
     subprocess.run(
         [sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], env=environment, timeout=600
     )

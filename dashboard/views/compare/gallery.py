@@ -42,7 +42,9 @@ def gallery(two: TwoRuns, images: NDArray[np.int64]) -> None:
     if not len(images):
         return
     num_pages = math.ceil(len(images) / _NUM_SHOWN)
-    number = st.number_input("Page", 1, num_pages, key="compare_page", width=160) if num_pages > 1 else 1
+    number = (
+        st.number_input(f"Page, of {num_pages}", 1, num_pages, key="compare_page", width=160) if num_pages > 1 else 1
+    )
     shown = images[_NUM_SHOWN * (number - 1) : _NUM_SHOWN * number].tolist()
     chosen: int = st.session_state.get(_CHOSEN, -1)
     starts = range(0, len(shown), _PER_ROW)

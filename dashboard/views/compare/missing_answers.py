@@ -35,7 +35,8 @@ def offer_predictions(runs: Sequence[Run]) -> None:
 
 def offer_views(run: Run) -> None:
     """The button for a student that kept no training views."""
-    _offer([run], f"There are no training views of {label(run)} yet.", key=f"views_{run.id}")
+    if not run.is_demo:
+        _offer([run], f"There are no training views of {label(run)} yet.", key=f"views_{run.id}")
 
 
 def _offer(without: Sequence[Run], reason: str, *, key: str) -> None:

@@ -102,8 +102,8 @@ def _in_words(two: TwoRuns, teacher: Answers, students: Sequence[Answers], total
     ahead, behind = (students[1], students[0]) if more.difference > 0 else (students[0], students[1])
     chance = "hardly chance" if more.can_tell else "which can be chance"
     return (
-        f"{begin} {escape(ahead.name)} repeats {abs(more.difference):.0%} more of its mistakes than "
-        f"{escape(behind.name)}, {chance} (McNemar's exact test: p = {more.p_value:.2g})."
+        f"{begin} {escape(ahead.name)} repeats more of its mistakes than {escape(behind.name)}, by "
+        f"{100 * abs(more.difference):.0f} points, {chance} (McNemar's exact test: p = {more.p_value:.2g})."
     )
 
 

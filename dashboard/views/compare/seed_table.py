@@ -81,7 +81,7 @@ def _difference(pairing: Pairing, groups: Sequence[Sequence[Run]], by_id: Runs) 
         "Difference on test": f"{_name(groups[pairing.distilled])} minus {_name(groups[pairing.plain])}",
         "Points": escape(_signed(gain.mean) + sd),
         "Pairs": str(len(gain.values)),
-        "95% confidence interval": escape(" to ".join(map(_signed, gain.interval))) if gain.interval else "–",
+        "95% interval over seeds": escape(" to ".join(map(_signed, gain.interval))) if gain.interval else "–",
         "Each pair": escape(", ".join(map(_signed, gain.values))),
         "Share of the teacher's lead closed": escape(share_words(share_of_lead(pairing, by_id)).replace("-", "−")),
     }

@@ -46,6 +46,7 @@ def _flow(example: DemoExample) -> str:
         f'<g id="models-{row}-{column}" transform="scale({scale:g})">{_pixels(example, row, column)}</g>'
         for row, column in patches
     )
+    title = f"an image of {escape(example.truth)}"
     whole = "".join(_use(row, column, _IMAGE_X, _SIDE) for row, column in patches)
     apart = "".join(_use(row, column, _PATCHES_X, _SIDE + _GAP) for row, column in patches)
     height = _TOP + rows * (_SIDE + _GAP) + 26
@@ -63,7 +64,7 @@ def _flow(example: DemoExample) -> str:
     return (
         f'<svg viewBox="0 0 500 {height}" role="img" aria-label="{escape(_in_words(example))}">'
         f"<defs>{shapes}</defs>"
-        f'<g class="step" style="animation-delay: 0.1s">{_text(_IMAGE_X, "an image")}{whole}</g>'
+        f'<g class="step" style="animation-delay: 0.1s">{_text(_IMAGE_X, title)}{whole}</g>'
         f'<g class="step" style="animation-delay: 0.9s">{_text(_PATCHES_X, "patches")}{apart}</g>'
         f'<g class="step" style="animation-delay: 1.8s">{_text(_PATCHES_X + 172, "attention")}{lines}{circles}</g>'
         "</svg>"
@@ -112,7 +113,7 @@ def _answers(example: DemoExample) -> Iterator[str]:
     )
     for number, (name, answer, colour) in enumerate(rows):
         yield (
-            f'<li class="step" style="border-color: {colour}; animation-delay: {2.7 + 0.5 * number:.1f}s">'
+            f'<li class="step" style="border-color: {colour}; animation-delay: {1.2 + 0.4 * number:.1f}s">'
             f"<span>{name}</span><strong>{escape(_said(answer))}</strong>"
             f'<div class="bar"><span style="width: {answer.probability:.0%}; background: {colour}"></span></div></li>'
         )

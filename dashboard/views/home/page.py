@@ -18,11 +18,16 @@ from deit_core.runs.demo_runs import demo_example
 def render() -> None:
     st.title("DeiT Lab")
     st.markdown(
-        "Train a CNN, a Vision Transformer, and a DeiT, which is the same transformer with that CNN as its teacher. "
-        "Watch them learn, see which is better and why, and look at what they look at."
+        "Train three neural networks that say what is on an image: a CNN (convolutional network), a ViT (Vision "
+        "Transformer), and a DeiT, which is the same transformer with that CNN as its teacher. Watch them learn, see "
+        "which is better and why, and look at what they look at."
     )
     if (example := demo_example()) is not None:
         markup(models_picture(example), key="home_models")
+        st.caption(
+            "A transformer cuts the image into patches, and by attention its tokens take from them what they need. A "
+            "DeiT has two such tokens, each with a head that names the class; one of them learns from the teacher."
+        )
     doors()
     runs = state.runs()
     running(runs)

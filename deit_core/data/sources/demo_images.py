@@ -27,9 +27,12 @@ def write_demo_images(folder: Path, name: SourceName, data_dir: Path) -> None:
     write_atomically(_file(folder, name), save({key: np.ascontiguousarray(array) for key, array in arrays.items()}))
 
 
-def load_demo_images(name: SourceName, folder: Path = DEMO_FOLDER) -> Source | None:
-    """A source that has these test images, and no training images; None where none ship."""
-    file = _file(folder, name)
+def load_demo_images(name: SourceName, folder: Path | None = None) -> Source | None:
+    """A source that has these test images, and no training images; None where none ship.
+
+    Args: folder: of demo runs; by default of those that come with the program.
+    """
+    file = _file(folder or DEMO_FOLDER, name)
     if not file.exists():
         return None
     content = file.read_bytes()
