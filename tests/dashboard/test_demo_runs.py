@@ -1,6 +1,9 @@
 """The runs that come with the program: every page has something to show before anything is trained, and no network."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,6 +63,20 @@ def test_home_has_a_verdict_on_each(demo_page: RunPage) -> None:
     for name in EXPERIMENTS:
         assert f"**{name}** (demo): " in words
     assert "test images" in words
+
+
+def test_home_loads_no_torch_for_it(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom streamlit.testing.v1 import AppTest\n"
+        "page = AppTest.from_string('from dashboard.navigation import pages, show\\nimport streamlit as st\\n"
+        'st.navigation(pages(), position="hidden")\\nshow("home")\')\n'
+        "assert not page.run(timeout=600).exception\n"
+        "assert any('is ahead of' in one.value for one in page.markdown)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    environment = {"PATH": "/usr/bin:/bin", "DEIT_RUNS_DIR": str(tmp_path), "HOME": str(tmp_path)}
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, env=environment, timeout=600)
 
 
 def test_compare_judges_them(demo_page: RunPage) -> None:
