@@ -2,6 +2,7 @@
 
 import io
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -41,3 +42,13 @@ def age(root: Path) -> None:
 def spec_of(path: Path | str, **changes: object) -> DataSpec:
     """A folder read at 16 px, with changes by field."""
     return DataSpec.model_validate({"source": "folder", "path": str(path), "img_size": 16, **changes})
+
+
+def zip_of(folder: Path, path: Path, padding: int = 0) -> Path:
+    """A zip of a folder; the padding is a document, which no compression makes smaller."""
+    with zipfile.ZipFile(path, "w") as content:
+        for file in folder.rglob("*.*"):
+            content.write(file, file.relative_to(folder))
+        if padding:
+            content.writestr("notes.txt", os.urandom(padding))
+    return path

@@ -33,7 +33,7 @@ def private_names() -> set[str]:
     return {one for one in found if re.fullmatch(r"_[A-Za-z]\w*", one)}
 
 
-PRIVATE = private_names() - {"_replace", "_asdict"}  # which every named tuple has for everybody
+PRIVATE = private_names() - {"_replace", "_asdict", "_repr_html_"}  # of named tuples and notebooks, for everybody
 
 
 def uses(source: str) -> Iterator[str]:

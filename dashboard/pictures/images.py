@@ -201,10 +201,11 @@ def colour_bar(cmap: str, vmax: float, title: str) -> str:
     signed = cmap in SIGNED_MAPS
     stops = ", ".join("rgb({}, {}, {})".format(*colour) for colour in colour_table(cmap)[::15])
     low = f"−{vmax:.2g}" if signed else "0"
-    mark, where = ("0", 50.0) if signed else ("1", 100 / vmax)
+    where = 50.0 if signed else 100 / vmax
+    at_mark = "0, both are equal" if signed else "1, all patches have the same"
     line = f"position:absolute; left:{where:.1f}%; top:-3px; bottom:-3px; border-left:2px solid"
     return (
-        f'<div style="font-size:0.8rem; opacity:0.8">{title}, × uniform; the mark is {mark}</div>'
+        f'<div style="font-size:0.8rem; opacity:0.8">{title}, × uniform; at the mark, {at_mark}</div>'
         f'<div style="position:relative; height:8px; margin-top:6px; background:linear-gradient(to right, {stops})">'
         + (f'<div style="{line}"></div>' if where < 100 else "")
         + '</div><div style="display:flex; justify-content:space-between; font-size:0.8rem; opacity:0.8">'

@@ -69,13 +69,13 @@ class Progress:
             TextColumn("{task.fields[facts]}"),
             console=console,
         )
-        self._is_live = find_spec("ipywidgets") is not None if console.is_jupyter else sys.stderr.isatty()
+        self.is_live = find_spec("ipywidgets") is not None if console.is_jupyter else sys.stderr.isatty()
         self._tasks: dict[str, TaskID] = {}
         self._totals: dict[str, tuple[RunStarted, float]] = {}
         self._pass = "", ""  # over the images: the run, and the purpose
 
     def __enter__(self) -> Self:
-        if self._is_live:
+        if self.is_live:
             self._bars.start()
         return self
 
@@ -125,5 +125,5 @@ class Progress:
         return (time.monotonic() - began_at) / (step - started.first_step) * (started.total_steps - step)
 
     def _say(self, line: str) -> None:
-        if not self._is_live:
+        if not self.is_live:
             say(line, file=sys.stderr)

@@ -2,13 +2,11 @@
 
 import base64
 import contextlib
-import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from image_files import write_images
+from image_files import write_images, zip_of
 from playwright.sync_api import FileChooser, Locator, Page, TimeoutError, expect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,16 +19,6 @@ DROP = """([text, name]) => {
 }"""
 
 pytestmark = pytest.mark.browser
-
-
-def zip_of(folder: Path, path: Path, padding: int = 0) -> Path:
-    """A zip of a folder; the padding is a document, which no compression makes smaller."""
-    with zipfile.ZipFile(path, "w") as content:
-        for file in folder.rglob("*.*"):
-            content.write(file, file.relative_to(folder))
-        if padding:
-            content.writestr("notes.txt", os.urandom(padding))
-    return path
 
 
 def choose_file(page: Page, field: Locator) -> FileChooser:

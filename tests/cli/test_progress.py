@@ -38,4 +38,4 @@ def test_a_run_that_fails_raises_its_sentence(tiny: RunSpec, monkeypatch: pytest
 def test_in_a_notebook_the_bar_needs_widgets(has_widgets: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "Console", lambda **_: Console(force_jupyter=True))
     monkeypatch.setattr(progress, "find_spec", lambda _: "widgets" if has_widgets else None)
-    assert progress.Progress()._is_live == has_widgets
+    assert progress.Progress().is_live == has_widgets

@@ -63,12 +63,16 @@ def trace(chart: dict[str, object], name: str) -> dict[str, object]:
     return found  # type: ignore[no-any-return]
 
 
-def test_no_experiment_is_chosen_at_first(run_page: RunPage, trio: dict[str, str], charts: Charts) -> None:
+def test_no_experiment_is_chosen_at_first(
+    run_page: RunPage, trio: dict[str, str], store: Store, charts: Charts
+) -> None:
     page = run_page("compare")
     assert not page.exception
-    assert page.selectbox(key="compare_experiment").value is None
+    assert "compare_experiment" not in [box.key for box in page.selectbox], "nothing varies in a trio"
     assert not charts
     assert page.multiselect(key="compare").value == [trio["vit"], trio["deit"]]
+    finish(store, epochs(5, 10), {"vit-5": 0.5, "deit-5": 0.6})
+    assert run_page("compare").selectbox(key="compare_experiment").value is None
     assert "compare_experiment" not in page.query_params
 
 
@@ -158,9 +162,12 @@ def test_teachers_stand_beside_the_papers(run_page: RunPage, store: Store, chart
     assert trace(charts["compare_variation"], "teacher")["y"] == [0.94, 0.95]
 
 
-def test_an_experiment_that_varies_nothing_says_so(run_page: RunPage, trio: dict[str, str], charts: Charts) -> None:
-    page = run_page("compare")
-    page.selectbox(key="compare_experiment").select_index(0).run()
+def test_an_experiment_that_varies_nothing_says_so(
+    run_page: RunPage, trio: dict[str, str], store: Store, charts: Charts
+) -> None:
+    experiment = store.run(trio["vit"]).experiment_id
+    assert experiment is not None
+    page = run_page("compare", compare_experiment=experiment)
     assert not page.exception
     assert not charts
     assert "No chart of this experiment. Its runs vary in nothing but the seed" in said(page)

@@ -66,7 +66,9 @@ def greedy(kind: str, size: tuple[int, int]) -> bytes:
 @counts_peaks
 @pytest.mark.parametrize("kind", GREEDY)
 def test_what_a_picture_takes_is_known_before_it_is_decoded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a little more than what it took as the limit it is read, with a little less it is refused."""
+    """With a little more than what it took as the limit it is read, with clearly less it is refused. How much it takes
+    also depends on what malloc holds already.
+    """
     content = greedy(kind, (2_000, 1_500))
     monkeypatch.setattr(decoding, "LARGE_PIXELS", 1)
     monkeypatch.setattr(decoding, "MAX_SIDE", 100)
@@ -74,18 +76,19 @@ def test_what_a_picture_takes_is_known_before_it_is_decoded(kind: str, monkeypat
     peak = 1e6 * peak_mb(lambda: decode_image(content))
     monkeypatch.setattr(decoding, "MAX_MEMORY", 1.25 * peak)
     decode_image(content)
-    monkeypatch.setattr(decoding, "MAX_MEMORY", 0.85 * peak)
+    monkeypatch.setattr(decoding, "MAX_MEMORY", 0.6 * peak)
     with pytest.raises(TooLargeError):
         decode_image(content)
 
 
 @counts_peaks
 def test_one_that_would_take_too_much_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "MAX_MEMORY", 40_000_000)
-    content = greedy("WebP", (1_600, 1_500))
+    """Its canvas, which Pillow orders and does not touch, is larger than what malloc takes from memory that it holds."""
+    monkeypatch.setattr(decoding, "MAX_MEMORY", 150_000_000)
+    content = greedy("WebP", (4_000, 2_250))
 
     def refuse() -> None:
-        with pytest.raises(TooLargeError, match=r"read this WebP picture of 1600 x 1500 pixels takes 41 MB .* 40 MB"):
+        with pytest.raises(TooLargeError, match=r"read this WebP picture of 4000 x 2250 pixels takes 153 MB .* 150 MB"):
             decode_image(content)
 
     assert peak_mb(refuse) < 4

@@ -90,7 +90,10 @@ def test_every_part_by_itself(changes: dict[str, Any], tmp_path: Path) -> None:
 def test_the_sequence_is_class_distillation_registers_patches() -> None:
     model = VisionTransformer(8, 4, 1, 3, 16, 2, 2, distilled=True, num_registers=3, prefix_positions=False).eval()
     images = torch.randn(2, 1, 8, 8)
-    tokens = model._embed(images)
+    seen: list[torch.Tensor] = []
+    model.blocks[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model(images)
+    (tokens,) = seen
     for index, token in enumerate([model.cls_token, model.dist_token, *model.reg_token.split(1, dim=1)]):
         torch.testing.assert_close(tokens[:, index], token[0].expand(2, -1))
     _, attention = model(images, return_attention=True)

@@ -111,7 +111,7 @@ def _dark_knowledge(two: TwoRuns, teacher: Answers) -> None:
     """Which wrong classes the teacher finds likely, and which its students do."""
     if len(two.classes) < 3:
         return
-    st.markdown("**What it says of the other classes**")
+    st.markdown("**What the teacher says of the other classes**")
     own = soft_labels(two.labels, teacher.predictions.logits)
     students = [one for one in (two.first, two.second) if one.run.id != teacher.run.id]
     found = {one.name: dark_knowledge(own, soft_labels(two.labels, one.predictions.logits)).mean for one in students}
