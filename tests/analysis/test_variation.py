@@ -80,7 +80,8 @@ def test_what_only_a_deit_has_is_compared_with_one_vit() -> None:
 
 
 def test_kinds_are_categories_in_the_order_of_the_runs() -> None:
-    (axis,) = vary(presets.get("fashion-full")).axes  # type: ignore[arg-type]
+    hard = replace(DEIT, {"name": "hard", "distillation.kind": "hard", "distillation.alpha": 0.5})
+    (axis,) = vary(of(TEACHER, hard, DEIT)).axes
     assert (axis.path, axis.values, axis.is_number) == ("distillation.kind", ("hard", "soft"), False)
     assert axis.also == ("distillation.alpha",)
 

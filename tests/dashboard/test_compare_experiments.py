@@ -114,8 +114,10 @@ def test_an_address_of_no_experiment_here_says_so(run_page: RunPage, trio: dict[
 
 
 def test_kinds_are_categories_and_one_vit_is_their_line(run_page: RunPage, store: Store, charts: Charts) -> None:
-    scores = {"teacher": 0.94, "vit": 0.87, "deit": 0.89, "deit-soft": 0.9}
-    finish(store, presets.get("fashion-full"), scores)
+    teacher, vit, soft = presets.digits_quick().runs
+    hard = replace(soft, {"name": "hard", "distillation.kind": "hard", "distillation.alpha": 0.5})
+    spec = ExperimentSpec(name="kinds", runs=(teacher, vit, hard, soft))
+    finish(store, spec, {"teacher": 0.94, "vit": 0.87, "hard": 0.89, "deit": 0.9})
     page = run_page("compare")
     page.selectbox(key="compare_experiment").select_index(0).run()
     figure = charts["compare_variation"]["figure"]
