@@ -10,7 +10,7 @@ from dashboard.components.markup import markup
 from dashboard.navigation import link
 from dashboard.views.home.doors import doors
 from dashboard.views.home.last_results import last_results
-from dashboard.views.home.models_picture import models_picture
+from dashboard.views.home.models_picture import ROOM, models_picture
 from dashboard.views.home.running import running
 from deit_core.runs.demo_runs import demo_example
 
@@ -23,6 +23,7 @@ def render() -> None:
         "which is better and why, and look at what they look at."
     )
     if (example := demo_example()) is not None:
+        st.html(ROOM)
         markup(models_picture(example), key="home_models")
         st.caption(
             "A transformer cuts the image into patches, and by attention its tokens take from them what they need. A "
@@ -32,7 +33,7 @@ def render() -> None:
     runs = state.runs()
     running(runs)
     last_results(runs)
-    st.subheader("This machine")
+    st.header("This machine")
     st.caption(machine.describe())
     st.caption(
         "Nothing leaves this machine: pictures, models and results stay in its folders. Only data sets and weights "
