@@ -1,7 +1,5 @@
 """The frame of the dashboard: navigation and nothing else. The server of app.py runs it for every visitor, no other."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from dashboard.components.live_chart import ensure_plotly_js
@@ -22,7 +20,6 @@ except SpecError as error:
     st.stop()
 with errors_as_messages():
     ensure_plotly_js()
-st.html(Path(__file__).with_name("frame.css"))
 chosen = st.navigation(pages(), position="top")
 st.set_page_config(page_title=f"{chosen.title} · DeiT Lab")
 chosen.run()

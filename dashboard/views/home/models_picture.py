@@ -13,14 +13,6 @@ from deit_core.runs.demo_runs import DemoAnswer, DemoExample
 _SIDE, _GAP = 24, 5  # of a patch, and between two
 _IMAGE_X, _PATCHES_X, _TOKENS_X, _TOP = 4, 170, 400, 30
 
-# As high as the picture will be, so that what is below does not jump when it comes.
-ROOM = """
-<style>
-.st-key-home_models { min-height: 293px; }
-@media (max-width: 663px) { .st-key-home_models { min-height: calc(38.3vw + 295px); } }
-</style>
-"""
-
 _CSS = """
 <style>
 .models {

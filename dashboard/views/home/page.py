@@ -10,7 +10,7 @@ from dashboard.components.markup import markup
 from dashboard.navigation import link
 from dashboard.views.home.doors import doors
 from dashboard.views.home.last_results import last_results
-from dashboard.views.home.models_picture import ROOM, models_picture
+from dashboard.views.home.models_picture import models_picture
 from dashboard.views.home.running import running
 from deit_core.runs.demo_runs import demo_example
 
@@ -23,7 +23,6 @@ def render() -> None:
         "which is better and why, and look at what they look at."
     )
     if (example := demo_example()) is not None:
-        st.html(ROOM)
         markup(models_picture(example), key="home_models")
         st.caption(
             "A transformer cuts the image into patches, and by attention its tokens take from them what they need. A "
