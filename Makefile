@@ -1,5 +1,6 @@
 # make app | make test | make check | make bench
 # make demo trains the runs that ship in checkpoints/demo, in about ten minutes.
+# make screenshots takes the pictures and the film of the docs from the real dashboard.
 # make faults KILLS=60 | make fuzz MINUTES=10 | make load SESSIONS=10 MINUTES=10
 #
 # TORCH=cpu installs PyTorch's own CPU wheels, for a Linux machine without a GPU. Without it pip's default is taken:
@@ -20,7 +21,7 @@ endif
 
 DEMO := scattered-quick digits-quick fashion-classroom
 
-.PHONY: app test check bench demo faults fuzz load clean
+.PHONY: app test check bench demo screenshots faults fuzz load clean
 
 app: .venv/installed
 	$(BIN)/streamlit run dashboard/app.py
@@ -39,6 +40,9 @@ bench: .venv/installed-dev
 demo: .venv/installed
 	for preset in $(DEMO); do $(BIN)/python -m deit_core train $$preset --runs-dir build/demo || exit 1; done
 	$(BIN)/python -m deit_core demo $(DEMO) --runs-dir build/demo --out checkpoints/demo
+
+screenshots: .venv/installed-dev
+	$(BIN)/python -m docs.screenshots
 
 faults: .venv/installed-dev
 	$(BIN)/python -m benchmarks.faults --kills $(KILLS)

@@ -35,6 +35,7 @@ BENCHMARKS = (
     "predict",
     "store",
     "page",
+    "layout-shift",
     "many-runs",
     "finished-runs",
     "contention",

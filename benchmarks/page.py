@@ -28,7 +28,8 @@ from deit_core.settings import Settings
 from deit_core.spec import replace
 
 _PAGES = {
-    "": "Train",
+    "": "Home",
+    "train": "Train",
     "runs": "Runs",
     "compare": "Compare",
     "attention": "Attention",

@@ -1,4 +1,4 @@
-"""Every environment variable, command and page has its place in the README or the docs, and no other command has."""
+"""Every environment variable, command and page has its place in the docs, and no other command or option has."""
 
 import ast
 import re
@@ -36,16 +36,17 @@ def variables() -> Iterator[str]:
 VARIABLES = sorted(set(variables()))
 
 
-def commands(group: typer.core.TyperGroup, above: str = "") -> Iterator[str]:
-    """Each command with the words that lead to it."""
+def commands(group: typer.core.TyperGroup, above: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Each command with the words that lead to it, and its options."""
     for name, command in group.commands.items():
         if isinstance(command, typer.core.TyperGroup):
             yield from commands(command, f"{above}{name} ")
         else:
-            yield above + name
+            yield above + name, {option for param in command.params for option in param.opts}
 
 
-COMMANDS = sorted(commands(typer.main.get_command(app)))  # type: ignore[arg-type]
+OPTIONS = dict(commands(typer.main.get_command(app)))  # type: ignore[arg-type]
+COMMANDS = sorted(OPTIONS)
 PAGES = sorted(file.parent.name for file in (ROOT / "dashboard" / "views").glob("*/page.py"))
 
 
@@ -61,13 +62,13 @@ def test_a_variable_is_documented(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(Settings("", Path(), Path(), num_workers=1).environment()))
-def test_a_variable_for_people_has_a_row_in_the_readme(name: str) -> None:
-    assert re.search(rf"^\| `{name}` \| .+ \| .+ \|$", README, re.MULTILINE)
+def test_a_variable_for_people_has_a_row_in_the_guide(name: str) -> None:
+    assert re.search(rf"^\| `{name}` \| .+ \| .+ \|$", DOCS["guide.md"], re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_is_shown_in_the_readme(command: str) -> None:
-    examples = re.findall(r"^    python -m deit_core .*$", README, re.MULTILINE)
+def test_a_command_is_shown_on_its_page(command: str) -> None:
+    examples = re.findall(r"^    python -m deit_core .*$", DOCS["command-line.md"], re.MULTILINE)
     assert any(re.search(rf"(?:python -m deit_core|\|) {command}\b", line) for line in examples)
 
 
@@ -76,8 +77,20 @@ def test_a_command_that_is_shown_exists() -> None:
         assert line in COMMANDS or line.split()[0] in COMMANDS, line
 
 
+def test_an_option_that_is_shown_exists() -> None:
+    shown = 0
+    longest_first = sorted(COMMANDS, key=len, reverse=True)
+    for line in re.findall(r"^    python -m deit_core (.*)$", EVERYTHING, re.MULTILINE):
+        for words in re.split(r" {2,}", line)[0].split(" | "):
+            command = next(name for name in longest_first if f"{words} ".startswith(f"{name} "))
+            options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", words))
+            assert options <= OPTIONS[command] | {"--help"}, words
+            shown += len(options)
+    assert shown > 20
+
+
 def test_the_table_of_pages_holds_every_page_and_no_other() -> None:
-    (table,) = re.findall(r"^\| Page \|.*?^$", README, re.DOTALL | re.MULTILINE)
+    (table,) = re.findall(r"^\| Page \|.*?^$", DOCS["guide.md"], re.DOTALL | re.MULTILINE)
     assert sorted(re.findall(r"^\| \*\*(\w+)\*\* \|", table, re.MULTILINE)) == [page.capitalize() for page in PAGES]
 
 

@@ -15,11 +15,21 @@ from deit_core.cli.options import read_spec
 from deit_core.models import read_card
 
 ROOT = Path(__file__).parents[1]
+
+
+def guide(name: str) -> str:
+    return (ROOT / "docs" / f"{name}.md").read_text()
+
+
+def examples(name: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", guide(name), re.M | re.S)
+
+
 TRAININGS = [
     line
-    for guide in ("README.md", "docs/training.md")
+    for name in ("command-line", "training")
     for line in re.findall(
-        r"^ +python -m deit_core ((?:train|submit|estimate) .*?)(?: {2,}.*)?$", (ROOT / guide).read_text(), re.M
+        r"^ +python -m deit_core ((?:train|submit|estimate) .*?)(?: {2,}.*)?$", guide(name), re.MULTILINE
     )
 ]
 
@@ -35,31 +45,40 @@ def test_it_is_understood(line: str) -> None:
     read_spec(preset, options[1::2])
 
 
-def test_the_python_guide_runs_as_printed(tmp_path: Path) -> None:
-    examples = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "python.md").read_text(), re.M | re.S)
-    assert len(examples) > 1
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(examples)], cwd=tmp_path, capture_output=True, text=True, timeout=600
-    )
+def run_as_printed(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^\{'test_loss': .*'test_accuracy': .*\}\n1 0\.\d+\n$", done.stdout, re.S)
+    return done
+
+
+def test_the_python_guide_runs_as_printed(tmp_path: Path) -> None:
+    *first, _ = examples("python")
+    assert len(first) > 1
+    said = run_as_printed("\n".join(first), tmp_path).stdout
+    assert re.search(r"^\{'test_loss': .*'test_accuracy': .*\}\n1 0\.\d+\n$", said, re.S)
     assert (tmp_path / "maps.html").read_text().count("<figure") == 3
     assert (tmp_path / "my-vit" / "README.md").exists()
 
 
-def test_the_python_guide_names_the_ten(tmp_path: Path) -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "python.md").read_text(), re.M)
+def test_the_python_guide_names_the_ten() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", guide("python"), re.M)
     assert sorted(rows) == deit_core.__all__
 
 
-def test_the_python_of_the_readme_runs_as_printed(tmp_path: Path) -> None:
-    (example,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
-    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+def test_a_teacher_and_its_student_train_as_printed(tmp_path: Path) -> None:
+    assert run_as_printed(examples("python")[-1], tmp_path).stderr == ""
     deit = read_card(tmp_path / "my-runs" / "deit").spec
     assert deit.distillation is not None
     assert read_card(tmp_path / "my-runs" / deit.distillation.teacher).spec.model.family == "resnet9"
     with Image.open(tmp_path / "deit.png") as picture:
         assert picture.size == (256, 256)
         assert np.asarray(picture).std() > 10
+
+
+def test_the_python_of_the_attention_guide_runs_as_printed(tmp_path: Path) -> None:
+    (example,) = (code for code in examples("attention") if "checkpoints/RUN" in code)
+    run = next((ROOT / "checkpoints" / "demo").glob("*fashion-classroom*deit*"))
+    Image.fromarray(np.tile(np.arange(28, dtype=np.uint8) * 9, (28, 1))).save(tmp_path / "shoe.png")
+    asked = "print(*result.map.shape, *check.given.area.shape)"
+    done = run_as_printed(f"{example}\n{asked}".replace("checkpoints/RUN", str(run)), tmp_path)
+    assert done.stdout == "1 7 7 1\n"

@@ -76,7 +76,7 @@ class Chart {
   constructor(identity, script) {
     this.identity = identity;
     this.node = document.createElement("div");
-    this.node.setAttribute("role", "img");
+    this.node.setAttribute("role", "figure");
     this.buttons = saveButtons(this.node);
     this.buttons.hidden = true;
     this.library = loadPlotly(script);

@@ -1,8 +1,8 @@
-"""The HTML of every page: Streamlit's own, with the address of its server and a browser history by pages.
+"""The HTML of every page: Streamlit's own, with the address of its server, a browser history, and a style sheet.
 
 Without the address, a page such as /runs looks for the server at its own address first, is refused, and waits for a
 tenth of a second before it looks one folder further up. A version of Streamlit that ignores the address does that
-again. history.js says what it corrects.
+again. history.js and page.css say what they correct; a style that came with the page would come after its first paint.
 """
 
 from pathlib import Path
@@ -14,9 +14,10 @@ from starlette.responses import HTMLResponse
 # Relative to the page, so that it holds behind a proxy with a path of its own.
 _TOLD = "window.__streamlit = {...window.__streamlit, BACKEND_BASE_URL: new URL('.', location.href).href}"
 _HISTORY = Path(__file__).with_name("history.js").read_text(encoding="utf-8")
+_STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 _INDEX = Path(st.__file__).with_name("static") / "index.html"
 _HTML = _INDEX.read_text(encoding="utf-8").replace(
-    "<head>", f"<head><script>{_TOLD}</script><script>{_HISTORY}</script>", 1
+    "<head>", f"<head><script>{_TOLD}</script><script>{_HISTORY}</script><style>{_STYLE}</style>", 1
 )
 
 

@@ -100,7 +100,7 @@ def test_pages_live_curves_and_an_upload_work(
     page.get_by_role("link", name="Runs").first.click()
     expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
     expect(page).to_have_url(re.compile(rf"^{re.escape(url)}/runs\b"))
-    expect(page.get_by_role("img", name=re.compile("^Accuracy")).first).to_be_visible()
+    expect(page.get_by_role("figure", name=re.compile("^Accuracy")).first).to_be_visible()
 
     live = url.replace("http", "ws", 1) + "/live"
     wait_until(lambda: any(one.url == live and not one.is_closed() for one in sockets))

@@ -90,7 +90,7 @@ def trained(dashboard: Dashboard, wait_until: WaitUntil) -> Dashboard:
 
 def chart(page: Page, title: str) -> Locator:
     """The node of a live chart, once something is drawn in it."""
-    node = page.locator(f'[role="img"][aria-label^="{title} of the runs"]')
+    node = page.locator(f'[role="figure"][aria-label^="{title} of the runs"]')
     expect(node.locator(".main-svg").first).to_be_visible()
     return node
 

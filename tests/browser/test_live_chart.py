@@ -96,7 +96,7 @@ def first(page: Page, app_url: str) -> Locator:
 
 def _chart(page: Page, alt: str) -> Locator:
     """The node of a chart, once something is drawn in it."""
-    chart = page.get_by_role("img", name=alt, exact=True)
+    chart = page.get_by_role("figure", name=alt, exact=True)
     expect(chart.locator(".main-svg").first).to_be_visible()
     return chart
 

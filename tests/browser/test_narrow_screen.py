@@ -56,6 +56,8 @@ def test_a_phone_has_the_pictures_below_the_controls(
     wait_until(is_right)
     page.set_viewport_size({"width": 390, "height": 900})
     wait_until(is_below)
+    opener = page.get_by_test_id("stExpandSidebarButton")
+    assert opener.evaluate("button => getComputedStyle(button, '::after').content") == '"Pages"'
 
     page.get_by_role("application", name="Attention over the picture").click()
     expect(page.get_by_role("spinbutton", name="Row")).to_be_visible()

@@ -77,7 +77,7 @@ def test_one_pair_says_how_much_of_the_teachers_lead_it_closed(
     for name, accuracy in (("teacher", 0.98), ("vit", 0.90), ("deit", 0.92)):
         store.set_status(trio[name], Status.COMPLETED, update=RunUpdate(results={"test_accuracy": accuracy}))
     page = run_page("compare")
-    assert "What distillation changed" in [heading.value for heading in page.subheader]
+    assert "What distillation changed" in [heading.value for heading in page.header]
     (row,) = page.table[1].value.itertuples(index=False)
     assert [literal(cell) for cell in row] == [
         *("3 deit minus 2 vit", "+2.00", "1", "–", "+2.00"),
@@ -169,7 +169,7 @@ def test_several_seeds_are_told_with_mean_spread_and_paired_differences(run_page
         update = RunUpdate(step=20, total_steps=20, results=results)
         store.set_status(run_id, Status.COMPLETED, update=update)
     page = run_page("compare", compare=["2 vit", "3 deit"])
-    assert "Over several seeds" not in [heading.value for heading in page.subheader]
+    assert "Over several seeds" not in [heading.value for heading in page.header]
     page.button(key="add_seeds").click().run()
     assert not page.exception
     assert not page.warning

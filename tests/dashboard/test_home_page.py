@@ -18,7 +18,7 @@ def test_a_newcomer_reads_what_it_is_and_has_three_ways_to_begin(run_page: Calla
     assert page.title[0].value == "DeiT Lab"
     assert links(page) == ["attention", "learn", "system"]
     assert "Nothing leaves this machine" in page.caption[-1].value
-    assert not {"Now", "Last results"} & {heading.value for heading in page.subheader}
+    assert not {"Now", "Last results"} & {heading.value for heading in page.header}
 
 
 def test_one_click_queues_the_first_three_models_and_leads_to_their_curves(
@@ -35,13 +35,13 @@ def test_one_click_queues_the_first_three_models_and_leads_to_their_curves(
 def test_what_trains_and_what_waits_is_shown(run_page: Callable[..., AppTest], every_status: dict[str, str]) -> None:
     page = run_page("home")
     assert not page.exception
-    assert "Now" in [heading.value for heading in page.subheader]
+    assert "Now" in [heading.value for heading in page.header]
     assert "runs" in links(page)
 
 
 def test_the_last_results_have_a_verdict_and_lead_on(run_page: Callable[..., AppTest], trio: dict[str, str]) -> None:
     page = run_page("home")
-    assert "Last results" in [heading.value for heading in page.subheader]
+    assert "Last results" in [heading.value for heading in page.header]
     said = next(text.value for text in page.markdown if "on test images" in text.value)
     assert "vit 90.0%" in said.replace("\\", "")  # of runs that keep no answers only the accuracy is known
     page.button(key=f"home-{trio['deit']}-compare").click().run()

@@ -18,7 +18,7 @@ from deit_core.runs.estimates import Estimate, Estimates, save_estimate
 from deit_core.settings import Settings
 from deit_core.spec import members
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
 Command = Callable[..., tuple[int, str, str]]
 
 
@@ -68,8 +68,8 @@ def test_what_was_measured_here_is_listed(deit: Command, tmp_path: Path) -> None
     assert "estimate imagenet-deit-base`" not in listed
 
 
-def test_the_readme_lists_every_preset() -> None:
-    table = re.search(r"^\| Preset \|.*?^$", README.read_text(), re.DOTALL | re.MULTILINE)
+def test_the_guide_lists_every_preset() -> None:
+    table = re.search(r"^\| Preset \|.*?^$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
     assert table is not None
     rows = [line.split("|")[1] for line in table[0].splitlines()[2:]]
     assert re.findall(r"`([^`]+)`", "".join(rows)) == presets.names()

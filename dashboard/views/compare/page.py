@@ -119,7 +119,7 @@ def _comparison(ids: Sequence[str]) -> None:
 
 
 def _settings(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
-    st.subheader("Settings that differ")
+    st.header("Settings that differ")
     settings = setting_table(chosen, by_id)
     if not settings["Setting"]:
         st.caption("None: all settings of the runs are the same.")
@@ -131,7 +131,7 @@ def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
     """Results over several seeds, where several are chosen, and what distillation changed."""
     tables = over_seeds(chosen, by_id)
     if tables.groups:
-        st.subheader("Over several seeds")
+        st.header("Over several seeds")
         st.table(
             tables.groups,
             border="horizontal",
@@ -140,7 +140,7 @@ def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
         )
         st.caption("Mean ± standard deviation.")
     if tables.differences:
-        st.subheader("What distillation changed")
+        st.header("What distillation changed")
         st.table(
             tables.differences, border="horizontal", hide_index=True, alt="The effect of distillation, seed by seed"
         )
@@ -150,7 +150,7 @@ def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
             "lead is (distilled − plain) / (teacher − plain), on test images; its interval is Fieller's, for a ratio."
         )
     if tables.best:
-        st.subheader("Best against best")
+        st.header("Best against best")
         st.table(tables.best, border="horizontal", hide_index=True, alt="The best recipe of each kind")
         st.caption(
             "Of each kind the recipe with the highest mean on validation images, among runs with the same data, seeds "

@@ -134,7 +134,7 @@ def _choose_cut(images: Mapping[str, Any], known: SourceFacts) -> DataSpec:
 def _show_counts(spec: DataSpec, known: SourceFacts) -> list[int]:
     """The counts as a chart; returns how many training images each class has."""
     counts, notes = _counts(spec.model_dump_json())
-    st.subheader("Images per class")
+    st.header("Images per class")
     totals = ", ".join(f"{sum(numbers):,} {split}" for split, numbers in counts.items())
     st.caption(
         f"In total {totals}. A run learns from train, chooses its best epoch on validation and is evaluated on test."

@@ -32,7 +32,7 @@ _STRENGTHS = (
 
 def show_samples(spec: DataSpec, known: SourceFacts, num_train: Sequence[int]) -> None:
     """Training images of each class, a page of them at a time, of the `num_train` that there are."""
-    st.subheader("Samples")
+    st.header("Samples")
     with st.container(horizontal=True):
         page = st.number_input(
             "Page",
@@ -72,7 +72,7 @@ def show_views(spec: DataSpec, known: SourceFacts, num_train: Sequence[int]) -> 
     """One training image, of the `num_train` of each class, next to augmented views of it."""
     from deit_core.data.preview import sample_views
 
-    st.subheader("Augmented views")
+    st.header("Augmented views")
     st.caption(
         "Each epoch of a run draws a new random view of every image, like these. Another seed draws other views. "
         "Mixup and CutMix add a second image and its label; a run mixes a whole batch with one ratio."

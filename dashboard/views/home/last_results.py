@@ -14,7 +14,7 @@ def last_results(runs: Sequence[Run]) -> None:
     """Nothing where no experiment has a completed ViT and DeiT."""
     if not (pairs := pairs_of_experiments(runs)[:_SHOWN]):
         return
-    st.subheader("Last results")
+    st.header("Last results")
     for pair in pairs:
         with st.container(border=True):
             show_outcome_of(pair, runs, key=f"home-{pair[1].id}")

@@ -25,6 +25,7 @@ _CSS = """
 .models li > span { display: block; }
 .models .bar { height: 6px; margin-top: 4px; border-radius: 3px; background: rgba(128, 128, 128, 0.25); }
 .models .bar > span { display: block; height: 100%; border-radius: 3px; }
+.models rect { fill: none; stroke: var(--st-border-color); }
 .models text { font-size: 12px; fill: currentColor; }
 .models .step { opacity: 0; animation: models-appear 0.6s ease-out forwards; }
 @keyframes models-appear { from { opacity: 0; transform: translateX(-12px); } to { opacity: 1; transform: none; } }
@@ -43,12 +44,18 @@ def _flow(example: DemoExample) -> str:
     patches = list(product(range(rows), range(columns)))
     scale = _SIDE / (len(example.pixels) // rows)
     shapes = "".join(
-        f'<g id="models-{row}-{column}" transform="scale({scale:g})">{_pixels(example, row, column)}</g>'
+        f'<g id="models-{row}-{column}" transform="scale({scale:g})" shape-rendering="crispEdges">'
+        f"{_pixels(example, row, column)}</g>"
         for row, column in patches
     )
     title = f"an image of {escape(example.truth)}"
     whole = "".join(_use(row, column, _IMAGE_X, _SIDE) for row, column in patches)
-    apart = "".join(_use(row, column, _PATCHES_X, _SIDE + _GAP) for row, column in patches)
+    whole += _edge(_IMAGE_X, 0, 0, columns * _SIDE, rows * _SIDE)
+    apart = "".join(
+        _use(row, column, _PATCHES_X, _SIDE + _GAP)
+        + _edge(_PATCHES_X, (_SIDE + _GAP) * row, (_SIDE + _GAP) * column, _SIDE, _SIDE)
+        for row, column in patches
+    )
     height = _TOP + rows * (_SIDE + _GAP) + 26
     middle = _TOP + rows * (_SIDE + _GAP) / 2
     tokens = (
@@ -82,6 +89,11 @@ def _pixels(example: DemoExample, row: int, column: int) -> str:
 
 def _use(row: int, column: int, left: float, step: float) -> str:
     return f'<use href="#models-{row}-{column}" x="{left + step * column:g}" y="{_TOP + step * row:g}"/>'
+
+
+def _edge(left: float, down: float, right: float, width: float, height: float) -> str:
+    """A black patch on a nearly black page has no other."""
+    return f'<rect x="{left + right:g}" y="{_TOP + down:g}" width="{width:g}" height="{height:g}"/>'
 
 
 def _lines(flow: list[list[float]], token_y: float, colour: str) -> str:

@@ -32,7 +32,7 @@ def render() -> None:
     runs = state.runs()
     running(runs)
     last_results(runs)
-    st.subheader("This machine")
+    st.header("This machine")
     st.caption(machine.describe())
     st.caption(
         "Nothing leaves this machine: pictures, models and results stay in its folders. Only data sets and weights "

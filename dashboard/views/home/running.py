@@ -16,7 +16,7 @@ def running(runs: Sequence[Run]) -> None:
     """Nothing where no run trains or waits."""
     if not (live := [run for run in runs if is_live(run, runs)]):
         return
-    st.subheader("Now")
+    st.header("Now")
     live.sort(key=lambda run: (run.status != Status.RUNNING, run.number))
     for run in live[:_SHOWN]:
         st.progress(run.progress, f"**{escape(label(run))}** {escape(explain(run, runs))}")

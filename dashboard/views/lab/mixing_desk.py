@@ -16,7 +16,7 @@ _BASE, _TAUGHT = "train_loss_class", "train_loss_distillation"
 
 
 def mixing_desk(answers: Answers, tau: float) -> None:
-    st.subheader("The mixing desk")
+    st.header("The mixing desk")
     st.caption("loss = (1 − α) × cross-entropy with the true label + α × the teacher's term")
     by_name = {label(run): run for run in state.runs() if run.spec.distillation is not None and run.step}
     first, second, third = st.columns([3, 2, 3], vertical_alignment="bottom")

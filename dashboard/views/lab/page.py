@@ -58,7 +58,7 @@ def render() -> None:
 
 
 def _soft_targets(answers: Answers, tau: float) -> None:
-    st.subheader("Soft targets")
+    st.header("Soft targets")
     teacher_entropy, most = entropy(answers.teacher, tau), math.log(len(answers.classes))
     chart, numbers = st.columns([5, 2], gap="medium")
     with chart:
@@ -123,7 +123,7 @@ def _largest_move(answers: Answers, tau: float) -> str:
 
 
 def _why_the_factor(answers: Answers, tau: float) -> None:
-    st.subheader("Why the factor τ²")
+    st.header("Why the factor τ²")
     size = lab_charts.gradient_size(answers, tau)
     first, second = st.columns(2, gap="medium")
     with first:

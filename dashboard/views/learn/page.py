@@ -29,7 +29,7 @@ def render() -> None:
 
 
 def _explain_models() -> None:
-    st.subheader("Three models, one task")
+    st.header("Three models, one task")
     st.markdown(
         "All three learn to name what is on a small image, from the same training images and with the same seed.\n\n"
         "- The **teacher** is a convolutional network (CNN). It is built to treat neighbouring pixels together, and to "
@@ -43,7 +43,7 @@ def _explain_models() -> None:
 
 
 def _explain_distillation() -> None:
-    st.subheader("How the distillation token learns")
+    st.header("How the distillation token learns")
     st.mermaid_chart(
         _DIAGRAM,
         alt="A view of an image goes to the teacher and to the DeiT. The class head is compared with the true label, "
@@ -75,7 +75,7 @@ def _explain_distillation() -> None:
 
 
 def _explain_rollout() -> None:
-    st.subheader("What a rollout shows")
+    st.header("What a rollout shows")
     st.markdown(
         "Attention is how much each token takes from each other token in one block. A rollout follows this through "
         "all blocks, from the output token back to the patches. It fuses the heads of a block into one attention "
@@ -93,7 +93,7 @@ def _explain_rollout() -> None:
 
 
 def _guide() -> None:
-    st.subheader("A first visit")
+    st.header("A first visit")
     for url_path, label, more in (  # a label is one line, on a phone too
         ("data", "Data: look at the images", "And at their augmented views."),
         ("train", "Train: start scattered-quick", "It trains a teacher, a ViT and a DeiT."),

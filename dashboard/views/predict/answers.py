@@ -19,6 +19,7 @@ from dashboard.views.predict.asked_models import names
 from dashboard.views.predict.bars import bars
 from deit_core.catalog import TokenName
 from deit_core.errors import DeitError
+from deit_core.results.role_looks import look_of
 from deit_core.runs import Run
 from deit_core.spec import RolloutSpec
 
@@ -84,7 +85,8 @@ def _answers(picture: Picture, run: Run, name: str, colour: str) -> Iterator[Ans
     for head, chances in by_head.items():
         title, token = _HEADS[head] if len(by_head) > 1 else (_ONE_HEAD, "head")
         shown = token_map(subject, token, _SPEC)
-        yield Answer(name, title, run, chances, subject.card.classes, shown, colour)
+        of_head = look_of("DeiT", head=head).colour if title != _ONE_HEAD and head != "mean" else colour
+        yield Answer(name, title, run, chances, subject.card.classes, shown, of_head)
 
 
 def _draw_picture(picture: Picture, first: PictureMap) -> None:

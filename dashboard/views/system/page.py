@@ -16,7 +16,7 @@ def render() -> None:
     st.title("System")
     with errors_as_messages():
         _draw_activity()
-    st.subheader("Installation")
+    st.header("Installation")
     if others_can_reach():
         st.caption(
             "What `python -m deit_core doctor` finds names folders of this machine, so it is not shown to visitors. "

@@ -57,7 +57,7 @@ def render() -> None:
         st.error(escape(error))
     elif may("start"):
         estimate(variant)
-    st.subheader("Change anything")
+    st.header("Change anything")
     _list_changes(changes)
     forms.edit(changes, key=key)
     if variant is not None:
