@@ -25,6 +25,19 @@ _WHAT_IT_IS = (
 )
 
 
+# The pictures stand above, and the controls in a drawer at the lower edge, so that a map is seen while it changes.
+_PHONE_CSS = """
+<style>
+@media (max-width: 640px) {
+  .st-key-att_parts > div:first-child {
+    order: 1; position: sticky; bottom: 0; z-index: 10; max-height: 38vh; overflow-y: auto; padding: 8px 0 16px;
+    background: var(--st-background-color, Canvas); border-top: 1px solid rgba(128, 128, 128, 0.4);
+  }
+}
+</style>
+"""
+
+
 def render() -> None:
     runs = all_runs()
     if models.ready(runs):
@@ -51,9 +64,12 @@ def _say_what_to_do(runs: Sequence[Run]) -> None:
 @errors_as_messages()
 def _explore(runs: Sequence[Run]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.title("Attention", help=_WHAT_IT_IS, width="content")
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            st.title("Attention", help=_WHAT_IT_IS, width="content")
+            link("learn", "How to read the maps")
         chooser = st.container(horizontal=True, horizontal_alignment="right", width="content")
     side, main = side_and_main("att_parts", side_width=188)
+    st.html(_PHONE_CSS)
     with main.container(horizontal=True):
         choices = models.choose(models.ready(runs))
     with chooser:
