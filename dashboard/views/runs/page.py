@@ -5,8 +5,8 @@ dashboard/live).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -33,15 +33,13 @@ SHOWN = 20  # chosen runs that have a line, curves and a log
 _PICTURE_WIDTH = 140
 
 
-@dataclass
-class _Places:
-    """The parts of the page from above. The picture is drawn last: it loads torch."""
+class _Places(NamedTuple):
+    """The parts of the page beside and below the curves."""
 
     picture: DeltaGenerator | None
     lines: DeltaGenerator
     table: DeltaGenerator
     bottom: DeltaGenerator
-    page_is_drawn: bool = False
 
 
 def render() -> None:
@@ -70,17 +68,13 @@ def render() -> None:
             charts, picture = main_and_side("runs_curves", _PICTURE_WIDTH)
     places = _Places(picture, st.container(), st.container(), st.container())
     drawn = live.drawn(runs, [run.id for run in shown])
-    _progress(drawn, {run.id for run in chosen}, places)  # before the curves, which import pandas
     with charts:
         if shown:
             curves.draw(shown, view, key="runs")
         else:
             st.caption("Select runs in the table to see their curves, and to stop, resume or delete them.")
     _choose_demo()
-    if picture is not None:
-        with picture:
-            learning_picture.show(shown)
-    places.page_is_drawn = True
+    _progress(drawn, {run.id for run in chosen}, places)
 
 
 @st.fragment
@@ -100,7 +94,7 @@ def _progress(drawn: live.Drawn, chosen_ids: set[str], places: _Places) -> None:
     runs, unreadable = state.listed()
     with places.table:
         st.subheader("All runs")
-        listed = choose_matching(runs)  # before the first component, with which Streamlit imports pandas
+        listed = choose_matching(runs)
     with places.bottom:
         if live_feed(drawn, runs, key="runs_feed") == "page":
             st.rerun()
@@ -127,9 +121,9 @@ def _progress(drawn: live.Drawn, chosen_ids: set[str], places: _Places) -> None:
     with places.bottom:
         _logs([run for run in chosen[:SHOWN] if run.started_at is not None and not run.is_demo])
         st.caption(machine.describe())
-    if places.page_is_drawn and places.picture is not None:
+    if places.picture is not None:
         with places.picture:
-            learning_picture.show(chosen[:SHOWN])
+            learning_picture.show(chosen[:SHOWN])  # last, since it loads torch
 
 
 def _tell_ended(runs: Sequence[Run]) -> None:
