@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.panels import Panel, panels
 from dashboard.components.png import png
+from dashboard.navigation import link
 from dashboard.pictures import images
 from dashboard.pictures.images import Picture, Pixels
 from dashboard.pictures.map_painting import draw_scales, panel, scales_of, tile
@@ -72,7 +73,8 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
             )
     if any(picture_map.cell.degenerate and picture_map.cell.kind == "attention" for picture_map in shown):
         st.warning(_why_empty(spec))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        link("learn", "How to read the maps")
         save.offer(
             "maps",
             partial(

@@ -64,9 +64,7 @@ def _say_what_to_do(runs: Sequence[Run]) -> None:
 @errors_as_messages()
 def _explore(runs: Sequence[Run]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            st.title("Attention", help=_WHAT_IT_IS, width="content")
-            link("learn", "How to read the maps")
+        st.title("Attention", help=_WHAT_IT_IS, width="content")
         chooser = st.container(horizontal=True, horizontal_alignment="right", width="content")
     side, main = side_and_main("att_parts", side_width=188)
     st.html(_PHONE_CSS)

@@ -5,6 +5,8 @@ Loads torch, so it is drawn last.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -43,10 +45,26 @@ def show(runs: Sequence[Run]) -> None:
             st.caption("A picture of where the model looks stands here after its first epoch.")
         return
     st.markdown("**Where it looks**", help=_HELP)
+    preparation = _prepare()
+    if watched[0].status == Status.RUNNING and not preparation.done():
+        st.caption("The picture comes in a moment.")  # with the next progress, which would break off what takes long
+        return
+    preparation.result()
     try:
         _draw(*watched)
     except DeitError:
         st.caption("The picture cannot be drawn; the Attention page says why.")
+
+
+@st.cache_resource(show_spinner=False)
+def _prepare() -> Future[None]:
+    """Import what a map needs, once for all pages, while they go on."""
+    return ThreadPoolExecutor(1).submit(_import_all)
+
+
+def _import_all() -> None:
+    for module in ("deit_core.attention.drawing.views", "deit_core.data"):
+        import_module(module)
 
 
 def _draw(run: Run, file: Path) -> None:
@@ -55,13 +73,17 @@ def _draw(run: Run, file: Path) -> None:
     if source is None:
         st.caption("Its test images are not on this machine.")
         return
-    number = whole_number("Test image", 1, len(source.test_labels), key="run_image")
+    number = whole_number(
+        "Test image", 1, len(source.test_labels), key="run_image", label_visibility="collapsed"
+    )  # no higher than the curves beside it
     picture = test_picture(run.spec.data, source, number - 1)
     subject = images.subject(images.Checkpoint.at(file), picture)
     shown = token_map(subject, "head", _SPEC)
-    seen = Panel(png(images.rgb(shown.pixels)), "The test image as the model sees it", caption=f"A {picture.truth}")
+    seen = Panel(
+        png(images.rgb(shown.pixels)), "The test image as the model sees it", caption=f"Test image: {picture.truth}"
+    )
     looked_at = panel(shown, scales_of([shown], _SPEC), _SPEC)
-    panels([[seen], [looked_at]], key="run_picture", max_width=120)
+    panels([[seen], [looked_at]], key="run_picture", max_width=96)
     st.caption(f"{escape(label(run))} after epoch {subject.card.epoch} of {run.spec.optim.epochs}")
 
 

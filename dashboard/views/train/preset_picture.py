@@ -68,7 +68,7 @@ def _grid(student: RunSpec) -> Iterator[str]:
     number = student.data.img_size // student.model.patch_size
     for line in range(1, number):
         place = line * _SIDE / number
-        yield _rect(place, 0, 0.5, _SIDE, "#8a8a8a") + _rect(0, place, _SIDE, 0.5, "#8a8a8a")
+        yield _rect(place, 0, 1, _SIDE, "#8a8a8a") + _rect(0, place, _SIDE, 1, "#8a8a8a")
 
 
 def _bars(spec: AnySpec) -> Iterator[str]:
