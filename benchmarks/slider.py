@@ -58,7 +58,7 @@ def _row(how: str, times_ms: list[float]) -> dict[str, object]:
 
 
 def _press(page: Page, number: int) -> float:
-    page.get_by_role("slider", name="Discard ratio").press("ArrowRight" if number % 20 < 10 else "ArrowLeft")
+    page.get_by_role("slider", name="Leave out weak links").press("ArrowRight" if number % 20 < 10 else "ArrowLeft")
     return _elapsed_ms(page)
 
 

@@ -98,7 +98,7 @@ def _chart_of(
 
 _NUMBER_FORMATS: dict[Unit, str] = {"share": ".1%", "nats": ".4f", "images/s": ".0f", "none": ".2e"}
 _TRAIN_AND_VALIDATION = (
-    "Faint: training, on augmented images; where two are mixed, the stronger label counts. Strong: validation."
+    "Thin: training, on augmented images; where two are mixed, the stronger label counts. Thick: validation."
 )
 _LOSSES = (
     " A training loss holds label smoothing too, and a DeiT's the teacher's term; validation losses are without, so "
@@ -187,21 +187,60 @@ def figure(
     scale = 60 if in_minutes and axis == "time" else 1
     is_log = is_log and chart.can_be_log
     roles = roles_of([curve.run for curve in curves])
-    traces = chain.from_iterable(
-        _traces(chart, curve, *roles[curve.run.id], axis=axis, scale=scale, smoothing=smoothing) for curve in curves
+    traces = list(
+        chain.from_iterable(
+            _traces(chart, curve, *roles[curve.run.id], axis=axis, scale=scale, smoothing=smoothing) for curve in curves
+        )
     )
     return {
-        "data": list(traces),
+        "data": traces,
         "layout": {
-            "xaxis": {"title": {"text": title}, "rangemode": "tozero"},
+            "xaxis": {"title": {"text": title}, "rangemode": "tozero", **_planned(axis, curves)},
             "yaxis": {
                 "type": "log" if is_log else "linear",
                 "tickformat": ".0%" if "%" in chart.number_format else None,
             },
             "hovermode": "closest",
             "uirevision": f"{title} {is_log}",
+            "annotations": _explained(chart, traces),
         },
     }
+
+
+def _planned(axis: Axis, curves: Sequence[Curve]) -> dict[str, Any]:
+    """The range of the axis: to the end of what is planned, so that it stands still while curves grow.
+
+    Of a run that has ended it is what was measured; time has no plan.
+    """
+    ends = [_end(axis, curve) for curve in curves]
+    return {} if axis == "time" or not any(ends) else {"range": [0, 1.02 * max(ends)]}
+
+
+def _end(axis: Axis, curve: Curve) -> float:
+    run = curve.run
+    measured = getattr(curve.points[-1], _POSITIONS[axis]) if curve.points else 0
+    planned = run.spec.optim.epochs if axis == "epoch" else run.total_steps
+    return max(measured, planned) if run.status.is_active else measured
+
+
+def _explained(chart: Chart, traces: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What thick and thin lines are, in the corner where curves that fall, or rise, leave room."""
+    if {trace["meta"]["kind"] for trace in traces} != {"step", "epoch"}:
+        return []
+    y, anchor = (1, "top") if chart.can_be_log else (0, "bottom")
+    return [
+        {
+            "text": "thick: validation<br>thin: training",
+            "xref": "paper",
+            "yref": "paper",
+            "x": 1,
+            "y": y,
+            "xanchor": "right",
+            "yanchor": anchor,
+            "align": "right",
+            "showarrow": False,
+        }
+    ]
 
 
 def finding(chart: Chart, curves: Iterable[Curve]) -> str:

@@ -4,7 +4,7 @@ pandas is imported with the first table or component: the title of the page is o
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -43,9 +43,6 @@ def run_table(runs: Sequence[Run], everyone: Sequence[Run]) -> "DataFrame":
             "experiment": cell(f"{run.experiment_name} (demo)" if run.is_demo else run.experiment_name or ""),
             "model": family(run),
             "status": [word(run, everyone)],
-            "progress": run.progress,
-            "time_left": _seconds(run.time_left_s),
-            "epoch": f"{run.epoch} / {run.spec.optim.epochs}",
             VAL_ACCURACY: _percent(run.results.get(VAL_ACCURACY)),
             BEST_VAL_ACCURACY: _percent(run.results.get(BEST_VAL_ACCURACY)),
             TEST_ACCURACY: _percent(run.results.get(TEST_ACCURACY)),
@@ -96,10 +93,6 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 2)
 
 
-def _seconds(seconds: float | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=round(seconds))
-
-
 def _accuracy(name: str) -> Any:
     metric = METRICS[name]
     return st.column_config.NumberColumn(  # the format "percent" would cut digits off
@@ -108,21 +101,16 @@ def _accuracy(name: str) -> Any:
 
 
 # Said aloud, since a column without any value would have none.
-_TYPES = dict.fromkeys((VAL_ACCURACY, BEST_VAL_ACCURACY, TEST_ACCURACY), "float") | {
-    "time_left": "timedelta64[s]",
-    "number": "Int64",
-}
+_TYPES = dict.fromkeys((VAL_ACCURACY, BEST_VAL_ACCURACY, TEST_ACCURACY), "float") | {"number": "Int64"}
+# First what a phone has room for.
 _COLUMNS: dict[str, Any] = {
     "number": st.column_config.NumberColumn("No.", width=44),
     "name": st.column_config.TextColumn("Name", width=110),
-    "experiment": st.column_config.TextColumn("Experiment", width=130),
-    "model": st.column_config.TextColumn("Model", width=80),
     "status": None,
-    "progress": st.column_config.ProgressColumn("Progress", format="percent", step=0.01, color="blue", width=110),
-    "time_left": st.column_config.NumberColumn("Time left", format="compact", width=85),
-    "epoch": st.column_config.TextColumn("Epoch", width=70),
-    VAL_ACCURACY: _accuracy(VAL_ACCURACY),
-    BEST_VAL_ACCURACY: _accuracy(BEST_VAL_ACCURACY),
     TEST_ACCURACY: _accuracy(TEST_ACCURACY),
+    "model": st.column_config.TextColumn("Model", width=80),
+    "experiment": st.column_config.TextColumn("Experiment", width=130),
+    BEST_VAL_ACCURACY: _accuracy(BEST_VAL_ACCURACY),
+    VAL_ACCURACY: _accuracy(VAL_ACCURACY),
     "submitted": None,
 }

@@ -64,6 +64,7 @@ class Panel {
     this.data = data;
     this.frame.hidden = data === null;
     this.caption.textContent = data?.caption ?? "";
+    setAttribute(this.caption, "data-verdict", data?.verdict || null);
     if (data === null) return this.leave();
     const { pick } = this.table.data;
     const pickable = pick === "panel" || (pick === "patch" && data.grid !== null);

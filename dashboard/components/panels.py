@@ -29,6 +29,8 @@ _CSS = """
 .title[role="rowheader"] { align-self: center; max-width: 7rem; padding-right: 4px; overflow-wrap: break-word; }
 .caption { margin: 6px 0 0; font-size: 0.75rem; overflow-wrap: anywhere; }
 .caption:empty { display: none; }
+.caption[data-verdict="right"] { color: var(--st-green-text-color); }
+.caption[data-verdict="wrong"] { color: var(--st-red-text-color); }
 .frame {
   position: relative; border-radius: 2px; box-shadow: 0 0 0 1px var(--st-border-color);
   touch-action: manipulation; user-select: none;
@@ -79,6 +81,7 @@ class Panel:
         png: what is drawn. The browser enlarges it, so one pixel per patch is enough where no finer detail is shown.
         alt: what the picture shows, in a sentence, for people who do not see it.
         caption: a small line below the picture.
+        verdict: colours the caption, where it is an answer; its words must say the same.
         values: (gh, gw) finite numbers in "x uniform", shown when a patch is pointed at.
         outlined: (row, column) from 0 of a patch with a frame.
         chosen: whether the whole panel has a frame.
@@ -88,6 +91,7 @@ class Panel:
     png: bytes
     alt: str
     caption: str = ""
+    verdict: Literal["", "right", "wrong"] = ""
     values: list[list[float]] | None = None
     outlined: tuple[int, int] | None = None
     chosen: bool = False
@@ -197,6 +201,7 @@ def _for_browser(panel: Panel) -> dict[str, Any]:
         "height": height,
         "alt": panel.alt,
         "caption": panel.caption,
+        "verdict": panel.verdict,
         "grid": panel.grid,
         "values": panel.values and [[round(value, 3) for value in row] for row in panel.values],
         "outlined": panel.outlined,

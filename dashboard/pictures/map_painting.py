@@ -1,7 +1,7 @@
 """How maps are shown: their colours over the picture, the words on them, and their scales. Knows no models."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -39,10 +39,12 @@ def panel(picture_map: PictureMap, scales: "Scales", spec: RolloutSpec, *, capti
     row, column = divmod(int(values.argmax()), values.shape[1])
     strongest = f"strongest at row {row + 1}, column {column + 1} of {values.shape[0]} by {values.shape[1]}"
     is_readable = values.size <= _MAX_READABLE and kind != "teacher"
+    verdicts: dict[bool | None, Literal["", "right", "wrong"]] = {True: "right", False: "wrong", None: ""}
     return Panel(
         png(paint(picture_map, scales, spec)),
         f"{MAP_KINDS[kind]} over the picture, {strongest}, {values[row, column]:.1f} times uniform",
-        caption=_prediction(picture_map) if caption is None else caption,
+        caption=prediction(picture_map) if caption is None else caption,
+        verdict=verdicts[picture_map.is_right] if caption is None else "",
         values=values.tolist() if is_readable else None,
     )
 
@@ -64,8 +66,13 @@ def draw_scales(scales: "Scales", spec: RolloutSpec) -> None:
         place.html(images.colour_bar(colour_map(kind, spec), vmax, MAP_KINDS[kind]))
 
 
-def _prediction(picture_map: PictureMap) -> str:
+def prediction(picture_map: PictureMap) -> str:
+    """The likeliest class and its probability, with a sign where it is known to be right or wrong."""
     if not picture_map.prediction:
         return ""
-    verdict = ", wrong" if picture_map.is_right is False else ""
-    return f"{picture_map.prediction}, {picture_map.chance:.0%}{verdict}"
+    return f"{sign(picture_map)} {picture_map.prediction}, {picture_map.chance:.0%}".strip()
+
+
+def sign(picture_map: PictureMap) -> str:
+    """Whether the model is right; empty where that is not known."""
+    return {True: "✓", False: "✗", None: ""}[picture_map.is_right]

@@ -28,6 +28,8 @@ from deit_core.spec import DataSpec
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+    from deit_core.data import Source
+
 _EVERY_CLASS = "One of each class"
 _OWN = "{}_picture"  # in the session, one a widget: an upload survives a visit to another page
 _SETTINGS = ("picture", "invert", "class", "image")
@@ -114,7 +116,7 @@ def _choose_test_images(data: DataSpec, page: str, *, several: bool) -> Load:
 
 def _test_images(data: DataSpec, wanted: list[tuple[int, int]]) -> list[Picture]:
     """Pictures by (class, number within it from 1)."""
-    from deit_core.data.sources.source import find_examples, source_content, source_picture
+    from deit_core.data.sources.source import find_examples
 
     title = title_of(data)
     loaded = test_source(data)  # without one: fetching would hold up the page
@@ -127,12 +129,21 @@ def _test_images(data: DataSpec, wanted: list[tuple[int, int]]) -> list[Picture]
         examples = find_examples(loaded, label)
         if not examples:
             continue
-        position = examples[(number - 1) % len(examples)]
-        name = f"{title} test {position}"
-        pixels, truth = source_picture(loaded, position), loaded.classes[label]
-        content = source_content(loaded, position)
-        pictures.append(Picture(f"{data.origin} test {position}", name, pixels, truth, content=content))
+        pictures.append(test_picture(data, loaded, examples[(number - 1) % len(examples)]))
     return pictures
+
+
+def test_picture(data: DataSpec, source: "Source", position: int) -> Picture:
+    """A test image of a run's data by its position from 0. Loads torch."""
+    from deit_core.data.sources.source import source_content, source_picture
+
+    return Picture(
+        f"{data.origin} test {position}",
+        f"{title_of(data)} test {position}",
+        source_picture(source, position),
+        source.classes[source.test_labels[position]],
+        content=source_content(source, position),
+    )
 
 
 def _say_gone(data: DataSpec) -> list[Picture]:

@@ -62,6 +62,20 @@ def token_map(subject: Subject, token: TokenName, spec: RolloutSpec) -> PictureM
     return PictureMap(cell, subject.pixels, *_best(chances, subject.card.classes, subject.picture.truth))
 
 
+def kept_by_tokens(subject: Subject, token: TokenName, spec: RolloutSpec) -> dict[str, float]:
+    """The shares of a rollout that stay in the tokens before the patches, by the name of the token.
+
+    Raises: DeitError where these settings do not fit the model.
+    """
+    from deit_core.attention.drawing.views import rollout_of
+
+    first, *others = rollout_of(subject, fitted(spec, subject), token).prefix_mass
+    shares = {"class token": first}
+    if "distillation" in subject.look.shares:
+        shares["distillation token"] = others.pop(0)
+    return shares | ({"registers": sum(others)} if others else {})
+
+
 def fitted(spec: RolloutSpec, subject: Subject) -> RolloutSpec:
     """The spec for a model that may be smaller than the largest shown: its layers alone, the nearest of its patches.
 

@@ -30,6 +30,7 @@ from deit_core.catalog.data_sets import (
     IMAGENET_STD,
     SOURCES,
     TEST_PLACES,
+    TORCHVISION_MB,
     SourceFacts,
     SourceName,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "SIGNED_MAPS",
     "SOURCES",
     "TEST_PLACES",
+    "TORCHVISION_MB",
     "VARIANT_RATIOS",
     "VIEWS",
     "ColourMap",

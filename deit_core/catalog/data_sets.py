@@ -7,7 +7,7 @@ SourceName = Literal["fashion-mnist", "digits", "scattered-digits", "mnist", "ci
 
 class SourceFacts(NamedTuple):
     """`num_train` counts the images before a validation split is cut from them; `native_size` is in pixels, None where
-    the images differ in size.
+    the images differ in size; `download_mb` is what its files weigh as they are published, in millions of bytes.
     """
 
     title: str
@@ -18,6 +18,7 @@ class SourceFacts(NamedTuple):
     num_test: int
     flips_keep_class: bool
     origin: str
+    download_mb: float = 0.0
 
 
 DIGIT_SIZE = 8  # pixels, of scikit-learn's digits
@@ -53,6 +54,7 @@ SOURCES: dict[SourceName, SourceFacts] = {
         num_test=10_000,
         flips_keep_class=True,
         origin="Xiao, Rasul & Vollgraf 2017 (arXiv:1708.07747), MIT licence",
+        download_mb=30.9,
     ),
     "digits": SourceFacts(
         title="Digits",
@@ -84,6 +86,7 @@ SOURCES: dict[SourceName, SourceFacts] = {
         num_test=10_000,
         flips_keep_class=False,
         origin="LeCun, Cortes & Burges 1998, CC BY-SA 3.0",
+        download_mb=11.6,
     ),
     "cifar-10": SourceFacts(
         title="CIFAR-10",
@@ -94,6 +97,7 @@ SOURCES: dict[SourceName, SourceFacts] = {
         num_test=10_000,
         flips_keep_class=True,
         origin="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images; no licence is stated",
+        download_mb=170.5,
     ),
     "cifar-100": SourceFacts(
         title="CIFAR-100",
@@ -105,5 +109,18 @@ SOURCES: dict[SourceName, SourceFacts] = {
         flips_keep_class=True,
         origin="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images, its 100 fine labels; "
         "no licence is stated",
+        download_mb=169.0,
     ),
+}
+
+# Of torchvision's best ImageNet weights, as torchvision 0.28.0 lists their files.
+TORCHVISION_MB = {
+    "resnet18": 44.7,
+    "resnet50": 97.8,
+    "regnet_y_400mf": 16.8,
+    "regnet_y_800mf": 24.8,
+    "regnet_y_1_6gf": 43.2,
+    "regnet_y_3_2gf": 74.6,
+    "regnet_y_8gf": 150.7,
+    "regnet_y_16gf": 319.5,
 }

@@ -3,7 +3,7 @@
 Nothing is built and torch is not loaded, so a run can be refused before anything is taken from the machine.
 """
 
-from deit_core.memory.check import check_free, check_granted, check_model
+from deit_core.memory.check import check_free, check_granted, check_model, most_needed
 from deit_core.memory.needed import FOLDER_SHARE, Needed, memory_needed
 from deit_core.memory.networks import NetworkSize, network_size
 
@@ -15,5 +15,6 @@ __all__ = [
     "check_granted",
     "check_model",
     "memory_needed",
+    "most_needed",
     "network_size",
 ]

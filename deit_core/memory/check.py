@@ -3,6 +3,7 @@
 Reads the specs of teachers in the runs folder or in cards; builds nothing and loads no torch.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from deit_core.catalog import SourceFacts
@@ -35,11 +36,17 @@ def check_granted(
     Raises: ResourceError for the first run that needs more.
     """
     limit = total_memory() if granted is None else granted
-    for run in members(spec):
-        teacher = spec.teacher_of(run) if isinstance(spec, ExperimentSpec) else None
-        needed = _needed(run, teacher, runs_dir, limit, facts, on_gpu=may_use_gpu(run))
+    for run, needed in _needed_by_run(spec, runs_dir, limit, facts):
         if needed.total > limit:
             raise _too_large(repr(run.name), needed, f"this machine grants {_gb(limit)}")
+
+
+def most_needed(spec: AnySpec, runs_dir: Path) -> int:
+    """Bytes that the largest run of a spec needs on this machine, counted from its settings.
+
+    Args: runs_dir: where a teacher named by its run's id is found.
+    """
+    return max(needed.total for _, needed in _needed_by_run(spec, runs_dir, total_memory(), None))
 
 
 def check_free(run: RunSpec, runs_dir: Path, *, on_gpu: bool = False) -> None:
@@ -70,6 +77,14 @@ def check_model(name: str, spec: RunSpec, in_chans: int, num_classes: int) -> No
 def may_use_gpu(run: RunSpec) -> bool:
     """Whether a run may be computed by a GPU with a memory of its own."""
     return run.compute.device in ("auto", "cuda") and may_have_gpu()
+
+
+def _needed_by_run(
+    spec: AnySpec, runs_dir: Path, limit: int, facts: SourceFacts | None
+) -> Iterator[tuple[RunSpec, Needed]]:
+    for run in members(spec):
+        teacher = spec.teacher_of(run) if isinstance(spec, ExperimentSpec) else None
+        yield run, _needed(run, teacher, runs_dir, limit, facts, on_gpu=may_use_gpu(run))
 
 
 def _needed(

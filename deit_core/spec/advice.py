@@ -3,6 +3,8 @@
 from deit_core.spec.experiment import AnySpec, members
 from deit_core.spec.run import RunSpec
 
+_FEW_EPOCHS, _LARGE_ALPHA = 30, 0.9
+
 
 def advice(spec: AnySpec) -> list[str]:
     """Sentences on the students of an experiment and their teachers in it; none where nothing is known to hurt."""
@@ -17,6 +19,10 @@ def teacher_advice(student: RunSpec, teacher: RunSpec) -> list[str]:
 
     Source: Müller et al. 2019 (arXiv:1906.02629), section 4; tau 1 after Chandrasegaran et al. 2022 (arXiv:2206.14532).
     """
+    return [*_of_smoothing(student, teacher), *_of_few_epochs(student)]
+
+
+def _of_smoothing(student: RunSpec, teacher: RunSpec) -> list[str]:
     taught, smoothing = student.distillation, teacher.optim.label_smoothing
     if taught is None or taught.kind != "soft" or taught.tau <= 1 or not smoothing:
         return []
@@ -24,4 +30,19 @@ def teacher_advice(student: RunSpec, teacher: RunSpec) -> list[str]:
         f"{student.name} learns from the probabilities of {teacher.name}, which was trained with a label smoothing of "
         f"{smoothing:g}. That takes from them which classes look alike, the very thing that soft distillation passes "
         "on. Set the teacher's optim.label_smoothing to 0, or distillation.tau to 1."
+    ]
+
+
+def _of_few_epochs(student: RunSpec) -> list[str]:
+    """Measured in docs/results.md, "Search on digits-quick": 20 and 30 epochs, images that are not mixed."""
+    taught = student.distillation
+    if taught is None or taught.kind != "soft" or taught.alpha < _LARGE_ALPHA:
+        return []
+    if student.data.source != "digits" or student.augment.mixes or student.optim.epochs > _FEW_EPOCHS:
+        return []
+    return [
+        f"{student.name} will probably be behind a ViT: with a distillation.alpha of {_LARGE_ALPHA:g} or more, "
+        f"{_FEW_EPOCHS} epochs or less and images that are not mixed, its class head learned too little of the digits, "
+        "by 0.3 to 2.1 points in each of eight comparisons. Set augment.mixup_alpha of all students to 0.8, or alpha "
+        "to 0.5."
     ]

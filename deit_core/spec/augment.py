@@ -7,9 +7,14 @@ class AugmentSpec(Part):
     """Random views of the training images, the same for every run with the same seed."""
 
     crop_padding: int = field(
-        2, "Pads each side by this, then crops at random: shifts the image by up to as much.", unit="px", ge=0, le=32
+        2,
+        "Pads each side by this, then crops at random: shifts the image by up to as much.",
+        unit="px",
+        ge=0,
+        le=32,
+        advanced=True,
     )
-    horizontal_flip: bool = field(False, "Mirrors half of the images. Never for digits.")
+    horizontal_flip: bool = field(False, "Mirrors half of the images. Never for digits.", advanced=True)
     resized_crop: float = field(
         0.0,
         "Random resized crop: a view shows a part of the image, at least this share of its area, enlarged to the full "

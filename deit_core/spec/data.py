@@ -12,7 +12,7 @@ from deit_core.spec.fields import Part, field
 class DataSpec(Part):
     """Which images, and how they are split into train, validation and test."""
 
-    source: SourceName = field("fashion-mnist", "The data set; folder is any folder of images.")
+    source: SourceName = field("fashion-mnist", "The data set; folder is any folder of images.", advanced=True)
     path: str = field(
         "",
         "The folder of images, in the data folder or absolute. It has one folder per class, or folders train, val and "
@@ -20,7 +20,9 @@ class DataSpec(Part):
         max_length=1000,
         source="folder",
     )
-    colour: bool = field(True, "Images are read in colour (3 channels), or in grey (1).", source="folder")
+    colour: bool = field(
+        True, "Images are read in colour (3 channels), or in grey (1).", source="folder", advanced=True
+    )
     corrupt_images: Literal["refuse", "skip"] = field(
         "refuse",
         "refuse: a file that cannot be read ends the run, and its name is shown. skip: all files are tried first, and "
@@ -35,6 +37,7 @@ class DataSpec(Part):
         ge=DIGIT_SIZE,
         le=128,
         source="scattered-digits",
+        advanced=True,
     )
     places_per_digit: int = field(
         DEFAULT_PLACES,
@@ -43,17 +46,19 @@ class DataSpec(Part):
         ge=1,
         le=64,
         source="scattered-digits",
+        advanced=True,
     )
     clutter: int = field(
-        0, "Number of fragments of other digits on each canvas.", ge=0, le=32, source="scattered-digits"
+        0, "Number of fragments of other digits on each canvas.", ge=0, le=32, source="scattered-digits", advanced=True
     )
     new_places: bool = field(
         False,
         "Draws the places of the training digits, noise and fragments anew in each epoch. A model then sees a digit at "
         "many places, and no view repeats.",
         source="scattered-digits",
+        advanced=True,
     )
-    img_size: int = field(28, "Images are resized to this width and height.", unit="px", ge=8, le=512)
+    img_size: int = field(28, "Images are resized to this width and height.", unit="px", ge=8, le=512, advanced=True)
     fraction: float = field(1.0, "Share of the training images that is used, the same share of each class.", gt=0, le=1)
     val_fraction: float = field(
         0.1,

@@ -16,8 +16,10 @@ class VisionTransformerSpec(Part):
     patch_size: int = field(4, "Side of the square patches that an image is cut into.", unit="px", ge=1, le=64)
     embed_dim: int = field(64, "Width of every token.", ge=8, le=2048)
     depth: int = field(6, "Number of transformer blocks.", ge=1, le=MAX_BLOCKS)
-    num_heads: int = field(4, "Attention heads per block; must divide the width.", ge=1, le=32)
-    mlp_ratio: float = field(2.0, "Hidden width of a block's MLP, in multiples of the width.", gt=0, le=8)
+    num_heads: int = field(4, "Attention heads per block; must divide the width.", ge=1, le=32, advanced=True)
+    mlp_ratio: float = field(
+        2.0, "Hidden width of a block's MLP, in multiples of the width.", gt=0, le=8, advanced=True
+    )
     drop_rate: float = field(0.0, "Dropout on positions, attention output and MLP.", ge=0, lt=1, advanced=True)
     attn_drop_rate: float = field(0.0, "Dropout on the attention weights.", ge=0, lt=1, advanced=True)
     drop_path_rate: float = field(

@@ -17,6 +17,7 @@ class OptimSpec(Part):
         "adamw",
         "AdamW; SGD with Nesterov momentum 0.9; or Muon for the matrices of a ViT's blocks and AdamW for the rest, "
         "with one learning rate.",
+        advanced=True,
     )
     epochs: int = field(10, "Passes over the training images.", ge=1, le=10_000)
     batch_size: int = field(128, "Images per step; all training images if there are fewer.", ge=1, le=8192)

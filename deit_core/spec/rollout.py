@@ -42,29 +42,31 @@ class RolloutSpec(Part):
     )
     query: QueryName = field(
         "outputs",
-        "The token whose information is traced: each output token, the output tokens together (head), the class token, "
-        "the distillation token, or one patch.",
+        "The query: the token whose information is traced. Each output token, the output tokens together (head), the "
+        "class token, the distillation token, or one patch.",
+        title="Trace from",
     )
     row: Number | None = field(None, "The row of the queried patch, counted from 1.")
     column: Number | None = field(None, "The column of the queried patch, counted from 1.")
     discard_ratio: float = field(
         0.0,
-        "Share of the weakest links to patches that is dropped in each layer. Links to the class and distillation "
-        "tokens are never dropped.",
+        "The discard ratio: share of the weakest links to patches that is dropped in each layer. Links to the class "
+        "and distillation tokens are never dropped.",
         ge=0,
         lt=1,
+        title="Leave out weak links",
     )
     layers: tuple[Number, ...] | None = field(
         None, "The layers that are followed, counted from 1; the others pass everything on. Empty follows all."
     )
     head_fusion: Annotated[HeadFusionName | int, BeforeValidator(_fusion_or_head)] = field(
         "mean",
-        "How the heads of a layer become one: their mean, the largest weight of any (max), the smallest (min), or one "
-        "head by its number, counted from 1.",
-        title="Head aggregation",
+        "Head fusion, also called aggregation: how the heads of a layer become one. Their mean, the largest weight of "
+        "any (max), the smallest (min), or one head by its number, counted from 1.",
+        title="Combine the heads",
     )
     smooth: bool = field(False, "Blends between patches. The numbers stay the same.")
-    opacity: float = field(0.7, "Opacity of the colours over the picture.", ge=0, le=1, title="Overlay opacity")
+    opacity: float = field(0.7, "Opacity of the colours over the picture.", ge=0, le=1, title="Strength of the colours")
     shared_scale: bool = field(
         True, "One colour means one value in all maps of a kind. Off, each map uses all of the colours."
     )
@@ -72,7 +74,7 @@ class RolloutSpec(Part):
         False,
         "Draws what the most copied implementation draws, errors included: it ranks links to the class token too and "
         "divides columns where it means rows. With the mean of the heads and nothing discarded it is right.",
-        title="Popular code",
+        title="As popular code draws it",
     )
     cmap: ColourMap = field("inferno", "The colours, from 0 upwards.", advanced=True, title="Colours")
     vmax: float | None = field(

@@ -18,14 +18,16 @@ class RunSpec(Part):
     """All settings of one run. Equal specs give equal weights on the same CPU, computed in the same precision."""
 
     version: Literal[1] = 1
-    name: str = field("run", "Name of the run on the pages.", min_length=1, max_length=80, pattern=r"\S")
+    name: str = field("run", "Name of the run on the pages.", min_length=1, max_length=80, pattern=r"\S", advanced=True)
     data: DataSpec = DataSpec()
     model: ModelSpec = VisionTransformerSpec()
     distillation: DistillationSpec | None = None
     optim: OptimSpec = OptimSpec()
     augment: AugmentSpec = AugmentSpec()
     compute: ComputeSpec = ComputeSpec()
-    seed: int = field(42, "Seed of the initialisation, the order of the images, the views and dropout.", ge=0, lt=2**31)
+    seed: int = field(
+        42, "Seed of the initialisation, the order of the images, the views and dropout.", ge=0, lt=2**31, advanced=True
+    )
     initial_checkpoint: str = field(
         "",
         "Weights that training starts from: the name of a run of the same experiment, the id of a finished run, or a "

@@ -116,11 +116,11 @@ def see_compare(page: Page) -> None:
 
 
 def change_attention(page: Page) -> None:
-    choose(page, "Head aggregation", "max")
+    choose(page, "Combine the heads", "max")
 
 
 def see_attention(page: Page) -> None:
-    for name, value in (("Head aggregation", "max"), ("Model", "2 vit"), ("Second model", "3 deit")):
+    for name, value in (("Combine the heads", "max"), ("Model", "2 vit"), ("Second model", "3 deit")):
         expect(combobox(page, name)).to_have_value(value)
 
 

@@ -218,11 +218,11 @@ def test_the_map_changes_with_layers_aggregation_discard_ratio_and_queried_patch
     page.goto(f"{trained.url}/attention")
     expect(page.locator(".table img").first).to_be_visible()
     shown = settled(page, wait_until)
-    page.get_by_role("combobox", name="Head aggregation").click()
+    page.get_by_role("combobox", name="Combine the heads").click()
     page.get_by_role("option", name="max").click()
     shown = changed(page, shown, wait_until)
     discard, first_layer = (
-        page.get_by_role("slider", name="Discard ratio"),
+        page.get_by_role("slider", name="Leave out weak links"),
         page.get_by_role("slider", name="Layers").first,
     )
     for slider, steps in ((discard, 40), (first_layer, 2)):

@@ -268,7 +268,8 @@ def test_a_click_makes_a_patch_the_query(run_page: RunPage, looked: dict[str, st
 
 def test_an_empty_map_says_why(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_discard="0.99", att_layers=["2", "2"])
-    assert "Lower the discard ratio" in page.warning[0].value
+    assert "Leave out fewer weak links" in page.warning[0].value
+    assert any("stays in the distillation token" in caption.value for caption in page.caption)
     page.segmented_control(key="att_scope").set_value("row").run()
     assert not page.warning
     page.slider(key="att_residual").set_value(1.0).run()
@@ -359,7 +360,7 @@ def test_a_data_set_that_is_not_here_says_where_to_get_it(
     save_checkpoints(store, run_id)
     page = run_page("attention")
     assert "Fashion-MNIST is not on this machine" in page.error[0].value
-    assert page.page_link[0].value == "Get Fashion-MNIST"
+    assert "Get Fashion-MNIST" in [link.value for link in page.page_link]
 
 
 def test_a_model_whose_folder_is_gone_can_be_shown_an_upload(run_page: RunPage, store: Store, tmp_path: Path) -> None:
@@ -459,6 +460,22 @@ def test_a_film_needs_the_weights_of_its_epochs(run_page: RunPage, looked: dict[
     assert any("nothing to film" in info.value for info in page.info)
 
 
+def test_a_film_plays_from_epoch_to_epoch(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention", att_closer="Film", att_epoch="1")
+    page.toggle(key="att_film_plays").set_value(True).run()
+    assert table(page, "att_film_large")["columns"] == ["Epoch 2"]
+    assert table(page.run(), "att_film_large")["columns"] == ["Epoch 1"]  # it begins again
+    page.toggle(key="att_film_plays").set_value(False).run()
+    assert table(page.run(), "att_film_large")["columns"] == ["Epoch 1"]
+
+
+def test_a_grad_cam_of_few_cells_is_called_coarse(run_page: RunPage, looked: dict[str, str]) -> None:
+    page = run_page("attention")
+    assert "has only 2 × 2 cells here" in "\n".join(caption.value for caption in page.caption)
+    page.pills(key="att_shown").set_value(["Class token"]).run()
+    assert "cells here" not in "\n".join(caption.value for caption in page.caption)
+
+
 def test_predictions_stand_side_by_side(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_closer="Predictions")
     said = [element.value.split("**")[1] for element in page.markdown if "**" in element.value]
@@ -471,8 +488,9 @@ def test_a_wrong_prediction_is_said(run_page: RunPage, looked: dict[str, str]) -
     page = run_page("attention", att_class="One of each class")
     for truth, *answers in table(page)["rows"]:
         for answer in answers[:3]:
-            named = answer["caption"].split(", ")[0]
-            assert answer["caption"].endswith(", wrong") == (named != truth["caption"])
+            sign, named = answer["caption"].split(", ")[0].split(" ", 1)
+            is_right = named == truth["caption"]
+            assert (sign, answer["verdict"]) == (("✓", "right") if is_right else ("✗", "wrong"))
 
 
 def test_a_closer_look_can_be_at_any_of_the_pictures(run_page: RunPage, looked: dict[str, str]) -> None:

@@ -76,6 +76,24 @@ def test_the_horizontal_axis(axis: str, seconds_per_step: float, last: float, ti
     assert drawn["layout"]["xaxis"]["title"]["text"] == title
 
 
+def test_the_axis_of_a_run_in_training_reaches_to_its_planned_end() -> None:
+    running = a_curve(num_steps=10)
+    ended = Curve(replace(running.run, status=Status.STOPPED), running.points)
+    ends = [
+        figure(CHARTS["Loss"], curves, axis="epoch")["layout"]["xaxis"]["range"][1]
+        for curves in ([running], [ended], [ended, running])
+    ]
+    assert ends == pytest.approx([2.04, 1.02, 2.04])  # of two epochs one is measured
+
+
+def test_thick_and_thin_are_explained_where_both_are_drawn() -> None:
+    both, training_alone = (
+        figure(CHARTS["Loss"], [a_curve(num_steps=steps)], axis="epoch")["layout"]["annotations"] for steps in (20, 9)
+    )
+    assert [one["text"] for one in both] == ["thick: validation<br>thin: training"]
+    assert training_alone == []
+
+
 def test_the_zoom_is_let_go_only_when_an_axis_changes_its_meaning() -> None:
     def revision(chart: str = "Loss", **options: object) -> str:
         return figure(CHARTS[chart], [a_curve()], **{"axis": "epoch", **options})["layout"]["uirevision"]  # type: ignore[arg-type]

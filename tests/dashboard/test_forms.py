@@ -93,14 +93,22 @@ def test_every_default_is_one_of_its_choices() -> None:
 
 def test_a_field_carries_what_the_spec_says_of_it() -> None:
     by_path = {field.path: field for field in form_fields(trio().runs[2])}
-    size, seed, device = by_path["data.img_size"], by_path["seed"], by_path["compute.device"]
+    size, epochs, device = by_path["data.img_size"], by_path["optim.epochs"], by_path["compute.device"]
     assert (size.label, size.kind) == ("Image size (px)", int)
     assert "At least 8 and at most 512." in size.help
     assert "resized to this width" in size.help
-    assert not seed.is_advanced
+    assert not epochs.is_advanced
     assert (device.choices, device.is_advanced) == (("auto", "cpu", "cuda", "mps"), True)
     assert by_path["compute.num_threads"].is_optional
     assert by_path["optim.lr"].label == "Learning rate"
+
+
+def test_ten_settings_of_a_deit_are_for_every_day() -> None:
+    everyday = [field.path for field in form_fields(trio().runs[2]) if not field.is_advanced and not field.source]
+    assert everyday == [
+        "data.fraction", "model.patch_size", "model.embed_dim", "model.depth", "distillation.kind",
+        "distillation.alpha", "distillation.tau", "optim.epochs", "optim.batch_size", "optim.lr",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", presets.names())

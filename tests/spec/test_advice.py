@@ -21,12 +21,23 @@ def test_soft_distillation_from_a_smoothed_teacher_is_advised_against() -> None:
     assert "label smoothing of 0.1" in sentence
 
 
+NOT_MIXED: dict[str, object] = {"augment.mixup_alpha": 0.0, "distillation.alpha": 0.9}
+
+
+def test_few_epochs_of_digits_that_are_not_mixed_are_advised_against() -> None:
+    (sentence,) = advice(experiment({}, NOT_MIXED))
+    assert sentence.startswith("deit will probably be behind a ViT")
+
+
 @pytest.mark.parametrize(
     ("teacher", "student"),
     [
         ({"optim.label_smoothing": 0.0}, SOFT),
         (SMOOTHED, SOFT | {"distillation.tau": 1.0}),
         (SMOOTHED, {"distillation.kind": "hard"}),
+        ({}, NOT_MIXED | {"optim.epochs": 60}),
+        ({}, NOT_MIXED | {"distillation.alpha": 0.5}),
+        ({}, NOT_MIXED | {"augment.mixup_alpha": 0.8}),
     ],
 )
 def test_nothing_is_said_without_a_reason(teacher: dict[str, object], student: dict[str, object]) -> None:

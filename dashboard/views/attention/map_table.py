@@ -12,10 +12,11 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.panels import Panel, panels
 from dashboard.components.png import png
+from dashboard.navigation import link
 from dashboard.pictures import images
 from dashboard.pictures.images import Picture, Pixels
 from dashboard.pictures.map_painting import draw_scales, panel, scales_of, tile
-from dashboard.pictures.picture_maps import PictureMap
+from dashboard.pictures.picture_maps import PictureMap, kept_by_tokens
 from dashboard.text import escape
 from dashboard.views.attention import save
 from dashboard.views.attention.controls import query_patch
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from deit_core.attention.drawing.cells import Scales
 
 Row = Sequence[PictureMap | None]
+
+_COARSE = 4  # cells along a side of a Grad-CAM
+_MOST = 0.5  # of a rollout, in one token
 
 
 def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSpec) -> None:
@@ -60,10 +64,17 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
         min_width=76,
     )
     draw_scales(scales, spec)
-    _say_in_words(rows[0], columns, is_only=len(rows) == 1)
+    _say_in_words(rows[0], columns, pictures[0], spec, is_only=len(rows) == 1)
+    for column in columns:
+        if column.is_teacher and (cells := column.num_cells) is not None and cells < _COARSE:
+            st.caption(
+                f"The teacher's Grad-CAM has only {cells} × {cells} cells here: it shows a side of the picture rather "
+                "than a place in it."
+            )
     if any(picture_map.cell.degenerate and picture_map.cell.kind == "attention" for picture_map in shown):
         st.warning(_why_empty(spec))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        link("learn", "How to read the maps")
         save.offer(
             "maps",
             partial(
@@ -86,18 +97,28 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
         )
 
 
-def _say_in_words(row: Row, columns: Sequence[Column], *, is_only: bool) -> None:
+def _say_in_words(row: Row, columns: Sequence[Column], picture: Picture, spec: RolloutSpec, *, is_only: bool) -> None:
     """A sentence on each attention map of a row."""
     from deit_core.attention.drawing.map_words import map_in_words
 
     sentences = [
-        f"{escape(column.title)}: {map_in_words(picture_map.cell.values, picture_map.pixels)}."
+        f"{escape(column.title)}: {map_in_words(picture_map.cell.values, picture_map.pixels)}"
+        f"{_what_stays(column, picture, spec)}."
         for column, picture_map in zip(columns, row, strict=True)
         if picture_map is not None and picture_map.cell.kind == "attention"
     ]
     if sentences:
         first = "" if is_only else "Of the first picture. "
         st.caption(first + "Where each map takes from. " + "\n\n".join(sentences))
+
+
+def _what_stays(column: Column, picture: Picture, spec: RolloutSpec) -> str:
+    """The end of a sentence on a rollout most of which reaches no patch."""
+    if spec.method != "rollout" or spec.compat:  # whose shares do not sum to 1
+        return ""
+    shares = kept_by_tokens(images.subject(column.choice.checkpoint, picture), column.token, spec)
+    token, share = max(shares.items(), key=lambda one: one[1])
+    return f"; {share:.0%} of the information stays in the {token}" if share >= _MOST else ""
 
 
 def sheet(rows: Sequence[Row], scales: "Scales", spec: RolloutSpec, **titles: Any) -> Pixels:
@@ -163,5 +184,5 @@ def _why_empty(spec: RolloutSpec) -> str:
     if spec.method == "rollout" and spec.residual == 1:
         return "All information passes by the residual connection, and attention moves none: lower the residual."
     if spec.method == "rollout":
-        return "Nothing reaches a patch in an empty map. Lower the discard ratio, or set its scope to row."
+        return "Nothing reaches a patch in an empty map. Leave out fewer weak links, or set the discard scope to row."
     return "An empty map means that no patch speaks for this class. Ask about another class to see what speaks for it."

@@ -1,5 +1,6 @@
 """The columns of the page, and the map of each for a picture. Knows what the panel asks of a model; no widgets."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ _DEIT_OPTIONS: dict[str, TokenName] = {
     "Class − distillation": "difference",
 }
 TEACHER_OPTION = "Teacher"
+_RESNET9_STRIDE, _TORCHVISION_STRIDE = 8, 32  # pixels per cell of the last stage
 OPTIONS = (*_DEIT_OPTIONS, TEACHER_OPTION)
 
 
@@ -40,6 +42,14 @@ class Column:
         if self.is_teacher:
             return f"{self.model}, Grad-CAM"
         return f"{self.model}, {self.option.casefold()}" if self.option else self.model
+
+    @property
+    def num_cells(self) -> int | None:
+        """Cells of the teacher's Grad-CAM along a side of the image, where that is known of its network."""
+        model, side = self.choice.run.spec.model, self.choice.run.spec.data.img_size
+        if model.family == "resnet9":
+            return side // _RESNET9_STRIDE
+        return math.ceil((model.input_size or side) / _TORCHVISION_STRIDE) if model.family == "torchvision" else None
 
     @property
     def kind(self) -> MapKind:

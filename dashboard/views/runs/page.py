@@ -1,4 +1,4 @@
-"""The Runs page: every run with its status and its actions, and live curves of the chosen runs.
+"""The Runs page: live curves of the chosen runs, a line on each with its actions, and the table of every run.
 
 Knows the store and the launcher; draws no curve itself (see curves.py) and never looks whether something is new (see
 dashboard/live).
@@ -6,6 +6,7 @@ dashboard/live).
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,10 +17,12 @@ from dashboard.error_messages import errors_as_messages
 from dashboard.live import server as live
 from dashboard.live.feed import live_feed
 from dashboard.navigation import link
+from dashboard.pictures.page_parts import main_and_side
 from dashboard.run_status import label
 from dashboard.state import SHOWS_DEMO, launcher, settings, shown_log, store
 from dashboard.text import escape
 from dashboard.verdicts.outcome import pairs_of_experiments, show_outcome_of
+from dashboard.views.runs import learning_picture
 from dashboard.views.runs.actions import actions, actions_on_many, show_outcome
 from dashboard.views.runs.table import choose_matching, show_table
 from dashboard.views.runs.unreadable import show_unreadable
@@ -27,6 +30,16 @@ from deit_core.runs import Run, Status, demo_runs
 
 _AT_WORK = "runs_at_work"
 SHOWN = 20  # chosen runs that have a line, curves and a log
+_PICTURE_WIDTH = 140
+
+
+class _Places(NamedTuple):
+    """The parts of the page beside and below the curves."""
+
+    picture: DeltaGenerator | None
+    lines: DeltaGenerator
+    table: DeltaGenerator
+    bottom: DeltaGenerator
 
 
 def render() -> None:
@@ -42,23 +55,26 @@ def render() -> None:
         _await_runs()
         _choose_demo()
         return
-    top = st.container()
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title("Runs", width="content")
         chosen = _choose(runs)
         shown = chosen[:SHOWN]
         if shown:
             view = curves.controls()
             curves.download(shown)
-    middle, charts, bottom = st.container(), st.container(), st.container()
+    charts, picture = st.container(), None
+    if learning_picture.can_learn(shown):
+        with charts:
+            charts, picture = main_and_side("runs_curves", _PICTURE_WIDTH)
+    places = _Places(picture, st.container(), st.container(), st.container())
     drawn = live.drawn(runs, [run.id for run in shown])
-    with top:
-        _progress(drawn, {run.id for run in chosen}, middle, bottom)  # before the curves: the title is in it
     with charts:
         if shown:
             curves.draw(shown, view, key="runs")
         else:
             st.caption("Select runs in the table to see their curves, and to stop, resume or delete them.")
     _choose_demo()
+    _progress(drawn, {run.id for run in chosen}, places)
 
 
 @st.fragment
@@ -69,39 +85,45 @@ def _await_runs() -> None:
 
 @st.fragment
 @errors_as_messages()
-def _progress(drawn: live.Drawn, chosen_ids: set[str], middle: DeltaGenerator, bottom: DeltaGenerator) -> None:
+def _progress(drawn: live.Drawn, chosen_ids: set[str], places: _Places) -> None:
     """All that changes while runs train, except the curves; drawn again when the live feed asks for it.
 
     Args: chosen_ids: the chosen runs when the page was drawn.
     """
     launcher().ensure_workers()
     runs, unreadable = state.listed()
-    listed = choose_matching(runs)  # before the first component, with which Streamlit imports pandas
-    with bottom:
+    with places.table:
+        st.header("All runs")
+        listed = choose_matching(runs)
+    with places.bottom:
         if live_feed(drawn, runs, key="runs_feed") == "page":
             st.rerun()
     by_id = {run.id: run for run in runs}
     chosen = [by_id[run_id] for run_id in st.session_state["runs"] if run_id in by_id]
     if {run.id for run in chosen} != chosen_ids:
         st.rerun()  # others were ticked, or one is deleted
-    show_table(listed, runs, chosen)
-    with middle:
+    with places.table:
+        show_table(listed, runs, chosen)
+        actions_on_many(chosen, listed)
+    with places.lines:
         if trouble := launcher().trouble:
             st.error(escape(trouble))
         show_unreadable(unreadable)
         show_outcome()
-        actions_on_many(chosen, listed)
+        for pair in pairs_of_experiments([run for run in chosen[:SHOWN] if run.status == Status.COMPLETED]):
+            show_outcome_of(pair, runs, key=f"runs-{pair[1].id}")
         with st.container(gap="xxsmall"):
             for run in chosen[:SHOWN]:
                 actions(run, runs)
-        for pair in pairs_of_experiments([run for run in chosen[:SHOWN] if run.status == Status.COMPLETED]):
-            show_outcome_of(pair, runs, key=f"runs-{pair[1].id}")
         _tell_ended(runs)
         if len(chosen) > SHOWN:
             st.caption(f"The first {SHOWN} of {len(chosen):,} chosen runs are shown here, in the curves and the logs.")
-    with bottom:
+    with places.bottom:
         _logs([run for run in chosen[:SHOWN] if run.started_at is not None and not run.is_demo])
         st.caption(machine.describe())
+    if places.picture is not None:
+        with places.picture:
+            learning_picture.show(chosen[:SHOWN])  # last, since it loads torch
 
 
 def _tell_ended(runs: Sequence[Run]) -> None:

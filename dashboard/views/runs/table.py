@@ -16,10 +16,9 @@ _ROWS = 50  # of a page
 
 
 def choose_matching(runs: Sequence[Run]) -> list[Run]:
-    """The title of the page and the filter; returns the runs that it leaves."""
+    """The filter; returns the runs that it leaves."""
     experiments = sorted({run.experiment_name for run in runs if run.experiment_name})
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.title("Runs", width="content")
         text = st.text_input(
             "Search",
             key="run_search",

@@ -1,6 +1,7 @@
-"""How long a spec will take on this machine. The page asks for the estimate and never waits for it.
+"""How long a spec will take on this machine, and how much memory. The page asks for the estimate and never waits.
 
-Knows deit_core's estimates, which another process measures; does not know what is measured, or how.
+Knows deit_core's estimates, which another process measures; does not know what is measured, or how. Until that is
+there, the time is scaled from what is known of the spec before its changes.
 """
 
 import streamlit as st
@@ -9,37 +10,60 @@ from dashboard.error_messages import errors_as_messages
 from dashboard.run_status import is_live
 from dashboard.state import settings, store
 from dashboard.text import escape
+from deit_core.analysis.rough_time import rough_duration
 from deit_core.errors import DeitError
-from deit_core.memory import check_granted
+from deit_core.memory import check_granted, most_needed
 from deit_core.runs.estimates import Estimate, Estimates
-from deit_core.spec import AnySpec
+from deit_core.spec import AnySpec, ExperimentSpec
 from deit_core.wording import duration
 
 
-def estimate(spec: AnySpec) -> None:
+def estimate(spec: AnySpec, unchanged: AnySpec) -> None:
     """Show how long it takes: another process measures it, and the page looks every second until it is known.
 
     A spec that needs more memory than there is, or a network that timm does not have, shows that instead, and nothing
     is started.
+
+    Args: unchanged: the spec without the user's changes, of which the time may be known.
     """
     try:
         check_granted(spec, settings().runs_dir)
+        gigabytes = most_needed(spec, settings().runs_dir) / 1e9
     except DeitError as error:
         st.warning(escape(str(error)))
         return
     is_open = _find(spec) is None
-    st.fragment(_show, run_every=1.0 if is_open else None)(spec, is_open)
+    st.fragment(_show, run_every=1.0 if is_open else None)(spec, is_open, _roughly(spec, unchanged))
+    st.caption(
+        f"Up to {gigabytes:.1f} GB of memory, counted from its settings.",
+        help="Of the largest run, Python and its libraries included. It is rather too high than too low.",
+    )
+
+
+def _roughly(spec: AnySpec, unchanged: AnySpec) -> str:
+    """A sentence on the time before it is measured; empty where nothing is known to scale."""
+    measured = _estimates().get(unchanged)
+    expected = unchanged.expectation if isinstance(unchanged, ExperimentSpec) else None
+    if measured is not None and not measured.error:
+        seconds = rough_duration(unchanged, measured.duration_s, measured.run_s, spec)
+        known = f"the {duration(measured.duration_s)} measured here before your changes"
+    elif expected is not None:
+        seconds = rough_duration(unchanged, expected.duration_s, {}, spec)
+        known = f"the {duration(expected.duration_s)} measured on {escape(expected.measured_on.partition(',')[0])}"
+    else:
+        return ""
+    return "" if seconds is None else f"Roughly **{duration(seconds)}**, counted in operations from {known}. "
 
 
 @errors_as_messages()
-def _show(spec: AnySpec, was_open: bool) -> None:
+def _show(spec: AnySpec, was_open: bool, roughly: str) -> None:
     result = _find(spec)
     if result is None:
-        st.caption("Measuring how long this takes on this machine…")
+        st.caption(f"{roughly}Measuring how long this takes on this machine…")
     elif was_open:
         st.rerun()  # the page knows now, and stops looking
     elif result.error:
-        st.caption(f"How long this takes is not known: {escape(result.error)}")
+        st.caption(f"{roughly}How long this takes is not known: {escape(result.error)}")
     else:
         parts = ", ".join(f"{escape(name)} {duration(seconds)}" for name, seconds in result.run_s.items())
         with st.container(horizontal=True, vertical_alignment="center"):

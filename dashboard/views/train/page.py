@@ -16,6 +16,8 @@ from dashboard.views.train import form as forms
 from dashboard.views.train.changes import Changes
 from dashboard.views.train.duration import estimate
 from dashboard.views.train.launch import start, teachers, warm
+from dashboard.views.train.preset_choice import choose
+from dashboard.views.train.repairs import offer_repair
 from deit_core import presets
 from deit_core.errors import DeitError
 from deit_core.image_folders.facts import title_of
@@ -27,19 +29,16 @@ from deit_core.spec import (
     RunSpec,
     advice,
     change_text,
-    load_spec,
     members,
     parse_change,
     value_text,
 )
 from deit_core.wording import duration
 
-_FIRST_PRESET = presets.names()[0]
-
 
 def render() -> None:
     st.title("Train")
-    chosen = _choose()
+    chosen = choose()
     if chosen is None:
         return
     source, spec = chosen
@@ -49,68 +48,21 @@ def render() -> None:
     variant, error = _variant(changes)
     if variant is not None:
         _tell_address(source, changes)
-    _describe(spec, variant)
-    for sentence in advice(variant) if variant is not None else ():
-        st.info(escape(sentence), icon=":material/lightbulb:")
     start(spec, variant, key=key)
     if variant is None:
         st.error(escape(error))
+        offer_repair(changes)
     elif may("start"):
-        estimate(variant)
+        estimate(variant, spec)
+    for sentence in advice(variant) if variant is not None else ():
+        st.info(escape(sentence), icon=":material/lightbulb:")
+    _describe(spec, variant)
     st.header("Change anything")
     _list_changes(changes)
     forms.edit(changes, key=key)
     if variant is not None:
         _show_as_text(source, changes, variant)
     warm()  # once the whole page is drawn
-
-
-def _choose() -> tuple[str, AnySpec] | None:
-    """What to train, and what the command line calls it: a preset's name, or a file's. None for an unreadable file."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        preset = st.selectbox(
-            "Preset",
-            presets.names(),
-            index=presets.names().index(_FIRST_PRESET),
-            width=400,
-            key="preset",
-            bind="query-params",
-            on_change=_close,
-        )
-        if may("add data"):
-            _open_spec()
-        opened = st.session_state.get("opened_spec")
-        if opened is not None:
-            st.button("Back to the presets", on_click=_close)
-    if opened is not None:
-        try:
-            spec = load_spec(opened[1])
-        except DeitError as error:
-            st.error(escape(str(error)))
-            return None
-        st.caption(f"From {escape(opened[0])}.")
-        return opened[0], spec
-    name = preset or _FIRST_PRESET
-    return name, presets.get(name)
-
-
-def _open_spec() -> None:
-    """Take a spec from a file; it is also there when the user comes back to this page."""
-    with st.popover("Open a spec"):
-        file = st.file_uploader(
-            "The JSON of a run or an experiment",
-            type="json",
-            max_upload_size=1,
-            key=f"opened{st.session_state.get('spec_uploader', 0)}",
-        )
-        if file is not None:
-            st.session_state["opened_spec"] = (file.name, file.getvalue())
-
-
-def _close() -> None:
-    """Forget the opened spec; another key empties the uploader."""
-    st.session_state.pop("opened_spec", None)
-    st.session_state["spec_uploader"] = st.session_state.get("spec_uploader", 0) + 1
 
 
 def _form(source: str, spec: AnySpec) -> tuple[str, Changes]:

@@ -167,5 +167,5 @@ def _draw_audit(audit: "Audit") -> None:
     if bare:
         st.warning(
             f"In layer {', '.join(bare)} the discard left the queried token no link to a patch: its row is empty. "
-            "Lower the discard ratio, or set its scope to row."
+            "Leave out fewer weak links, or set the discard scope to row."
         )

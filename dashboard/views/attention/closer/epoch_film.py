@@ -12,7 +12,7 @@ from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
 from dashboard.pictures import images
 from dashboard.pictures.images import Picture, Pixels, Subject
-from dashboard.pictures.map_painting import draw_scales, paint, panel, scales_of
+from dashboard.pictures.map_painting import draw_scales, paint, panel, scales_of, sign
 from dashboard.pictures.picture_maps import PictureMap, token_map
 from dashboard.run_status import label, looks_of
 from dashboard.views.attention import model_choice as models
@@ -42,12 +42,27 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
         checkpoints = tuple(images.Checkpoint.at(file) for file in files.values())
         reel = images.reel(checkpoints, picture.cache_key, picture)
         frames = {epoch: token_map(subject, column.token, spec) for epoch, subject in zip(files, reel, strict=True)}
+    plays = st.toggle("Play", key="att_film_plays", help="Goes from epoch to epoch, and begins again after the last.")
+    st.fragment(_show, run_every=_FRAME_S if plays else None)(picture, column, spec, frames, reel[0], plays)
+
+
+def _show(
+    picture: Picture, column: Column, spec: RolloutSpec, frames: Mapping[int, PictureMap], first: Subject, plays: bool
+) -> None:
     epochs = list(frames)
+    if plays:
+        now = st.session_state.get(_EPOCH, epochs[-1])
+        put(_EPOCH, epochs[(epochs.index(now) + 1) % len(epochs)] if now in epochs else epochs[0])
     epoch = st.select_slider("Epoch", epochs, key=_EPOCH, bind="query-params")
     scales = scales_of(frames.values(), spec)
     small = {number: panel(picture_map, scales, spec) for number, picture_map in frames.items()}
     panels(
-        [[replace(one, caption=f"{number}", chosen=number == epoch) for number, one in small.items()]],
+        [
+            [
+                replace(one, caption=f"{number} {sign(frames[number])}".strip(), chosen=number == epoch)
+                for number, one in small.items()
+            ]
+        ],
         key="att_film",
         smooth=spec.smooth,
         pick="panel",
@@ -62,9 +77,7 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     with right:
         _draw_accuracy(column.choice.run, epoch)
     with st.container(horizontal=True):
-        _offer_film(
-            reel[0], lambda: {number: paint(picture_map, scales, spec) for number, picture_map in frames.items()}
-        )
+        _offer_film(first, lambda: {number: paint(picture_map, scales, spec) for number, picture_map in frames.items()})
         save.offer(
             "film",
             partial(_sheet, frames, scales, spec, note=column.title),
