@@ -4,6 +4,7 @@ The tables are made in an empty database when it is opened. Those of an older ve
 it (`upgrade`), since other machines may be at work on them. Knows the tables; nothing of what is in them.
 """
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,6 +40,7 @@ class PostgresDatabase(Database):
         self._engine = create_engine(
             url, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_S, "application_name": "DeiT Lab"}
         )
+        weakref.finalize(self, self._engine.dispose)  # a command opens a store and leaves it
         self._has_tables = False
         try:
             self._open(create=create, upgrade=upgrade)
