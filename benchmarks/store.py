@@ -42,7 +42,7 @@ def measure(long: bool = False) -> Iterator[dict[str, object]]:
         fill_points(store, filled, num_points)
         yield {
             "what": f"{_RUNS} runs of {num_points} points",
-            "bytes_per_point": round(store.path.stat().st_size / _RUNS / num_points),
+            "bytes_per_point": round(store.database.size_bytes() / _RUNS / num_points),
             "filled_in_s": round(time.perf_counter() - began, 1),
         }
         yield from _rows(store, filled[_RUNS // 2], own, num_writers=0)
@@ -61,7 +61,7 @@ def _many(folder: Path) -> Iterator[dict[str, object]]:
     add_copies(store, _MANY)
     calls = {
         f"list {_MANY:,} runs": store.runs,
-        f"list {_MANY:,} runs, read at first": lambda: open_store(store.url).runs(),
+        f"list {_MANY:,} runs, read at first": lambda: open_store(store.database.url).runs(),
         f"claim one of {_MANY:,} runs and put it back": _claim(store),
     }
     for what, call in calls.items():
@@ -196,7 +196,7 @@ def _writing(store: Store, run_ids: list[str]) -> Iterator[None]:
     """Runs that write at their pace meanwhile, each from a process of its own."""
     context = multiprocessing.get_context("spawn")
     is_over = context.Event()
-    processes = [context.Process(target=_write, args=(store.url, run_id, is_over)) for run_id in run_ids]
+    processes = [context.Process(target=_write, args=(store.database.url, run_id, is_over)) for run_id in run_ids]
     for process in processes:
         process.start()
     try:

@@ -113,6 +113,14 @@ def damaged_store(what: str) -> DamagedStoreError:
     )
 
 
+def newer_store(name: str, version: int, known: int) -> StoreError:
+    """Args: version, known: of the store's tables, and the newest that this program knows."""
+    return StoreError(
+        f"The store {name} was written by a newer version of DeiT Lab (its tables have version {version}, this one "
+        f"knows {known}); update DeiT Lab, or choose another folder with --runs-dir."
+    )
+
+
 def read_only_store(path: Path) -> ReadOnlyStoreError:
     return ReadOnlyStoreError(
         f"The store {path} cannot be written by the user who runs DeiT Lab, only read; give permission to it and its "

@@ -36,11 +36,12 @@ class Settings:
         Arguments go first. The store is a SQLite file in the folder of the runs unless DEIT_STORE says otherwise.
         """
         runs = _absolute(runs_dir or os.environ.get("DEIT_RUNS_DIR") or "checkpoints")
+        store_url = os.environ.get("DEIT_STORE") or sqlite_url(store_file(runs))
         return cls(
-            store_url=os.environ.get("DEIT_STORE") or sqlite_url(store_file(runs)),
+            store_url=store_url,
             runs_dir=runs,
             data_dir=_absolute(data_dir or os.environ.get("DEIT_DATA_DIR") or "data"),
-            num_workers=_num_workers(os.environ.get("DEIT_WORKERS") or "1"),
+            num_workers=_num_workers(os.environ.get("DEIT_WORKERS") or ("0" if _is_shared(store_url) else "1")),
             logits_gb=_logits_gb(os.environ.get("DEIT_LOGITS_GB")),
             shows_demo=_shows_demo(os.environ.get("DEIT_DEMO_RUNS") or "1"),
         )
@@ -67,16 +68,21 @@ def _absolute(path: Path | str) -> Path:
     return Path(os.path.realpath(path))
 
 
+def _is_shared(store_url: str) -> bool:
+    """Whether other machines use the store too. Then this one trains their runs only if it is meant to."""
+    return not store_url.startswith("sqlite")
+
+
 def _num_workers(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
-        number = 0
+        number = -1
     most = _RUNS_PER_CORE * num_cores()
-    if not 1 <= number <= most:
+    if not 0 <= number <= most:
         raise SpecError(
             f"DEIT_WORKERS is the number of runs that train at once, not {quoted(text)}; set it to 1 or more, and on "
-            f"this machine to {most} at most, {_RUNS_PER_CORE} for each core."
+            f"this machine to {most} at most, {_RUNS_PER_CORE} for each core, or to 0 where it is to train none."
         )
     return number
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres_server import PostgresServer, postgres_server
 from small_disk import SmallDisk
 
 from benchmarks.guard import end_with_me
@@ -53,6 +54,12 @@ def tiny_trio() -> ExperimentSpec:
 def settings(tmp_path: Path) -> Settings:
     runs_dir = tmp_path / "runs"
     return Settings(f"sqlite:///{runs_dir / 'runs.sqlite'}", runs_dir, tmp_path / "data", num_workers=1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ def pinned(file: str) -> list[str]:
 def test_the_requirements_are_those_of_core_and_dashboard() -> None:
     assert pinned("requirements.txt") == sorted(PROJECT["dependencies"] + EXTRAS["dashboard"])
     assert pinned("requirements-timm.txt") == EXTRAS["timm"]
+    assert pinned("requirements-cluster.txt") == EXTRAS["cluster"]
 
 
 def imported(package: str) -> set[str]:

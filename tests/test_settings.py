@@ -20,11 +20,21 @@ def test_another_process_finds_the_same_settings(name: str, tmp_path: Path, monk
     assert Settings.from_env() == settings
 
 
-@pytest.mark.parametrize("workers", ["1000", "0", "-1", "many", "9" * 5000, str(2 * num_cores() + 1)])
+@pytest.mark.parametrize("workers", ["1000", "-1", "many", "9" * 5000, str(2 * num_cores() + 1)])
 def test_no_more_runs_train_at_once_than_the_machine_can_bear(workers: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEIT_WORKERS", workers)
     with pytest.raises(SpecError, match=rf"set it to 1 or more, and on this machine to {2 * num_cores()} at most"):
         Settings.from_env()
+
+
+def test_a_machine_trains_the_runs_of_a_shared_store_only_if_it_is_meant_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DEIT_WORKERS", raising=False)
+    monkeypatch.delenv("DEIT_STORE", raising=False)
+    assert Settings.from_env().num_workers == 1
+    monkeypatch.setenv("DEIT_STORE", "postgresql+psycopg://lab:right@db.example.org/lab")
+    assert Settings.from_env().num_workers == 0
+    monkeypatch.setenv("DEIT_WORKERS", "2")
+    assert Settings.from_env().num_workers == 2
 
 
 def test_two_runs_a_core_may_train_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from deit_core.run_files.prediction_file import read_predictions
 from deit_core.run_files.view_file import read_views
 from deit_core.runs import Run, Status
 from deit_core.runs.foreground import train_here
+from deit_core.runs.sqlite_database import sqlite_path
 from deit_core.spec import ExperimentSpec, replace
 
 STRIKES = ("SIGKILL", "SIGTERM", "SIGSTOP", "power cut")
@@ -124,7 +125,7 @@ def _strike(place: Workplace, rng: random.Random, report: Report, strike: tuple[
     place.strike(place.pids("both"), signal.SIGKILL)
     if (files := power.newest_folder(place.settings.runs_dir)) is not None:
         report.cuts[power.cut(files, rng) if rng.random() < 0.5 else power.undo(files)] += 1
-    database = place.store.path
+    database = sqlite_path(place.store.database.url)
     power.keep_log(database)
     place.store.close()
     report.cuts[power.cut_log(database, rng)] += 1

@@ -227,7 +227,7 @@ def _known(runs: Sequence[Run], shown: Container[str]) -> list[str]:
 def _state(runs: Sequence[Run], shown: Container[str]) -> str:
     is_there, num_openings = False, 0
     with errors_as_messages(lambda _: None):  # a page that is drawn says what is wrong with the store
-        is_there, num_openings = state.store().is_there, state.store().num_openings
+        is_there, num_openings = state.store().is_there, state.store().database.num_openings
     statuses = tuple((run.id, run.status, run.stop_requested) for run in runs if not run.is_demo)
     shapes = tuple(state.curves().shape(run_id) for run_id in _known(runs, shown))
     return str(hash((is_there, num_openings, statuses, shapes)))

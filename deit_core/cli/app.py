@@ -17,7 +17,7 @@ from deit_core.cli.results import demo, export, fields, report
 from deit_core.cli.runs import delete, list_runs, resume, show, stop
 from deit_core.cli.store import store_app
 from deit_core.cli.terminal import say
-from deit_core.cli.training import estimate, list_presets, submit, train
+from deit_core.cli.training import estimate, list_presets, submit, train, work
 from deit_core.refusals import user_error
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "fields": fields,
     "train": train,
     "submit": submit,
+    "work": work,
     "runs": list_runs,
     "show": show,
     "stop": stop,

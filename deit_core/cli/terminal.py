@@ -104,7 +104,7 @@ def print_run(document: Mapping[str, Any]) -> None:
 
 def print_store(facts: StoreFacts) -> None:
     _stdout.print(
-        f"{escape(str(facts.path))}: {facts.num_runs:,} runs, {facts.num_experiments:,} experiments, "
+        f"{escape(facts.name)}: {facts.num_runs:,} runs, {facts.num_experiments:,} experiments, "
         f"{facts.num_points:,} points, {facts.size_bytes / 1e6:.1f} MB",
         highlight=False,
         soft_wrap=True,

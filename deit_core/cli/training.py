@@ -1,6 +1,10 @@
 """Commands that start trainings, list presets, and estimate how long they take."""
 
-from dataclasses import asdict
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import Annotated
 
 import typer
 
@@ -17,10 +21,13 @@ from deit_core.cli.options import (
     read_spec,
 )
 from deit_core.cli.progress import Progress
-from deit_core.runs import Status, open_store
+from deit_core.errors import RunError
+from deit_core.runs import LocalLauncher, Status, open_store
 from deit_core.runs.estimates import Estimates
 from deit_core.runs.estimator import measure
 from deit_core.settings import Settings
+
+_LOOK_S = 1.0
 
 
 def list_presets(as_json: JsonOption = False, runs_dir: RunsDirOption = None) -> None:
@@ -65,6 +72,24 @@ def submit(
     terminal.print_advice(spec)
     for run_id in launcher.submit(spec):
         print(run_id)
+
+
+def work(
+    once: Annotated[bool, typer.Option("--once", help="End when no run is queued or running any more.")] = False,
+    data_dir: DataDirOption = None,
+    runs_dir: RunsDirOption = None,
+) -> None:
+    """Train what is queued on this machine, DEIT_WORKERS runs at once, until Ctrl-C; what trains then goes on."""
+    settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
+    settings = replace(settings, num_workers=max(1, settings.num_workers))
+    launcher = LocalLauncher(open_store(settings.store_url), settings)
+    terminal.say(f"This machine trains up to {settings.num_workers} runs at once; Ctrl-C ends that.", file=sys.stderr)
+    with suppress(KeyboardInterrupt):
+        while not once or any(run.status.is_active for run in launcher.store.runs()):
+            launcher.ensure_workers()
+            if launcher.trouble:
+                raise RunError(launcher.trouble)
+            time.sleep(_LOOK_S)
 
 
 def estimate(

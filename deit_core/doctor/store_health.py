@@ -16,9 +16,9 @@ def store(settings: Settings) -> list[Finding]:
         return [Finding("store", False, str(error))]
     if facts.problems:
         return [Finding("store", False, problem) for problem in facts.problems]
-    if not facts.path.exists():
-        return [Finding("store", True, f"There is no store yet; the first run creates {facts.path}.")]
-    if not os.access(facts.path, os.W_OK):
+    if facts.file and not facts.file.exists():
+        return [Finding("store", True, f"There is no store yet; the first run creates {facts.name}.")]
+    if facts.file and not os.access(facts.file, os.W_OK):
         todo = "give permission, for example with chmod u+rw"
-        return [Finding("store", False, f"The store {facts.path} cannot be written; {todo}.")]
-    return [Finding("store", True, f"The store {facts.path} is whole: {facts.num_runs:,} runs.")]
+        return [Finding("store", False, f"The store {facts.name} cannot be written; {todo}.")]
+    return [Finding("store", True, f"The store {facts.name} is whole: {facts.num_runs:,} runs.")]

@@ -34,14 +34,10 @@ def activity(store: Store) -> Activity:
         counts: dict[str, int] = dict(connection.execute(by_status).all())
         training = connection.execute(select(runs.c.worker_id, runs.c.number).where(runs.c.status == Status.RUNNING))
         number_of: dict[str | None, int] = dict(training.all())
-        rows = connection.execute(pulse.workers().order_by(workers.c.host, workers.c.pid)).all()
+        rows = connection.execute(pulse.workers(store).order_by(workers.c.host, workers.c.pid)).all()
     return Activity(
         num_queued=counts.get(Status.QUEUED, 0),
         num_running=counts.get(Status.RUNNING, 0),
         workers=[WorkerActivity(row.host, row.pid, number_of.get(row.id), pulse.age_s(row, store)) for row in rows],
-        store_bytes=sum(
-            path.stat().st_size
-            for path in (store.path, store.path.with_name(f"{store.path.name}-wal"))
-            if path.exists()
-        ),
+        store_bytes=store.database.size_bytes(),
     )

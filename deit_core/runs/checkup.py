@@ -16,9 +16,10 @@ from deit_core.files import is_there
 from deit_core.layout import run_folder
 from deit_core.refusals import damaged_store
 from deit_core.runs import schema
-from deit_core.runs.database import sqlite_path
+from deit_core.runs.open_database import is_on_a_server, name_of
 from deit_core.runs.records import Run
 from deit_core.runs.run_folders import FoundRun, find_run, folders_of_runs
+from deit_core.runs.sqlite_database import SqliteDatabase, sqlite_path
 from deit_core.runs.store import Store, open_store
 from deit_core.settings import Settings
 
@@ -27,9 +28,12 @@ _SHOWN = 5  # problems of one kind
 
 @dataclass(frozen=True)
 class StoreFacts:
-    """`problems` are sentences that say what to do; none where the store is in order."""
+    """`name` is what messages call the store, `file` its file, if it is one; `problems` are sentences that say what to
+    do, none where the store is in order.
+    """
 
-    path: Path
+    name: str
+    file: Path | None
     size_bytes: int
     num_runs: int
     num_experiments: int
@@ -49,14 +53,15 @@ class Rebuilt:
 def check_store(settings: Settings) -> StoreFacts:
     """Look for damage in the file, rows that cannot be read, and folders and rows that lack each other.
 
-    Raises: RunError where DEIT_STORE is no address of a SQLite file; every other trouble is one of the problems.
+    Raises: RunError where DEIT_STORE is no address of a store; every other trouble is one of the problems.
     """
-    path = sqlite_path(settings.store_url)
-    num_runs = num_experiments = num_points = 0
+    name = name_of(settings.store_url)
+    num_runs = num_experiments = num_points = size_bytes = 0
     try:
         with closing(open_store(settings.store_url, create=False)) as store:
-            if (damage := _damage(store)) is not None:
-                raise damage
+            size_bytes = store.database.size_bytes()
+            if damage := store.database.damage():
+                raise damaged_store(f"The store {name} is damaged ({damage})")
             runs, unreadable = store.listed()
             num_runs, num_experiments = len(runs) + len(unreadable), len(store.experiments())
             with store.reading() as connection:
@@ -64,8 +69,8 @@ def check_store(settings: Settings) -> StoreFacts:
             problems = _problems(store, settings.runs_dir)
     except StoreError as error:
         problems = [str(error)]
-    size_bytes = path.stat().st_size if path.is_file() else 0
-    return StoreFacts(path, size_bytes, num_runs, num_experiments, num_points, tuple(problems))
+    file = None if is_on_a_server(settings.store_url) else Path(name)
+    return StoreFacts(name, file, size_bytes, num_runs, num_experiments, num_points, tuple(problems))
 
 
 def back_up_store(settings: Settings, out: Path | None = None) -> Path:
@@ -74,14 +79,19 @@ def back_up_store(settings: Settings, out: Path | None = None) -> Path:
     Args: out: the file to write; by default next to the store, with the time in its name.
     Raises: RunError where the file exists, or there is no store; StoreError where it cannot be read or written.
     """
-    path = sqlite_path(settings.store_url)
-    out = out or _next_to(path, "backup")
+    if is_on_a_server(settings.store_url):
+        raise RunError(
+            f"The store {name_of(settings.store_url)} is on a server: copy it with the server's own pg_dump, or into a "
+            "SQLite file with `python -m deit_core store copy`."
+        )
+    database = SqliteDatabase(settings.store_url, create=False)
+    out = out or _next_to(database.path, "backup")
     if is_there(out):
         raise RunError(f"{out} exists; choose another name with --out.")
-    if not path.exists():
-        raise RunError(f"There is no store at {path}; choose another folder with --runs-dir.")
-    with closing(open_store(settings.store_url, create=False)) as store:
-        store.copy_to(out)
+    if not database.is_there:
+        raise RunError(f"There is no store at {database.path}; choose another folder with --runs-dir.")
+    with closing(database):
+        database.copy_to(out)
     return out
 
 
@@ -93,11 +103,11 @@ def rebuild_store(settings: Settings) -> Rebuilt:
     Raises: StoreError where no store can be made: the disk is full or may not be written, the store is of a newer
         version, or another program holds it.
     """
-    path, kept_as = sqlite_path(settings.store_url), None
-    if _is_damaged(settings):
-        kept_as = _set_aside(path)
-    is_new = not path.exists()
+    kept_as = None
+    if not is_on_a_server(settings.store_url) and _is_damaged(settings):
+        kept_as = _set_aside(sqlite_path(settings.store_url))
     with closing(open_store(settings.store_url)) as store:
+        is_new = not any(store.listed())
         found, lost = _find(store, settings.runs_dir)
         _bring_back(store, found)
         runs = store.runs([run.id for run in found])
@@ -137,17 +147,10 @@ def _problems(store: Store, runs_dir: Path) -> list[str]:
     return problems
 
 
-def _damage(store: Store) -> DamagedStoreError | None:
-    """What is wrong with the file itself."""
-    if (said := store.integrity()) == "ok":
-        return None
-    return damaged_store(f"The store {store.path} is damaged ({said})")
-
-
 def _is_damaged(settings: Settings) -> bool:
     try:
         with closing(open_store(settings.store_url, create=False)) as store:
-            return _damage(store) is not None
+            return bool(store.database.damage())
     except DamagedStoreError:
         return True
 
@@ -214,4 +217,4 @@ def _bring_back(store: Store, found: list[FoundRun]) -> None:
         known |= {run.id for run in found}
         needs = [{"run_id": run.id, "needs_id": other} for run in found for other in run.references & known]
         if needs:
-            connection.execute(insert(schema.dependencies).prefix_with("OR IGNORE"), needs)
+            connection.execute(insert(schema.dependencies), needs)

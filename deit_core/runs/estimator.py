@@ -30,7 +30,7 @@ def measure(spec: AnySpec, settings: Settings) -> Estimate:
     from deit_core.training.memory import is_out_of_memory
 
     start_s = process_age_s()
-    num_threads = max(1, num_cores() // settings.num_workers)
+    num_threads = max(1, num_cores() // max(1, settings.num_workers))
     try:
         with limited_memory():
             run_s = estimate_durations(spec, settings.runs_dir, num_threads, settings.data_dir)

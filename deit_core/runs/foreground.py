@@ -7,7 +7,6 @@ from types import FrameType
 from deit_core.errors import DeitError, RunError
 from deit_core.memory import check_granted
 from deit_core.runs import queue
-from deit_core.runs.database import gone
 from deit_core.runs.launcher import enqueue, resolve
 from deit_core.runs.records import Run
 from deit_core.runs.store import Store
@@ -47,4 +46,4 @@ def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) 
         for number, handler in previous.items():
             signal.signal(number, handler)
     runs = store.runs(run_ids)[::-1]
-    return runs, worker.mistake or (None if runs else RunError(gone(store.path)))
+    return runs, worker.mistake or (None if runs else RunError(store.database.gone()))

@@ -80,7 +80,8 @@ class LocalLauncher:
         """
         with self._lock:
             self._look()
-            if self.store.is_there and not self._starting and not queue.registered_here(self.store):
+            is_wanted = self.settings.num_workers > 0 and self.store.is_there
+            if is_wanted and not self._starting and not queue.registered_here(self.store):
                 self._start(is_spare=True)
 
     @property
@@ -265,7 +266,7 @@ def start_worker(store: Store, settings: Settings, worker_id: str, is_spare: boo
         is_spare: whether it loads torch and waits for its first run, for some minutes or until this process ends.
     """
     settings.runs_dir.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | replace(settings, store_url=store.url).environment()
+    environment = os.environ | replace(settings, store_url=store.database.url).environment()
     environment |= {
         WORKER_ID_VARIABLE: worker_id,
         SPARE_VARIABLE: str(os.getpid()) if is_spare else "",

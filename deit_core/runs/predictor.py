@@ -36,7 +36,7 @@ def predict_run(run: Run, settings: Settings, on_progress: Callable[[Reading], N
                 run.spec,
                 run_dir=run_folder(settings.runs_dir, run.id),
                 data_dir=settings.data_dir,
-                num_threads=max(1, num_cores() // settings.num_workers),
+                num_threads=max(1, num_cores() // max(1, settings.num_workers)),
                 on_progress=on_progress,
             )
     except (MemoryError, RuntimeError) as error:

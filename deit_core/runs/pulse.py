@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, null, select, update
 
 from deit_core.machine.memory_groups import counts_memory, memory_groups, num_killed
 from deit_core.runs import schema
@@ -26,17 +26,27 @@ GONE_AFTER_S = 60.0  # without heartbeat, for a worker on another machine, whose
 _workers, _pulses, _groups = schema.workers, schema.pulses, schema.worker_groups
 
 
-def workers() -> Select[Any]:
-    """All workers, each as `is_gone` and `ran_out_of_memory` take it."""
-    pulse = _pulses.c.boot, _pulses.c.process_start, _pulses.c.beat_at
+def workers(store: Store) -> Select[Any]:
+    """All workers, each as `is_gone` and `ran_out_of_memory` take it; `silent_s` is the age of the heartbeat by the
+    database's own clock, where it has one.
+    """
+    pulse = _pulses.c.boot, _pulses.c.pid_namespace, _pulses.c.process_start, _pulses.c.beat_at
     group = _groups.c.folder, _groups.c.num_killed
-    return select(_workers, *pulse, *group).outerjoin_from(_workers, _pulses).outerjoin(_groups)
+    clock = store.database.clock
+    silent_s = null() if clock is None else clock - _workers.c.heartbeat_at
+    columns = (_workers, *pulse, *group, silent_s.label("silent_s"))
+    return select(*columns).outerjoin_from(_workers, _pulses).outerjoin(_groups)
 
 
 def begin(connection: Connection, store: Store, worker_id: str) -> None:
     """Write the identity of this process as a worker's, where the system counts its time."""
     if boot := _boot():
-        row = {"boot": boot, "process_start": process_start(os.getpid()), "beat_at": store.steady()}
+        row = {
+            "boot": boot,
+            "pid_namespace": _pid_namespace(),
+            "process_start": process_start(os.getpid()),
+            "beat_at": store.steady(),
+        }
         connection.execute(insert(_pulses).values(worker_id=worker_id, **row))
     if group := memory_group():
         connection.execute(insert(_groups).values(worker_id=worker_id, **group))
@@ -44,7 +54,7 @@ def begin(connection: Connection, store: Store, worker_id: str) -> None:
 
 def beat(connection: Connection, store: Store, worker_id: str) -> bool:
     """Write a heartbeat. False when the worker is not in the table any more."""
-    statement = update(_workers).where(_workers.c.id == worker_id).values(heartbeat_at=store.clock())
+    statement = update(_workers).where(_workers.c.id == worker_id).values(heartbeat_at=store.now())
     connection.execute(update(_pulses).where(_pulses.c.worker_id == worker_id).values(beat_at=store.steady()))
     if group := memory_group():  # another one where the process was moved
         connection.execute(update(_groups).where(_groups.c.worker_id == worker_id).values(**group))
@@ -58,10 +68,13 @@ def is_gone(worker: Row[Any], store: Store) -> bool:
         return True  # no worker has written this
     is_here = worker.host == socket.gethostname()
     if worker.boot is not None and (boot := _boot()):
-        if is_here:
-            return bool(worker.boot != boot or worker.process_start != process_start(worker.pid))
+        if worker.boot == boot and worker.pid_namespace in (None, _pid_namespace()) and is_here:
+            return bool(worker.process_start != process_start(worker.pid))
         if worker.boot == boot:  # in another container, or the machine has a new name
             return bool(store.steady() - worker.beat_at > GONE_AFTER_S)
+        if is_here and worker.silent_s is None:
+            return True  # the machine has started anew
+        is_here = False
     if not is_here:
         return _seen_silent_s(worker, store) > GONE_AFTER_S
     try:
@@ -80,7 +93,7 @@ def age_s(worker: Row[Any], store: Store) -> float:
     """How long ago the newest heartbeat of a worker was, by the clock that nobody can set where both share it."""
     if worker.boot is not None and worker.boot == _boot():
         return max(0.0, store.steady() - float(worker.beat_at))
-    return max(0.0, store.clock() - float(worker.heartbeat_at))
+    return max(0.0, worker.silent_s if worker.silent_s is not None else store.clock() - float(worker.heartbeat_at))
 
 
 def ran_out_of_memory(worker: Row[Any]) -> bool:
@@ -122,6 +135,15 @@ def _boot() -> str | None:
     return name if process_start(os.getpid()) is not None else None
 
 
+@cache
+def _pid_namespace() -> str | None:
+    """The namespace in which this process's pid means something; None where the system has none."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return None
+
+
 def memory_group() -> dict[str, Any]:
     """The columns on the nearest control group of this process that counts memory; none where it is in none."""
     group = next(filter(counts_memory, memory_groups()), None)
@@ -129,7 +151,9 @@ def memory_group() -> dict[str, Any]:
 
 
 def _seen_silent_s(worker: Row[Any], store: Store) -> float:
-    """For how long this process has seen no newer heartbeat of a worker."""
+    """For how long a worker has been silent: by the database's clock, else as long as this process has seen it."""
+    if worker.silent_s is not None:
+        return float(worker.silent_s)
     newest, since = store.beats_seen.get(worker.id, (None, 0.0))
     if newest != worker.heartbeat_at:
         newest, since = store.beats_seen[worker.id] = worker.heartbeat_at, store.steady()

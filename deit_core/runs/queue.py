@@ -52,7 +52,7 @@ def register(store: Store, num_slots: int | None, worker_id: str | None = None) 
                 pid=os.getpid(),
                 process_started_at=psutil.Process().create_time(),
                 slot=slot,
-                heartbeat_at=store.clock(),
+                heartbeat_at=store.now(),
             )
         )
         pulse.begin(connection, store, worker_id)
@@ -61,7 +61,7 @@ def register(store: Store, num_slots: int | None, worker_id: str | None = None) 
 
 def heartbeat(store: Store, worker_id: str) -> bool:
     """Say that this worker is alive. False when the store has given it up meanwhile."""
-    with store.writing() as connection:
+    with store.writing(alone=False) as connection:
         return pulse.beat(connection, store, worker_id)
 
 
@@ -72,19 +72,18 @@ def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run |
 
     Args: reserved_only: take only runs that were reserved for this worker.
     """
-    with store.writing() as connection:
-        if not _is_registered(connection, worker_id):
+    with store.writing(alone=False) as connection:
+        if not _is_registered(connection, worker_id, lock=True):
             return None
-        for run_id in connection.scalars(_ready(worker_id, reserved_only)).all():
+        next_ready = _ready(worker_id, reserved_only).limit(1).with_for_update(of=_runs, skip_locked=True)
+        while (run_id := connection.scalar(next_ready)) is not None:
             unreadable = store.unreadable([run_id])
             if not unreadable:
+                store.move(connection, run_id, Status.RUNNING, update=RunUpdate(worker_id=worker_id))
                 break
             message = f"It cannot be trained: {unreadable[0].reason}; delete it and submit it again."
             store.move(connection, run_id, Status.FAILED, message)
-        else:
-            return None
-        store.move(connection, run_id, Status.RUNNING, update=RunUpdate(worker_id=worker_id))
-    return store.run(run_id)
+    return None if run_id is None else store.run(run_id)
 
 
 def retire(store: Store, worker_id: str) -> bool:
@@ -113,7 +112,7 @@ def reap(store: Store) -> list[str]:
     Returns: the ids of these runs.
     """
     with store.reading() as connection:
-        gone = [worker for worker in connection.execute(pulse.workers()) if pulse.is_gone(worker, store)]
+        gone = [worker for worker in connection.execute(pulse.workers(store)) if pulse.is_gone(worker, store)]
     ended: list[str] = []
     for worker in gone:
         who = f"Its worker (process {worker.pid} on {worker.host}) is gone"
@@ -182,8 +181,10 @@ def waiting_for(run: Run, runs: Sequence[Run]) -> list[Run]:
     return [other for other in runs if other.id in run.needs and other.status != Status.COMPLETED]
 
 
-def _is_registered(connection: Connection, worker_id: str) -> bool:
-    return connection.scalar(select(_workers.c.id).where(_workers.c.id == worker_id)) is not None
+def _is_registered(connection: Connection, worker_id: str, *, lock: bool = False) -> bool:
+    """Args: lock: let nobody give the worker up until the transaction ends."""
+    query = select(_workers.c.id).where(_workers.c.id == worker_id)
+    return connection.scalar(query.with_for_update() if lock else query) is not None
 
 
 def _here() -> Select[str, int, int | None]:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, Text, cast, false, literal_column, select
+from sqlalchemy import ColumnElement, String, Text, cast, false, select
 
 from deit_core.errors import RunError
 from deit_core.runs import schema
-from deit_core.runs.database import Database
+from deit_core.runs.open_database import open_database
 from deit_core.runs.records import Experiment, LifecycleEvent, Point, PointKind, Run, Status, UnreadableRun
 from deit_core.runs.rows import KnownRows, experiment_of, lifecycle_event_of, points_of
 from deit_core.text.quoting import quoted, shortened
@@ -20,13 +20,22 @@ _BLOCK = 1000  # points whose metrics are decoded together
 _LONGEST_ID = 12
 
 
-class StoreReader(Database):
+class StoreReader:
     """The reading half of a `Store`. Safe to share between threads."""
 
     def __init__(self, url: str, *, create: bool = True) -> None:
-        super().__init__(url, create=create)
+        self.database = open_database(url, create=create)
+        self.reading = self.database.reading
         self.lost_workers: dict[str, str] = {}  # gone while nothing could be written: id -> a message on their runs
         self._known = KnownRows()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is still a store at the address. Another one that has taken its place is opened."""
+        return self.database.is_there
+
+    def close(self) -> None:
+        self.database.close()
 
     def runs(self, ids: Iterable[str] | None = None) -> list[Run]:
         """Runs with their newest state, the newest submitted first; all, or those with the given ids.
@@ -102,7 +111,7 @@ class StoreReader(Database):
     def experiments(self) -> list[Experiment]:
         """All experiments that were ever submitted and can be read, the oldest first."""
         table, specs = schema.experiments, schema.experiment_specs
-        query = select(table, specs.c.spec).outerjoin(specs).order_by(literal_column("experiments.rowid"))
+        query = select(table, specs.c.spec).outerjoin(specs).order_by(table.c.created_at, table.c.id)
         with self.reading() as connection:
             rows = connection.execute(query).mappings().all()
         return [experiment for row in rows if (experiment := experiment_of(row)) is not None]
@@ -142,4 +151,4 @@ _POINTS = select(  # in the order of a Point's fields, the metrics as they are w
 
 def _can_be_id(text: str) -> bool:
     """Whether a text can be a number, an id or its beginning; the database does not take every text."""
-    return text.isascii() and len(text) <= _LONGEST_ID
+    return text.isascii() and text.isprintable() and len(text) <= _LONGEST_ID

@@ -1,11 +1,15 @@
 """The tables of the store. Times are seconds since the epoch (UTC), so that they mean the same in every database.
 
-A change of a table raises VERSION, and `prepare` then says how an older store gets it. SQLite keeps the version in the
-head of its file (`user_version`), where it is read before any table.
+A change of a table raises VERSION, and a file in migrations/versions says how an older store gets it. SQLite keeps the
+version in the head of its file (`user_version`), where it is read before any table; PostgreSQL in Alembic's table.
 """
+
+import json
+from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Connection,
     Float,
@@ -16,10 +20,31 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
+    delete,
+    insert,
     inspect,
+    select,
 )
 
-VERSION = 1
+VERSION = 2
+
+
+class _JsonText(TypeDecorator[Any]):
+    """JSON as a text, since PostgreSQL's own type refuses NaN."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: object) -> str:
+        return json.dumps(value)
+
+    def process_result_value(self, value: Any, dialect: object) -> Any:
+        return json.loads(value)
+
+
+JSON_COLUMN = JSON().with_variant(_JsonText(), "postgresql")
+COUNTER = BigInteger().with_variant(Integer, "sqlite")  # an INTEGER of SQLite's has 64 bits, and counts by itself
 
 metadata = MetaData()
 
@@ -57,6 +82,7 @@ pulses = Table(
     metadata,
     Column("worker_id", ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True),
     Column("boot", String(36), nullable=False),  # the id of this start of its machine
+    Column("pid_namespace", String(40)),  # in which its pid means something
     Column("process_start", Integer, nullable=False),  # in ticks since then
     Column("beat_at", Float, nullable=False),  # in seconds since then
 )
@@ -91,7 +117,7 @@ runs = Table(
     Column("total_steps", Integer, nullable=False, default=0),
     Column("epoch", Integer, nullable=False, default=0),
     Column("time_left_s", Float),
-    Column("results", JSON, nullable=False, default=dict),  # newest val_*, best_epoch, then test_*, num_params
+    Column("results", JSON_COLUMN, nullable=False, default=dict),  # newest val_*, best_epoch, then test_*, num_params
     sqlite_autoincrement=True,
 )
 
@@ -105,20 +131,20 @@ dependencies = Table(
 metrics = Table(
     "metrics",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", COUNTER, primary_key=True, autoincrement=True),
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
     Column("kind", String(6), nullable=False),  # step, epoch, or start: a session began after `step`
     Column("step", Integer, nullable=False),
     Column("epoch", Float, nullable=False),
     Column("elapsed_s", Float, nullable=False),
-    Column("metrics", JSON, nullable=False),
+    Column("metrics", JSON_COLUMN, nullable=False),
     Index("metrics_of_run", "run_id", "seq"),
 )
 
 lifecycle = Table(
     "lifecycle",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", COUNTER, primary_key=True, autoincrement=True),
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("at", Float, nullable=False),
     Column("status", String(12), nullable=False),
@@ -126,16 +152,27 @@ lifecycle = Table(
 )
 
 
-def prepare(connection: Connection) -> None:
-    """Bring an empty or older store to this version."""
-    metadata.create_all(connection)
-    number_all(connection)
-    connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+def is_empty(connection: Connection) -> bool:
+    """Whether a database has none of the tables yet."""
+    return not set(inspect(connection).get_table_names()) & set(metadata.tables)
 
 
 def version_of(connection: Connection) -> int:
     """The version of a store; 0 for an empty one, and for those from before stores had a version."""
-    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+    if connection.dialect.name == "sqlite":
+        return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+    if not inspect(connection).has_table(_VERSIONS.name):
+        return 0
+    return int(connection.scalar(select(_VERSIONS.c.version_num)) or 0)
+
+
+def set_version(connection: Connection, version: int) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+    else:
+        _VERSIONS.create(connection, checkfirst=True)
+        connection.execute(delete(_VERSIONS))
+        connection.execute(insert(_VERSIONS).values(version_num=str(version)))
 
 
 def lacks(connection: Connection) -> list[str]:
@@ -150,8 +187,12 @@ def lacks(connection: Connection) -> list[str]:
     return lost
 
 
+_VERSIONS = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+
+
 def number_all(connection: Connection) -> None:
     """Number the runs of a store from before SQLite numbered them; does nothing to other stores."""
-    connection.exec_driver_sql(
-        "UPDATE runs SET number = (SELECT coalesce(max(number), 0) FROM runs) + rowid WHERE number IS NULL"
-    )
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(
+            "UPDATE runs SET number = (SELECT coalesce(max(number), 0) FROM runs) + rowid WHERE number IS NULL"
+        )

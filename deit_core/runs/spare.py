@@ -31,7 +31,7 @@ def stand_by(store: Store, starter: int, is_ending: Callable[[], bool], wait_s: 
     """
     began = time.monotonic()
     is_loaded = False
-    while not is_ending() and psutil.pid_exists(starter) and store.path.exists():
+    while not is_ending() and psutil.pid_exists(starter) and store.is_there:
         waited_s = time.monotonic() - began
         if queue.num_ready(store) or waited_s > wait_s:
             return

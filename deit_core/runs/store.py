@@ -1,4 +1,4 @@
-"""The store: runs, their measured points and what became of them, in a SQLite file (WAL).
+"""The store: runs, their measured points and what became of them, in a database.
 
 A run's status lives here and nowhere else. Knows nothing of processes (see queue.py), torch, or pages.
 """
@@ -29,9 +29,10 @@ def open_store(url: str | None = None, *, create: bool = True) -> "Store":
     """Open the store. When another file takes its place, that one is opened.
 
     Args:
-        url: of a SQLite file ("sqlite:///runs.sqlite"); by default that of DEIT_STORE, or a file beside the runs.
-        create: make the file where there is none; else it is made when the first run is written.
-    Raises: RunError for another kind of address; StoreError where the file cannot be read or written.
+        url: of a SQLite file ("sqlite:///runs.sqlite") or a PostgreSQL database; by default that of DEIT_STORE, or a
+            file beside the runs.
+        create: make the store where there is none; else it is made when the first run is written.
+    Raises: RunError for another kind of address; StoreError where the store cannot be read or written.
     """
     return Store(url or Settings.from_env().store_url, create=create)
 
@@ -45,7 +46,7 @@ class Store(StoreReader):
     """Runs and their points: `StoreReader` reads them, the methods here write. Processes each open their own.
 
     Args:
-        clock: what people read; it may be set at any time, so nothing is judged by it.
+        clock: what people read; it may be set at any time, so nothing is judged by it. A server has its own.
         steady: counts the same seconds in all processes of this machine, and nobody sets it.
     """
 
@@ -59,7 +60,12 @@ class Store(StoreReader):
     ) -> None:
         super().__init__(url, create=create)
         self.clock, self.steady = clock, steady
+        self.writing = self.database.writing
         self.beats_seen: dict[str, tuple[float, float]] = {}  # of workers in doubt: the newest, and since when it is
+
+    def now(self) -> Any:
+        """The time, as a value of a column: by the database's clock, where it has one."""
+        return self.clock() if self.database.clock is None else self.database.clock
 
     # Submitting
 
@@ -79,7 +85,7 @@ class Store(StoreReader):
             experiment: what binds them together.
             reserved_for: the only worker that may train them.
         """
-        now = self.clock()
+        now = self.now()
         with self.writing(anew=True) as connection:
             experiment_id = None
             if experiment is not None:
@@ -128,8 +134,9 @@ class Store(StoreReader):
         Args: worker_id: the worker that measured them; None where no worker trains the run.
         Raises: GivenUpError where another worker may have the run by now; then nothing is written.
         """
-        with self.writing() as connection:
-            owner = connection.scalar(select(schema.runs.c.worker_id).where(schema.runs.c.id == run_id))
+        with self.writing(alone=False) as connection:
+            of_run = select(schema.runs.c.worker_id).where(schema.runs.c.id == run_id)
+            owner = connection.scalar(of_run.with_for_update())
             if worker_id not in (None, owner):
                 raise GivenUpError(
                     f"Run {run_id} was taken from this worker, which had given no sign of life for too long; resume "
@@ -156,15 +163,15 @@ class Store(StoreReader):
             case Status.QUEUED:
                 columns |= {"reserved_for": None, "stop_requested": 0}
             case Status.RUNNING:
-                columns |= {"started_at": self.clock(), "finished_at": None}
+                columns |= {"started_at": self.now(), "finished_at": None}
             case _:
-                columns |= {"finished_at": self.clock(), "worker_id": None, "time_left_s": None, "stop_requested": 0}
+                columns |= {"finished_at": self.now(), "worker_id": None, "time_left_s": None, "stop_requested": 0}
         self._write(connection, run_id, columns | update.columns)
         self.note(connection, run_id, status, message)
 
     def note(self, connection: Connection, run_id: str, status: Status, message: str) -> None:
         connection.execute(
-            insert(schema.lifecycle).values(run_id=run_id, at=self.clock(), status=status, message=message)
+            insert(schema.lifecycle).values(run_id=run_id, at=self.now(), status=status, message=message)
         )
 
     def _write(self, connection: Connection, run_id: str, columns: Mapping[str, Any]) -> None:
@@ -216,10 +223,10 @@ class Store(StoreReader):
     def deletable(self, run_id: str) -> str:
         """The id of a run that `delete` would delete, without writing anything. Raises: RunError as `delete` does."""
         with self.reading() as connection:
-            return str(self._deletable(connection, run_id).id)
+            return str(self._deletable(connection, run_id, lock=False).id)
 
-    def _deletable(self, connection: Connection, run_id: str) -> Any:
-        run = self._row(connection, run_id)
+    def _deletable(self, connection: Connection, run_id: str, *, lock: bool = True) -> Any:
+        run = self._row(connection, run_id, lock=lock)
         if run.status == Status.RUNNING and not self.is_lost(run):
             raise RunError(f"{_called(run)} is running; stop it first, then delete it.")
         waiting = connection.execute(
@@ -231,12 +238,14 @@ class Store(StoreReader):
             raise RunError(f"{_called(waiting)} still needs this one; delete it first.")
         return run
 
-    def _row(self, connection: Connection, run_id: str) -> Any:
+    def _row(self, connection: Connection, run_id: str, *, lock: bool = True) -> Any:
+        """Args: lock: keep the row as it is until the transaction ends."""
         columns = schema.runs.c
         is_meant = columns.id == run_id
         if run_id.isdecimal():  # of a row whose id cannot be read
             is_meant |= cast(columns.number, String) == run_id
-        row = connection.execute(ROW.where(is_meant).order_by(columns.id != run_id)).first()
+        query = ROW.where(is_meant).order_by(columns.id != run_id)
+        row = connection.execute(query.with_for_update() if lock else query).first()
         if row is None:
             raise RunError(f"There is no run {run_id} any more: it was deleted.")
         return row

@@ -25,7 +25,6 @@ from deit_core.machine.threads import spin_briefly
 from deit_core.plain_text import harmless
 from deit_core.refusals import user_error
 from deit_core.runs import queue
-from deit_core.runs.database import gone
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher
 from deit_core.runs.reconcile import correction
 from deit_core.runs.recorder import Recorder
@@ -124,7 +123,7 @@ class Worker:
             status, message, update = self._failed(error)
         self._run = None
         if not patiently(lambda: self.store.runs([run.id])):  # no store is there, or another
-            self.mistake = RunError(gone(self.store.path))
+            self.mistake = RunError(self.store.database.gone())
         elif patiently(
             lambda: queue.heartbeat(self.store, self.worker_id)
         ):  # else it counted as dead and the run is not its own any more

@@ -77,7 +77,7 @@ def trained(dashboard: Dashboard, wait_until: WaitUntil) -> Dashboard:
     """With the three runs that the first test trains, also where it was not asked to."""
     store, runs_dir = dashboard.store, dashboard.runs_dir
     if not {"teacher", "vit", "deit"} <= {run.name for run in store.runs() if run.status == Status.COMPLETED}:
-        launcher = LocalLauncher(store, Settings(store.url, runs_dir, runs_dir.parent / "data", num_workers=1))
+        launcher = LocalLauncher(store, Settings(store.database.url, runs_dir, runs_dir.parent / "data", num_workers=1))
         ids = launcher.submit(presets.get("digits-quick"))
 
         def is_over() -> bool:

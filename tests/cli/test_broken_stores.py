@@ -35,7 +35,7 @@ def store(deit: Program, monkeypatch: pytest.MonkeyPatch) -> Path:
     store.set_status(ids[1], Status.COMPLETED, update=RunUpdate(results=results))
     store.set_status(ids[2], Status.STOPPED)
     store.close()
-    return store.path
+    return store.database.path
 
 
 def assert_sentence(done: Done, code: int = 2) -> None:

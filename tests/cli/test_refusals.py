@@ -141,7 +141,7 @@ def test_a_store_that_is_none_is_named(deit: Program, tmp_path: Path) -> None:
 def test_a_store_that_somebody_holds_is_named(
     deit: Program, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deit_core.runs.database.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("deit_core.runs.sqlite_database.BUSY_TIMEOUT_S", 0.1)
     path = tmp_path / "runs" / "runs.sqlite"
     with closing(sqlite3.connect(path)) as holder:
         holder.execute("BEGIN EXCLUSIVE")

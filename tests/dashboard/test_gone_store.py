@@ -83,7 +83,7 @@ def test_what_is_started_afterwards_is_kept_where_its_worker_looks(
     page.run()
     page.button(key="start").click().run()
     assert "Queued: 1 teacher, 2 vit, 3 deit." in said(page)
-    assert {run.name for run in open_store(store.url).runs()} == {"teacher", "vit", "deit"}
+    assert {run.name for run in open_store(store.database.url).runs()} == {"teacher", "vit", "deit"}
     assert not {run.id for run in store.runs()} & set(trio.values())
     text = said(page.run())
     assert _REPLACED in text

@@ -97,8 +97,9 @@ def test_a_store_that_breaks_lets_the_page_be_drawn_again(client: TestClient, st
     with client.websocket_connect("/live") as page:
         say(page, store, run_id)
         store.close()
-        store.path.write_bytes(b"no database" * 500)
-        Path(f"{store.path}-wal").unlink(missing_ok=True)  # the feed may have it open, and all is in there once more
+        store.database.path.write_bytes(b"no database" * 500)
+        log = Path(f"{store.database.path}-wal")
+        log.unlink(missing_ok=True)  # the feed may have it open, and all is in there once more
         state.store.clear()
         assert hear(page) == ([], "page")
 

@@ -29,7 +29,7 @@ def test_a_store_that_cannot_be_used_is_a_sentence_on_every_page(
     how: str, run_page: RunPage, store: Store, trio: dict[str, str]
 ) -> None:
     store.close()
-    FILES[how](store.path)
+    FILES[how](store.database.path)
     st.cache_resource.clear()  # as a server that starts
     for name in PAGES:
         assert "runs.sqlite" in texts(run_page(name)).replace("\\", ""), name
@@ -37,7 +37,7 @@ def test_a_store_that_cannot_be_used_is_a_sentence_on_every_page(
 
 @pytest.mark.parametrize("how", ["an unknown status", "no id"])
 def test_a_bad_row_hides_no_other_run(how: str, run_page: RunPage, store: Store, trio: dict[str, str]) -> None:
-    ROWS[how](store.path)
+    ROWS[how](store.database.path)
     for name in ("train", "compare", "attention"):
         assert "runs.sqlite" not in texts(run_page(name)), name
     text = texts(run_page("runs"))
@@ -49,7 +49,7 @@ def test_a_bad_row_hides_no_other_run(how: str, run_page: RunPage, store: Store,
 def test_a_bad_row_is_deleted_on_the_runs_page(run_page: RunPage, store: Store) -> None:
     for _ in range(2):
         enqueue(store, smoke())
-    ROWS["results that are not JSON"](store.path)
+    ROWS["results that are not JSON"](store.database.path)
     page = run_page("runs")
     page.button("delete-unreadable-1").click().run()
     page.button("delete-unreadable").click().run()
@@ -59,7 +59,7 @@ def test_a_bad_row_is_deleted_on_the_runs_page(run_page: RunPage, store: Store) 
 
 def test_a_store_in_which_no_run_can_be_read_lists_them(run_page: RunPage, store: Store) -> None:
     enqueue(store, smoke())
-    ROWS["no status"](store.path)
+    ROWS["no status"](store.database.path)
     text = texts(run_page("runs"))
     assert "1 run cannot be shown" in text
     assert "No run yet" not in text
@@ -69,7 +69,7 @@ def test_a_store_in_which_no_run_can_be_read_lists_them(run_page: RunPage, store
 def test_points_that_cannot_be_read_are_left_out_of_the_curves(
     how: str, run_page: RunPage, store: Store, trio: dict[str, str]
 ) -> None:
-    AROUND[how](store.path)
+    AROUND[how](store.database.path)
     for name in ("runs", "compare"):
         texts(run_page(name))
     assert drawn(store.runs(), list(trio.values())).seqs.keys() == set(trio.values())

@@ -109,14 +109,14 @@ def test_the_run_of_a_dead_worker_reads_interrupted_though_nothing_can_be_writte
     with store.writing() as connection:
         connection.execute(schema.pulses.update().values(process_start=1))  # of a process that is gone
     disk.fill()
-    launcher = LocalLauncher(store, Settings(store.url, disk.folder, disk.folder / "data", num_workers=1))
+    launcher = LocalLauncher(store, Settings(store.database.url, disk.folder, disk.folder / "data", num_workers=1))
     launcher.ensure_workers()
     assert store.run(run_id).status == Status.INTERRUPTED
     assert "the disk with the store is full" in store.run(run_id).message
-    assert open_store(store.url).run(run_id).status == Status.RUNNING, "as it is written"
+    assert open_store(store.database.url).run(run_id).status == Status.RUNNING, "as it is written"
     disk.make_room()
     launcher.ensure_workers()
-    assert open_store(store.url).run(run_id).status == Status.INTERRUPTED
+    assert open_store(store.database.url).run(run_id).status == Status.INTERRUPTED
     assert store.run(run_id).message.endswith("Resume goes on from the last saved state.")
 
 

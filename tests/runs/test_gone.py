@@ -70,7 +70,7 @@ def test_a_store_that_is_gone_is_empty_and_takes_nothing_but_new_runs(
     ):
         with pytest.raises(RunError, match=r"The store .*runs\.sqlite is gone: it was moved or removed"):
             write(run_id)
-    assert not store.path.exists()
+    assert not store.database.path.exists()
     assert settings.runs_dir.exists() == (how == "the file alone"), "it could not be moved back into its place"
 
 
@@ -81,7 +81,7 @@ def test_what_is_moved_back_is_there_again(store: Store, settings: Settings) -> 
     moved.rename(settings.runs_dir)
     assert [run.id for run in store.runs()] == [run_id]
     store.stop(run_id)
-    assert store.num_openings == 1
+    assert store.database.num_openings == 1
 
 
 def test_another_store_in_its_place_is_opened(store: Store, settings: Settings, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_another_store_in_its_place_is_opened(store: Store, settings: Settings, 
     assert [run.id for run in store.runs()] == [theirs]
     store.stop(theirs)
     assert open_store(settings.store_url).run(theirs).status == Status.STOPPED
-    assert store.num_openings == 2
+    assert store.database.num_openings == 2
 
 
 def test_a_worker_of_the_file_before_takes_no_run_of_the_new_one(store: Store, settings: Settings) -> None:
@@ -116,7 +116,7 @@ def test_a_worker_ends_and_writes_nothing_more(
     process = psutil.Process(queue.workers_here(store)[0].pid)
     WAYS[how](settings.runs_dir)
     wait_for(lambda: launcher.ensure_workers() or not process.is_running())
-    assert not store.path.exists()
+    assert not store.database.path.exists()
     assert settings.runs_dir.exists() == (how == "the file alone")
     (after,) = launcher.submit(tiny)
     wait_for(lambda: launcher.ensure_workers() or not store.run(after).status.is_active)

@@ -169,7 +169,7 @@ def test_what_is_recorded_later_does_not_change_what_waits(store: TroubledStore,
                 written.append(dict(update.results))
             super().add_points(run_id, points, update, notes, worker_id=worker_id)
 
-    recorder = Recorder(Noting(store.url), run)
+    recorder = Recorder(Noting(store.database.url), run)
     recorder.record(STARTED)
     recorder.record(epoch(1, is_best=True))
     recorder.results["test_accuracy"] = 1.0

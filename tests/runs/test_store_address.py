@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deit_core.runs import LocalLauncher, Status, open_store
-from deit_core.runs.database import sqlite_path
+from deit_core.runs.sqlite_database import sqlite_path
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 
@@ -24,11 +24,11 @@ def test_the_store_lies_beside_the_runs(name: str, tmp_path: Path, monkeypatch: 
     monkeypatch.delenv("DEIT_STORE", raising=False)
     monkeypatch.setenv("DEIT_RUNS_DIR", str(tmp_path / name / "runs"))
     store = open_store(Settings.from_env().store_url)
-    assert store.path == tmp_path / name / "runs" / "runs.sqlite"
-    assert store.path.stat().st_size > 0
+    assert store.database.path == tmp_path / name / "runs" / "runs.sqlite"
+    assert store.database.path.stat().st_size > 0
     assert [file.name for file in tmp_path.iterdir()] == [name]
-    assert open_store(store.url).path == store.path, "as a worker hears of it"
-    assert open_store().path == store.path
+    assert open_store(store.database.url).database.path == store.database.path, "as a worker hears of it"
+    assert open_store().database.path == store.database.path
 
 
 names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=60)
@@ -45,7 +45,7 @@ def test_every_character_survives_the_address(name: str) -> None:
 def test_a_name_that_is_not_utf_8_is_one_too(tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"caf\xe9%20")
     asked = Settings.from_env(runs_dir=folder)
-    assert open_store(asked.store_url).path == folder / "runs.sqlite"
+    assert open_store(asked.store_url).database.path == folder / "runs.sqlite"
     assert (folder / "runs.sqlite").exists()
 
 

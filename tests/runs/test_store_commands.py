@@ -182,7 +182,7 @@ def test_a_row_that_cannot_be_read_comes_back_with_its_number_and_points(
     teacher = next(run for run in store.runs() if run.number == 1)
     points = store.points(teacher.id)
     store.close()
-    ROWS[how](store.path)
+    ROWS[how](store.database.path)
     assert "Run 1 cannot be shown: its " in command("store", "check").output
     assert command("store", "rebuild").exit_code == 0
     again = store.run("1")
@@ -239,7 +239,7 @@ def test_a_backup_is_a_store_with_what_was_written_last(store: Store, command: C
     again = command("store", "backup", "--out", str(tmp_path / "copy.sqlite"))
     assert "exists; choose another name" in str(again.exception)
     assert command("store", "backup").exit_code == 0
-    assert len(list(store.path.parent.glob("runs.sqlite.backup-*"))) == 1
+    assert len(list(store.database.path.parent.glob("runs.sqlite.backup-*"))) == 1
 
 
 @pytest.fixture

@@ -49,6 +49,8 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
     running = [run for run in store().runs() if run.status == Status.RUNNING]
     if started := st.session_state.get(f"{key}/started"):
         _tell_started(started)
+    elif not settings().num_workers:
+        st.caption("This machine trains nothing (DEIT_WORKERS is 0): a worker on another machine takes a new run.")
     elif len(running) >= settings().num_workers:
         names = escape(", ".join(run.name for run in running))
         st.caption(f"Training now: {names}. A new run waits in the queue until this ends.")
