@@ -12,7 +12,8 @@ from dashboard.verdicts.pairs import Judged
 def show_verdict(pair: Judged) -> None:
     first, *others = pair.verdict.sentences
     with st.container(border=True):
-        st.markdown(f"**{escape(first)}**\n\n{escape(' '.join(others))}")
+        classes = " ".join(pair.verdict.class_sentences)
+        st.markdown(f"**{escape(first)}**\n\n{escape(' '.join(others))}\n\n{escape(classes)}")
         for sentence in (*pair.verdict.warnings, *pair.notes):
             st.warning(escape(sentence))
         if pair.verdict.next_steps:
