@@ -110,8 +110,8 @@ def reliability_curves(models: Sequence[tuple[str, Sequence[Bin]]], looks: Seque
         few, many = ([one for one in filled if (one.num_images < FEW_IMAGES) is is_few] for is_few in (True, False))
         traces += [
             _reliability_marks(name, many, look) | {"mode": "lines+markers"},
-            _reliability_marks(f"{name}, few images", few, look)
-            | {"mode": "markers", "opacity": 0.35, "showlegend": False, "legendgroup": name},
+            _reliability_marks(f"{name}, few images", few, look._replace(symbol=f"{look.symbol}-open"))
+            | {"mode": "markers", "opacity": 0.55, "showlegend": False, "legendgroup": name},
             {
                 "type": "bar",
                 "uid": f"{name} images",
@@ -184,6 +184,7 @@ def token_cosines(models: Sequence[tuple[str, Sequence[float]]], looks: Sequence
 
 def speed_and_accuracy(points: Sequence[tuple[str, float, float]], looks: Sequence[Look]) -> Figure:
     """A mark for each model. Args: points: name, images a second, accuracy."""
+    fastest = max(speed for _, speed, _ in points)
     return {
         "data": [
             {
@@ -194,7 +195,7 @@ def speed_and_accuracy(points: Sequence[tuple[str, float, float]], looks: Sequen
                 "x": [speed],
                 "y": [accuracy],
                 "text": [name],
-                "textposition": "top center",
+                "textposition": "top left" if speed > fastest / 2 else "top right",
                 "cliponaxis": False,
                 "showlegend": False,
                 "marker": {"color": look.colour, "size": 11, "symbol": look.symbol},

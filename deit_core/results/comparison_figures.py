@@ -4,6 +4,7 @@ Knows two runs and what they answered; `deit_core.analysis` counts and `answer_c
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +52,9 @@ def confusion_figures(two: TwoRuns) -> list[Drawn]:
     def where(row: int, column: int) -> str:
         return f"True class {two.classes[row]}, answer {two.classes[column]}"
 
+    def in_words(number: int, row: int, column: int) -> str:
+        return f"{where(row, column)}: {answered(number, row, column)}."
+
     def both(row: int, column: int) -> str:
         return f"{where(row, column)}: " + "; ".join(
             f"{one.name} {answered(number, row, column)}" for number, one in enumerate(models)
@@ -64,7 +68,7 @@ def confusion_figures(two: TwoRuns) -> list[Drawn]:
             across="answer",
             down="true class",
             numbers=lambda share: f"{100 * share:.0f}",
-            words=lambda row, column, number=number: f"{where(row, column)}: {answered(number, row, column)}.",
+            words=partial(in_words, number),
         )
         alt = f"Confusion matrix of {one.name}: {_most_confused(shares[number], two.classes)}."
         drawn.append(Drawn(one.name, figure, alt))
@@ -99,9 +103,12 @@ def class_figure(two: TwoRuns) -> Drawn:
 
 def soft_label_figures(two: TwoRuns, teacher: Answers) -> list[Drawn]:
     """What the teacher and each student say of the other classes, in percent."""
-    students = [one for one in (two.first, two.second) if one.run.id != teacher.run.id]
+
+    def in_words(cells: NDArray[np.float64], row: int, column: int) -> str:
+        return f"True class {two.classes[row]}, probability of {two.classes[column]}: {_mean(cells[row, column])}."
+
     drawn = []
-    for one in (teacher, *students):
+    for one in (teacher, two.first, two.second):
         cells = soft_labels(two.labels, one.predictions.logits)
         np.fill_diagonal(cells, np.nan)
         figure = answer_charts.matrix(
@@ -110,9 +117,7 @@ def soft_label_figures(two: TwoRuns, teacher: Answers) -> list[Drawn]:
             across="probability of",
             down="true class",
             numbers=_tenths,
-            words=lambda row, column, cells=cells: (
-                f"True class {two.classes[row]}, probability of {two.classes[column]}: {_mean(cells[row, column])}."
-            ),
+            words=partial(in_words, cells),
         )
         largest = _likeliest_other(cells, two.classes)
         alt = f"Mean probabilities that {one.name} gives to the other classes: {largest}."

@@ -88,7 +88,7 @@ function readByKeys(node) {
     event.preventDefault(); // or the page would scroll
     const last = [cells.length - 1, cells[0].length - 1];
     place = place ? place.map((at, axis) => Math.max(0, Math.min(last[axis], at + STEPS[event.key][axis]))) : [0, 0];
-    window.Plotly.Fx.hover(node, [{ curveNumber: 0, pointNumber: place }]);
+    window.Plotly.Fx.hover(node, [{ xval: place[1], yval: place[0] }]);
     said.textContent = shownText(cells[place[0]][place[1]]);
   });
   return said;

@@ -23,8 +23,8 @@ class DataSpec(Part):
     colour: bool = field(True, "Images are read in colour (3 channels), or in grey (1).", source="folder")
     corrupt_images: Literal["refuse", "skip"] = field(
         "refuse",
-        "refuse: a file that cannot be read ends the run, and its name is shown. skip: all files are tried first, and "
-        "such files are left out.",
+        "What a file that cannot be read does: it ends the run and is named (refuse), or is left out (skip). For skip "
+        "all files are tried first.",
         advanced=True,
         source="folder",
     )

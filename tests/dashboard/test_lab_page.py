@@ -1,4 +1,4 @@
-"""The Distillation lab: the table of the note, the temperature, what can be typed, and the mixing desk."""
+"""The Distillation lab: the table of the note, the temperature, what can be typed, and the weight alpha."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,15 +30,16 @@ def metrics(page: AppTest) -> dict[str, str]:
 def test_it_opens_on_the_table_of_the_note(run_page: RunPage) -> None:
     page = run_page("lab")
     assert not page.exception
-    assert column(page, "Teacher, τ = 1") == ["1", "1.3888e-11", "6.9144e-13", "6.9144e-13"]
-    assert column(page, "Teacher, τ = 10") == ["0.83077", "0.068194", "0.050519", "0.050519"]
-    assert "nearly a hard label" in page.caption[1].value
+    assert column(page, "Teacher, τ = 1") == ["1.0000", "< 0.0001", "< 0.0001", "< 0.0001"]
+    assert column(page, "Teacher, τ = 10") == ["0.8308", "0.0682", "0.0505", "0.0505"]
+    assert page.slider(key="lab_tau").value == 10
+    assert "leaves out" in page.caption[1].value
 
 
 def test_the_temperature_changes_what_the_student_gets_to_learn(run_page: RunPage) -> None:
-    page = run_page("lab", lab_tau="10")
-    assert page.slider(key="lab_tau").value == 10
-    assert "leaves out" in page.caption[1].value
+    page = run_page("lab", lab_tau="3")
+    assert "nearly a hard label" in page.caption[1].value
+    page.slider(key="lab_tau").set_value(10.0).run()
     assert float(metrics(page)["Entropy of the soft targets"]) == pytest.approx(0.6388, abs=5e-4)
     page.slider(key="lab_tau").set_value(30.0).run()
     assert float(metrics(page)["Entropy of the soft targets"]) > 1.2

@@ -49,20 +49,23 @@ def show_passed_on(two: TwoRuns) -> None:
 def _who_decides_as_whom(two: TwoRuns) -> None:
     st.markdown("**Who disagrees with whom**")
     names, shares = list(two.decisions), disagreement(two.decisions)
-    here, paper = st.columns([4, 3], gap="medium")
-    with here:
-        rows = [
-            {"": escape(name)} | {escape(other): f"{share:.1%}" for other, share in zip(names, row, strict=True)}
-            for name, row in zip(names, shares, strict=True)
-        ]
-        st.table(rows, border="horizontal", hide_index=True, alt="Share of images on which two disagree")
-        st.caption(f"Share of the {len(two.labels):,} {two.part} images on which two of them answer differently.")
-    with paper:
-        st.table(_papers_table(), border="horizontal", hide_index=True, alt="The same in the DeiT paper, on ImageNet")
-        st.caption(
-            "The same in the DeiT paper, table 4, on ImageNet "
-            "([arXiv:2012.12877](https://arxiv.org/abs/2012.12877)); DeiT there is without distillation."
-        )
+    rows = [
+        {"": escape(name)} | {escape(other): f"{share:.1%}" for other, share in zip(names, row, strict=True)}
+        for name, row in zip(names, shares, strict=True)
+    ]
+    with st.container(horizontal=True, gap="large"):
+        _disagreement_table(f"Here, on {len(two.labels):,} {two.part} images", rows)
+        _disagreement_table("In the DeiT paper, on ImageNet", _papers_table())
+    st.caption(
+        "Share of the images on which two of them answer differently. The paper's numbers are its table 4 "
+        "([arXiv:2012.12877](https://arxiv.org/abs/2012.12877)); its *DeiT* is without distillation."
+    )
+
+
+def _disagreement_table(title: str, rows: list[dict[str, str]]) -> None:
+    with st.container(width="content", gap="xsmall"):
+        st.markdown(f":small[{title}]")
+        st.table(rows, width="content", border="horizontal", hide_index=True, alt=f"Who disagrees with whom. {title}")
 
 
 def _papers_table() -> list[dict[str, str]]:
