@@ -73,7 +73,7 @@ class RolloutSpec(Part):
         "Draws what vit-explain draws, the code that is copied most, errors included: it ranks links to the class "
         "token too and divides columns where it means rows. With the mean of the heads and nothing discarded it is "
         "right.",
-        title="As vit-explain draws it",
+        title="As vit-explain",
     )
     cmap: ColourMap = field("inferno", "The colours, from 0 upwards.", advanced=True, title="Colours")
     vmax: float | None = field(

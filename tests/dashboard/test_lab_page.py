@@ -70,7 +70,7 @@ def test_logits_may_be_written_in_several_ways() -> None:
         read_logits(", ".join("1" * 13))
 
 
-def test_the_mixing_desk_weighs_the_terms(run_page: RunPage) -> None:
+def test_alpha_weighs_the_terms_of_the_loss(run_page: RunPage) -> None:
     page = run_page("lab", lab_alpha="0.25")
     found = metrics(page)
     base, taught = float(found["True label"]), float(found["Teacher's term"])
@@ -80,7 +80,7 @@ def test_the_mixing_desk_weighs_the_terms(run_page: RunPage) -> None:
     assert float(metrics(page)["Teacher's term"]) == pytest.approx(base), "the teacher says class 1, as the label does"
 
 
-def test_the_mixing_desk_shows_the_losses_of_a_run(run_page: RunPage, trio: dict[str, str], store: Store) -> None:
+def test_the_terms_may_be_those_of_a_run(run_page: RunPage, trio: dict[str, str], store: Store) -> None:
     page = run_page("lab")
     page.selectbox(key="lab_values").select("3 deit").run()
     losses = {"train_loss_class": 0.5, "train_loss_distillation": 2.0}

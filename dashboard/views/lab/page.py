@@ -13,7 +13,7 @@ from dashboard.text import escape
 from dashboard.views.lab import lab_charts
 from dashboard.views.lab.image_answers import of_image
 from dashboard.views.lab.logits import Answers, typed
-from dashboard.views.lab.mixing_desk import mixing_desk
+from dashboard.views.lab.loss_terms import loss_terms
 from deit_core.analysis.soft_targets import divergence, entropy, soft_targets
 
 _TAU_OF_THE_NOTE = 10
@@ -50,7 +50,7 @@ def render() -> None:
     )
     _soft_targets(answers, tau)
     _why_the_factor(answers, tau)
-    mixing_desk(answers, tau)
+    loss_terms(answers, tau)
     st.caption(
         "Source: Hinton, Vinyals and Dean 2015 ([arXiv:1503.02531](https://arxiv.org/abs/1503.02531)), section 2."
     )

@@ -15,7 +15,7 @@ _THESE = "these logits"
 _BASE, _TAUGHT = "train_loss_class", "train_loss_distillation"
 
 
-def mixing_desk(answers: Answers, tau: float) -> None:
+def loss_terms(answers: Answers, tau: float) -> None:
     st.subheader("How α weighs both terms of the loss")
     st.caption("loss = (1 − α) × cross-entropy with the true label + α × the teacher's term")
     by_name = {label(run): run for run in state.runs() if run.spec.distillation is not None and run.step}
