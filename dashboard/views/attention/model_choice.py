@@ -13,8 +13,7 @@ from dashboard.address_runs import take_runs, write_runs
 from dashboard.pictures import images, run_models
 from dashboard.pictures.images import Checkpoint
 from dashboard.pictures.run_models import best_file, has_weights
-from dashboard.run_choice import choice_label
-from dashboard.run_status import newest_pair
+from dashboard.run_status import choice_label, newest_pair
 from dashboard.state import files_of, may_read
 from deit_core.catalog import SOURCES
 from deit_core.errors import DeitError

@@ -6,8 +6,7 @@ import streamlit as st
 
 from dashboard.address_runs import take_runs, write_runs
 from dashboard.pictures.run_models import has_weights, teacher_of
-from dashboard.run_choice import choice_label
-from dashboard.run_status import family, label, newest_pair
+from dashboard.run_status import choice_label, family, label, newest_pair
 from deit_core.runs import Run, Status
 from deit_core.spec import DataSpec
 
