@@ -1,8 +1,9 @@
-"""The frame of the dashboard: navigation and nothing else. The server of app.py runs it for every visitor, no other."""
+"""The frame of the dashboard: navigation and the look of tables. The server of app.py runs it for every visitor."""
 
 import streamlit as st
 
 from dashboard.components.live_chart import ensure_plotly_js
+from dashboard.components.table_style import TABLE_STYLE
 from dashboard.error_messages import errors_as_messages
 from dashboard.navigation import pages
 from dashboard.server.start import refuse_without_guard
@@ -31,4 +32,5 @@ with errors_as_messages():
 chosen = st.navigation(pages(), position="top")
 st.html(_MENU)
 st.set_page_config(page_title=f"{chosen.title} · DeiT Lab")
+st.html(TABLE_STYLE)
 chosen.run()

@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from typing import Literal
 
 from dashboard.reach import shown
+from deit_core.metrics import BEST_VAL_ACCURACY, TEST_ACCURACY
+from deit_core.results.report import SEARCH_TAG
 from deit_core.results.role_looks import Look, looks
 from deit_core.runs import Run, Status, condition
 from deit_core.runs.condition import is_live, label, word
 from deit_core.spec import LibrarySpec
+from deit_core.text.quoting import shortened
 
 __all__ = [
     "Tone",
+    "choice_label",
     "explain",
     "family",
     "is_live",
@@ -26,12 +30,24 @@ __all__ = [
 
 _FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
 
+_CHOICE = 28  # characters of a name in a box
+
 Tone = Literal["gray", "blue", "green", "orange", "red"]
 
 
 def explain(run: Run, runs: Sequence[Run]) -> str:
     """`condition.explain`, without paths where others can reach the server; plain text."""
     return shown(condition.explain(run, runs))
+
+
+def choice_label(run: Run) -> str:
+    """A run in a box where people choose one: number, name and accuracy, short enough to be read whole.
+
+    The accuracy is that on test images, of a search on validation images.
+    """
+    score = BEST_VAL_ACCURACY if SEARCH_TAG in run.spec.tags else TEST_ACCURACY
+    name = shortened(label(run), _CHOICE)
+    return f"{name} · {run.results[score]:.1%}" if score in run.results else name
 
 
 def family(run: Run) -> str:

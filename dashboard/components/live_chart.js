@@ -76,7 +76,7 @@ class Chart {
   constructor(identity, script) {
     this.identity = identity;
     this.node = document.createElement("div");
-    this.node.setAttribute("role", "figure");
+    this.said = readByKeys(this.node);
     this.buttons = saveButtons(this.node);
     this.buttons.hidden = true;
     this.library = loadPlotly(script);
@@ -95,7 +95,7 @@ class Chart {
 
   update(data) {
     this.data = data;
-    this.node.setAttribute("aria-label", data.alt);
+    setLabel(this.node, data.alt, data.figure.data);
     this.node.dataset.filename = data.filename;
     this.buttons.setAttribute("aria-label", `Save ${data.title}`);
     this.node.style.height = `${data.height}px`;
@@ -158,7 +158,7 @@ function chartAt(place, data) {
     const chart = waiting.get(identity) ?? new Chart(identity, data.script);
     chart.resume();
     charts.set(place, chart);
-    place.append(chart.node, chart.buttons);
+    place.append(chart.node, chart.buttons, chart.said);
     chart.library.catch(() => {
       place.hidden = true;
       place.nextElementSibling.hidden = false;

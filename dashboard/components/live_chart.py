@@ -37,6 +37,7 @@ _HTML = """
 """
 
 _CSS = """
+.live-chart > [tabindex]:focus-visible { outline: 2px solid var(--st-text-color); outline-offset: -2px; }
 .save-figure { display: flex; gap: 4px; justify-content: flex-end; height: 24px; padding-right: 12px; }
 .save-figure[hidden] { display: none; }
 .save-figure button {
@@ -67,7 +68,8 @@ def live_chart(figure: Mapping[str, Any], *, key: str, title: str, alt: str, hei
 
     The chart keeps its place in the page, its zoom and its hidden traces while the key stays; inside a fragment that
     polls, only its lines move. Colours, fonts and margins follow Streamlit's theme unless the figure sets them. Buttons
-    below save it as PNG and SVG, dark on white, and its numbers as CSV.
+    below save it as PNG and SVG, dark on white, and its numbers as CSV. In a matrix the arrow keys go from cell to
+    cell, and a screen reader says each.
 
     Args:
         figure: {"data": [...], "layout": {...}} of plain lists; numbers that are not finite become gaps. Words of a

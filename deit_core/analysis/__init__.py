@@ -1,12 +1,16 @@
 """Comparisons of finished runs: of their specs, their scores, and their predictions."""
 
 from deit_core.analysis.calibration import (
+    FEW_IMAGES,
     Bin,
+    Sureness,
     best_temperature,
     calibration_error,
     negative_log_likelihood,
     reliability,
+    sureness,
 )
+from deit_core.analysis.class_changes import ClassChange, class_changes
 from deit_core.analysis.comparison import Difference, Mismatch, chance_margin, differences, mismatches
 from deit_core.analysis.contradictions import Contradictions, contradictions, contradicts
 from deit_core.analysis.disagreement import (
@@ -33,6 +37,7 @@ from deit_core.analysis.mistakes import (
 )
 from deit_core.analysis.paired import Paired, paired
 from deit_core.analysis.paper_tables import PAPERS_STUDENTS, PAPERS_TABLE_2, MethodRow, table_3
+from deit_core.analysis.passed_on import PassedOn, passed_on
 from deit_core.analysis.seeds import (
     Pairing,
     Sample,
@@ -45,6 +50,7 @@ from deit_core.analysis.variation import NOTHING, TEACHER, Axis, Point, Row, Var
 from deit_core.analysis.verdict import Background, Verdict, judge
 
 __all__ = [
+    "FEW_IMAGES",
     "NOTHING",
     "PAPERS_DISAGREEMENT",
     "PAPERS_STUDENTS",
@@ -54,6 +60,7 @@ __all__ = [
     "Axis",
     "Background",
     "Bin",
+    "ClassChange",
     "ClosedShare",
     "Contradictions",
     "DarkKnowledge",
@@ -64,10 +71,12 @@ __all__ = [
     "Mistake",
     "Paired",
     "Pairing",
+    "PassedOn",
     "Point",
     "RareClass",
     "Row",
     "Sample",
+    "Sureness",
     "Variation",
     "Verdict",
     "best_pairings",
@@ -75,6 +84,7 @@ __all__ = [
     "calibration_error",
     "chance_margin",
     "class_accuracies",
+    "class_changes",
     "closed_share",
     "confusion",
     "contradictions",
@@ -90,6 +100,7 @@ __all__ = [
     "more_inherited",
     "negative_log_likelihood",
     "paired",
+    "passed_on",
     "rare_classes",
     "reliability",
     "sampling_sd",
@@ -97,6 +108,7 @@ __all__ = [
     "share_words",
     "soft_labels",
     "students",
+    "sureness",
     "table_3",
     "variation",
     "who_is_right",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from deit_core.analysis.probabilities import log_softmax, softmax
 
 NUM_BINS = 15  # of the source
+FEW_IMAGES = 10  # a bin with fewer says little of how often a model is right
 _HOTTEST, _COLDEST = 1e3, 1e-3  # temperatures between which the best one is searched
 
 
@@ -55,6 +56,42 @@ def calibration_error(bins: list[Bin]) -> float:
     """The expected calibration error: how far confidence and accuracy are apart, weighed by the images of each bin."""
     apart = [one.num_images * abs(one.confidence - one.accuracy) for one in bins if one.num_images]
     return sum(apart) / sum(one.num_images for one in bins)
+
+
+class Sureness(NamedTuple):
+    """How sure a model is and how often it is right, both as means over all images.
+
+    margin: by how much chance alone makes the two differ, once in twenty times.
+    error: the expected calibration error.
+    """
+
+    confidence: float
+    accuracy: float
+    margin: float
+    error: float
+
+    @property
+    def words(self) -> str:
+        """The end of a sentence that begins with the model's name."""
+        apart = self.confidence - self.accuracy
+        numbers = f"it says {self.confidence:.1%} in the mean and is right on {self.accuracy:.1%}"
+        error = f"calibration error {self.error:.1%}"
+        if abs(apart) <= self.margin:
+            return f"is about as sure as it is right: {numbers}, a difference that can be chance; {error}"
+        kind = "overconfident" if apart > 0 else "underconfident"
+        return f"is {kind} by {100 * abs(apart):.1f} points: {numbers}; {error}"
+
+
+def sureness(labels: NDArray[np.int64], logits: NDArray[np.floating]) -> Sureness:
+    """Args: labels: (N,). logits: (N, K)."""
+    confidence, right = softmax(logits).max(axis=1), logits.argmax(axis=1) == labels
+    apart = confidence - right
+    return Sureness(
+        confidence=float(confidence.mean()),
+        accuracy=float(right.mean()),
+        margin=float(1.96 * apart.std() / np.sqrt(len(labels))),
+        error=calibration_error(reliability(labels, logits)),
+    )
 
 
 def negative_log_likelihood(labels: NDArray[np.int64], logits: NDArray[np.floating], temperature: float = 1.0) -> float:

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deit_core.analysis.class_changes import ClassChange, change_words, class_changes
 from deit_core.analysis.lead import ClosedShare, share_words
 from deit_core.analysis.mistakes import RareClass, largest_class, missed, rare_classes
 from deit_core.analysis.paired import Paired, paired
@@ -55,6 +56,7 @@ class Verdict:
     leader: the name of the better one; empty where no difference can be told.
     rare: the classes that each hardly ever or never decides for.
     largest: the most frequent class, and the accuracy of always deciding for it.
+    changes: class by class, the largest gain of the second first.
     """
 
     names: tuple[str, str]
@@ -64,6 +66,7 @@ class Verdict:
     leader: str
     rare: tuple[tuple[RareClass, ...], tuple[RareClass, ...]]
     largest: tuple[str, float]
+    changes: tuple[ClassChange, ...]
     background: Background
     classes: tuple[str, ...]
 
@@ -83,6 +86,11 @@ class Verdict:
         if closed:
             said.append(f"Of the lead of its teacher{known} {self.names[1]} has closed {share_words(closed)}.")
         return said
+
+    @property
+    def class_sentences(self) -> list[str]:
+        """In which classes the two differ, and what of it can be chance."""
+        return change_words(self.changes, self.names, self.classes)
 
     @property
     def warnings(self) -> list[str]:
@@ -183,6 +191,7 @@ def judge(
             tuple(rare_classes(labels, seconds, len(classes))),
         ),
         largest=(classes[label], share),
+        changes=tuple(class_changes(labels, firsts, seconds)),
         background=background,
         classes=tuple(classes),
     )

@@ -35,6 +35,8 @@ def print_comparison(document: Mapping[str, Any]) -> None:
         title = f"What {passed_on['teacher']} passed on"
         columns = "the same mistakes", "other mistakes", "right instead", "rank correlation of soft labels"
         _print(title, ("student", *columns), _students(passed_on))
+        _stdout.print()
+        say(" ".join(passed_on["sentences"]))
     for taught in document["training_views"]:
         _stdout.print()
         say(taught["sentence"])

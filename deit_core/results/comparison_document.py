@@ -21,7 +21,6 @@ from deit_core.analysis import (
     dark_knowledge,
     disagreement,
     inherited,
-    more_inherited,
     negative_log_likelihood,
     reliability,
     soft_labels,
@@ -54,7 +53,7 @@ def comparison_document(two: TwoRuns) -> dict[str, Any]:
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     closed = verdict.background.closed
     return {
-        "sentences": verdict.sentences,
+        "sentences": [*verdict.sentences, *verdict.class_sentences],
         "warnings": verdict.warnings,
         "next_steps": verdict.next_steps,
         "first": verdict.names[0],
@@ -65,6 +64,9 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "num_seeds": verdict.num_seeds,
         "images": _paired(verdict.paired),
         "largest_class": list(verdict.largest),
+        "classes": [
+            {"label": one.label, **_paired(one.paired), "p_value_of_holm": one.p_value} for one in verdict.changes
+        ],
         "closed_share": None if closed is None else {**asdict(closed), "interval": _pair(closed.interval)},
     }
 
@@ -112,14 +114,17 @@ def _who_is_right(two: TwoRuns) -> list[dict[str, Any]]:
 
 def _passed_on(two: TwoRuns, teacher: Answers) -> dict[str, Any]:
     students = two.first, two.second
-    more = more_inherited(two.labels, teacher.decisions, *(one.decisions for one in students))
+    found = two.passed_on
+    assert found is not None, "there is a teacher"
     own = soft_labels(two.labels, teacher.predictions.logits)
     knowledge = {one.name: dark_knowledge(own, soft_labels(two.labels, one.predictions.logits)) for one in students}
     repeated = {one.name: inherited(two.labels, teacher.decisions, one.decisions) for one in students}
     return {
         "teacher": teacher.name,
         "inherited": {name: {**asdict(found), "share": found.share} for name, found in repeated.items()},
-        "inherited_by_second": None if more is None else _paired(more),
+        "agreement": _paired(found.agreement),
+        "inherited_by_second": None if found.mistakes is None else _paired(found.mistakes),
+        "sentences": found.sentences,
         "rank_correlation": {
             name: {"mean": found.mean, "by_class": _plain(found.by_class)} for name, found in knowledge.items()
         },

@@ -4,16 +4,21 @@ Knows two runs and what they answered; `deit_core.analysis` counts and `answer_c
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deit_core.analysis import calibration_error, class_accuracies, confusion, reliability, soft_labels
-from deit_core.analysis.calibration import Bin
+from deit_core.analysis import FEW_IMAGES, class_accuracies, confusion, reliability, soft_labels, sureness
 from deit_core.results import answer_charts
 from deit_core.results.role_looks import Look, looks
 from deit_core.results.two_runs import Answers, TwoRuns
+
+FEW_IMAGES_NOTE = (
+    f"Pale marks that no line joins are bins with fewer than {FEW_IMAGES} images, where chance alone moves the share "
+    "of right answers far; the bars count the images of each bin."
+)
 
 
 class Drawn(NamedTuple):
@@ -34,24 +39,50 @@ def has_matrices(two: TwoRuns) -> bool:
 
 
 def confusion_figures(two: TwoRuns) -> list[Drawn]:
-    """The confusion matrix of each of the two, and their difference, by shares of each true class."""
-    shares = [_confusion_shares(one, two) for one in (two.first, two.second)]
+    """The confusion matrix of each of the two, and their difference, by shares of each true class, in percent."""
+    models = (two.first, two.second)
+    counts = [confusion(two.labels, one.decisions, len(two.classes)) for one in models]
+    shares = [_shares(cells) for cells in counts]
     difference = shares[1] - shares[0]
-    return [
-        *(
-            Drawn(
-                one.name,
-                answer_charts.matrix(cells, two.classes, across="answer", down="true class"),
-                f"Confusion matrix of {one.name}: {_most_confused(cells, two.classes)}.",
-            )
-            for one, cells in zip((two.first, two.second), shares, strict=True)
-        ),
-        Drawn(
-            f"{two.second.name} minus {two.first.name}",
-            answer_charts.matrix(difference, two.classes, across="answer", down="true class", signed=True, form="+.0%"),
-            f"Difference of both matrices: {_largest_change(difference, two.classes)}.",
-        ),
-    ]
+
+    def answered(number: int, row: int, column: int) -> str:
+        share, count, total = shares[number][row, column], counts[number][row, column], counts[number][row].sum()
+        return f"{share:.0%}, {count:,} of {total:,} images" if total else "no image"
+
+    def where(row: int, column: int) -> str:
+        return f"True class {two.classes[row]}, answer {two.classes[column]}"
+
+    def in_words(number: int, row: int, column: int) -> str:
+        return f"{where(row, column)}: {answered(number, row, column)}."
+
+    def both(row: int, column: int) -> str:
+        return f"{where(row, column)}: " + "; ".join(
+            f"{one.name} {answered(number, row, column)}" for number, one in enumerate(models)
+        )
+
+    drawn = []
+    for number, one in enumerate(models):
+        figure = answer_charts.matrix(
+            shares[number],
+            two.classes,
+            across="answer",
+            down="true class",
+            numbers=lambda share: f"{100 * share:.0f}",
+            words=partial(in_words, number),
+        )
+        alt = f"Confusion matrix of {one.name}: {_most_confused(shares[number], two.classes)}."
+        drawn.append(Drawn(one.name, figure, alt))
+    figure = answer_charts.matrix(
+        difference,
+        two.classes,
+        across="answer",
+        down="true class",
+        numbers=_signed,
+        words=lambda row, column: f"{both(row, column)}.",
+        signed=True,
+    )
+    title = f"{two.second.name} minus {two.first.name}"
+    return [*drawn, Drawn(title, figure, f"Difference of both matrices: {_largest_change(difference, two.classes)}.")]
 
 
 def class_figure(two: TwoRuns) -> Drawn:
@@ -71,13 +102,23 @@ def class_figure(two: TwoRuns) -> Drawn:
 
 
 def soft_label_figures(two: TwoRuns, teacher: Answers) -> list[Drawn]:
-    """What the teacher and each student say of the other classes."""
-    students = [one for one in (two.first, two.second) if one.run.id != teacher.run.id]
+    """What the teacher and each student say of the other classes, in percent."""
+
+    def in_words(cells: NDArray[np.float64], row: int, column: int) -> str:
+        return f"True class {two.classes[row]}, probability of {two.classes[column]}: {_mean(cells[row, column])}."
+
     drawn = []
-    for one in (teacher, *students):
+    for one in (teacher, two.first, two.second):
         cells = soft_labels(two.labels, one.predictions.logits)
         np.fill_diagonal(cells, np.nan)
-        figure = answer_charts.matrix(cells, two.classes, across="probability of", down="true class", form=".1%")
+        figure = answer_charts.matrix(
+            cells,
+            two.classes,
+            across="probability of",
+            down="true class",
+            numbers=_tenths,
+            words=partial(in_words, cells),
+        )
         largest = _likeliest_other(cells, two.classes)
         alt = f"Mean probabilities that {one.name} gives to the other classes: {largest}."
         drawn.append(Drawn(one.name, figure, alt))
@@ -85,24 +126,40 @@ def soft_label_figures(two: TwoRuns, teacher: Answers) -> list[Drawn]:
 
 
 def reliability_figure(two: TwoRuns) -> Drawn:
-    """Accuracy against confidence of each model."""
+    """Accuracy against confidence of each model, and the number of images behind it."""
     bins = [(one.name, reliability(two.labels, one.predictions.logits)) for one in two.models]
-    return Drawn(
-        "Reliability",
-        answer_charts.reliability_curves(bins, _looks(two)),
-        "; ".join(f"{name} {_how_sure(found)}" for name, found in bins) + ".",
-    )
+    return Drawn("Reliability", answer_charts.reliability_curves(bins, _looks(two)), " ".join(sureness_sentences(two)))
+
+
+def sureness_sentences(two: TwoRuns) -> list[str]:
+    """Which models are over- or underconfident, one sentence each."""
+    return [f"{one.name} {sureness(two.labels, one.predictions.logits).words}." for one in two.models]
 
 
 def _looks(two: TwoRuns) -> list[Look]:
     return looks([one.run.spec for one in two.models])
 
 
-def _confusion_shares(one: Answers, two: TwoRuns) -> NDArray[np.float64]:
-    cells = confusion(two.labels, one.decisions, len(two.classes)).astype(np.float64)
-    sums = cells.sum(axis=1, keepdims=True)
-    shares: NDArray[np.float64] = np.divide(cells, sums, out=np.full_like(cells, np.nan), where=sums > 0)
+def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of each row; NaN in one without an image."""
+    sums = counts.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = np.divide(counts, sums, out=np.full(counts.shape, np.nan), where=sums > 0)
     return shares
+
+
+def _signed(share: float) -> str:
+    """In points, without a sign before nothing."""
+    points = round(100 * share)
+    return f"{points:+d}".replace("-", "−") if points else "0"
+
+
+def _tenths(share: float) -> str:
+    """In percent, to a tenth where that is more than half of what there is."""
+    return f"{100 * share:.0f}" if share >= 0.0995 else f"{100 * share:.1f}"
+
+
+def _mean(share: float) -> str:
+    return "left out" if np.isnan(share) else f"{share:.1%} in the mean"
 
 
 def _most_confused(cells: NDArray[np.float64], classes: Sequence[str]) -> str:
@@ -115,17 +172,6 @@ def _largest_change(difference: NDArray[np.float64], classes: Sequence[str]) -> 
     known = np.nan_to_num(difference)
     row, column = divmod(int(np.abs(known).argmax()), len(known))
     return f"the largest is {known[row, column]:+.0%} for true class {classes[row]} and answer {classes[column]}"
-
-
-def _how_sure(bins: Sequence[Bin]) -> str:
-    filled = [one for one in bins if one.num_images]
-    weights = [one.num_images for one in filled]
-    says, is_right = (
-        np.average([getattr(one, which) for one in filled], weights=weights) for which in ("confidence", "accuracy")
-    )
-    return (
-        f"is right on {is_right:.1%} and says {says:.1%}, with a calibration error of {calibration_error(filled):.1%}"
-    )
 
 
 def _likeliest_other(cells: NDArray[np.float64], classes: Sequence[str]) -> str:

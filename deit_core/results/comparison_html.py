@@ -19,18 +19,20 @@ from deit_core.errors import RunError
 from deit_core.plain_text import file_name, harmless
 from deit_core.results.comparison_document import comparison_document
 from deit_core.results.comparison_figures import (
+    FEW_IMAGES_NOTE,
     Drawn,
     class_figure,
     confusion_figures,
     has_matrices,
     reliability_figure,
     soft_label_figures,
+    sureness_sentences,
 )
 from deit_core.results.taught_views import TaughtViews
 from deit_core.results.two_runs import TwoRuns
 
 NUM_PICTURES = 24
-_SHOWN = {"name", "text", "x", "y"}  # the words of a trace that Plotly reads as markup
+_SHOWN = {"name", "text", "x", "y", "customdata"}  # the words of a trace that Plotly reads as markup
 
 
 class Picture(NamedTuple):
@@ -77,7 +79,12 @@ def comparison_html(two: TwoRuns, pictures: Sequence[Picture] | None) -> str:
         _disagreement(document),
         *_passed_on(two, document),
         *(_taught(one, two.classes) for one in two.taught),
-        _Section("Calibration", [_calibration(document)], [reliability_figure(two)]),
+        _Section(
+            "Calibration",
+            [_calibration(document)],
+            [reliability_figure(two)],
+            note=f"{' '.join(sureness_sentences(two))} {FEW_IMAGES_NOTE}",
+        ),
     ]
     verdict = document["verdict"]
     page = template.render(
@@ -114,7 +121,9 @@ def _models(document: Mapping[str, Any]) -> _Section:
 def _mistakes(two: TwoRuns) -> _Section:
     if not has_matrices(two):
         return _Section("Mistakes", note=f"Matrices of {len(two.classes):,} classes would be too small to read.")
-    note = "Rows of a matrix are true classes, its cells the shares of their images by what the model answers."
+    note = (
+        "Rows of a matrix are true classes, its cells the shares of their images by what the model answers, in percent."
+    )
     return _Section("Mistakes", figures=[*confusion_figures(two), class_figure(two)], note=note)
 
 
@@ -141,7 +150,7 @@ def _passed_on(two: TwoRuns, document: Mapping[str, Any]) -> Iterable[_Section]:
     head = ("Student", "The same mistake", "Another mistake", "Right", "Rank correlation of soft labels")
     table = _Table(f"Where {found['teacher']} is wrong, and how it ranks the other classes", head, rows)
     figures = soft_label_figures(two, two.teacher) if has_matrices(two) else []
-    yield _Section("What the teacher passed on", [table], figures)
+    yield _Section("What the teacher passed on", [table], figures, note=" ".join(found["sentences"]))
 
 
 def _taught(taught: TaughtViews, classes: Sequence[str]) -> _Section:

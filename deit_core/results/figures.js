@@ -12,6 +12,18 @@ const PAPER = {
   font: "Arial, sans-serif",
 };
 
+// Colours of a matrix, from 0 upwards and on both sides of 0. The text has a contrast of 4.5 and more to each of them.
+const MATRIX = {
+  light: { text: "#111111", least: "#f3f6fa", most: "#4c9bd9", opposite: "#f08a3c" },
+  dark: { text: "#ffffff", least: "#23272e", most: "#0072b2", opposite: "#b84a00" },
+};
+
+function isDark(colour) {
+  const parts = colour.startsWith("#") ? colour.match(/[\da-f]{2}/gi).map((part) => parseInt(part, 16)) : colour.match(/[\d.]+/g);
+  const [red, green, blue] = parts.map(Number);
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
+}
+
 // A template does not override the figure's own settings, and applies to every axis.
 function templateOf(theme) {
   const font = { family: theme.font, color: theme.text, size: 12 };
@@ -24,9 +36,15 @@ function templateOf(theme) {
     ticklabelstandoff: 4,
     title: { standoff: 8, font: { color: theme.faded, size: 14 } },
   };
+  const { text, least, most, opposite } = isDark(theme.background) ? MATRIX.dark : MATRIX.light;
   return {
+    data: { heatmap: [{ textfont: { color: text } }] },
     layout: {
       colorway: theme.colorway,
+      colorscale: {
+        sequential: [[0, least], [1, most]],
+        diverging: [[0, most], [0.5, least], [1, opposite]],
+      },
       font,
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: theme.background, // what Plotly contrasts its hover labels with; it takes transparent for white
@@ -39,6 +57,41 @@ function templateOf(theme) {
       modebar: { bgcolor: "rgba(0,0,0,0)", color: theme.faded, activecolor: theme.text },
     },
   };
+}
+
+// What a screen reader says of a figure. A matrix takes the keyboard: `readByKeys` says its cells.
+function setLabel(node, alt, [trace]) {
+  const isMatrix = trace?.type === "heatmap";
+  node.setAttribute("role", isMatrix ? "application" : "figure");
+  node.setAttribute("aria-label", isMatrix ? `${alt} Arrow keys go from cell to cell.` : alt);
+  if (isMatrix) node.tabIndex = 0;
+}
+
+const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+// Arrow keys show the label of one cell after another, and a screen reader says it: the node that is returned, which belongs
+// beside the figure. `customdata` of a matrix has a sentence for each cell.
+function readByKeys(node) {
+  const said = document.createElement("div");
+  said.setAttribute("role", "status");
+  Object.assign(said.style, { position: "absolute", width: "1px", height: "1px", overflow: "hidden", clipPath: "inset(50%)" });
+  let place = null;
+  const leave = () => {
+    said.textContent = "";
+    if (place) window.Plotly.Fx.unhover(node);
+  };
+  node.addEventListener("blur", leave);
+  node.addEventListener("keydown", (event) => {
+    const cells = node.data?.[0].customdata;
+    if (event.key === "Escape") leave();
+    if (!STEPS[event.key] || node.getAttribute("role") !== "application" || !cells) return;
+    event.preventDefault(); // or the page would scroll
+    const last = [cells.length - 1, cells[0].length - 1];
+    place = place ? place.map((at, axis) => Math.max(0, Math.min(last[axis], at + STEPS[event.key][axis]))) : [0, 0];
+    window.Plotly.Fx.hover(node, [{ xval: place[1], yval: place[0] }]);
+    said.textContent = shownText(cells[place[0]][place[1]]);
+  });
+  return said;
 }
 
 // Three buttons that save the figure drawn in a node, as it is when they are pressed; `node.dataset.filename` names the files.
@@ -107,7 +160,12 @@ function titleOf(axis) {
 // What would be a formula in a spreadsheet begins with an apostrophe: the rule of deit_core/plain_text.py.
 function cellOf(value) {
   if (typeof value !== "string") return String(value ?? "");
-  const shown = value.replace(/&(amp|lt|gt);/g, (_, name) => ({ amp: "&", lt: "<", gt: ">" })[name]); // as Plotly shows it
+  const shown = shownText(value);
   const text = /^(\s*[=+\-@]|[\t\r\n])/.test(shown) ? `'${shown}` : shown;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+// Words of a figure as Plotly shows them.
+function shownText(value) {
+  return value.replace(/&(amp|lt|gt);/g, (_, name) => ({ amp: "&", lt: "<", gt: ">" })[name]);
 }

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deit_core.analysis import TRUTH, Background, Pairing, Sample, Verdict, judge, seed_groups
+from deit_core.analysis import TRUTH, Background, Pairing, PassedOn, Sample, Verdict, judge, passed_on, seed_groups
 from deit_core.errors import RunError
 from deit_core.layout import RunFiles, run_folder
 from deit_core.metrics import BEST_VAL_ACCURACY, TEST_ACCURACY
@@ -92,6 +92,14 @@ class TwoRuns:
     def models(self) -> tuple[Answers, ...]:
         """The teacher first, if there is one."""
         return (*([self.teacher] if self.teacher else []), self.first, self.second)
+
+    @property
+    def passed_on(self) -> PassedOn | None:
+        """What the teacher passed on; None without one that answered for the same images."""
+        if self.teacher is None:
+            return None
+        students = {one.name: one.decisions for one in (self.first, self.second)}
+        return passed_on(self.labels, (self.teacher.name, self.teacher.decisions), students)
 
     @property
     def decisions(self) -> dict[str, NDArray[np.int64]]:

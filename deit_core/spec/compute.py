@@ -11,8 +11,8 @@ class ComputeSpec(Part):
     device: Literal["auto", "cpu", "cuda", "mps"] = field("auto", "auto takes a GPU if there is one.", advanced=True)
     precision: Literal["auto", "float32", "bfloat16"] = field(
         "auto",
-        "auto tries both on the run's first steps, and takes bfloat16 (autocast) if it is at least 10 % faster and "
-        "its losses agree.",
+        "Numbers of 32 bits (float32) or, by autocast, of 16 (bfloat16). auto tries both on the run's first steps, and "
+        "takes bfloat16 if it is at least 10 % faster and its losses agree.",
         advanced=True,
     )
     num_threads: int | None = field(

@@ -25,8 +25,8 @@ class DataSpec(Part):
     )
     corrupt_images: Literal["refuse", "skip"] = field(
         "refuse",
-        "refuse: a file that cannot be read ends the run, and its name is shown. skip: all files are tried first, and "
-        "such files are left out.",
+        "What a file that cannot be read does: it ends the run and is named (refuse), or is left out (skip). For skip "
+        "all files are tried first.",
         advanced=True,
         source="folder",
     )

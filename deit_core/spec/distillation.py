@@ -37,8 +37,8 @@ class DistillationSpec(Part):
     )
     kind: Literal["hard", "soft"] = field(
         "hard",
-        "hard: the teacher's predicted class is a second label. soft: the student matches the teacher's whole "
-        "distribution.",
+        "What a student learns from its teacher: the predicted class as a second label (hard), or the probabilities of "
+        "all classes (soft).",
     )
     alpha: float = field(
         0.5,
@@ -62,14 +62,14 @@ class DistillationSpec(Part):
     )
     reduction: Literal["batchmean", "numel"] = field(
         "batchmean",
-        "How the soft term is averaged. batchmean: over images (Hinton et al. 2015). numel: over images and classes, "
-        "as in the original DeiT code, which divides the term by the number of classes as well.",
+        "The mean that the soft term is: over images (batchmean), or over images and classes (numel). The first is of "
+        "Hinton et al. 2015; the original DeiT code has the second, which divides by the number of classes as well.",
         advanced=True,
     )
     mixed_labels: Literal["both", "teacher"] = field(
         "both",
-        "What a student learns from mixed images. both: the true labels by their shares, and the teacher's answer to "
-        "the mixed image. teacher: the teacher's answer alone (Beyer et al. 2022).",
+        "What a student learns from mixed images: the true labels by their shares and the teacher's answer to the "
+        "mixed image (both), or the teacher's answer alone (teacher, Beyer et al. 2022).",
         advanced=True,
     )
     trained_fusion: bool = field(

@@ -51,8 +51,8 @@ class VisionTransformerSpec(Part):
     )
     pool: Literal["class", "mean", "both"] = field(
         "class",
-        "What the head reads. class: the class token. mean: the mean of the patches, as in a fine-tuned MAE. both: the "
-        "class token and the mean side by side, as in DINOv2. A DeiT's heads read their tokens.",
+        "What the head reads: the class token (class), the mean of the patches (mean), or both side by side (both). A "
+        "fine-tuned MAE has mean, DINOv2 both. A DeiT's heads read their tokens.",
         advanced=True,
     )
 
@@ -111,8 +111,9 @@ class TorchvisionSpec(Part):
     ] = field("resnet18", "The network, by torchvision's name. DeiT's own teacher was a RegNetY-16GF.")
     pretrained: Literal["off", "imagenet"] = field(
         "off",
-        "imagenet: starts from torchvision's ImageNet weights, read from initial_checkpoint if that names a file, else "
-        "from torchvision's cache or a download. Images are then normalised like ImageNet's. off: from scratch.",
+        "Whether the network starts from torchvision's ImageNet weights (imagenet) or from scratch (off). The weights "
+        "are read from initial_checkpoint if that names a file, else from torchvision's cache or a download; images "
+        "are then normalised like ImageNet's.",
     )
     freeze_backbone: bool = _FREEZE_BACKBONE
     input_size: int | None = _INPUT_SIZE

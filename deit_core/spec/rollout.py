@@ -72,9 +72,10 @@ class RolloutSpec(Part):
     )
     compat: bool = field(
         False,
-        "Draws what the most copied implementation draws, errors included: it ranks links to the class token too and "
-        "divides columns where it means rows. With the mean of the heads and nothing discarded it is right.",
-        title="As popular code draws it",
+        "Draws what vit-explain draws, the code that is copied most, errors included: it ranks links to the class "
+        "token too and divides columns where it means rows. With the mean of the heads and nothing discarded it is "
+        "right.",
+        title="As vit-explain",
     )
     cmap: ColourMap = field("inferno", "The colours, from 0 upwards.", advanced=True, title="Colours")
     vmax: float | None = field(
@@ -112,9 +113,7 @@ class RolloutSpec(Part):
         if places != {self.query != "patch"}:
             raise ValueError("A queried patch has a row and a column: set query to patch and give both, or neither.")
         if self.compat and (self.scope, self.row_norm) != ("matrix", "mixed"):
-            raise ValueError(
-                "The popular code (compat) has neither scope nor row_norm; leave them at matrix and mixed."
-            )
+            raise ValueError("vit-explain (compat) has neither scope nor row_norm; leave them at matrix and mixed.")
         if self.vmax is not None and not self.shared_scale:
             raise ValueError("vmax is the end of one scale for all maps; leave it empty, or turn shared_scale on.")
         return self

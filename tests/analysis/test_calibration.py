@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
-from deit_core.analysis import best_temperature, calibration_error, negative_log_likelihood, reliability
+from deit_core.analysis import best_temperature, calibration_error, negative_log_likelihood, reliability, sureness
 
 
 def made(num_images: int, num_classes: int, *, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
@@ -81,3 +81,16 @@ def test_where_no_temperature_is_the_best_there_is_none() -> None:
     assert best_temperature(np.array([0, 1]), logits) is None  # no mistake: the colder the better
     assert best_temperature(np.array([1, 0]), logits) is None  # nothing right: the hotter the better
     assert best_temperature(np.array([0]), np.zeros((1, 3))) is None  # one image, no opinion
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "kind"), [(3.0, "is overconfident by "), (0.3, "is underconfident by "), (1.0, "is about as sure as")]
+)
+def test_over_and_underconfidence_in_words(sharpness: float, kind: str) -> None:
+    labels, logits = made(4000, 10, sharpness=sharpness)
+    found = sureness(labels, logits)
+    assert found.confidence == pytest.approx(softmax(logits).max(axis=1).mean(), abs=1e-9)
+    assert found.accuracy == (logits.argmax(axis=1) == labels).mean()
+    assert found.words.startswith(kind)
+    assert f"says {found.confidence:.1%} in the mean and is right on {found.accuracy:.1%}" in found.words
+    assert found.words.endswith(f"calibration error {calibration_error(reliability(labels, logits)):.1%}")

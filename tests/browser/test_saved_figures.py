@@ -176,7 +176,7 @@ def check_file(page: Page, folder: Path, two: Any, vit: Run) -> None:
     """The comparison as a file offers the same, without a network."""
     (folder / "page.html").write_text(comparison_html(two, []), encoding="utf-8")
     page.goto((folder / "page.html").as_uri())
-    node = page.get_by_role("figure", name=f"Confusion matrix of {vit.name}")
+    node = page.get_by_role("application", name=f"Confusion matrix of {vit.name}")
     expect(node.locator(".main-svg").first).to_be_visible()
     (name, content), (_, png), (_, svg) = (saved(page, f"Mistakes, {vit.name}", way) for way in ("CSV", "PNG", "SVG"))
     assert name == f"Mistakes-{vit.name}.csv"

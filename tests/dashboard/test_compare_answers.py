@@ -40,6 +40,7 @@ def test_the_verdict_comes_first(run_page: RunPage, answered: dict[str, str]) ->
     assert (
         page.markdown[0].value.replace("\\", "").startswith("**deit is ahead of vit by 5.6 points on 360 test images")
     )
+    assert "Class by class, against vit, deit gains most in" in said(page)
     assert "Train each with three seeds" in said(page)
 
 
@@ -79,7 +80,11 @@ def test_what_was_passed_on(run_page: RunPage, answered: dict[str, str], store: 
     assert own[0] == ("truth", "0.0%", "1.1%", "11.1%", "5.6%", "5.6%", "5.6%")
     assert paper[1][:3] == ("convnet", "17.1%", "0.0%")
     assert inherited == [("vit", "4 (100%)", "0", "0"), ("deit", "4 (100%)", "0", "0")]
-    assert "Both repeat as many of its mistakes" in said(page)
+    assert (
+        "Of the 4 images that teacher gets wrong, deit makes the same mistake on 100% and vit on 100%: no diff"
+        in said(page)
+    )
+    assert "So these images do not show that either student takes over more" in said(page)
     assert "Class token and distillation token" in said(page)
 
 
@@ -115,6 +120,7 @@ def test_calibration(run_page: RunPage, answered: dict[str, str]) -> None:
     chance = np.exp(4) / (np.exp(4) + 9)
     expected = [abs(chance - (1 - NUM_WRONG[name] / 360)) for name in ("teacher", "vit", "deit")]
     assert [row[1] for row in found] == [f"{error:.2%}" for error in expected]
+    assert f"teacher is underconfident by {100 * expected[0]:.1f} points" in said(page)
 
 
 def test_runs_on_other_images_are_told_apart(run_page: RunPage, answered: dict[str, str], labels: np.ndarray) -> None:

@@ -30,7 +30,7 @@ def results(page: AppTest) -> dict[str, list[str]]:
 
 def settings(page: AppTest) -> dict[str, list[str]]:
     table = page.table[-1].value
-    return {row[0].strip("`"): [literal(cell) for cell in row[1:]] for row in table.itertuples(index=False)}
+    return {row[0].split("`")[1]: [literal(cell) for cell in row[1:]] for row in table.itertuples(index=False)}
 
 
 def a_variant(store: Store, spec: AnySpec, tmp_path: object) -> str:
@@ -86,7 +86,10 @@ def test_one_pair_says_how_much_of_the_teachers_lead_it_closed(
 
 
 def test_only_settings_that_differ_are_listed(run_page: RunPage, trio: dict[str, str]) -> None:
-    found = settings(run_page("compare"))
+    page = run_page("compare")
+    found = settings(page)
+    (kind,) = [cell for cell in page.table[-1].value["Setting"] if cell.startswith("`distillation.kind`")]
+    assert all(one in kind for one in ("hard", "soft")), "its meaning says both"
     assert found["model.distilled"][:2] == ["False", "True"]
     assert found["distillation.teacher"][:2] == ["–", "1 teacher"]
     assert {one.partition(".")[0] for one in found} == {"model", "distillation"}

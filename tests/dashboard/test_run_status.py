@@ -1,8 +1,10 @@
 """What is said of a run's status."""
 
+from dataclasses import replace
+
 import pytest
 
-from dashboard.run_status import explain, is_live, word
+from dashboard.run_status import choice_label, explain, is_live, word
 from deit_core.runs import Run, RunUpdate, Status, Store
 from deit_core.wording import duration
 
@@ -56,3 +58,15 @@ def test_a_run_that_just_began_is_loading(store: Store, every_status: dict[str, 
 
 def test_a_run_that_ended_says_why(store: Store, every_status: dict[str, str]) -> None:
     assert explain(*of(store, every_status["interrupted"])) == "Its worker is gone; resume continues from here."
+
+
+def test_a_box_names_a_run_by_number_name_and_accuracy(store: Store, every_status: dict[str, str]) -> None:
+    known = RunUpdate(results={"test_accuracy": 0.8125, "best_val_accuracy": 0.9})
+    run_id = every_status["completed"]
+    store.set_status(run_id, Status.COMPLETED, update=known)
+    run, _ = of(store, run_id)
+    assert choice_label(run) == f"{run.number} {run.name} · 81.2%"
+    searched = replace(run, spec=run.spec.with_changes(tags=("search",), name="x" * 60))
+    assert choice_label(searched).endswith(" · 90.0%"), "a search is judged on validation images"
+    assert len(choice_label(searched)) < 40
+    assert choice_label(replace(run, results={})) == f"{run.number} {run.name}"

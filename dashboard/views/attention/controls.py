@@ -157,7 +157,7 @@ def _colours(*, shared_scale: bool) -> dict[str, Any]:
 
 
 def _advanced(*, compat: bool) -> dict[str, Any]:
-    """The popular code has neither scope nor row norm: what these are set to waits until it is off."""
+    """vit-explain has neither scope nor row norm: what these are set to waits until it is off."""
     scope = st.segmented_control(
         options=SCOPES, default=_default("scope"), required=True, disabled=compat, **_widget("scope")
     )

@@ -13,7 +13,7 @@ from dashboard.address_runs import take_runs, write_runs
 from dashboard.pictures import images, run_models
 from dashboard.pictures.images import Checkpoint
 from dashboard.pictures.run_models import best_file, has_weights
-from dashboard.run_status import label, newest_pair
+from dashboard.run_status import choice_label, newest_pair
 from dashboard.state import files_of, may_read
 from deit_core.catalog import SOURCES
 from deit_core.errors import DeitError
@@ -65,19 +65,19 @@ def choose(runs: Sequence[Run]) -> list[Choice]:
     first = st.selectbox(
         "Model",
         list(by_id),
-        format_func=lambda run_id: label(by_id[run_id]),
+        format_func=lambda run_id: choice_label(by_id[run_id]),
         key=_LEFT,
         persist_state="session",
-        width=170,
+        width=280,
     )
     chosen = _choose_weights(by_id[first], "att_left_weights")
     second = st.selectbox(
         "Second model",
         ["", *by_id],
-        format_func=lambda run_id: label(by_id[run_id]) if run_id else _NOTHING,
+        format_func=lambda run_id: choice_label(by_id[run_id]) if run_id else _NOTHING,
         key=_RIGHT,
         persist_state="session",
-        width=170,
+        width=280,
     )
     for key, run_id in ((_LEFT, first), (_RIGHT, second)):  # a reload shows them, also when a newer pair has finished
         write_runs(key, [run_id] if run_id else [])

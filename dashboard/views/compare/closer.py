@@ -4,11 +4,10 @@ Knows the order of the sections and which runs go together; not what a section s
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import streamlit as st
 
-from dashboard.state import has_predictions, settings
+from dashboard.state import has_predictions
 from dashboard.text import escape
 from dashboard.verdicts.pairs import Judged, answers_of, judge_pair, moment_of
 from dashboard.views.compare.confidence import show_calibration
@@ -17,7 +16,6 @@ from dashboard.views.compare.passed_on import show_passed_on
 from dashboard.views.compare.wrong_answers import show_mistakes
 from deit_core.analysis import seed_groups
 from deit_core.errors import DeitError
-from deit_core.plain_text import file_name
 from deit_core.results.two_runs import TwoRuns
 from deit_core.runs import Run, Status
 
@@ -63,23 +61,3 @@ def show_closer(pairs: Sequence[Judged]) -> None:
         if section.open:
             with section:
                 show(answers_of(pair))
-    st.download_button(
-        "Download as a page",
-        partial(_page, pair),
-        f"{file_name(' and '.join(pair.verdict.names))}.html",
-        "text/html",
-        key="compare_page_file",
-        on_click="ignore",
-        icon=":material/download:",
-        type="tertiary",
-        help="Verdict, tables, figures and images in one file that opens without a network.",
-    )
-
-
-def _page(pair: Judged) -> bytes:
-    """Made when it is asked for."""
-    from deit_core.results.comparison_html import comparison_html
-    from deit_core.results.comparison_pictures import pictures_only_second_is_right_on
-
-    two = answers_of(pair)
-    return comparison_html(two, pictures_only_second_is_right_on(two, settings().data_dir)).encode()

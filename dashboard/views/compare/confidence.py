@@ -10,15 +10,16 @@ from deit_core.analysis import (
     negative_log_likelihood,
     reliability,
 )
-from deit_core.results.comparison_figures import reliability_figure
+from deit_core.results.comparison_figures import FEW_IMAGES_NOTE, reliability_figure, sureness_sentences
 from deit_core.results.two_runs import Answers, TwoRuns
 
 
 def show_calibration(two: TwoRuns) -> None:
+    st.markdown("  \n".join(map(escape, sureness_sentences(two))))
     chart, table = st.columns([3, 4], gap="medium")
     drawn = reliability_figure(two)
     with chart:
-        live_chart(drawn.figure, key="compare_reliability", title=drawn.title, alt=drawn.alt, height=340)
+        live_chart(drawn.figure, key="compare_reliability", title=drawn.title, alt=drawn.alt, height=420)
     with table:
         st.table(
             [_row(one, two) for one in two.models],
@@ -27,9 +28,9 @@ def show_calibration(two: TwoRuns) -> None:
             alt="Calibration of each model",
         )
         st.caption(
-            "Below the diagonal a model is right less often than it says. The calibration error is the mean distance "
-            "from the diagonal, by images. A temperature above 1 would make the model less sure; it is fitted on "
-            "validation images (Guo et al. 2017, [arXiv:1706.04599](https://arxiv.org/abs/1706.04599))."
+            f"Below the diagonal a model is right less often than it says. {FEW_IMAGES_NOTE} The calibration error is "
+            "the mean distance from the diagonal, by images. A temperature above 1 would make the model less sure; it "
+            "is fitted on validation images (Guo et al. 2017, [arXiv:1706.04599](https://arxiv.org/abs/1706.04599))."
         )
 
 

@@ -14,7 +14,7 @@ from dashboard.error_messages import errors_as_messages
 from dashboard.live import server as live
 from dashboard.live.feed import live_feed
 from dashboard.navigation import link
-from dashboard.run_status import is_live, label, newest_pair
+from dashboard.run_status import choice_label, is_live, label, newest_pair
 from dashboard.text import escape
 from dashboard.views.compare.closer import judge_pairs, show_closer
 from dashboard.views.compare.experiments import choose_experiment, show_experiment
@@ -55,7 +55,7 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
     ids = st.multiselect(
         "Runs to compare: the first with each of the others",
         list(by_id),
-        format_func=lambda run_id: label(by_id[run_id]),
+        format_func=lambda run_id: choice_label(by_id[run_id]),
         key="compare",
         persist_state="session",
         on_change=_begin,

@@ -18,7 +18,6 @@ from deit_core.analysis import (
     dark_knowledge,
     disagreement,
     inherited,
-    more_inherited,
     soft_labels,
 )
 from deit_core.metrics import TOKEN_COSINES
@@ -26,6 +25,7 @@ from deit_core.results.answer_charts import token_cosines
 from deit_core.results.comparison_figures import has_matrices, soft_label_figures
 from deit_core.results.two_runs import Answers, TwoRuns
 from deit_core.runs import Run
+from deit_core.wording import counted
 
 _PAPERS_NAMES = "truth", "convnet", "DeiT", "class", "distillation", "both"
 
@@ -42,25 +42,30 @@ def show_passed_on(two: TwoRuns) -> None:
         _inherited_mistakes(two, two.teacher)
         _dark_knowledge(two, two.teacher)
     _tokens([one.run for one in (two.first, two.second)])
+    if two.passed_on is not None:
+        st.markdown(f"**In short.** {escape(' '.join(two.passed_on.sentences))}")
 
 
 def _who_decides_as_whom(two: TwoRuns) -> None:
     st.markdown("**Who disagrees with whom**")
     names, shares = list(two.decisions), disagreement(two.decisions)
-    here, paper = st.columns([4, 3], gap="medium")
-    with here:
-        rows = [
-            {"": escape(name)} | {escape(other): f"{share:.1%}" for other, share in zip(names, row, strict=True)}
-            for name, row in zip(names, shares, strict=True)
-        ]
-        st.table(rows, border="horizontal", hide_index=True, alt="Share of images on which two disagree")
-        st.caption(f"Share of the {len(two.labels):,} {two.part} images on which two of them answer differently.")
-    with paper:
-        st.table(_papers_table(), border="horizontal", hide_index=True, alt="The same in the DeiT paper, on ImageNet")
-        st.caption(
-            "The same in the DeiT paper, table 4, on ImageNet "
-            "([arXiv:2012.12877](https://arxiv.org/abs/2012.12877)); DeiT there is without distillation."
-        )
+    rows = [
+        {"": escape(name)} | {escape(other): f"{share:.1%}" for other, share in zip(names, row, strict=True)}
+        for name, row in zip(names, shares, strict=True)
+    ]
+    with st.container(horizontal=True, gap="large"):
+        _disagreement_table(f"Here, on {len(two.labels):,} {two.part} images", rows)
+        _disagreement_table("In the DeiT paper, on ImageNet", _papers_table())
+    st.caption(
+        "Share of the images on which two of them answer differently. The paper's numbers are its table 4 "
+        "([arXiv:2012.12877](https://arxiv.org/abs/2012.12877)); its *DeiT* is without distillation."
+    )
+
+
+def _disagreement_table(title: str, rows: list[dict[str, str]]) -> None:
+    with st.container(width="content", gap="xsmall"):
+        st.markdown(f":small[{title}]")
+        st.table(rows, width="content", border="horizontal", hide_index=True, alt=f"Who disagrees with whom. {title}")
 
 
 def _papers_table() -> list[dict[str, str]]:
@@ -72,13 +77,12 @@ def _papers_table() -> list[dict[str, str]]:
 
 
 def _inherited_mistakes(two: TwoRuns, teacher: Answers) -> None:
-    st.markdown("**Inherited mistakes**")
-    students = [one for one in (two.first, two.second) if one.run.id != teacher.run.id]
+    students = (two.first, two.second)
     found = {one.name: inherited(two.labels, teacher.decisions, one.decisions) for one in students}
-    total = next(iter(found.values())).num_images
+    total = found[two.first.name].num_images
     if not total:
-        st.caption(f"{escape(teacher.name)} makes no mistake on these images, so there is none to inherit.")
         return
+    st.markdown("**Inherited mistakes**")
     rows = [
         {
             "Student": escape(name),
@@ -89,22 +93,7 @@ def _inherited_mistakes(two: TwoRuns, teacher: Answers) -> None:
         for name, one in found.items()
     ]
     st.table(rows, border="horizontal", hide_index=True, alt="What the students do where the teacher is wrong")
-    st.caption(_in_words(two, teacher, students, total))
-
-
-def _in_words(two: TwoRuns, teacher: Answers, students: Sequence[Answers], total: int) -> str:
-    begin = f"Of the {total:,} images that {escape(teacher.name)} gets wrong."
-    if len(students) < 2:
-        return begin
-    more = more_inherited(two.labels, teacher.decisions, *(one.decisions for one in students))
-    if more is None or more.difference == 0:
-        return f"{begin} Both repeat as many of its mistakes."
-    ahead, behind = (students[1], students[0]) if more.difference > 0 else (students[0], students[1])
-    chance = "hardly chance" if more.can_tell else "which can be chance"
-    return (
-        f"{begin} {escape(ahead.name)} repeats more of its mistakes than {escape(behind.name)}, by "
-        f"{100 * abs(more.difference):.0f} points, {chance} (McNemar's exact test: p = {more.p_value:.2g})."
-    )
+    st.caption(f"Of the {counted(total, 'image')} that {escape(teacher.name)} gets wrong.")
 
 
 def _dark_knowledge(two: TwoRuns, teacher: Answers) -> None:
@@ -113,7 +102,7 @@ def _dark_knowledge(two: TwoRuns, teacher: Answers) -> None:
         return
     st.markdown("**What the teacher says of the other classes**")
     own = soft_labels(two.labels, teacher.predictions.logits)
-    students = [one for one in (two.first, two.second) if one.run.id != teacher.run.id]
+    students = (two.first, two.second)
     found = {one.name: dark_knowledge(own, soft_labels(two.labels, one.predictions.logits)).mean for one in students}
     if has_matrices(two):
         for number, (place, drawn) in enumerate(
@@ -125,8 +114,8 @@ def _dark_knowledge(two: TwoRuns, teacher: Answers) -> None:
                 live_chart(drawn.figure, key=key, title=f"Soft labels of {drawn.title}", alt=drawn.alt, height=340)
     words = "; ".join(f"{escape(name)} {'–' if mean is None else f'{mean:.2f}'}" for name, mean in found.items())
     st.caption(
-        "Each row is a true class, each cell the mean probability of another class; the class itself is left out. The "
-        f"rank correlation of a student's rows with its teacher's, 1 for the same order: {words}."
+        "Each row is a true class, each cell the mean probability of another class, in percent; the class itself is "
+        f"left out. The rank correlation of a student's rows with its teacher's, 1 for the same order: {words}."
     )
 
 

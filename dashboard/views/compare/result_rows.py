@@ -105,11 +105,11 @@ def _si(number: float) -> str:
 
 
 def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> Columns:
-    """The settings that differ: one row per setting, one column per run; teachers by their names."""
+    """The settings that differ: one row per setting, with its meaning, one column per run; teachers by their names."""
     rows = [difference for difference in differences([run.spec for run in runs]) if difference.path != "name"]
     cells = [[_setting(value, by_id) for value in difference.values] for difference in rows]
-    table = _table([f"`{difference.path}`" for difference in rows], "Setting", runs, cells)
-    return table | {"Meaning": [escape(_first_sentence(difference.description)) for difference in rows]}
+    titles = [f"`{difference.path}`  \n:gray[{escape(_first_sentence(difference.description))}]" for difference in rows]
+    return _table(titles, "Setting", runs, cells)
 
 
 def _first_sentence(text: str) -> str:

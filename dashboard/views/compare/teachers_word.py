@@ -31,4 +31,6 @@ def show_teachers_word(taught: TaughtViews, classes: Sequence[str]) -> None:
     rows = [places[start : start + _PER_ROW] for start in range(0, len(places), _PER_ROW)]
     panels(rows, key=f"compare_contradicted_{taught.run.id}", min_width=90, max_width=130)
     which = "All are shown" if len(found) == len(views) else f"The first {len(found)} are shown"
-    st.caption(f"{which}, as they were trained on. Below each: its label, then the teacher's word and its probability.")
+    st.caption(
+        f"{which}, as they were trained on. Below each: its label, then the teacher's answer and its probability."
+    )

@@ -13,7 +13,7 @@ from dashboard.text import escape
 from dashboard.views.lab import lab_charts
 from dashboard.views.lab.image_answers import of_image
 from dashboard.views.lab.logits import Answers, typed
-from dashboard.views.lab.mixing_desk import mixing_desk
+from dashboard.views.lab.loss_terms import loss_terms
 from deit_core.analysis.soft_targets import divergence, entropy, soft_targets
 
 _TAU_OF_THE_NOTE = 10
@@ -42,7 +42,7 @@ def render() -> None:
         "Temperature τ",
         0.5,
         30.0,
-        3.0,
+        float(_TAU_OF_THE_NOTE),
         0.5,
         key="lab_tau",
         bind="query-params",
@@ -50,7 +50,7 @@ def render() -> None:
     )
     _soft_targets(answers, tau)
     _why_the_factor(answers, tau)
-    mixing_desk(answers, tau)
+    loss_terms(answers, tau)
     st.caption(
         "Source: Hinton, Vinyals and Dean 2015 ([arXiv:1503.02531](https://arxiv.org/abs/1503.02531)), section 2."
     )
@@ -92,7 +92,7 @@ def _soft_targets(answers: Answers, tau: float) -> None:
 
 def _in_words(spread: float) -> str:
     if spread < 0.05:
-        return "The teacher's word is nearly a hard label here: a higher τ shows what else it knows."
+        return "The soft targets are nearly a hard label here: a higher τ shows what else it knows."
     if spread > 0.95:
         return "All classes have nearly the same here: with so high a τ little is left to learn from one image."
     return "The other classes have a visible share here: this is what a hard label leaves out."
@@ -106,13 +106,18 @@ def _table(answers: Answers, tau: float) -> list[dict[str, str]]:
         {
             "Class": escape(answers.classes[number]) + (" (true)" if number == answers.label else ""),
             "Teacher's logit": f"{answers.teacher[number]:.4g}",
-            **{f"Teacher, τ = {one:g}": f"{shares[number]:.5g}" for one, shares in targets.items()},
+            **{f"Teacher, τ = {one:g}": _share(shares[number]) for one, shares in targets.items()},
             "Student's logit": f"{answers.student[number]:.4g}",
-            f"Student, τ = {tau:g}": f"{own[number]:.5g}",
+            f"Student, τ = {tau:g}": _share(own[number]),
             "A step moves its logit": f"{'up' if moves[number] > 0 else 'down'} {abs(moves[number]):.4f}",
         }
         for number in answers.shown
     ]
+
+
+def _share(probability: float) -> str:
+    """To four digits after the point; of a smaller one that there is one at all."""
+    return "< 0.0001" if 0 < probability < 0.5e-4 else f"{probability:.4f}"
 
 
 def _largest_move(answers: Answers, tau: float) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.address_runs import take_runs, write_runs
 from dashboard.pictures.run_models import has_weights, teacher_of
-from dashboard.run_status import family, label, newest_pair
+from dashboard.run_status import choice_label, family, label, newest_pair
 from deit_core.runs import Run, Status
 from deit_core.spec import DataSpec
 
@@ -30,7 +30,7 @@ def choose(runs: Sequence[Run]) -> list[Run]:
     chosen = st.multiselect(
         "Models",
         list(by_id),
-        format_func=lambda run_id: label(by_id[run_id]),
+        format_func=lambda run_id: choice_label(by_id[run_id]),
         key=_KEY,
         max_selections=_MOST,
         persist_state="session",

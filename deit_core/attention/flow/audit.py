@@ -58,7 +58,7 @@ def audit(
     """
     given = RolloutOptions(**options)
     if given.compat:
-        raise DeitError("compat has no audit: the popular code divides columns, so its shares do not sum to 1.")
+        raise DeitError("compat has no audit: vit-explain divides columns, so its shares do not sum to 1.")
     _, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, given.head_fusion, given.layers)
     start = query_weights(given.query, num_prefix_tokens=num_prefix_tokens, like=fused[0, :, 0])
     cut = thresholds(fused, num_prefix_tokens=num_prefix_tokens, ratios=[given.discard_ratio], scope=given.scope)[0]

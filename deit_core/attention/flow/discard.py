@@ -66,7 +66,7 @@ def discard_links(fused: Tensor, threshold: Tensor, *, num_prefix_tokens: int) -
 
 
 def discard_flat(fused: Tensor, ratio: float) -> Tensor:
-    """Drop links as the popular code does for its first image: N * N candidates, only link 0 -> 0 is spared."""
+    """Drop links as vit-explain does for its first image: N * N candidates, only link 0 -> 0 is spared."""
     flat = fused.flatten(-2)  # (L, B, N * N)
     weakest = flat.topk(int(ratio * flat.shape[-1]), dim=-1, largest=False).indices
     dropped = torch.zeros_like(flat, dtype=torch.bool).scatter_(-1, weakest, True)

@@ -129,7 +129,7 @@ def rollout_sweep(
     """
     given = RolloutOptions(**options)
     if given.compat:
-        raise DeitError("compat has no sweep, since the popular code ranks other links; call rollout for each ratio.")
+        raise DeitError("compat has no sweep, since vit-explain ranks other links; call rollout for each ratio.")
     depth, chosen, fused = fuse_layers(attention, num_prefix_tokens, grid_size, given.head_fusion, given.layers)
     cuts = thresholds(fused, num_prefix_tokens=num_prefix_tokens, ratios=ratios, scope=given.scope)
     maps = []

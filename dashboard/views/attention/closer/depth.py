@@ -60,7 +60,7 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
         _draw_meter(trace, subject.look, passed)
     with honesty:
         if spec.compat:
-            st.caption("The popular code normalises columns, so its shares do not sum to 1 and no audit of them holds.")
+            st.caption("vit-explain normalises columns, so its shares do not sum to 1 and no audit of them holds.")
         else:
             _draw_audit(views.audit_of(subject, fitting, column.token))
     with st.container(horizontal=True):

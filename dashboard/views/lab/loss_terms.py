@@ -1,4 +1,4 @@
-"""The mixing desk: how alpha weighs the terms of the loss, for the logits of the lab or for a run's last step."""
+"""How alpha weighs the terms of the loss, for the logits of the lab or for a run's last step."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ _THESE = "these logits"
 _BASE, _TAUGHT = "train_loss_class", "train_loss_distillation"
 
 
-def mixing_desk(answers: Answers, tau: float) -> None:
-    st.header("The mixing desk")
+def loss_terms(answers: Answers, tau: float) -> None:
+    st.header("How α weighs both terms of the loss")
     st.caption("loss = (1 − α) × cross-entropy with the true label + α × the teacher's term")
     by_name = {label(run): run for run in state.runs() if run.spec.distillation is not None and run.step}
     first, second, third = st.columns([3, 2, 3], vertical_alignment="bottom")
