@@ -13,14 +13,6 @@ from deit_core.errors import SpecError
 # another company's server.
 ICON = "🔬"
 
-# On a phone Streamlit hides the pages behind a button that has a sign alone.
-_MENU = """
-<style>
-[data-testid="stExpandSidebarButton"] { width: auto; }
-[data-testid="stExpandSidebarButton"]::after { content: "Menu"; margin-left: 4px; font-size: 0.875rem; }
-</style>
-"""
-
 st.set_page_config(page_icon=ICON, layout="wide")  # before the navigation, which would set the page's own
 try:
     refuse_without_guard()
@@ -30,7 +22,6 @@ except SpecError as error:
 with errors_as_messages():
     ensure_plotly_js()
 chosen = st.navigation(pages(), position="top")
-st.html(_MENU)
 st.set_page_config(page_title=f"{chosen.title} · DeiT Lab")
 st.html(TABLE_STYLE)
 chosen.run()
