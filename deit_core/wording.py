@@ -20,6 +20,11 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def p_value(probability: float) -> str:
+    """How likely chance alone is: p = 0.012, p < 0.0001."""
+    return "p < 0.0001" if probability < 1e-4 else f"p = {probability:.2g}"
+
+
 def reading(progress: Reading) -> str:
     """The progress of a reading, as a sentence."""
     if progress.done == progress.total:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deit_core.analysis.disagreement import more_inherited
 from deit_core.analysis.paired import Paired, paired
-from deit_core.wording import counted
+from deit_core.wording import counted, p_value
 
 Labels = NDArray[np.int64]  # (N,) classes, true or decided
 
@@ -79,5 +79,5 @@ def _apart(found: Paired) -> str:
     sign = -1 if found.difference < 0 else 1
     low, high = sorted(100 * sign * end + 0.0 for end in found.interval())  # + 0.0: no minus before zero
     chance = "hardly chance" if found.can_tell else "which can be chance"
-    test = f"95% interval {low:+.1f} to {high:+.1f}; McNemar's exact test: p = {found.p_value:.2g}"
+    test = f"95% interval {low:+.1f} to {high:+.1f}; McNemar's exact test: {p_value(found.p_value)}"
     return f"{100 * abs(found.difference):.1f} points apart ({test}), {chance}"

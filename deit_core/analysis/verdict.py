@@ -18,7 +18,7 @@ from deit_core.analysis.mistakes import RareClass, largest_class, missed, rare_c
 from deit_core.analysis.paired import Paired, paired
 from deit_core.analysis.seeds import Sample
 from deit_core.text.quoting import quoted
-from deit_core.wording import counted
+from deit_core.wording import counted, p_value
 
 _SHRUNK = 2  # times smaller than they were, and more: images that may have lost what tells classes apart
 _NEARLY_ALL_RIGHT = 0.95  # of the images: then nothing that matters was lost
@@ -116,7 +116,7 @@ class Verdict:
         first, second = self.names
         higher, lower = (first, second) if self.difference < 0 else (second, first)
         if self.leader:
-            chance = "" if self.num_seeds else f"; McNemar's exact test: p = {self.paired.p_value:.2g}"
+            chance = "" if self.num_seeds else f"; McNemar's exact test: {p_value(self.paired.p_value)}"
             return f"{higher} is ahead of {lower} by {points} {where} ({interval}{chance})."
         if self.difference == 0:
             return f"No difference can be told {where}: {first} and {second} are right equally often."
