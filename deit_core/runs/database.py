@@ -43,9 +43,14 @@ class Database(ABC):
         Raises: RunError if there is none and not `anew`.
         """
 
-    @abstractmethod
-    def reading(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
         """Read what was last written, without waiting for writers. Nothing can be read if the database is gone."""
+        with self._reading() if self.is_there else _nothing() as connection:
+            yield connection
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Connection]: ...
 
     @abstractmethod
     def damage(self) -> str:
@@ -64,8 +69,8 @@ class Database(ABC):
 
 
 @contextmanager
-def nothing() -> Iterator[Connection]:
-    """An empty store, for what reads where there is none."""
+def _nothing() -> Iterator[Connection]:
+    """An empty store."""
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
         schema.metadata.create_all(connection)

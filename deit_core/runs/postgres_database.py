@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from deit_core.errors import RunError, StoreError
 from deit_core.refusals import newer_store
 from deit_core.runs import migrations, schema
-from deit_core.runs.database import Database, nothing
+from deit_core.runs.database import Database
 from deit_core.runs.postgres_errors import server_error
 
 _CONNECT_S = 10
@@ -67,11 +67,7 @@ class PostgresDatabase(Database):
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        if not self.is_there:
-            with nothing() as connection:
-                yield connection
-            return
+    def _reading(self) -> Iterator[Connection]:
         with self._errors(), self._engine.connect() as connection:
             yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 

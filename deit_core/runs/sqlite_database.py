@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from deit_core.errors import FullStoreError, ReadOnlyStoreError, RunError, StoreError
 from deit_core.refusals import damaged_store, newer_store, read_only_store, refusal, store_error
 from deit_core.runs import migrations, schema
-from deit_core.runs.database import Database, nothing
+from deit_core.runs.database import Database
 from deit_core.settings import sqlite_url
 
 BUSY_TIMEOUT_S = 30  # how long a writer waits for another one
@@ -71,11 +71,7 @@ class SqliteDatabase(Database):
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        if not self.is_there:
-            with nothing() as connection:
-                yield connection
-            return
+    def _reading(self) -> Iterator[Connection]:
         with _readable_errors(self.path), self._engine.connect() as connection:
             yield connection
 
