@@ -55,7 +55,7 @@ def render() -> None:
         _await_runs()
         _choose_demo()
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="runs_head"):
         st.title("Runs", width="content")
         chosen = _choose(runs)
         shown = chosen[:SHOWN]
