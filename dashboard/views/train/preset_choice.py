@@ -80,7 +80,7 @@ def _show_card(name: str, facts: PresetFacts, *, is_chosen: bool) -> None:
     st.button(
         name,
         key=f"card-{name}",
-        type="primary" if is_chosen else "secondary",
+        icon=":material/check:" if is_chosen else None,
         width="stretch",
         on_click=_take,
         args=(name,),
