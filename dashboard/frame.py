@@ -1,5 +1,7 @@
 """The frame of the dashboard: navigation and nothing else. The server of app.py runs it for every visitor, no other."""
 
+from importlib import import_module
+
 import streamlit as st
 
 from dashboard.components.live_chart import ensure_plotly_js
@@ -22,4 +24,6 @@ with errors_as_messages():
     ensure_plotly_js()
 chosen = st.navigation(pages(), position="top")
 st.set_page_config(page_title=f"{chosen.title} · DeiT Lab")
+if "lesson" in st.query_params:  # a lesson goes along to other pages
+    import_module("dashboard.lessons.panel").draw(chosen.url_path)
 chosen.run()

@@ -24,7 +24,7 @@ __all__ = [
     "word",
 ]
 
-_FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
+_FAMILIES = {"vit": "ViT", "cnn": "CNN", "resnet9": "ResNet-9"}
 
 Tone = Literal["gray", "blue", "green", "orange", "red"]
 

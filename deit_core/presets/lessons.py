@@ -1,0 +1,105 @@
+"""Presets for the lessons: each the smallest training that still shows one effect, on digits that need no download.
+
+Knows specs; nothing of the texts of the lessons.
+"""
+
+import itertools
+
+from deit_core.presets.digits import smoke
+from deit_core.presets.scattered import scattered_trio
+from deit_core.presets.trio import students
+from deit_core.spec import ExperimentSpec, PlainCnnSpec, RunSpec, replace
+
+_EPOCHS = 25  # of a student that sees all training images
+_FRACTIONS = {0.1: 100, 0.3: 50, 1.0: _EPOCHS}  # of the training images, and the epochs of a student
+_NARROW = 2  # channels of the weak teacher
+
+
+def lesson_fractions() -> ExperimentSpec:
+    """Lesson 3: accuracy against the number of training images, for a CNN, a ViT and a DeiT."""
+    return ExperimentSpec(
+        name="lesson-fractions",
+        description=(
+            "Inductive bias against the amount of data: a CNN, a ViT and a DeiT that learns from the CNN, on 10, 30 "
+            "and 100 % of the scattered digits. Fewer images get more epochs. The test images are always the same."
+        ),
+        runs=tuple(itertools.chain(*(_trio_on(fraction, epochs) for fraction, epochs in _FRACTIONS.items()))),
+    )
+
+
+def lesson_positions() -> ExperimentSpec:
+    """Lesson 3: the same ViT with learned positions and without any."""
+    _, vit, _ = scattered_trio(epochs=_EPOCHS)
+    return ExperimentSpec(
+        name="lesson-positions",
+        description=(
+            "A ViT with learned positions, and the same without: it sees its patches as a set, and their order changes "
+            "nothing."
+        ),
+        runs=(
+            vit.with_changes(name="positions"),
+            replace(vit, {"name": "no-positions", "model.positions": "none"}),
+        ),
+    )
+
+
+def lesson_skips() -> ExperimentSpec:
+    """Lesson 4: the same ViT with skip connections and without."""
+    changes = {"model.depth": 6, "optim.epochs": 15, "optim.warmup_epochs": 2, "data.img_size": 16}
+    with_skips = replace(smoke(), {"name": "skips", "notes": "", **changes})
+    return ExperimentSpec(
+        name="lesson-skips",
+        description=(
+            "A ViT of six blocks with skip connections, as all published ones, and the same without: there each block "
+            "replaces its input instead of adding to it."
+        ),
+        runs=(with_skips, replace(with_skips, {"name": "no-skips", "model.skip_connections": False})),
+    )
+
+
+def lesson_teachers() -> ExperimentSpec:
+    """Lesson 5: one student and four teachers of different strength."""
+    resnet, vit, deit = scattered_trio(epochs=_EPOCHS)
+    assert deit.distillation is not None
+    plain = {name: PlainCnnSpec(width=width) for name, width in (("narrow", _NARROW), ("plain", 16))}
+    teachers = (
+        *(resnet.with_changes(name=name, model=model) for name, model in plain.items()),
+        resnet.with_changes(name="resnet"),
+        replace(resnet, {"name": "smoothed", "optim.label_smoothing": 0.1}),
+    )
+    taught = (
+        deit.with_changes(name=f"deit-{one.name}", distillation=deit.distillation.with_changes(teacher=one.name))
+        for one in teachers
+    )
+    return ExperimentSpec(
+        name="lesson-teachers",
+        description=(
+            "Must a teacher be better than its student? One DeiT and four teachers: a CNN of two convolutions that is "
+            f"too narrow ({_NARROW} channels), a wider one, a ResNet-9, and a ResNet-9 trained with label smoothing."
+        ),
+        runs=(*teachers, vit, *taught),
+    )
+
+
+def _trio_on(fraction: float, epochs: int) -> tuple[RunSpec, ...]:
+    """Teacher, ViT and DeiT on a share of the images, with names that say how large it is."""
+    teacher, vit, deit = scattered_trio(epochs=epochs)
+    suffix = f"-{100 * fraction:g}pct"
+    data, name = teacher.data.with_changes(fraction=fraction), f"cnn{suffix}"
+    assert deit.distillation is not None
+    assert vit.model.family == "vit"
+    return (
+        replace(
+            teacher.with_changes(name=name, data=data),
+            {"optim.epochs": round(16 / fraction**0.5), "optim.batch_size": 32 if fraction < 1 else 64},
+        ),
+        *students(
+            data=data,
+            augment=vit.augment,
+            model=vit.model,
+            optim=vit.optim.with_changes(batch_size=32 if fraction < 1 else 64),
+            distillation=deit.distillation.with_changes(teacher=name),
+            compute=vit.compute,
+            suffix=suffix,
+        ),
+    )
