@@ -26,7 +26,7 @@ def draw(url_path: str) -> None:
 def asked() -> int | None:
     """The lesson that the address names, if there is such a one."""
     text = st.query_params.get("lesson", "")
-    return int(text) if text.isdecimal() and int(text) in lessons() else None
+    return int(text) if text in map(str, lessons()) else None
 
 
 def back(number: int) -> dict[str, str]:

@@ -1,21 +1,47 @@
-"""How large the gradient of the loss is in each block of a ViT.
+"""What goes through the blocks of a ViT before training: the gradient on its way down, and the tokens on their way up.
 
-B images, L blocks
+B images, L blocks, N tokens
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
-from deit_core.attention import Viewer
 from deit_core.data.sources.resizing import resize
 from deit_core.lessons.patches import Images
-from deit_core.models import VisionTransformer, build_model
+from deit_core.models import VisionTransformer, build_student
 from deit_core.spec import RunSpec
 
 
-def gradient_by_block(model: VisionTransformer, pixels: torch.Tensor, labels: NDArray[np.int64]) -> list[float]:
+class Passage(NamedTuple):
+    """gradients: the length of each block's gradient, the first block first (L).
+
+    alike: how alike the tokens of an image are at the input and after each block (L + 1): the mean cosine of two
+        different ones. At 1 all are the same, and no block above can tell them apart.
+    """
+
+    gradients: list[float]
+    alike: list[float]
+
+
+def at_the_start(spec: RunSpec, images: Images, labels: NDArray[np.int64], num_classes: int) -> Passage:
+    """Of the model of a spec before its first step, as its seed initialises it.
+
+    Args: images: (B, C, S, S) uint8 of any size, which are resized as for training; labels: (B,).
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(spec.seed)
+        model = build_student(spec, in_chans=images.shape[1], num_classes=num_classes).eval()
+    pixels = resize(torch.from_numpy(images), spec.data.img_size).float() / 255
+    pixels = (pixels - pixels.mean()) / pixels.std()
+    return Passage(gradient_by_block(model, pixels, torch.from_numpy(labels)), token_likeness(model, pixels))
+
+
+def gradient_by_block(model: VisionTransformer, pixels: Tensor, labels: Tensor) -> list[float]:
     """The length of the gradient of the cross-entropy by the weights of each block, the first block first.
 
     Args:
@@ -23,34 +49,21 @@ def gradient_by_block(model: VisionTransformer, pixels: torch.Tensor, labels: ND
         labels: (B,) the true classes.
     """
     with torch.enable_grad():
-        output = model(pixels)
-        loss = F.cross_entropy(output, torch.from_numpy(labels))
-        lengths = []
-        for block in model.blocks:
-            gradients = torch.autograd.grad(loss, list(block.parameters()), retain_graph=True)
-            lengths.append(float(torch.stack([gradient.norm() for gradient in gradients]).norm()))
-    return lengths
+        loss = F.cross_entropy(model(pixels), labels)
+        weights = [list(block.parameters()) for block in model.blocks]
+        gradients = iter(torch.autograd.grad(loss, [weight for block in weights for weight in block]))
+    return [float(torch.stack([next(gradients).norm() for _ in block]).norm()) for block in weights]
 
 
-def at_the_start(spec: RunSpec, images: Images, labels: NDArray[np.int64], num_classes: int) -> list[float]:
-    """`gradient_by_block` of the model of a spec before its first step, as its seed initialises it.
+@torch.no_grad()
+def token_likeness(model: VisionTransformer, pixels: Tensor) -> list[float]:
+    """The mean cosine of two different tokens of an image, at the input and after each block.
 
-    Args: images: (B, C, S, S) uint8 of any size, which are resized as for training.
+    Source: without skip connections attention makes all tokens alike, Dong et al. 2021 (arXiv:2103.03404).
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(spec.seed)
-        model = build_model(spec, in_chans=images.shape[1], num_classes=num_classes).eval()
-    assert isinstance(model, VisionTransformer)
-    pixels = resize(torch.from_numpy(images), spec.data.img_size).float() / 255
-    return gradient_by_block(model, (pixels - pixels.mean()) / pixels.std(), labels)
-
-
-def of_trained(viewer: Viewer, images: Images, labels: NDArray[np.int64]) -> list[float]:
-    """`gradient_by_block` of a trained model."""
-    assert isinstance(viewer.model, VisionTransformer)
-    return gradient_by_block(viewer.model, viewer.card.normalise(torch.from_numpy(images)), labels)
-
-
-def ratio(lengths: list[float]) -> float:
-    """The gradient of the last block divided by that of the first: how much is lost on the way down."""
-    return lengths[-1] / lengths[0] if lengths[0] else float("inf")
+    likeness = []
+    for tokens in model.tokens_by_depth(pixels):
+        directions = F.normalize(tokens, dim=-1)
+        cosines, count = directions @ directions.mT, tokens.shape[1]  # B N N
+        likeness.append(float((cosines.sum((1, 2)) - count).mean() / (count * (count - 1))))
+    return likeness

@@ -10,7 +10,7 @@ et al. 2021 (arXiv:2012.12877), LayerScale Touvron et al. 2021 (arXiv:2103.17239
 scales with the width.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 import torch
@@ -194,12 +194,18 @@ class VisionTransformer(nn.Module):
         """(B, C, height, width) -> the tokens that heads read (B, N, D), and the prefix tokens at the input and after
         each block (L + 1, B, prefix, D), which are not normalised.
         """
+        depth = []
+        for tokens in self.tokens_by_depth(x):
+            depth.append(tokens[:, : self.num_prefix_tokens].clone())  # a view would keep all tokens in memory
+        return self.norm(tokens), torch.stack(depth)
+
+    def tokens_by_depth(self, x: Tensor) -> Iterator[Tensor]:
+        """(B, C, height, width) -> all tokens (B, N, D) at the input and then after each block, not normalised."""
         x = self._embed(x)
-        depth = [x[:, : self.num_prefix_tokens].clone()]  # a view would keep all tokens of each block in memory
+        yield x
         for block in self.blocks:
             x, _ = block(x, False)
-            depth.append(x[:, : self.num_prefix_tokens].clone())
-        return self.norm(x), torch.stack(depth)
+            yield x
 
     def _embed(self, x: Tensor) -> Tensor:
         """(B, C, height, width) -> tokens with their positions (B, N, D)."""

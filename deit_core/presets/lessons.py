@@ -8,10 +8,10 @@ import itertools
 from deit_core.presets.digits import smoke
 from deit_core.presets.scattered import scattered_trio
 from deit_core.presets.trio import students
-from deit_core.spec import ExperimentSpec, PlainCnnSpec, RunSpec, replace
+from deit_core.spec import Expectation, ExperimentSpec, PlainCnnSpec, RunSpec, replace
 
-_EPOCHS = 25  # of a student that sees all training images
-_FRACTIONS = {0.1: 100, 0.3: 50, 1.0: _EPOCHS}  # of the training images, and the epochs of a student
+_EPOCHS = 15  # of a student that sees all training images
+_FRACTIONS = {0.1: 60, 0.3: 30, 1.0: _EPOCHS}  # of the training images, and the epochs of a student
 _NARROW = 2  # channels of the weak teacher
 
 
@@ -29,24 +29,20 @@ def lesson_fractions() -> ExperimentSpec:
 
 def lesson_positions() -> ExperimentSpec:
     """Lesson 3: the same ViT with learned positions and without any."""
-    _, vit, _ = scattered_trio(epochs=_EPOCHS)
+    with_positions = _small_vit("positions", depth=3)
     return ExperimentSpec(
         name="lesson-positions",
         description=(
             "A ViT with learned positions, and the same without: it sees its patches as a set, and their order changes "
             "nothing."
         ),
-        runs=(
-            vit.with_changes(name="positions"),
-            replace(vit, {"name": "no-positions", "model.positions": "none"}),
-        ),
+        runs=(with_positions, replace(with_positions, {"name": "no-positions", "model.positions": "none"})),
     )
 
 
 def lesson_skips() -> ExperimentSpec:
     """Lesson 4: the same ViT with skip connections and without."""
-    changes = {"model.depth": 6, "optim.epochs": 15, "optim.warmup_epochs": 2, "data.img_size": 16}
-    with_skips = replace(smoke(), {"name": "skips", "notes": "", **changes})
+    with_skips = _small_vit("skips", depth=6)
     return ExperimentSpec(
         name="lesson-skips",
         description=(
@@ -54,6 +50,11 @@ def lesson_skips() -> ExperimentSpec:
             "replaces its input instead of adding to it."
         ),
         runs=(with_skips, replace(with_skips, {"name": "no-skips", "model.skip_connections": False})),
+        expectation=Expectation(
+            accuracy={"skips": 0.878, "no-skips": 0.378},
+            duration_s=45,
+            measured_on="2 cores of an EPYC, 2026-11-29, seed 42, next to other work",
+        ),
     )
 
 
@@ -62,6 +63,8 @@ def lesson_teachers() -> ExperimentSpec:
     resnet, vit, deit = scattered_trio(epochs=_EPOCHS)
     assert deit.distillation is not None
     plain = {name: PlainCnnSpec(width=width) for name, width in (("narrow", _NARROW), ("plain", 16))}
+    resnet = replace(resnet, {"optim.epochs": 8, "optim.warmup_epochs": 1})
+    assert isinstance(resnet, RunSpec)
     teachers = (
         *(resnet.with_changes(name=name, model=model) for name, model in plain.items()),
         resnet.with_changes(name="resnet"),
@@ -81,6 +84,14 @@ def lesson_teachers() -> ExperimentSpec:
     )
 
 
+def _small_vit(name: str, *, depth: int) -> RunSpec:
+    """On digits that all stand in the middle."""
+    changes = {"model.depth": depth, "optim.epochs": 15, "optim.warmup_epochs": 2}
+    run = replace(smoke(), {"name": name, "notes": "", **changes})
+    assert isinstance(run, RunSpec)
+    return run
+
+
 def _trio_on(fraction: float, epochs: int) -> tuple[RunSpec, ...]:
     """Teacher, ViT and DeiT on a share of the images, with names that say how large it is."""
     teacher, vit, deit = scattered_trio(epochs=epochs)
@@ -91,7 +102,11 @@ def _trio_on(fraction: float, epochs: int) -> tuple[RunSpec, ...]:
     return (
         replace(
             teacher.with_changes(name=name, data=data),
-            {"optim.epochs": round(16 / fraction**0.5), "optim.batch_size": 32 if fraction < 1 else 64},
+            {
+                "optim.epochs": round(8 / fraction**0.5),
+                "optim.warmup_epochs": 1,
+                "optim.batch_size": 32 if fraction < 1 else 64,
+            },
         ),
         *students(
             data=data,

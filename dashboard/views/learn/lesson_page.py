@@ -37,7 +37,7 @@ def _guess(lesson: Lesson) -> int | None:
     """The option that the learner committed to, which is then in the address. Without one nothing is shown yet."""
     st.subheader("Your guess")
     made = st.query_params.get("guess", "")
-    committed = int(made) if made.isdecimal() and int(made) < len(lesson.guess.options) else None
+    committed = int(made) if made in map(str, range(len(lesson.guess.options))) else None
     if committed is not None:
         st.markdown(f"{lesson.guess.question} **{lesson.guess.options[committed]}**")
         return committed

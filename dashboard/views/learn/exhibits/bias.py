@@ -1,7 +1,5 @@
 """Lesson 3: accuracy against the amount of data, on moved images, and on images with their patches in another order."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import streamlit as st
 
@@ -17,8 +15,9 @@ from deit_core.runs import Run
 
 _ROLES = {"cnn": "teacher", "vit": "ViT", "deit": "DeiT"}
 _TITLES = {"cnn": "CNN", "vit": "ViT", "deit": "DeiT"}
-_SHIFTS = (0, 2, 4, 6, 8, 10)  # px
-_NUM_IMAGES = 400  # test images that are moved or shuffled
+_KINDS = {"ResNet-9": "teacher", "ViT": "ViT", "DeiT": "DeiT"}
+_STILL = "digits"  # data in which all digits stand in the middle
+_SHIFTS = (0, 1, 2, 3, 4, 5)  # px
 
 
 def draw() -> Answer | None:
@@ -65,22 +64,20 @@ def _amounts(found: Evidence) -> Answer:
 
 
 def _moved_images() -> None:
-    shown = [run for kind in ("ResNet-9", "ViT", "DeiT") if (run := newest(kind, source="scattered-digits"))]
-    if not shown:
+    shown = [run for kind in _KINDS if (run := newest(kind, source=_STILL))]
+    curves = {run.id: curve for run in shown if (curve := _when_moved(Checkpoint.at(best_file(run)), run))}
+    if len(curves) < len(_KINDS):
         return
-    st.markdown("**The same test images, moved**")
-    curves = {run.id: _when_moved(Checkpoint.at(best_file(run)), run) for run in shown}
-    if not all(curves.values()):
-        return
-    roles = {"ResNet-9": "teacher", "ViT": "ViT", "DeiT": "DeiT"}
+    st.markdown("**Digits that were all in the middle, moved**")
     figure = chart(
-        [line(family(run), _SHIFTS, curves[run.id], role=roles[family(run)], hover="%{y:.1%}") for run in shown],
-        x="Moved to the right (px)",
+        [line(family(run), _SHIFTS, curves[run.id], role=_KINDS[family(run)], hover="%{y:.1%}") for run in shown],
+        x="Moved to the right (px of 16)",
         y="Test accuracy",
         percent=True,
+        whole=True,
     )
-    ends = ", ".join(f"{family(run)} from {curves[run.id][0]:.1%} to {min(curves[run.id]):.1%}" for run in shown)
-    alt = f"Moved by up to {_SHIFTS[-1]} px, what leaves at one side comes in at the other: {ends} at the lowest."
+    ends = ", ".join(f"{family(run)} from {curves[run.id][0]:.1%} to {curves[run.id][-1]:.1%}" for run in shown)
+    alt = f"Moved by {_SHIFTS[-1]} px: {ends}. What leaves at the right comes in at the left."
     live_chart(figure, key="learn_moved", title="Accuracy on moved images", alt=alt, height=300)
     st.caption(f"{alt} {from_runs(shown)}")
 
@@ -92,31 +89,29 @@ def _when_moved(checkpoint: Checkpoint, _run: Run) -> list[float]:
     loaded = test_source(_run.spec.data)
     if loaded is None:
         return []
-    pictures, labels = np.asarray(loaded.test_images[:_NUM_IMAGES]), loaded.test_labels[:_NUM_IMAGES]
-    return list(accuracy_when_moved(images.viewer(checkpoint), pictures, labels, _SHIFTS).values())
+    return accuracy_when_moved(images.viewer(checkpoint), np.asarray(loaded.test_images), loaded.test_labels, _SHIFTS)
 
 
 def _orders() -> None:
+    trained = (newest("ViT", preset="lesson-positions", name=name) for name in ("positions", "no-positions"))
+    shown = [run for run in trained if run is not None]
+    if not shown and (other := newest("ViT", source=_STILL)) is not None:
+        shown = [other]
+    rows = [row for run in shown if (row := _row(run))]
+    if not rows:
+        return
     st.markdown("**The same test images, with their patches in another order**")
-    shown = [
-        run
-        for name in ("positions", "no-positions")
-        if (run := newest("ViT", preset="lesson-positions", name=name)) is not None
-    ]
-    if not shown:
-        own = newest("ViT", source="scattered-digits")
-        shown = [own] if own else []
-        st.caption("Train lesson-positions to see a ViT without positions beside this one.")
-    rows = [_row(run) for run in shown]
-    if rows:
-        st.dataframe(rows, hide_index=True, width=560)
-        st.caption(from_runs(shown))
+    st.dataframe(rows, hide_index=True, width=560)
+    more = "" if len(rows) > 1 else " Train lesson-positions to see a ViT without positions beside this one."
+    st.caption(from_runs(shown) + more)
 
 
 def _row(run: Run) -> dict[str, str]:
     assert run.spec.model.family == "vit"
     found = _when_shuffled(Checkpoint.at(best_file(run)), run, run.spec.model.patch_size)
-    in_order, shuffled = found or (float("nan"),) * 2
+    if found is None:
+        return {}
+    in_order, shuffled = found
     return {
         "Positions": run.spec.model.positions,
         "In order": f"{in_order:.1%}",
@@ -125,11 +120,11 @@ def _row(run: Run) -> dict[str, str]:
 
 
 @st.cache_data(max_entries=24, show_spinner="Shuffling the patches…")
-def _when_shuffled(checkpoint: Checkpoint, _run: Run, patch_size: int) -> Sequence[float]:
+def _when_shuffled(checkpoint: Checkpoint, _run: Run, patch_size: int) -> tuple[float, float] | None:
     from deit_core.lessons.accuracy import accuracy_when_shuffled
 
     loaded = test_source(_run.spec.data)
     if loaded is None:
-        return ()
-    pictures, labels = np.asarray(loaded.test_images[:_NUM_IMAGES]), loaded.test_labels[:_NUM_IMAGES]
-    return tuple(accuracy_when_shuffled(images.viewer(checkpoint), pictures, labels, patch_size).values())
+        return None
+    viewer = images.viewer(checkpoint)
+    return accuracy_when_shuffled(viewer, np.asarray(loaded.test_images), loaded.test_labels, patch_size)

@@ -1,4 +1,6 @@
-"""Lesson 4: with and without skip connections, the gradient of each block before training and the accuracy after."""
+"""Lesson 4: what skip connections do before training, to gradients and to tokens, and the accuracy after it."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -6,51 +8,70 @@ import streamlit as st
 from dashboard.components.live_chart import live_chart
 from dashboard.lessons.evidence import Answer, evidence
 from dashboard.state import test_source
-from dashboard.views.learn.exhibits.figures import chart, line
+from dashboard.views.learn.exhibits.figures import Figure, chart, line
 from deit_core import presets
 from deit_core.spec import ExperimentSpec
 
+if TYPE_CHECKING:
+    from deit_core.lessons.gradients import Passage
+
 _NUM_IMAGES = 64
 _NEAR, _CHANCE = 0.03, 0.2  # of accuracy: as good as the same, and near chance with ten classes
+_TITLES = {"skips": "with skip connections", "no-skips": "without"}
 
 
 def draw() -> Answer | None:
-    gradients = _gradients()
-    if gradients:
-        _show(gradients)
+    passages = _passages()
+    if passages:
+        left, right = st.columns(2)
+        with left:
+            _show_gradients(passages)
+        with right:
+            _show_tokens(passages)
+        st.caption(f"Computed here with the first weights of lesson-skips, on {_NUM_IMAGES} test images.")
     found = evidence("lesson-skips")
     if found is None:
         return None
     with_skips, without = found.accuracy["skips"].mean, found.accuracy["no-skips"].mean
-    right = 0 if without >= with_skips - _NEAR else 1 if without > _CHANCE else 2
+    right_option = 0 if without >= with_skips - _NEAR else 1 if without > _CHANCE else 2
     sentence = f"Test accuracy with skip connections {with_skips:.1%}, without {without:.1%}."
-    return Answer(right, sentence, found.source)
+    return Answer(right_option, sentence, found.source)
 
 
-def _show(gradients: dict[str, list[float]]) -> None:
-    titles = {"skips": "with skip connections", "no-skips": "without"}
-    blocks = list(range(1, len(gradients["skips"]) + 1))
-    figure = chart(
-        [
-            line(title, blocks, gradients[name], role="ViT" if name == "skips" else "", hover="%{y:.2g} in block %{x}")
-            for name, title in titles.items()
-        ],
-        x="Block",
-        y="Length of the gradient",
-        log="y",
-        whole=True,
-    )
-    spreads = {name: max(lengths) / min(lengths) for name, lengths in gradients.items()}
+def _show_gradients(passages: "dict[str, Passage]") -> None:
+    st.markdown("**The gradient on its way down**")
+    blocks = range(1, len(passages["skips"].gradients) + 1)
+    lines = [_line(name, blocks, passage.gradients) for name, passage in passages.items()]
+    figure = chart(lines, x="Block", y="Length of the gradient", whole=True)
+    least = {name: min(passage.gradients) / max(passage.gradients) for name, passage in passages.items()}
     alt = (
-        f"Before the first step the largest gradient of a block is {spreads['skips']:.3g} times the smallest with skip "
-        f"connections, and {spreads['no-skips']:.3g} times without."
+        f"The smallest gradient of a block is {least['skips']:.2f} times the largest with skip connections, and "
+        f"{least['no-skips']:.2f} times without."
     )
     live_chart(figure, key="learn_gradients", title="Gradient by block", alt=alt, height=300)
-    st.caption(f"{alt} Computed here with the first weights of lesson-skips, on {_NUM_IMAGES} test images.")
+    st.caption(alt)
+
+
+def _show_tokens(passages: "dict[str, Passage]") -> None:
+    st.markdown("**The tokens on their way up**")
+    blocks = range(len(passages["skips"].alike))
+    lines = [_line(name, blocks, passage.alike) for name, passage in passages.items()]
+    figure = chart(lines, x="After block (0 is the input)", y="Cosine of two tokens", whole=True)
+    last = {name: passage.alike[-1] for name, passage in passages.items()}
+    alt = (
+        f"After the last block two tokens of an image have a cosine of {last['skips']:.2f} with skip connections, "
+        f"and of {last['no-skips']:.2f} without."
+    )
+    live_chart(figure, key="learn_alike", title="Likeness of tokens by block", alt=alt, height=300)
+    st.caption(alt)
+
+
+def _line(name: str, blocks: range, values: list[float]) -> Figure:
+    return line(_TITLES[name], blocks, values, role="ViT" if name == "skips" else "", hover="%{y:.2f} at %{x}")
 
 
 @st.cache_data(show_spinner="Computing the gradients…")
-def _gradients() -> dict[str, list[float]]:
+def _passages() -> "dict[str, Passage]":
     """By run, of the models before training."""
     from deit_core.lessons.gradients import at_the_start
 
