@@ -4,6 +4,7 @@ from importlib import import_module
 
 import streamlit as st
 
+from dashboard.address import LESSON
 from dashboard.components.live_chart import ensure_plotly_js
 from dashboard.error_messages import errors_as_messages
 from dashboard.navigation import pages
@@ -24,6 +25,6 @@ with errors_as_messages():
     ensure_plotly_js()
 chosen = st.navigation(pages(), position="top")
 st.set_page_config(page_title=f"{chosen.title} · DeiT Lab")
-if "lesson" in st.query_params:  # a lesson goes along to other pages
+if LESSON in st.query_params:  # a lesson goes along to other pages
     import_module("dashboard.lessons.panel").draw(chosen.url_path)
 chosen.run()

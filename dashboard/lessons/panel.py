@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard.address import LESSON
 from dashboard.lessons.course import lessons
 from dashboard.lessons.words import style, words
 from dashboard.navigation import page
@@ -25,11 +26,11 @@ def draw(url_path: str) -> None:
 
 def asked() -> int | None:
     """The lesson that the address names, if there is such a one."""
-    text = st.query_params.get("lesson", "")
+    text = st.query_params.get(LESSON, "")
     return int(text) if text in map(str, lessons()) else None
 
 
 def back(number: int) -> dict[str, str]:
     """What the address of a lesson says: its number, and the guess where one was made."""
     guess = st.query_params.get("guess")
-    return {"lesson": str(number)} | ({"guess": guess} if guess else {})
+    return {LESSON: str(number)} | ({"guess": guess} if guess else {})

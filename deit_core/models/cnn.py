@@ -16,6 +16,7 @@ class Cnn(nn.Module):
     """
 
     strides: ClassVar[dict[str, int]]
+    pool: nn.Module
     head: nn.Linear
 
     def __init__(self, in_chans: int, num_classes: int) -> None:

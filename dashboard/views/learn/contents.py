@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard.address import LESSON
 from dashboard.lessons.course import Lesson, lessons
 from dashboard.navigation import page
 
@@ -21,7 +22,7 @@ def draw() -> None:
 
 def _card(number: int, lesson: Lesson) -> None:
     st.page_link(
-        page("learn"), label=f"{number}. {lesson.title}", icon=":material/school:", query_params={"lesson": str(number)}
+        page("learn"), label=f"{number}. {lesson.title}", icon=":material/school:", query_params={LESSON: str(number)}
     )
     st.markdown(lesson.question)
     st.caption(needs(lesson))

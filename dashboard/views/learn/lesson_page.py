@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard.address import LESSON
 from dashboard.lessons.course import Lesson, lessons
 from dashboard.lessons.evidence import Answer
 from dashboard.lessons.panel import back
@@ -86,6 +87,6 @@ def _go_on(number: int, lesson: Lesson) -> None:
                 page("learn"),
                 label=f"Next: {number + 1}. {following.title}",
                 icon=":material/arrow_forward:",
-                query_params={"lesson": str(number + 1)},
+                query_params={LESSON: str(number + 1)},
             )
     st.caption("Sources: " + ". ".join(lesson.sources) + ".")

@@ -14,6 +14,8 @@ from dashboard.views.learn.article import article
 def render() -> None:
     style()
     number = panel.asked()
+    # A link to the page that is open already reaches this page but not the browser's address (Streamlit 1.67).
+    st.query_params.from_dict({} if number is None else panel.back(number))
     if number is not None:
         lesson_page.draw(number)
         return

@@ -74,8 +74,8 @@ def _map(seen: images.Subject, changed: Mapping[str, Any]) -> NDArray[np.uint8]:
 
     fusion = {"head_fusion": changed.get("head_fusion", "mean"), "scope": "matrix"}
     rest = {name: value for name, value in changed.items() if name != "head_fusion"}
-    values = times_uniform(seen.prepared(**fusion).map(query=seen.look.query(), **rest).values)
-    return enlarged(colourise(values, vmax=float(values.max()) or 1.0), _SIZE)
+    values = seen.prepared(**fusion).map(query=seen.look.query(), **rest).values
+    return enlarged(colourise(values, vmax=float(times_uniform(values).max()) or 1.0), _SIZE)
 
 
 def _later_layers(run: Run, pictures: NDArray[np.uint8]) -> Answer:
