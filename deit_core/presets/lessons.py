@@ -25,9 +25,9 @@ def lesson_fractions() -> ExperimentSpec:
         name="lesson-fractions",
         description=(
             "Inductive bias against the amount of data: a CNN, a ViT and a DeiT that learns from the CNN, on 10, 30 "
-            "and 100 % of the scattered digits. Fewer images get more epochs. The test images are always the same. With a "
-            f"tenth of the images the CNN is ahead of the ViT by more than {100 * FEW_IMAGES_LEAD:.0f} points, the mean "
-            "of three seeds."
+            "and 100 % of the scattered digits. Fewer images get more epochs. The test images are always the same. "
+            "With a tenth of the images the CNN is ahead of the ViT by more than "
+            f"{100 * FEW_IMAGES_LEAD:.0f} points, the mean of three seeds."
         ),
         runs=tuple(itertools.chain(*(_trio_on(fraction, epochs) for fraction, epochs in _FRACTIONS.items()))),
     )
@@ -53,8 +53,8 @@ def lesson_skips() -> ExperimentSpec:
         name="lesson-skips",
         description=(
             "A ViT of six blocks with skip connections, as all published ones, and the same without: there each block "
-            f"replaces its input instead of adding to it, and is more than {100 * SKIPS_LEAD:.0f} points behind, the mean of "
-            "three seeds."
+            "replaces its input instead of adding to it. It is more than "
+            f"{100 * SKIPS_LEAD:.0f} points behind, the mean of three seeds."
         ),
         runs=(with_skips, replace(with_skips, {"name": "no-skips", "model.skip_connections": False})),
         expectation=Expectation(
