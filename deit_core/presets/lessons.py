@@ -12,7 +12,7 @@ from deit_core.spec import Expectation, ExperimentSpec, PlainCnnSpec, RunSpec, r
 
 _EPOCHS = 15  # of a student that sees all training images
 _FRACTIONS = {0.1: 60, 0.3: 30, 1.0: _EPOCHS}  # of the training images, and the epochs of a student
-_NARROW = 2  # channels of the weak teacher
+_NARROW = 4  # channels of the weak teacher
 
 # Of test accuracy, the mean of three seeds; `make test-lessons` trains them.
 FEW_IMAGES_LEAD = 0.2  # at least so far the CNN is ahead of the ViT with a tenth of the images
