@@ -8,7 +8,7 @@ import pytest
 
 from deit_core.errors import RunError
 from deit_core.results.experiment_notebook import cells, notebook, write_notebook
-from deit_core.runs import DemoRuns, demo_runs
+from deit_core.runs.demo_runs import DemoRuns, demo_runs
 from deit_core.spec import ExperimentSpec
 
 ROOT = Path(__file__).parents[2]
