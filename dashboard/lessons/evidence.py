@@ -6,6 +6,7 @@ Knows runs and presets; no widgets.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from dashboard.run_status import family as family_of
 from dashboard.run_status import label
 from dashboard.state import runs, store
 from dashboard.text import escape
@@ -71,10 +72,8 @@ def newest(family: str, *, source: str = "", preset: str = "", name: str = "") -
     Args: family: "ViT", "DeiT", or another that `run_status.family` knows; source, preset, name: only of these data,
         this experiment, this name.
     """
-    from dashboard.run_status import family as kind_of
-
     for run in runs():
-        wanted = kind_of(run) == family and run.status == Status.COMPLETED
+        wanted = family_of(run) == family and run.status == Status.COMPLETED
         if source and run.spec.data.source != source:
             continue
         if preset and run.experiment_name != preset:

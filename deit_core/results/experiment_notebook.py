@@ -72,8 +72,7 @@ def write_notebook(store: RunReader, name: str, out: Path) -> None:
 
 def cells(spec: ExperimentSpec, expected: Mapping[str, float]) -> Iterator[Cell]:
     """The cells of an experiment's notebook. Args: expected: test accuracy by the name of a run, where it is known."""
-    spec = without_places(spec)
-    document = spec.model_dump_json(indent=1, exclude={"expectation"})
+    document = without_places(spec).model_dump_json(indent=1, exclude={"expectation"})
     yield "markdown", f"# {plain(spec.name)}\n\n{plain(spec.description)}\n\nMade by DeiT Lab. {_SEEDS.strip()}"
     yield (
         "code",

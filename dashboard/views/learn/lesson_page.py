@@ -78,7 +78,7 @@ def _go_on(number: int, lesson: Lesson) -> None:
     st.markdown(lesson.try_next)
     with st.container(horizontal=True):
         for door in lesson.doors:
-            st.page_link(page(door.page), label=door.label, query_params=back(number) | door.query)
+            st.page_link(page(door.page), label=door.label, query_params={**back(number), **door.query})
     with st.container(horizontal=True):
         st.page_link(page("learn"), label="All lessons", icon=":material/school:", query_params={})
         if number < max(lessons()):

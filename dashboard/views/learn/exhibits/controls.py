@@ -1,6 +1,6 @@
 """Lesson 2: one picture under one control at a time, and whether later layers look where the first one looks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,10 @@ _NUM_IMAGES = 100  # test images that correlations are the mean of
 _LIMIT = 0.3  # of a correlation that is called one, on either side of 0
 _SIZE = 150  # px, of a map
 
-_CONTROLS: Mapping[str, tuple[str, tuple[Any, ...], str]] = {
+_CONTROLS: Mapping[str, tuple[str, Sequence[Any], str]] = {
     "Head aggregation": ("head_fusion", ("mean", "max", "min"), "min keeps only what all heads agree on."),
     "Discard ratio": ("discard_ratio", (0.0, 0.5, 0.9, 0.99), "Crisp is not the same as sharp: links were removed."),
-    "Layers": ("layers", "each", "One layer after the other, and then all of them followed through."),
+    "Layers": ("layers", (), "One layer after the other, and then all of them followed through."),
     "Residual": ("residual", (0.0, 0.5, 0.9, 1.0), "At 1 each token keeps its own, and nothing reaches the output."),
 }
 
@@ -59,7 +59,7 @@ def _worked_picture(run: Run, pictures: NDArray[np.uint8]) -> None:
     depth = len(seen.look.attention)
     options: list[tuple[str, dict[str, Any]]] = (
         [(f"layer {layer + 1}", {"layers": (layer,)}) for layer in range(depth)] + [("all layers", {})]
-        if values == "each"
+        if field == "layers"
         else [(f"{name}: {value}", {field: value}) for value in values]
     )
     with st.container(horizontal=True):

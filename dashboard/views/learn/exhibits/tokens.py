@@ -115,11 +115,11 @@ def _measure() -> None:
             place.progress(number / len(_MEASURED), f"{count:,} tokens: {1000 * seconds:.1f} ms")
         place.empty()
         st.session_state["learn_measured"] = measured
-    measured = st.session_state.get("learn_measured")
-    if not measured:
+    kept: dict[int, float] = st.session_state.get("learn_measured", {})
+    if not kept:
         st.caption(f"The time of attention between {_MEASURED[0]} to {_MEASURED[-1]:,} tokens: a few seconds of work.")
         return
-    counts, milliseconds = list(measured), [1000 * seconds for seconds in measured.values()]
+    counts, milliseconds = list(kept), [1000 * seconds for seconds in kept.values()]
     slope = exponent(counts[-3:], milliseconds[-3:])
     figure = chart([line("this machine", counts, milliseconds, role="ViT")], x="Tokens", y="Milliseconds", log="xy")
     alt = f"From {counts[-3]} to {counts[-1]:,} tokens the time follows the power {slope:.2f} of their number."
