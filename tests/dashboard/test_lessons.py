@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from conftest import submit
 from streamlit.testing.v1 import AppTest
 
 from dashboard import navigation
@@ -14,7 +13,7 @@ from dashboard.lessons.course import Lesson, lessons, terms
 from dashboard.lessons.evidence import evidence
 from dashboard.lessons.words import with_terms
 from deit_core import presets
-from deit_core.runs import RunUpdate, Status, Store
+from deit_core.runs import RunUpdate, Status, Store, enqueue
 from deit_core.spec import ExperimentSpec, trainings
 
 ROOT = Path(__file__).parents[2]
@@ -31,9 +30,14 @@ def demo_page(run_page: RunPage, store: Store, monkeypatch: pytest.MonkeyPatch) 
     return run_page
 
 
+def submit(store: Store, preset: str) -> dict[str, str]:
+    """Queue a preset: name -> id."""
+    return {store.run(run_id).name: run_id for run_id in enqueue(store, presets.get(preset))}
+
+
 def finish(store: Store, preset: str, accuracy: dict[str, float]) -> None:
     """Complete an experiment with these test accuracies."""
-    for name, run_id in submit(store, presets.get(preset)).items():
+    for name, run_id in submit(store, preset).items():
         store.set_status(run_id, Status.RUNNING)
         store.set_status(run_id, Status.COMPLETED, update=RunUpdate(results={"test_accuracy": accuracy[name]}))
 
@@ -106,7 +110,7 @@ def test_the_learners_own_runs_decide(
 
 
 def test_an_experiment_that_is_not_complete_answers_nothing(store: Store) -> None:
-    own = submit(store, presets.get("lesson-skips"))
+    own = submit(store, "lesson-skips")
     store.set_status(own["skips"], Status.RUNNING)
     store.set_status(own["skips"], Status.COMPLETED, update=RunUpdate(results={"test_accuracy": 0.9}))
     found = evidence("lesson-skips")

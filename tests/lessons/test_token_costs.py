@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from deit_core.lessons.cost import costs, exponent
 from deit_core.lessons.timing import measured_seconds
+from deit_core.lessons.token_costs import costs, exponent
 from deit_core.models.block import Attention, Mlp
 
 WIDTH = 24

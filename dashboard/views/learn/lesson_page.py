@@ -9,7 +9,7 @@ from dashboard.lessons.panel import back
 from dashboard.lessons.words import words
 from dashboard.navigation import page
 from dashboard.views.learn import contents
-from dashboard.views.learn.exhibits.table import EXHIBITS
+from dashboard.views.learn.exhibits.every_exhibit import EXHIBITS
 from dashboard.views.learn.training import training
 
 

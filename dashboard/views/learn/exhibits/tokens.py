@@ -13,8 +13,8 @@ from dashboard.run_status import family
 from dashboard.state import runs
 from dashboard.views.learn.exhibits.figures import chart, enlarged, line
 from deit_core.image_folders.facts import title_of
-from deit_core.lessons.cost import Cost, costs, exponent
 from deit_core.lessons.patches import cut, put_together, shuffled
+from deit_core.lessons.token_costs import Cost, costs, exponent
 from deit_core.runs import Run, Status
 from deit_core.runs.demo_runs import demo_example
 
@@ -128,7 +128,7 @@ def _measure() -> None:
 
 
 def _show_positions() -> None:
-    from deit_core.lessons.positions import position_similarity
+    from deit_core.lessons.position_likeness import position_similarity
 
     models = _models_with_positions()
     if not models:

@@ -43,7 +43,7 @@ def draw() -> Answer | None:
 
 
 def _heads(run: Run) -> str:
-    from deit_core.lessons.heads import head_answers
+    from deit_core.lessons.head_answers import head_answers
 
     if not has_predictions(run):
         return ""
