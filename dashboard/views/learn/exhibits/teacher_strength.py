@@ -1,13 +1,21 @@
 """Lesson 5: the gain of a student against the strength of its teacher."""
 
+from collections.abc import Sequence
+from math import log
+from statistics import fmean
+
 import streamlit as st
 
 from dashboard.components.live_chart import live_chart
 from dashboard.lessons.evidence import Answer, Evidence, evidence
+from dashboard.state import files_of, has_predictions, predictions
 from dashboard.views.learn.exhibits.figures import CONTROL, chart
+from deit_core.analysis.soft_targets import entropy
 from deit_core.results.role_looks import look_of
+from deit_core.runs import Run
 
 _POINT = 0.01  # of accuracy
+_NUM_IMAGES = 500  # test images that an entropy is the mean of
 _TITLES = {
     "narrow": "narrow CNN",
     "plain": "CNN of two convolutions",
@@ -19,6 +27,21 @@ _TITLES = {
 def draw() -> Answer | None:
     found = evidence("lesson-teachers")
     return None if found is None else _answer(found)
+
+
+def _how_flat(own: Sequence[Run]) -> str:
+    """How spread the soft targets of the learner's teachers are, at the temperature of their students."""
+    taus = {run.spec.distillation.tau for run in own if run.spec.distillation}
+    if len(taus) != 1:
+        return "Train it to see how flat the soft targets of each teacher are."
+    tau = taus.pop()
+    spreads = []
+    for run in own:
+        if run.name in _TITLES and has_predictions(run):
+            logits = predictions(files_of(run).predictions).test.logits[:_NUM_IMAGES]
+            spread = fmean(entropy(one, tau) for one in logits) / log(logits.shape[1])
+            spreads.append(f"{_TITLES[run.name]} {spread:.0%}")
+    return f"Entropy of the soft targets at τ = {tau:g}, where 100% is flat: {', '.join(spreads)}."
 
 
 def _answer(found: Evidence) -> Answer:
@@ -57,7 +80,7 @@ def _answer(found: Evidence) -> Answer:
     )
     alt = f"The ViT without a teacher has {vit:.1%}. Teachers and their students: {told}."
     live_chart(figure, key="learn_teachers", title="Gain by teacher", alt=alt, height=360)
-    st.caption(found.source)
+    st.caption(f"{found.source} {_how_flat(found.own)}")
     gain = gains["narrow"]
     worse = "less" if accuracy["narrow"] < vit else "more"
     sentence = (
