@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deit_core.attention import METHODS, Viewer
+from deit_core.lessons.accuracy import fitted
 from deit_core.lessons.baselines import BRIGHTNESS, UNTRAINED
 from deit_core.lessons.layer_maps import untrained_viewer
 from deit_core.lessons.patches import Images, cut
@@ -58,8 +59,9 @@ def brightness(images: Images, side: int) -> NDArray[np.float64]:
 def scores(viewer: Viewer, images: Images, masks: Masks) -> dict[str, Score]:
     """The score of every method for a transformer, and of the two baselines, by name."""
     methods = {name: method for name, method in METHODS.items() if method.facts.family == "vit"}
-    found = {method.facts.title: score(viewer.explain(images, method.explain), masks) for method in methods.values()}
-    control = untrained_viewer(viewer).explain(images, METHODS["rollout"].explain)
+    seen = fitted(viewer, images)
+    found = {method.facts.title: score(viewer.explain(seen, method.explain), masks) for method in methods.values()}
+    control = untrained_viewer(viewer).explain(seen, METHODS["rollout"].explain)
     side = control.shape[1]
     return found | {
         UNTRAINED: score(control, masks),

@@ -43,10 +43,10 @@ def _show_gradients(passages: "dict[str, Passage]") -> None:
     blocks = range(1, len(passages["skips"].gradients) + 1)
     lines = [_line(name, blocks, passage.gradients) for name, passage in passages.items()]
     figure = chart(lines, x="Block", y="Length of the gradient", whole=True)
-    least = {name: min(passage.gradients) / max(passage.gradients) for name, passage in passages.items()}
+    ends = {name: (min(passage.gradients), max(passage.gradients)) for name, passage in passages.items()}
     alt = (
-        f"The smallest gradient of a block is {least['skips']:.2f} times the largest with skip connections, and "
-        f"{least['no-skips']:.2f} times without."
+        f"The gradients of the blocks have lengths from {ends['skips'][0]:.2f} to {ends['skips'][1]:.2f} with skip "
+        f"connections, and from {ends['no-skips'][0]:.2f} to {ends['no-skips'][1]:.2f} without."
     )
     live_chart(figure, key="learn_gradients", title="Gradient by block", alt=alt, height=300)
     st.caption(alt)

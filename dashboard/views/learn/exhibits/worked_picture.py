@@ -103,9 +103,11 @@ def _later_layers(run: Run, pictures: NDArray[np.uint8]) -> Answer:
 
 @st.cache_data(max_entries=8, show_spinner="Looking at the test images…")
 def _correlations(checkpoint: Checkpoint, _pictures: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
+    from deit_core.lessons.accuracy import fitted
     from deit_core.lessons.layer_maps import correlation_with_first, untrained_viewer
 
     viewer = images.viewer(checkpoint)
-    found = (correlation_with_first(one, _pictures).mean(1).tolist() for one in (viewer, untrained_viewer(viewer)))
+    pictures = fitted(viewer, _pictures)
+    found = (correlation_with_first(one, pictures).mean(1).tolist() for one in (viewer, untrained_viewer(viewer)))
     trained, control = found
     return trained, control
