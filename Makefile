@@ -1,5 +1,5 @@
 # make app | make test | make check | make bench
-# make test-lessons trains what the lessons train, in less than ten minutes on two cores.
+# make test-lessons trains what the lessons train.
 # make demo trains the runs that ship in checkpoints/demo, in about ten minutes.
 # make faults KILLS=60 | make fuzz MINUTES=10 | make load SESSIONS=10 MINUTES=10
 #
