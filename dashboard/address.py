@@ -1,7 +1,7 @@
 """The settings that the address of a page asks for, and a message on each that is not possible.
 
-An address counts when a user opens it, and when Back or Forward bring it back. A link of the dashboard asks for nothing
-new. Knows addresses and widgets; nothing of runs, or of what a page shows.
+An address counts when a user opens it, when Back or Forward bring it back, and when a lesson leads there. Any other
+link of the dashboard asks for nothing new. Knows addresses and widgets; nothing of runs, or of what a page shows.
 """
 
 import math
@@ -14,6 +14,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.text import escape
 from deit_core.text.quoting import shortened
+
+LESSON = "lesson"  # goes along in the address
 
 _PAGE, _ASKED, _CHECKED, _NOTES = "address_page", "address_asked", "address_checked", "address_notes"
 
@@ -80,7 +82,7 @@ def is_back() -> bool:
 
 def _enter(url_path: str) -> None:
     state = st.session_state
-    counts = _PAGE not in state or is_back()
+    counts = _PAGE not in state or is_back() or LESSON in st.query_params
     state[_PAGE] = url_path
     state[_ASKED] = {key: _now(key) for key in st.query_params if _may_be_of_a_widget(key)} if counts else {}
     state[_CHECKED], state[_NOTES] = False, {}

@@ -1,7 +1,10 @@
 """The frame of the dashboard: navigation and the look of tables. The server of app.py runs it for every visitor."""
 
+from importlib import import_module
+
 import streamlit as st
 
+from dashboard.address import LESSON
 from dashboard.components.live_chart import ensure_plotly_js
 from dashboard.components.table_style import TABLE_STYLE
 from dashboard.error_messages import errors_as_messages
@@ -24,4 +27,6 @@ with errors_as_messages():
 chosen = st.navigation(pages(), position="top")
 st.set_page_config(page_title=f"{chosen.title} · DeiT Lab")
 st.html(TABLE_STYLE)
+if LESSON in st.query_params:  # a lesson goes along to other pages
+    import_module("dashboard.lessons.panel").draw(chosen.url_path)
 chosen.run()

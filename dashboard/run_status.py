@@ -28,7 +28,7 @@ __all__ = [
     "word",
 ]
 
-_FAMILIES = {"vit": "ViT", "resnet9": "ResNet-9"}
+_FAMILIES = {"vit": "ViT", "cnn": "CNN", "resnet9": "ResNet-9"}
 
 _CHOICE = 28  # characters of a name in a box
 

@@ -149,7 +149,7 @@ def _sentence(detail: "ErrorDetails", run: str, path: str, closest: str) -> str:
         case "string_too_long":
             return f"{where} has more than {detail['ctx']['max_length']:,} characters; make it shorter."
         case "union_tag_not_found":
-            return f"{where}.family is missing; set it to vit, resnet9, torchvision or timm."
+            return f"{where}.family is missing; set it to vit, cnn, resnet9, torchvision or timm."
         case "union_tag_invalid":
             return f"{where}.family should be one of {detail['ctx']['expected_tags']}."
         case "int_parsing_size":

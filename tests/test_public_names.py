@@ -21,7 +21,7 @@ PACKAGES = {
     ],
     "deit_core.spec": [
         "RunSpec", "ExperimentSpec", "DataSpec", "AugmentSpec", "OptimSpec", "ComputeSpec", "DistillationSpec",
-        "VisionTransformerSpec", "ResNet9Spec", "TorchvisionSpec", "TimmSpec", "replace", "load_spec",
+        "VisionTransformerSpec", "PlainCnnSpec", "ResNet9Spec", "TorchvisionSpec", "TimmSpec", "replace", "load_spec",
     ],
     "deit_core.presets": ["names", "get", "smoke", "digits_quick", "fashion_classroom", "fashion_miniproject"],
     "deit_core.models": [

@@ -6,7 +6,7 @@ A multiplication and an addition count as two; matrix products, convolutions and
     N tokens, D embed_dim, M hidden width of an MLP, S img_size
 """
 
-from deit_core.spec import ResNet9Spec, RunSpec, VisionTransformerSpec
+from deit_core.spec import PlainCnnSpec, ResNet9Spec, RunSpec, VisionTransformerSpec
 
 # Per pixel of an image, without the head, and the inputs of the head; counted in torchvision 0.28.0's and timm 1.0's
 # networks at 224 px.
@@ -28,6 +28,9 @@ def flops_per_image(spec: RunSpec, in_chans: int, num_classes: int) -> float | N
     model, side = spec.model, spec.data.img_size
     if isinstance(model, VisionTransformerSpec):
         return _vit(model, side, in_chans, num_classes)
+    if isinstance(model, PlainCnnSpec):
+        convolutions = 9 * (in_chans * model.width * side**2 + 2 * model.width**2 * (side // 2) ** 2)
+        return 2 * (convolutions + 2 * model.width * num_classes)
     if isinstance(model, ResNet9Spec):
         return _resnet9(model.width, side, in_chans, num_classes)
     if model.name not in _PER_PIXEL:

@@ -36,6 +36,8 @@ class Look:
     logits: (B, K) by head: "mean" is the model's output; a DeiT has "class" and "distillation" too, a backbone none.
     num_prefix_tokens, grid_size: P and (gh, gw), as `rollout` asks for them.
     shares: (N,) by head, the weights of the tokens that it reads; where there are none, `query_weights` goes by P.
+    skip_connections: whether the model has them. Without, nothing passes a layer but by attention, so the residual of
+        every rollout is 0, whatever is asked for.
     """
 
     attention: Tensor
@@ -43,6 +45,7 @@ class Look:
     num_prefix_tokens: int
     grid_size: tuple[int, int]
     shares: Mapping[str, Tensor] = field(default_factory=dict)
+    skip_connections: bool = True
 
     @property
     def sizes(self) -> Sizes:
@@ -70,7 +73,7 @@ class Look:
             num_prefix_tokens=self.num_prefix_tokens,
             grid_size=self.grid_size,
             query=self.query(query),
-            **options,
+            **(options if self.skip_connections else options | {"residual": 0.0}),
         )
 
     def prepare(self, *, head_fusion: HeadFusion = "mean", scope: str = "matrix") -> PreparedRollout:
@@ -85,6 +88,7 @@ class Look:
             grid_size=self.grid_size,
             head_fusion=head_fusion,
             scope=scope,
+            skip_connections=self.skip_connections,
         )
 
 
@@ -121,6 +125,7 @@ def look(model: nn.Module, card: Reading, images: NDArray[Any] | Tensor) -> Look
         num_prefix_tokens=vit.num_prefix_tokens,
         grid_size=vit.grid_size,
         shares=vit.shares_read(),
+        skip_connections=vit.skip_connections,
     )
 
 

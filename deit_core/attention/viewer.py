@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deit_core.attention.flow.query import Query
-from deit_core.attention.flow.rollout import Rollout, rollout
+from deit_core.attention.flow.rollout import Rollout
 from deit_core.attention.look import Look, look
 from deit_core.attention.methods.explain import check_logits
 from deit_core.attention.methods.faithfulness import Faithfulness, faithfulness
@@ -24,7 +24,6 @@ from deit_core.attention.other_model import OtherModel, reading_of
 from deit_core.errors import CheckpointError, DeitError
 from deit_core.models import (
     Reading,
-    ResNet9,
     VisionTransformer,
     is_foreign,
     load_checkpoint,
@@ -32,6 +31,7 @@ from deit_core.models import (
     read_card,
 )
 from deit_core.models.adapted_classifier import AdaptedClassifier
+from deit_core.models.cnn import Cnn
 
 Pixels = NDArray[np.uint8]
 
@@ -59,7 +59,7 @@ class Viewer:
         num_prefix_tokens: int | None = None,
         grid_size: tuple[int, int] | None = None,
     ) -> None:
-        is_own = isinstance(model, VisionTransformer | ResNet9 | AdaptedClassifier)
+        is_own = isinstance(model, VisionTransformer | Cnn | AdaptedClassifier)
         self.model = model if is_own else OtherModel(model, num_prefix_tokens, grid_size)
         self.card = card or reading_of(model)
 
@@ -96,9 +96,7 @@ class Viewer:
         Args: options: as in `rollout`.
         Raises: ValueError, as `look` and `rollout`.
         """
-        seen = self.look(images)
-        traced = rollout(seen.attention, num_prefix_tokens=seen.num_prefix_tokens, grid_size=seen.grid_size, **options)
-        return traced.over(images)
+        return self.look(images).rollout(**options).over(images)
 
     @torch.no_grad()
     def predict(self, images: Pixels) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from deit_core.cli.commands import Commands
 from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.doctor import doctor
 from deit_core.cli.pictures import rollout
-from deit_core.cli.results import demo, export, fields, report
+from deit_core.cli.results import demo, export, fields, notebook, report
 from deit_core.cli.runs import delete, list_runs, resume, show, stop
 from deit_core.cli.store import store_app
 from deit_core.cli.terminal import say
@@ -42,6 +42,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "delete": delete,
     "export": export,
     "report": report,
+    "notebook": notebook,
     "demo": demo,
     "predict": predict,
     "compare": compare,

@@ -87,6 +87,20 @@ def demo(
         say(path)
 
 
+def notebook(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="A name, the start of an id, or a preset.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write (default: EXPERIMENT.ipynb here).")] = None,
+    demo: DemoOption = False,
+    runs_dir: RunsDirOption = None,
+) -> None:
+    """Write a Jupyter notebook that trains an experiment again and puts both results side by side."""
+    from deit_core.results.experiment_notebook import write_notebook
+
+    path = out or Path(f"{file_name(experiment)}.ipynb")
+    write_notebook(runs_of(open_launcher(runs_dir).store, demo=demo), experiment, path)
+    say(path)
+
+
 def fields() -> None:
     """Print every field of a spec with its default and what it is, in Markdown."""
     from deit_core.results.field_reference import field_reference

@@ -8,7 +8,15 @@ timm for a network that is not in the table here.
 
 from typing import NamedTuple
 
-from deit_core.spec import LibrarySpec, ResNet9Spec, RunSpec, TimmSpec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.spec import (
+    LibrarySpec,
+    PlainCnnSpec,
+    ResNet9Spec,
+    RunSpec,
+    TimmSpec,
+    TorchvisionSpec,
+    VisionTransformerSpec,
+)
 
 _FEW_TOKENS = 256  # up to which a ViT in training keeps its attention weights (models/vit.py)
 
@@ -55,6 +63,8 @@ def network_size(spec: RunSpec, in_chans: int, num_classes: int) -> NetworkSize:
     match model:
         case VisionTransformerSpec():
             return _vit(model, side, in_chans, num_classes)
+        case PlainCnnSpec():
+            return _plain_cnn(model.width, side, in_chans, num_classes)
         case ResNet9Spec():
             return _resnet9(model.width, side, in_chans, num_classes)
         case TorchvisionSpec():
@@ -77,7 +87,7 @@ def _vit(model: VisionTransformerSpec, side: int, in_chans: int, num_classes: in
     if model.layer_scale is not None:
         block += 2 * width
     weights = model.depth * block + 2 * width + num_heads * (read + 1) * num_classes
-    positions = tokens if model.prefix_positions else patches
+    positions = 0 if model.positions == "none" else tokens if model.prefix_positions else patches
     weights += (in_chans * model.patch_size**2 + 1 + prefix + positions) * width
     kept = tokens * (8 * width + 2 * hidden + 4)
     if model.layer_scale is not None:
@@ -89,6 +99,15 @@ def _vit(model: VisionTransformerSpec, side: int, in_chans: int, num_classes: in
     ends = 4 * tokens * width + in_chans * side**2
     passed = tokens * max(2 * hidden + 2 * width, 8 * width)
     return NetworkSize(weights, weights, model.depth * kept + ends, passed)
+
+
+def _plain_cnn(width: int, side: int, in_chans: int, num_classes: int) -> NetworkSize:
+    weights = (9 * in_chans + 1) * width + (9 * width + 1) * 2 * width + (2 * width + 1) * num_classes
+    kept = in_chans * side**2
+    for channels, halvings in ((width, 0), (2 * width, 1)):
+        kept += channels * (side >> halvings) ** 2  # of the convolution
+        kept += 3 * channels * (side >> halvings + 1) ** 2  # of the pooling: values and indices of 8 bytes
+    return NetworkSize(weights, weights, kept, 2 * width * side**2)
 
 
 def _resnet9(width: int, side: int, in_chans: int, num_classes: int) -> NetworkSize:

@@ -1,7 +1,7 @@
 """The models: CNN teacher, Vision Transformer, DeiT student; building them, and reading them from disk."""
 
 from deit_core.models.build import build_model, build_student, build_teacher, input_statistics
-from deit_core.models.cnn import ResNet9
+from deit_core.models.cnn import PlainCnn, ResNet9
 from deit_core.models.foreign.foreign_model import load_foreign_reading
 from deit_core.models.foreign.positions import resample_pos_embed
 from deit_core.models.foreign.vit_files import load_foreign
@@ -23,6 +23,7 @@ from deit_core.models.weights import (
 __all__ = [
     "FileReading",
     "ModelCard",
+    "PlainCnn",
     "Reading",
     "ResNet9",
     "VisionTransformer",

@@ -7,10 +7,18 @@ from torch import nn
 
 from deit_core.catalog import SOURCES
 from deit_core.errors import SpecError
-from deit_core.models.cnn import ResNet9
+from deit_core.models.cnn import Cnn, PlainCnn, ResNet9
 from deit_core.models.timm_classifier import TimmClassifier
 from deit_core.models.vit import VisionTransformer
-from deit_core.spec import ModelSpec, ResNet9Spec, RunSpec, TimmSpec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.spec import (
+    ModelSpec,
+    PlainCnnSpec,
+    ResNet9Spec,
+    RunSpec,
+    TimmSpec,
+    TorchvisionSpec,
+    VisionTransformerSpec,
+)
 
 if TYPE_CHECKING:
     from deit_core.models.adapted_classifier import AdaptedClassifier
@@ -21,7 +29,7 @@ def build_model(spec: RunSpec, *, in_chans: int | None = None, num_classes: int 
     match spec.model:
         case VisionTransformerSpec():
             return build_student(spec, in_chans=in_chans, num_classes=num_classes)
-        case ResNet9Spec() | TorchvisionSpec() | TimmSpec():
+        case PlainCnnSpec() | ResNet9Spec() | TorchvisionSpec() | TimmSpec():
             return build_teacher(spec, in_chans=in_chans, num_classes=num_classes)
 
 
@@ -44,15 +52,17 @@ def build_student(spec: RunSpec, *, in_chans: int | None = None, num_classes: in
 
 def build_teacher(
     spec: RunSpec, *, in_chans: int | None = None, num_classes: int | None = None
-) -> "ResNet9 | AdaptedClassifier":
+) -> "Cnn | AdaptedClassifier":
     """The network that a teacher's run trains, without pretrained weights.
 
     Raises: SpecError when the spec describes another family.
     """
     model = spec.model
     if isinstance(model, VisionTransformerSpec):
-        raise SpecError(f"{model.family} is not a CNN; set model.family to resnet9, torchvision or timm.")
+        raise SpecError(f"{model.family} is not a CNN; set model.family to cnn, resnet9, torchvision or timm.")
     in_chans, num_classes = _shape(spec, in_chans, num_classes)
+    if isinstance(model, PlainCnnSpec):
+        return PlainCnn(in_chans=in_chans, num_classes=num_classes, width=model.width)
     if isinstance(model, ResNet9Spec):
         return ResNet9(in_chans=in_chans, num_classes=num_classes, width=model.width)
     if isinstance(model, TimmSpec):

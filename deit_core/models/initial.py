@@ -21,7 +21,7 @@ from deit_core.models.foreign.vit_files import read_vit
 from deit_core.models.timm_classifier import TimmClassifier
 from deit_core.models.vit import VisionTransformer
 from deit_core.models.weights import ModelCard, is_foreign, read_card, read_weights, weights_file
-from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.spec import RunSpec, TorchvisionSpec, VisionTransformerSpec, value_text
 from deit_core.text.quoting import quoted
 
 _MAX_EPS = 1e-5  # of layer norms: below, no logit differs by more than a rounding from what 1e-6 gives
@@ -137,6 +137,15 @@ def _check_card(card: ModelCard, spec: RunSpec, data_hash: str) -> None:
             f"{origin}, which has {theirs.num_heads} attention heads per block and not {ours.num_heads}; "
             f"set model.num_heads to {theirs.num_heads}."
         )
+    if isinstance(theirs, VisionTransformerSpec) and isinstance(ours, VisionTransformerSpec):
+        if "none" in (theirs.positions, ours.positions):
+            raise CheckpointError(
+                f"{origin}; a run can start from another only where both models have positions (model.positions)."
+            )
+        if theirs.skip_connections != ours.skip_connections:
+            raise CheckpointError(
+                f"{origin}, whose model.skip_connections is {value_text(theirs.skip_connections)}; set it to the same."
+            )
     if overlap := card.learned_held_back(spec.data, data_hash):
         why, remedy = overlap
         raise CheckpointError(

@@ -10,22 +10,21 @@ et al. 2021 (arXiv:2012.12877), LayerScale Touvron et al. 2021 (arXiv:2103.17239
 scales with the width.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from deit_core.errors import DeitError
+from deit_core.models.block import Block, LayerScale
 from deit_core.models.dropout import Dropout
-
-_FEW_TOKENS = 256  # up to which the attention weights are a small part of what a backward pass keeps
 
 Size = int | tuple[int, int]
 Output = Tensor | tuple[Tensor, Tensor]
 Pool = Literal["class", "mean", "both"]
+Positions = Literal["learned", "none"]
 
 
 class PatchEmbed(nn.Module):
@@ -38,105 +37,6 @@ class PatchEmbed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         patches: Tensor = rearrange(self.proj(x), "B D gh gw -> B (gh gw) D")
         return patches
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention; returns its weights (B, H, N, N) only on request, else runs fused."""
-
-    def __init__(self, dim: int, num_heads: int, qkv_bias: bool, attn_drop: float, proj_drop: float) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
-        self.attn_drop = Dropout(attn_drop)
-        self.proj = nn.Linear(dim, dim)
-        self.proj_drop = Dropout(proj_drop)
-
-    def forward(self, x: Tensor, return_attention: bool = False) -> tuple[Tensor, Tensor | None]:
-        q, k, v = rearrange(self.qkv(x), "B N (qkv H d) -> qkv B H N d", qkv=3, H=self.num_heads)
-        weights = None
-        if return_attention or self._is_faster_written_out(x):
-            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # B H N N
-            # In place where no gradient needs the scores: of large batches, fresh memory costs more than the softmax.
-            weights = torch.softmax(scores, dim=-1, out=None if torch.is_grad_enabled() else scores)
-            x = self.attn_drop(weights) @ v
-        else:
-            x = F.scaled_dot_product_attention(q, k, v, dropout_p=self.attn_drop.p if self.training else 0.0)
-        x = rearrange(x, "B H N d -> B N (H d)")
-        return self.proj_drop(self.proj(x)), weights if return_attention else None
-
-    def _is_faster_written_out(self, x: Tensor) -> bool:
-        """A CPU's fused attention knows no dropout, and its backward pass only saves memory, not time."""
-        return self.training and x.device.type == "cpu" and (self.attn_drop.p > 0 or x.shape[1] <= _FEW_TOKENS)
-
-
-class Mlp(nn.Module):
-    def __init__(self, dim: int, hidden_dim: int, drop: float) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(dim, hidden_dim)
-        self.act = nn.GELU()
-        self.fc2 = nn.Linear(hidden_dim, dim)
-        self.drop = Dropout(drop)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = self.drop(self.act(self.fc1(x)))
-        out: Tensor = self.drop(self.fc2(hidden))
-        return out
-
-
-class DropPath(nn.Module):
-    """Stochastic depth: leaves a residual branch out for some images and scales the others up to match."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.rate == 0.0 or not self.training:
-            return x
-        keep = 1.0 - self.rate
-        return x * x.new_empty((x.shape[0], 1, 1)).bernoulli_(keep).div_(keep)
-
-
-class LayerScale(nn.Module):
-    """Multiplies each channel of a residual branch by a number that is learned, at first by `initial`."""
-
-    def __init__(self, dim: int, initial: float) -> None:
-        super().__init__()
-        self.initial = initial
-        self.gamma = nn.Parameter(torch.full((dim,), initial))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.gamma
-
-
-class Block(nn.Module):
-    """A pre-norm transformer block: (B, N, D) -> (B, N, D), and its attention weights on request."""
-
-    def __init__(
-        self,
-        dim: int,
-        num_heads: int,
-        mlp_ratio: float,
-        qkv_bias: bool,
-        drop: float,
-        attn_drop: float,
-        drop_path: float,
-        layer_norm_eps: float,
-        layer_scale: float | None = None,
-    ) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(dim, eps=layer_norm_eps)
-        self.attn = Attention(dim, num_heads, qkv_bias, attn_drop, drop)
-        self.norm2 = nn.LayerNorm(dim, eps=layer_norm_eps)
-        self.mlp = Mlp(dim, int(dim * mlp_ratio), drop)
-        self.drop_path = DropPath(drop_path)
-        self.ls1, self.ls2 = (nn.Identity() if layer_scale is None else LayerScale(dim, layer_scale) for _ in range(2))
-
-    def forward(self, x: Tensor, return_attention: bool = False) -> tuple[Tensor, Tensor | None]:
-        update, weights = self.attn(self.norm1(x), return_attention)
-        x = x + self.drop_path(self.ls1(update))
-        x = x + self.drop_path(self.ls2(self.mlp(self.norm2(x))))
-        return x, weights
 
 
 class VisionTransformer(nn.Module):
@@ -155,6 +55,8 @@ class VisionTransformer(nn.Module):
             DINOv2 have it.
         num_registers: tokens between the class token and the patches that no head reads.
         prefix_positions: whether the tokens before the patches have positions too; DeiT III has those of patches alone.
+        positions: "none" for tokens without positions: such a model treats the patches as a set, in any order.
+        skip_connections: whether a block adds to its input, as in every published model. Without, it replaces it.
         pool: what the class head reads: the class token; the mean of the patches, which then goes through the norm, as
             in MAE; or both side by side, as in DINOv2.
     Attributes:
@@ -182,6 +84,8 @@ class VisionTransformer(nn.Module):
         layer_scale: float | None = None,
         num_registers: int = 0,
         prefix_positions: bool = True,
+        positions: Positions = "learned",
+        skip_connections: bool = True,
         pool: Pool = "class",
     ) -> None:
         super().__init__()
@@ -200,7 +104,8 @@ class VisionTransformer(nn.Module):
         self.in_chans, self.num_classes, self.embed_dim = in_chans, num_classes, embed_dim
         self.depth, self.num_heads, self.distilled = depth, num_heads, distilled
         self.layer_norm_eps, self.layer_scale, self.num_registers = layer_norm_eps, layer_scale, num_registers
-        self.prefix_positions, self.pool = prefix_positions, pool
+        self.prefix_positions, self.positions, self.pool = prefix_positions, positions, pool
+        self.skip_connections = skip_connections
         self.num_prefix_tokens = (2 if distilled else 1) + num_registers
         self.grid_size = (image[0] // patch[0], image[1] // patch[1])
         self.num_patches = self.grid_size[0] * self.grid_size[1]
@@ -210,12 +115,22 @@ class VisionTransformer(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.dist_token = nn.Parameter(torch.zeros(1, 1, embed_dim)) if distilled else None
         self.reg_token = nn.Parameter(torch.zeros(1, num_registers, embed_dim)) if num_registers else None
-        self.pos_embed = nn.Parameter(torch.zeros(1, num_positions, embed_dim))
+        learned = positions == "learned"
+        self.pos_embed = nn.Parameter(torch.zeros(1, num_positions, embed_dim)) if learned else None
         self.pos_drop = Dropout(drop_rate)
         drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
         self.blocks = nn.ModuleList(
             Block(
-                embed_dim, num_heads, mlp_ratio, qkv_bias, drop_rate, attn_drop_rate, rate, layer_norm_eps, layer_scale
+                embed_dim,
+                num_heads,
+                mlp_ratio,
+                qkv_bias,
+                drop_rate,
+                attn_drop_rate,
+                rate,
+                layer_norm_eps,
+                layer_scale,
+                skip_connections,
             )
             for rate in drop_paths
         )
@@ -246,6 +161,11 @@ class VisionTransformer(nn.Module):
             if token is not None:
                 nn.init.trunc_normal_(token, std=0.02)
 
+    @property
+    def is_published_kind(self) -> bool:
+        """Whether other programs have such a ViT: none lacks skip connections or positions."""
+        return self.skip_connections and self.pos_embed is not None
+
     def no_weight_decay(self) -> set[str]:
         """Names of the parameters, besides biases and norms, that get no weight decay."""
         return {"cls_token", "dist_token", "reg_token", "pos_embed"}
@@ -274,19 +194,27 @@ class VisionTransformer(nn.Module):
         """(B, C, height, width) -> the tokens that heads read (B, N, D), and the prefix tokens at the input and after
         each block (L + 1, B, prefix, D), which are not normalised.
         """
+        depth = []
+        for tokens in self.tokens_by_depth(x):
+            depth.append(tokens[:, : self.num_prefix_tokens].clone())  # a view would keep all tokens in memory
+        return self.norm(tokens), torch.stack(depth)
+
+    def tokens_by_depth(self, x: Tensor) -> Iterator[Tensor]:
+        """(B, C, height, width) -> all tokens (B, N, D) at the input and then after each block, not normalised."""
         x = self._embed(x)
-        depth = [x[:, : self.num_prefix_tokens].clone()]  # a view would keep all tokens of each block in memory
+        yield x
         for block in self.blocks:
             x, _ = block(x, False)
-            depth.append(x[:, : self.num_prefix_tokens].clone())
-        return self.norm(x), torch.stack(depth)
+            yield x
 
     def _embed(self, x: Tensor) -> Tensor:
         """(B, C, height, width) -> tokens with their positions (B, N, D)."""
         x = self.patch_embed(x)
         tokens = (self.cls_token, self.dist_token, self.reg_token)
         prefix = [token.expand(x.shape[0], -1, -1) for token in tokens if token is not None]
-        if self.prefix_positions:
+        if self.pos_embed is None:
+            x = torch.cat([*prefix, x], dim=1)
+        elif self.prefix_positions:
             x = torch.cat([*prefix, x], dim=1) + self.pos_embed
         else:
             x = torch.cat([*prefix, x + self.pos_embed], dim=1)

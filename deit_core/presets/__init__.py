@@ -21,6 +21,7 @@ from deit_core.presets.fashion import (
     fashion_long,
     fashion_miniproject,
 )
+from deit_core.presets.lessons import lesson_fractions, lesson_positions, lesson_skips, lesson_teachers
 from deit_core.presets.mnist import mnist_soft_efficientnet, mnist_soft_resnet9, mnist_soft_resnet50
 from deit_core.presets.paper import ablation, repeated_aug, table_2, table_3
 from deit_core.presets.scattered import scattered_few_labels, scattered_quick
@@ -55,6 +56,10 @@ _PRESETS: dict[str, Callable[[], AnySpec]] = {
     "table-2": table_2,
     "ablation": ablation,
     "repeated-aug": repeated_aug,
+    "lesson-fractions": lesson_fractions,
+    "lesson-positions": lesson_positions,
+    "lesson-skips": lesson_skips,
+    "lesson-teachers": lesson_teachers,
     "fashion-classroom": fashion_classroom,
     "cifar10-quick": cifar10_quick,
     "fashion-miniproject": fashion_miniproject,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from deit_core.presets.scattered import scattered_trio
 from deit_core.presets.trio import HARD
-from deit_core.spec import AugmentSpec, ExperimentSpec, RunSpec, replace
+from deit_core.spec import AugmentSpec, Expectation, ExperimentSpec, RunSpec, replace
 
 _NUM_VIEWS = 3  # of repeated augmentation
 _BATCHES = (32, 256)
@@ -44,6 +44,11 @@ def table_3() -> ExperimentSpec:
             vit.with_changes(name="soft", distillation=deit.distillation),
             vit.with_changes(name="hard", distillation=hard),
             deit.with_changes(distillation=hard.with_changes(trained_fusion=True)),
+        ),
+        expectation=Expectation(
+            accuracy={"teacher": 0.984, "vit": 0.698, "soft": 0.813, "hard": 0.781, "deit": 0.773},
+            duration_s=210,
+            measured_on="2 cores of an EPYC, 2026-11-29, means of seeds 42 to 44; the time is that of one seed",
         ),
     )
 

@@ -65,6 +65,8 @@ def timm_network(model: "nn.Module") -> tuple[str, dict[str, Any]] | None:
     from deit_core.models.timm_classifier import TimmClassifier
 
     if isinstance(model, VisionTransformer):
+        if not model.is_published_kind:
+            return None
         if model.pool == "both" or (model.distilled and (model.num_registers or not model.prefix_positions)):
             return None
         size = _TIMM_SIZES.get(model.embed_dim, "tiny")

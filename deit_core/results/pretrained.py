@@ -79,7 +79,15 @@ def write_safetensors(model: "nn.Module", note: str, out: Path) -> None:
 
 
 def plain_state(model: "nn.Module") -> dict[str, Any]:
-    """The tensors by name, of another library's network under its names."""
+    """The tensors by name, of another library's network under its names.
+
+    Raises: CheckpointError for a ViT that others would read as another network than it is.
+    """
+    if not getattr(model, "is_published_kind", True):
+        raise CheckpointError(
+            "A ViT without skip connections or positions has the tensors of one that has them, and other programs "
+            "would compute something else with them; export it as onnx, or use the run's own checkpoint."
+        )
     state: dict[str, Any] = (model.get_submodule("network") if hasattr(model, "network") else model).state_dict()
     return state
 

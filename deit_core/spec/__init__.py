@@ -20,7 +20,15 @@ from deit_core.spec.editing import (
 )
 from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, listed_name, members, trainings
 from deit_core.spec.fields import bounds, field_help, limits
-from deit_core.spec.models import LibrarySpec, ModelSpec, ResNet9Spec, TimmSpec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.spec.models import (
+    LibrarySpec,
+    ModelSpec,
+    PlainCnnSpec,
+    ResNet9Spec,
+    TimmSpec,
+    TorchvisionSpec,
+    VisionTransformerSpec,
+)
 from deit_core.spec.optim import OptimSpec
 from deit_core.spec.places import (
     file_name,
@@ -43,6 +51,7 @@ __all__ = [
     "LibrarySpec",
     "ModelSpec",
     "OptimSpec",
+    "PlainCnnSpec",
     "ResNet9Spec",
     "RolloutSpec",
     "RunSpec",

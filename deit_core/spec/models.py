@@ -49,6 +49,17 @@ class VisionTransformerSpec(Part):
         "The class, distillation and register tokens have positions too. Off: patches alone have them, as in DeiT III.",
         advanced=True,
     )
+    positions: Literal["learned", "none"] = field(
+        "learned",
+        "none: tokens without positions. The model then treats the patches as a set, and their order changes nothing. "
+        "For lessons.",
+        advanced=True,
+    )
+    skip_connections: bool = field(
+        True,
+        "Each half of a block adds to its input, as in every published model. Off: it replaces its input. For lessons.",
+        advanced=True,
+    )
     pool: Literal["class", "mean", "both"] = field(
         "class",
         "What the head reads: the class token (class), the mean of the patches (mean), or both side by side (both). A "
@@ -65,6 +76,15 @@ class VisionTransformerSpec(Part):
         return self
 
     @model_validator(mode="after")
+    def _only_a_branch_is_skipped(self) -> Self:
+        if self.drop_path_rate and not self.skip_connections:
+            raise ValueError(
+                "Without skip connections nothing is left of a block that stochastic depth skips; set drop_path_rate "
+                "to 0, or skip_connections to true."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         if self.embed_dim % self.num_heads:
             raise ValueError(
@@ -72,6 +92,13 @@ class VisionTransformerSpec(Part):
                 f"choose num_heads among {divisors(self.embed_dim, 32)} or another embed_dim."
             )
         return self
+
+
+class PlainCnnSpec(Part):
+    """A CNN of two convolutions and one linear layer: a teacher that may be weaker than its student."""
+
+    family: Literal["cnn"] = field("cnn", "Convolutional network of two convolutions.")
+    width: int = field(16, "Channels of the first convolution; the second has twice as many.", ge=1, le=256)
 
 
 class ResNet9Spec(Part):
@@ -138,4 +165,6 @@ class TimmSpec(Part):
 
 
 LibrarySpec = TorchvisionSpec | TimmSpec
-ModelSpec = Annotated[VisionTransformerSpec | ResNet9Spec | TorchvisionSpec | TimmSpec, Field(discriminator="family")]
+ModelSpec = Annotated[
+    VisionTransformerSpec | PlainCnnSpec | ResNet9Spec | TorchvisionSpec | TimmSpec, Field(discriminator="family")
+]

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from deit_core import torchvision_ops  # noqa: F401  # before pytorch_grad_cam, which imports torchvision
 from deit_core.attention.methods.gradcam import grad_cam
 from deit_core.models import ResNet9, VisionTransformer
-from deit_core.models.cnn import STRIDES
 from deit_core.models.torchvision_classifier import TorchvisionClassifier
 
 from pytorch_grad_cam import GradCAM  # isort: skip
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # isort: skip
 
+STRIDES = ResNet9.strides
 SIZES = [(28, 28), (32, 32), (17, 30), (8, 9)]
 
 every_layer = pytest.mark.parametrize("layer", list(STRIDES))

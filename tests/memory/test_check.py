@@ -27,6 +27,7 @@ FIT_4_GB = {
     "fashion-full", "fashion-long", "fashion-few-labels", "fashion-epochs", "fashion-fractions", "cifar10-full",
     "scattered-quick", "scattered-few-labels", "mnist-soft-resnet9", "mnist-soft-efficientnet",
     "table-3", "table-2", "ablation", "repeated-aug",
+    "lesson-fractions", "lesson-positions", "lesson-skips", "lesson-teachers",
 }  # fmt: skip
 
 

@@ -133,5 +133,5 @@ def test_builders_refuse_the_other_family() -> None:
     teacher, vit, _ = presets.get("digits-quick").runs
     with pytest.raises(SpecError, match=r"set model\.family to vit"):
         build_student(teacher)
-    with pytest.raises(SpecError, match=r"set model\.family to resnet9, torchvision or timm"):
+    with pytest.raises(SpecError, match=r"set model\.family to cnn, resnet9, torchvision or timm"):
         build_teacher(vit)

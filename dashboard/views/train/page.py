@@ -167,6 +167,8 @@ def _epochs(run: RunSpec) -> str:
 
 def _model_in_words(run: RunSpec) -> str:
     model = run.model
+    if model.family == "cnn":
+        return f"CNN: two convolutions from {model.width} channels"
     if model.family == "resnet9":
         return f"CNN: ResNet-9 from {model.width} channels"
     if model.family == "torchvision":

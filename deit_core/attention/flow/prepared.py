@@ -38,6 +38,7 @@ class PreparedRollout:
     Args:
         attention, num_prefix_tokens, grid_size, head_fusion, scope: as in `rollout`; what else it takes may change from
             map to map.
+        skip_connections: whether the model has them; without, the residual is 0, whatever is asked for.
     Raises: ValueError, as `rollout`.
     """
 
@@ -49,8 +50,10 @@ class PreparedRollout:
         grid_size: tuple[int, int],
         head_fusion: HeadFusion = "mean",
         scope: str = "matrix",
+        skip_connections: bool = True,
     ) -> None:
         self.num_prefix_tokens, self.grid_size, self.scope = num_prefix_tokens, grid_size, scope
+        self._fixed = {} if skip_connections else {"residual": 0.0}
         self._fused = fuse_heads(attention[:, :1], head_fusion)
         self._cuts = thresholds(self._fused, num_prefix_tokens=self.num_prefix_tokens, scope=scope)
 
@@ -61,7 +64,7 @@ class PreparedRollout:
         Args: options: as in `rollout`, but for `head_fusion` and `scope`, which are prepared.
         Raises: ValueError, as `rollout`.
         """
-        given = RolloutOptions(scope=self.scope, **options)
+        given = RolloutOptions(scope=self.scope, **(options | self._fixed))
         depth = len(self._fused)
         chosen = choose_layers(given.layers, depth)
         every = len(chosen) == depth  # then nothing has to be copied
@@ -91,5 +94,5 @@ class PreparedRollout:
             num_prefix_tokens=self.num_prefix_tokens,
             grid_size=self.grid_size,
             scope=self.scope,
-            **options,
+            **(options | self._fixed),
         )

@@ -1,6 +1,6 @@
 """Grad-CAM: which cells of a CNN's features spoke for a class.
 
-Knows our ResNet9, and of other CNNs that they have stages; nothing of attention, files or pages. Reads the features on
+Knows our own CNNs, and of others that they have stages; nothing of attention, files or pages. Reads the features on
 their way to the logits: no hooks, and no parameter's `.grad` is touched.
 
 Shapes: B batch, C channels, gh x gw cells of a stage, K classes
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from deit_core.attention.flow.query import Query
 from deit_core.attention.methods.explain import begin_graph, logit_of, sum_to_one, target_class, to_model
 from deit_core.errors import DeitError
-from deit_core.models.cnn import STRIDES, ResNet9
+from deit_core.models.cnn import Cnn
 
 
 @runtime_checkable
@@ -47,11 +47,12 @@ def grad_cam(
     image.
 
     Args:
-        model: a ResNet9, a TorchvisionClassifier, or a CNN as a TimmClassifier, in eval mode.
+        model: a ResNet9, a PlainCnn, a TorchvisionClassifier, or a CNN as a TimmClassifier, in eval mode.
         images: (B, C, height, width) floating point, normalised as in training.
         query: "head"; a CNN has no other output.
         target: (B,) class indices; None takes the class that the model predicts.
-        layer: the stage that is read, of a ResNet9 "layer1", "layer2" or "layer3"; None: the last, as in the paper.
+        layer: the stage that is read, of a ResNet9 "layer1", "layer2" or "layer3", of a PlainCnn the first two; None:
+            the last, as in the paper.
     Returns: (B, height, width), scaled to sum to 1, so that times height * width it reads "x uniform"; all 0 where
         nothing is positive. In float32 (float64 for a float64 model).
     Raises: ValueError for a model that is no such CNN or is in train mode, images that it cannot read, a stage, query
@@ -61,12 +62,12 @@ def grad_cam(
     if not isinstance(model, Staged):
         raise DeitError(
             f"Grad-CAM here reads the features of a CNN, which a {type(model).__name__} has not; choose "
-            "attention_relevance for a ViT or a DeiT, and a ResNet9, a TorchvisionClassifier or a TimmClassifier among "
-            "the CNNs."
+            "attention_relevance for a ViT or a DeiT, and a ResNet9, a PlainCnn, a TorchvisionClassifier or a "
+            "TimmClassifier among the CNNs."
         )
     if not isinstance(query, str) or query != "head":
         raise DeitError('A CNN has one output and no tokens to query; leave query at "head".')
-    smallest = max(STRIDES.values()) if isinstance(model, ResNet9) else 1
+    smallest = max(model.strides.values()) if isinstance(model, Cnn) else 1
     if images.ndim != 4 or images.shape[1] != model.in_chans or min(images.shape[2:]) < smallest:
         raise DeitError(
             f"The model reads images of shape ({model.in_chans}, height, width) in a batch, at least {smallest} px "
@@ -84,7 +85,7 @@ def grad_cam(
     features, gradient = stages[layer].detach().to(dtype), gradient.to(dtype)  # (B, chans, gh, gw)
     cells = torch.einsum("bc,bcij->bij", gradient.mean((-2, -1)), features).relu()
     size = images.shape[-2:]
-    return sum_to_one(_spread(cells, STRIDES[layer], size) if isinstance(model, ResNet9) else _share(cells, size))
+    return sum_to_one(_spread(cells, model.strides[layer], size) if isinstance(model, Cnn) else _share(cells, size))
 
 
 def _spread(cells: Tensor, stride: int, size: torch.Size) -> Tensor:

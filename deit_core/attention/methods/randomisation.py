@@ -57,7 +57,7 @@ def randomisation_check(
         raise DeitError("The model is in train mode, where dropout changes every map; call model.eval() first.")
     with torch.no_grad():
         target = model(images).argmax(-1)
-    fresh = _forgotten(model, seed).state_dict()
+    fresh = untrained(model, seed).state_dict()
     forgetful = copy.deepcopy(model)
     trained = method(forgetful, images, target=target)
     steps = [Randomised("trained", trained, rank_correlation(trained, trained))]
@@ -67,6 +67,18 @@ def randomisation_check(
         maps = method(forgetful, images, target=target)
         steps.append(Randomised(part, maps, rank_correlation(trained, maps)))
     return steps
+
+
+def untrained(model: VisionTransformer, seed: int) -> VisionTransformer:
+    """A copy, on the CPU, that was never trained."""
+    fresh = copy.deepcopy(model).cpu()
+    for module in fresh.modules():
+        if isinstance(module, nn.LayerNorm):  # which `init_weights` leaves as their constructor made them
+            module.reset_parameters()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach for the GPUs' generators too
+        fresh.init_weights()
+    return fresh
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
@@ -89,18 +101,6 @@ def _ranks(values: Tensor) -> Tensor:
     _, inverse, counts = values.unique(return_inverse=True, return_counts=True)
     mean_rank = counts.cumsum(0).double() - (counts - 1) / 2
     return mean_rank[inverse]
-
-
-def _forgotten(model: VisionTransformer, seed: int) -> VisionTransformer:
-    """A copy, on the CPU, that was never trained."""
-    fresh = copy.deepcopy(model).cpu()
-    for module in fresh.modules():
-        if isinstance(module, nn.LayerNorm):  # which `init_weights` leaves as their constructor made them
-            module.reset_parameters()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach for the GPUs' generators too
-        fresh.init_weights()
-    return fresh
 
 
 def _parts(model: VisionTransformer) -> list[tuple[str, tuple[str, ...]]]:

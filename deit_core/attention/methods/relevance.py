@@ -33,7 +33,8 @@ def attention_rollout(
         images: (B, C, height, width) floating point, normalised as in training.
         query: "head", "class", "distillation", a token's index or weights; see `query_weights`.
         target: ignored. Rollout knows no classes.
-        options: the controls of `rollout`, such as `head_fusion` and `discard_ratio`.
+        options: the controls of `rollout`, such as `head_fusion` and `discard_ratio`. The residual of a model without
+            skip connections is 0, whatever is asked for.
     Returns: (B, gh, gw), the patches' shares as they are: with those of the prefix tokens they sum to 1. In float32
         (float64 for a float64 model), like every method's maps.
     Raises: ValueError for a model that is no VisionTransformer or is in train mode, images that it cannot read,
@@ -43,6 +44,8 @@ def attention_rollout(
     vit, pixels = to_transformer(model, images)
     _, attention = vit.forward_features(pixels, return_attention=True)
     options |= {"num_prefix_tokens": vit.num_prefix_tokens, "grid_size": vit.grid_size}
+    if not vit.skip_connections:
+        options["residual"] = 0.0
     return rollout(attention, query=read_by(query, vit.shares_read()), **options).map
 
 
@@ -83,7 +86,13 @@ def gradient_rollout(
     """
     vit, attention, gradients, query = _attention_and_gradients(model, images, query, target)
     links = [(a * d).mean(1).clamp(min=0) for a, d in zip(attention, gradients, strict=True)]  # B N N each
-    result = rollout(links, num_prefix_tokens=vit.num_prefix_tokens, grid_size=vit.grid_size, query=query)
+    result = rollout(
+        links,
+        num_prefix_tokens=vit.num_prefix_tokens,
+        grid_size=vit.grid_size,
+        query=query,
+        residual=0.5 if vit.skip_connections else 0.0,
+    )
     return sum_to_one(result.map)
 
 
@@ -92,8 +101,8 @@ def attention_relevance(
 ) -> Tensor:
     """Accumulate the positive part of attention times gradient: C = mean over heads of max(0, A * dlogit/dA).
 
-    The query's row of (I + C_L) ... (I + C_1) is carried down as a vector, O(L N^2). No row is normalised: what a layer
-    adds grows with its gradient.
+    The query's row of (I + C_L) ... (I + C_1), without skip connections of C_L ... C_1, is carried down as a vector,
+    O(L N^2). No row is normalised: what a layer adds grows with its gradient.
 
     Args: as in `gradient_rollout`.
     Returns: (B, gh, gw), scaled to sum to 1, or all 0 where nothing positive reaches a patch.
@@ -105,7 +114,8 @@ def attention_relevance(
     _, _, links = fuse_layers(positive, vit.num_prefix_tokens, vit.grid_size, "mean", None)
     relevance = query_weights(query, num_prefix_tokens=vit.num_prefix_tokens, like=links[0, :, 0])
     for layer in links.flip(0):
-        relevance = relevance + torch.einsum("bq,bqk->bk", relevance, layer)
+        passed = torch.einsum("bq,bqk->bk", relevance, layer)
+        relevance = relevance + passed if vit.skip_connections else passed
     return sum_to_one(rearrange(relevance[:, vit.num_prefix_tokens :], "b (gh gw) -> b gh gw", gh=vit.grid_size[0]))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
 from deit_core.errors import CheckpointError
 from deit_core.models.adapted_classifier import AdaptedClassifier
-from deit_core.models.cnn import ResNet9
+from deit_core.models.cnn import Cnn, PlainCnn, ResNet9
 from deit_core.models.foreign.name_tables import network_named, under_timms_names
 from deit_core.models.foreign.published import Published
 from deit_core.models.foreign.state_dicts import StateDict, read_state_dict
@@ -73,12 +73,9 @@ def read_foreign(
         vit = build_vit(vit_file, path, num_classes=classes, img_size=img_size, num_heads=num_heads)
         whole = _whole(path, vit, vit.num_classes, vit.in_chans, vit.img_size, vit_file.published)
         return whole._replace(are_heads_assumed=num_heads is None and vit_file.published.num_heads is None)
-    if "stem.0.weight" in state and "head.weight" in state:
-        width, in_chans = state["stem.0.weight"].shape[:2]
-        resnet9 = ResNet9(in_chans, len(state["head.weight"]), width)
-        if _shapes(state) == _shapes(resnet9.state_dict()):
-            resnet9.load_state_dict(state, strict=False)  # old files lack the counters
-            return _whole(path, resnet9.eval(), resnet9.num_classes, in_chans, published.img_size, published)
+    if cnn := _own_cnn(state):
+        cnn.load_state_dict(state, strict=False)  # old files lack the counters
+        return _whole(path, cnn.eval(), cnn.num_classes, cnn.in_chans, published.img_size, published)
     if img_size is not None:
         raise CheckpointError(f"{path} holds no ViT, and only a ViT's positions are resampled; leave img_size out.")
     network, size = _torchvision_network(state, path), published.img_size or (_INPUT_SIZE, _INPUT_SIZE)
@@ -150,6 +147,17 @@ def _timm_model(path: Path, state: StateDict, name: str, published: Published) -
     model.normalises = False  # whoever shows it pixels does
     published = replace(published, mean=published.mean or facts.mean, std=published.std or facts.std)
     return _whole(path, model.eval(), model.num_classes, 3, published.img_size or facts.input_size[1:], published)
+
+
+def _own_cnn(state: Mapping[str, Tensor]) -> Cnn | None:
+    """A CNN of ours of the shape of these tensors, if they are one's."""
+    for kind, first in ((ResNet9, "stem.0.weight"), (PlainCnn, "layer1.0.weight")):
+        if first in state and "head.weight" in state:
+            width, in_chans = state[first].shape[:2]
+            cnn = kind(in_chans, len(state["head.weight"]), width)
+            if _shapes(state) == _shapes(cnn.state_dict()):
+                return cnn
+    return None
 
 
 def _torchvision_network(state: Mapping[str, Tensor], file: Path) -> "TorchvisionClassifier":

@@ -9,11 +9,11 @@ from torch import nn
 
 from deit_core.distillation import DistillationTeacher
 from deit_core.errors import CheckpointError
-from deit_core.models.cnn import ResNet9
+from deit_core.models.cnn import PlainCnn, ResNet9
 from deit_core.models.foreign.foreign_model import read_foreign
 from deit_core.models.timm_classifier import TimmClassifier
 from deit_core.models.vit import VisionTransformer
-from deit_core.spec import ModelSpec, ResNet9Spec, TimmSpec, TorchvisionSpec, VisionTransformerSpec
+from deit_core.spec import ModelSpec, PlainCnnSpec, ResNet9Spec, TimmSpec, TorchvisionSpec, VisionTransformerSpec
 
 
 def load_foreign_teacher(file: Path, classes: tuple[str, ...], num_heads: int | None = None) -> DistillationTeacher:
@@ -59,6 +59,8 @@ def class_order(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[int] | N
 
 def spec_of(model: nn.Module) -> ModelSpec:
     """The part of a spec that a model from here is built from."""
+    if isinstance(model, PlainCnn):
+        return PlainCnnSpec(width=model.layer1[0].out_channels)
     if isinstance(model, ResNet9):
         return ResNet9Spec(width=model.stem[0].out_channels)
     if isinstance(model, TimmClassifier):

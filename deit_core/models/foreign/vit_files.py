@@ -16,6 +16,8 @@ from deit_core.models.vit import VisionTransformer
 
 _EPS, _HUGGING_FACE_EPS = 1e-6, 1e-12  # of layer norms, where no config says it
 
+_TANH_HEAD = ("classifier.fc1.weight", "classifier.fc2.weight")  # of the mini-project's Classifier
+
 _WORDS = {  # for what is or is not among the tensors
     "layer_scale": ("no LayerScale", "LayerScale"),
     "prefix_positions": ("no positions of the class token", "positions of the class token too"),
@@ -39,6 +41,12 @@ def read_vit(path: Path) -> ForeignVit:
 
 def vit_of(state: StateDict, path: Path) -> ForeignVit:
     """The same, from the tensors of `path`."""
+    if all(name in state for name in _TANH_HEAD):
+        raise CheckpointError(
+            f"{path} has the names of the mini-project's ViT, whose head is Linear, Tanh, Linear (classifier.fc1 and "
+            "fc2). A head here is one linear layer, so its answers cannot be computed exactly; train the preset "
+            "fashion-miniproject instead."
+        )
     theirs = hugging_face.is_hugging_face(state)
     renamed = facebook.rename(hugging_face.rename(state) if theirs else state)
     published = Published.of(path)
@@ -52,7 +60,8 @@ def vit_of(state: StateDict, path: Path) -> ForeignVit:
 
 
 def is_vit(state: StateDict) -> bool:
-    return hugging_face.is_hugging_face(state) or "cls_token" in state or "pos_embed" in state
+    names = ("cls_token", "pos_embed", *_TANH_HEAD)
+    return hugging_face.is_hugging_face(state) or any(name in state for name in names)
 
 
 def load_foreign(

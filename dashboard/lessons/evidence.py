@@ -1,0 +1,96 @@
+"""The numbers that answer a lesson: of the learner's own runs of a preset, else those of its last measurement.
+
+Knows runs and presets; no widgets.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from dashboard.run_status import family as family_of
+from dashboard.run_status import label
+from dashboard.state import runs, store
+from dashboard.text import escape
+from deit_core import presets
+from deit_core.analysis.seeds import Sample
+from deit_core.metrics import TEST_ACCURACY
+from deit_core.runs import Run, Status
+from deit_core.spec import ExperimentSpec, listed_name, trainings
+
+
+class Evidence(NamedTuple):
+    """Test accuracy by the name of a run in its preset, over its seeds.
+
+    source: a sentence that says whose numbers they are. own: the learner's runs; empty where none is completed.
+    """
+
+    accuracy: Mapping[str, Sample]
+    source: str
+    own: Sequence[Run]
+
+
+class Answer(NamedTuple):
+    """What the numbers say. `right` is the option of the guess that they support, from 0; None where they support none.
+
+    source: a sentence that says whose numbers they are.
+    """
+
+    right: int | None
+    sentence: str
+    source: str
+
+
+def evidence(preset: str) -> Evidence | None:
+    """The newest completed experiment of a preset; else its last measurement; None where there is neither."""
+    completed = [run for run in latest(preset) if run.status == Status.COMPLETED and TEST_ACCURACY in run.results]
+    if completed and len(completed) == len(latest(preset)):
+        names = dict.fromkeys(listed_name(run.spec) for run in completed)
+        values = {
+            name: Sample(tuple(run.results[TEST_ACCURACY] for run in completed if listed_name(run.spec) == name))
+            for name in names
+        }
+        return Evidence(values, f"From your runs {_span(completed)}.", completed)
+    spec = presets.get(preset)
+    assert isinstance(spec, ExperimentSpec)
+    if spec.expectation is None:
+        return None
+    where = f"Not your numbers yet: those of the last measurement of {preset} ({spec.expectation.measured_on})."
+    return Evidence({name: Sample((value,)) for name, value in spec.expectation.accuracy.items()}, where, ())
+
+
+def latest(preset: str) -> list[Run]:
+    """The runs of the newest experiment of this preset in the store, whatever their status, in their order."""
+    spec = presets.get(preset)
+    names = {run.name for run in trainings(spec)}
+    of_preset = [run for run in store().runs() if run.experiment_name == preset]
+    newest = [run for run in of_preset if run.experiment_id == of_preset[0].experiment_id]
+    return sorted((run for run in newest if listed_name(run.spec) in names), key=lambda run: run.number)
+
+
+def newest(family: str, *, source: str = "", preset: str = "", name: str = "") -> Run | None:
+    """The newest completed run of a family, the learner's own before those that ship with the program.
+
+    Args: family: "ViT", "DeiT", or another that `run_status.family` knows; source, preset, name: only of these data,
+        this experiment, this name.
+    """
+    for run in runs():
+        wanted = family_of(run) == family and run.status == Status.COMPLETED
+        if source and run.spec.data.source != source:
+            continue
+        if preset and run.experiment_name != preset:
+            continue
+        if wanted and (not name or listed_name(run.spec) == name):
+            return run
+    return None
+
+
+def from_runs(shown: Sequence[Run]) -> str:
+    """A sentence on whose models these are."""
+    names = ", ".join(escape(label(run)) for run in shown)
+    if all(run.number <= 0 for run in shown):
+        return f"From the demo runs {names}: train your own to see your numbers here."
+    return f"From {names}."
+
+
+def _span(completed: Sequence[Run]) -> str:
+    first, last = completed[0].number, completed[-1].number
+    return f"#{first} to #{last}" if last > first else f"#{first}"

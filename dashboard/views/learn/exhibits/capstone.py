@@ -1,0 +1,39 @@
+"""Lesson 8: the paper's table 3 in small, with means and standard deviations of the seeds."""
+
+import streamlit as st
+
+from dashboard.lessons.evidence import Answer, evidence
+
+_ROWS = {
+    "vit": "No teacher",
+    "soft": "Soft distillation",
+    "hard": "Hard distillation",
+    "deit": "Hard distillation, with the token",
+}
+
+
+def draw() -> Answer | None:
+    found = evidence("table-3")
+    if found is None:
+        return None
+    st.dataframe(
+        [
+            {
+                "Training": title,
+                "Test accuracy": f"{found.accuracy[name].mean:.1%}",
+                "Standard deviation": "" if (sd := found.accuracy[name].sd) is None else f"{100 * sd:.1f} points",
+                "Seeds": len(found.accuracy[name].values),
+            }
+            for name, title in _ROWS.items()
+        ],
+        hide_index=True,
+        width=640,
+    )
+    st.caption(found.source)
+    names = list(_ROWS)
+    best, second = sorted(names, key=lambda name: -found.accuracy[name].mean)[:2]
+    lead = 100 * (found.accuracy[best].mean - found.accuracy[second].mean)
+    sd = found.accuracy[best].sd
+    spread = "; one seed says nothing about the spread" if sd is None else f"; its standard deviation is {100 * sd:.1f}"
+    sentence = f"{_ROWS[best]} is {lead:.1f} points ahead of {_ROWS[second].lower()}{spread}."
+    return Answer(names.index(best), sentence, found.source)

@@ -1,0 +1,69 @@
+"""Lesson 6: how alike a DeiT's two tokens become, and what each of its heads gets right."""
+
+import streamlit as st
+
+from dashboard.charts import CHARTS, Curve, figure
+from dashboard.components.live_chart import live_chart
+from dashboard.lessons.evidence import Answer, from_runs, newest
+from dashboard.state import files_of, has_predictions, predictions, run_reader
+from deit_core.metrics import TOKEN_COSINES
+from deit_core.runs import Run
+
+_CHART = "Cosine of the two tokens"
+_LOW, _HIGH = 0.3, 0.8  # the ends of the middle option of the guess
+
+
+def draw() -> Answer | None:
+    run = newest("DeiT")
+    if run is None:
+        return None
+    points = run_reader().points(run.id, kind="epoch")
+    _, *names = [metric.name for metric in TOKEN_COSINES.values()]
+    measured = [point for point in points if names[0] in point.metrics]
+    if not measured:
+        return None
+    last = measured[-1].metrics
+    *_, name = [one for one in names if one in last]
+    first, final = measured[0].metrics[name], last[name]
+    alt = (
+        f"After the last block the cosine of the two tokens is {first:.2f} at the end of the first epoch and "
+        f"{final:.2f} at the end of training."
+    )
+    live_chart(
+        figure(CHARTS[_CHART], [Curve(run, points)], axis="epoch"),
+        key="learn_cosine",
+        title=_CHART,
+        alt=alt,
+        height=320,
+    )
+    st.caption(f"{CHARTS[_CHART].note} {from_runs([run])}")
+    heads = _heads(run)
+    right = 0 if final < _LOW else 1 if final <= _HIGH else 2
+    return Answer(right, f"{alt} {heads}", from_runs([run]))
+
+
+def _heads(run: Run) -> str:
+    from deit_core.lessons.head_answers import head_answers
+
+    if not has_predictions(run):
+        return ""
+    test = predictions(files_of(run).predictions).test
+    if test.logits_class is None or test.logits_distillation is None:
+        return ""
+    shares = head_answers(test.labels, test.logits_class, test.logits_distillation)
+    st.dataframe(
+        [
+            {
+                "Both heads right": f"{shares.both:.1%}",
+                "Class head alone": f"{shares.class_alone:.1%}",
+                "Distillation head alone": f"{shares.distillation_alone:.1%}",
+                "None": f"{shares.none:.1%}",
+            }
+        ],
+        hide_index=True,
+        width=640,
+    )
+    return (
+        f"Both heads are right on {shares.both:.1%} of the test images, the class head alone on "
+        f"{shares.class_alone:.1%}, the distillation head alone on {shares.distillation_alone:.1%}."
+    )

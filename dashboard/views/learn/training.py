@@ -1,0 +1,77 @@
+"""The training that a lesson needs: a button that starts its preset, then how far it is."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard.lessons.evidence import latest
+from dashboard.navigation import link
+from dashboard.reach import DEMO, may
+from dashboard.run_status import explain, is_live, label
+from dashboard.state import launcher, runs, store
+from dashboard.text import escape
+from deit_core import presets
+from deit_core.errors import DeitError
+from deit_core.metrics import TEST_ACCURACY
+from deit_core.results.experiment_notebook import cells, notebook
+from deit_core.runs import Run, Status
+
+_POLL_S = 3
+
+
+def training(preset: str) -> None:
+    started = latest(preset)
+    if any(is_live(run, started) for run in started):
+        _follow(preset)
+        return
+    if started and all(run.status == Status.COMPLETED for run in started):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"You have trained {preset}.", width="content")
+            _offer_notebook(preset, started)
+        return
+    if not may("start"):
+        st.info(DEMO)
+        return
+    if started:
+        st.warning(f"Not all runs of {preset} are completed. Resume them on the Runs page, or start again.")
+        link("runs", "Open Runs")
+    if st.button(f"Train {preset}", icon=":material/play_arrow:", key=f"learn_train_{preset}"):
+        try:
+            launcher().submit(presets.get(preset))
+        except DeitError as error:
+            st.error(escape(str(error)))
+            return
+        st.rerun()
+
+
+def _offer_notebook(preset: str, completed: Sequence[Run]) -> None:
+    """The experiment as a file that trains it again."""
+    experiments = {one.id: one.spec for one in store().experiments()}
+    spec = experiments.get(completed[0].experiment_id or "")
+    if spec is None:
+        return
+    expected = {run.name: run.results[TEST_ACCURACY] for run in completed if TEST_ACCURACY in run.results}
+    st.download_button(
+        "Export as notebook",
+        notebook(list(cells(spec, expected))),
+        file_name=f"{preset}.ipynb",
+        mime="application/x-ipynb+json",
+        on_click="ignore",
+        key=f"learn_notebook_{preset}",
+    )
+
+
+@st.fragment(run_every=_POLL_S)
+def _follow(preset: str) -> None:
+    started = latest(preset)
+    live = [run for run in started if is_live(run, runs())]
+    if not live:
+        st.rerun()
+    done = sum(run.status == Status.COMPLETED for run in started)
+    progress = sum(run.progress for run in started) / len(started)
+    now = next((run for run in live if run.status == Status.RUNNING), live[0])
+    st.progress(
+        progress,
+        f"{preset}: {done} of {len(started)} runs completed. **{escape(label(now))}** {escape(explain(now, runs()))}",
+    )
+    st.caption("Read on: training goes on when you leave this page, and the answer comes by itself.")
