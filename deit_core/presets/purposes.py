@@ -34,6 +34,14 @@ FACTS: dict[str, PresetFacts] = {
     "scattered-few-labels": PresetFacts(
         "A lesson", "A teacher names images that have no label, so its student learns from four times as many."
     ),
+    "lesson-fractions": PresetFacts(
+        "A lesson", "Lesson 3: with few images a CNN is far ahead of a ViT, and a DeiT stands between them."
+    ),
+    "lesson-positions": PresetFacts(
+        "A lesson", "Lesson 3: what a ViT can do that does not know where its patches are."
+    ),
+    "lesson-skips": PresetFacts("A lesson", "Lesson 4: the same ViT with skip connections and without."),
+    "lesson-teachers": PresetFacts("A lesson", "Lesson 5: must a teacher be better than its student?"),
     "fashion-classroom": PresetFacts(
         "A lesson", "With few images of clothes the students are far from their best, and a teacher helps."
     ),
@@ -54,7 +62,7 @@ FACTS: dict[str, PresetFacts] = {
     "table-2": PresetFacts("Research", "The DeiT paper's table 2: is a CNN the better teacher, or a transformer?"),
     "ablation": PresetFacts("Research", "Which part of the recipe matters: each is left out or added once."),
     "repeated-aug": PresetFacts("Research", "Several views of an image in one batch, against one view of each."),
-    "fashion-full": PresetFacts("Research", "The best recipe known for ten epochs, with a hard and a soft teacher."),
+    "fashion-full": PresetFacts("Research", "The best recipe known for ten epochs of the mini-project's model."),
     "fashion-long": PresetFacts("Research", "Fifty epochs: how close do the students come to their teacher?"),
     "fashion-few-labels": PresetFacts("Research", "One label in twenty is known: what is a teacher worth then?"),
     "fashion-epochs": PresetFacts("Research", "For how many epochs does a teacher help?"),

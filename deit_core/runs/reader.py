@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, Text, cast, false, select
+from sqlalchemy import ColumnElement, String, Text, cast, false, literal_column, select
 
 from deit_core.errors import RunError
 from deit_core.runs import schema
@@ -111,8 +111,12 @@ class StoreReader:
     def experiments(self) -> list[Experiment]:
         """All experiments that were ever submitted and can be read, the oldest first."""
         table, specs = schema.experiments, schema.experiment_specs
-        query = select(table, specs.c.spec).outerjoin(specs).order_by(table.c.created_at, table.c.id)
         with self.reading() as connection:
+            # A server's clock is nobody's to set; this machine's is, but SQLite numbers its rows.
+            oldest_first = (
+                literal_column("experiments.rowid") if connection.dialect.name == "sqlite" else table.c.created_at
+            )
+            query = select(table, specs.c.spec).outerjoin(specs).order_by(oldest_first, table.c.id)
             rows = connection.execute(query).mappings().all()
         return [experiment for row in rows if (experiment := experiment_of(row)) is not None]
 

@@ -73,7 +73,7 @@ def test_a_guess_leads_to_the_answer_and_on_to_another_page(url: str, page: Page
     expect(page.get_by_role("heading", name="Answer")).to_be_visible()
     page.get_by_role("link", name="Open Attention with a discard of 0.9").click()
     expect(page.get_by_text("Lesson 2: Attention")).to_be_visible()
-    expect(page.get_by_role("slider", name="Discard ratio")).to_have_value("0.9")
+    expect(page.get_by_role("slider", name="Leave out weak links")).to_have_value("0.9")
     page.get_by_role("link", name="Back to the lesson").click()
     expect(page.get_by_role("heading", name="Answer")).to_be_visible()
     page.get_by_role("link", name="Next: 3").click()

@@ -71,11 +71,11 @@ def test_a_term_opens_by_keyboard_and_is_read_aloud() -> None:
 
 def test_the_answer_comes_after_the_guess_which_the_address_keeps(demo_page: RunPage) -> None:
     page = demo_page("learn", lesson="1")
-    assert "Answer" not in [heading.value for heading in page.subheader]
+    assert "Answer" not in [heading.value for heading in page.header]
     page.radio[0].set_value(1).run()
     page.button(key="learn_commit").click().run()
     assert page.query_params["guess"] in ("1", ["1"])
-    assert "Answer" in [heading.value for heading in page.subheader]
+    assert "Answer" in [heading.value for heading in page.header]
     assert "16 times" in page.info[0].value, "257 tokens in place of 65"
 
 

@@ -155,7 +155,7 @@ def test_no_page_tells_a_visitor_where_anything_is(
         assert "0.png cannot be read at 3 images/s" in texts(page)
     assert str(private.parent) not in texts(page)
     assert "my pictures/" not in texts(page)
-    state.store().path.rename(private.parent / "moved")
+    Path(state.store().database.name).rename(private.parent / "moved")
     assert "runs.sqlite is gone" in texts(gone := run_page(name))
     assert str(private.parent) not in texts(gone)
 

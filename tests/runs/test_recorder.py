@@ -58,7 +58,7 @@ class TroubledStore(Store):
         time.sleep(self.delay_s)
         if self.refusals:
             self.refusals -= 1
-            raise StoreError(f"The store {self.path} does not answer (database is locked).")
+            raise StoreError(f"The store {self.database.name} does not answer (database is locked).")
         super().add_points(run_id, points, update, notes, worker_id=worker_id)
 
 

@@ -18,7 +18,7 @@ from deit_core.errors import StoreError
 from deit_core.events import EpochDone, RunFinished, RunStarted
 from deit_core.layout import RunFiles, run_folder
 from deit_core.run_files import curve_file
-from deit_core.runs import Curves, Run, Status, Store, enqueue, open_store
+from deit_core.runs import Curves, Run, Status, Store, enqueue, open_store, schema
 from deit_core.runs.checkup import check_store, rebuild_store
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
@@ -252,4 +252,4 @@ def test_an_older_store_gets_a_version_and_a_new_one_has_it(old_runs: Path, sett
     open_store(f"sqlite:///{tmp_path / 'new.sqlite'}").close()
     for path in (old_runs / "runs.sqlite", tmp_path / "new.sqlite"):
         with closing(sqlite3.connect(path)) as file:
-            assert file.execute("PRAGMA user_version").fetchone() == (1,)
+            assert file.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)

@@ -21,8 +21,12 @@ _LIMIT = 0.3  # of a correlation that is called one, on either side of 0
 _SIZE = 150  # px, of a map
 
 _CONTROLS: Mapping[str, tuple[str, Sequence[Any], str]] = {
-    "Head aggregation": ("head_fusion", ("mean", "max", "min"), "min keeps only what all heads agree on."),
-    "Discard ratio": ("discard_ratio", (0.0, 0.5, 0.9, 0.99), "Crisp is not the same as sharp: links were removed."),
+    "Combine the heads": ("head_fusion", ("mean", "max", "min"), "min keeps only what all heads agree on."),
+    "Leave out weak links": (
+        "discard_ratio",
+        (0.0, 0.5, 0.9, 0.99),
+        "Crisp is not the same as sharp: links were removed.",
+    ),
     "Layers": ("layers", (), "One layer after the other, and then all of them followed through."),
     "Residual": ("residual", (0.0, 0.5, 0.9, 1.0), "At 1 each token keeps its own, and nothing reaches the output."),
 }
@@ -49,10 +53,10 @@ def _pictures(run: Run) -> NDArray[np.uint8] | None:
 def _worked_picture(run: Run, pictures: NDArray[np.uint8]) -> None:
     control, number = st.columns(2)
     name = control.segmented_control(
-        "Control", list(_CONTROLS), default="Head aggregation", required=True, key="learn_control"
+        "Control", list(_CONTROLS), default="Combine the heads", required=True, key="learn_control"
     )
     index = int(number.number_input("Test image", 1, len(pictures), 1, key="learn_image")) - 1
-    field, values, look_for = _CONTROLS[name or "Head aggregation"]
+    field, values, look_for = _CONTROLS[name or "Combine the heads"]
     pixels = np.ascontiguousarray(np.broadcast_to(pictures[index], (3, *pictures.shape[2:])).transpose(1, 2, 0))
     checkpoint = Checkpoint.at(best_file(run))
     seen = images.subject(checkpoint, Picture(f"{run.spec.data.origin} test {index}", f"test {index}", pixels))
