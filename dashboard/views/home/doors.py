@@ -29,7 +29,7 @@ def doors() -> None:
             _start()
     with learn.container(border=True, height="stretch"):
         st.markdown("**Learn how it works**")
-        st.caption("What the three models are, how one teaches another, and what a rollout shows.")
+        st.caption("Eight lessons: guess first, then see what the models say.")
         link("learn", "Open Learn")
 
 
