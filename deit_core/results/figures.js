@@ -18,9 +18,10 @@ const MATRIX = {
   dark: { text: "#ffffff", least: "#23272e", most: "#0072b2", opposite: "#b84a00" },
 };
 
+// Of a page that is being left the theme is empty: it counts as light.
 function isDark(colour) {
-  const parts = colour.startsWith("#") ? colour.match(/[\da-f]{2}/gi).map((part) => parseInt(part, 16)) : colour.match(/[\d.]+/g);
-  const [red, green, blue] = parts.map(Number);
+  const [base, digits] = colour.startsWith("#") ? [16, /[\da-f]{2}/gi] : [10, /[\d.]+/g];
+  const [red, green, blue] = (colour.match(digits) ?? [255, 255, 255]).map((part) => parseInt(part, base));
   return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
 }
 
