@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.browser
 
+_HEIGHT = 900
+
 
 def save_model(runs_dir: Path) -> None:
     """What a run leaves behind."""
@@ -34,7 +36,7 @@ def save_model(runs_dir: Path) -> None:
         save_weights(run_folder(runs_dir, run_id) / f"{name}.safetensors", build_model(spec), card)
 
 
-def test_a_phone_has_the_pictures_below_the_controls(
+def test_a_phone_shows_the_pictures_while_a_control_moves(
     page: Page, serve_app: Any, wait_until: Callable[..., None], tmp_path: Path
 ) -> None:
     save_model(tmp_path)
@@ -42,6 +44,7 @@ def test_a_phone_has_the_pictures_below_the_controls(
     page.goto(f"{url}/attention")
     table = page.get_by_role("table")
     advanced = page.get_by_role("button", name="Advanced")
+    slider = page.get_by_role("slider", name="Leave out weak links")
     expect(table).to_be_visible()
     expect(advanced).to_be_visible()
 
@@ -49,13 +52,14 @@ def test_a_phone_has_the_pictures_below_the_controls(
         pictures, control = box(table), box(advanced)
         return pictures["x"] > control["x"] + control["width"]
 
-    def is_below() -> bool:
-        pictures, control = box(table), box(advanced)
-        return pictures["y"] > control["y"] + control["height"] and pictures["width"] > 300
+    def is_above() -> bool:
+        pictures, control = box(table), box(slider)
+        return 0 <= pictures["y"] < control["y"] < _HEIGHT and pictures["width"] > 300
 
     wait_until(is_right)
-    page.set_viewport_size({"width": 390, "height": 900})
-    wait_until(is_below)
+    page.set_viewport_size({"width": 390, "height": _HEIGHT})
+    table.scroll_into_view_if_needed()
+    wait_until(is_above)
     opener = page.get_by_test_id("stExpandSidebarButton")
     assert opener.evaluate("button => getComputedStyle(button, '::after').content") == '"Pages"'
 
