@@ -81,21 +81,21 @@ class Panel:
         png: what is drawn. The browser enlarges it, so one pixel per patch is enough where no finer detail is shown.
         alt: what the picture shows, in a sentence, for people who do not see it.
         caption: a small line below the picture.
-        verdict: colours the caption, where it is an answer; its words must say the same.
         values: (gh, gw) finite numbers in "x uniform", shown when a patch is pointed at.
         outlined: (row, column) from 0 of a patch with a frame.
         chosen: whether the whole panel has a frame.
         grid_size: (gh, gw) where patches are to be pointed at without values.
+        verdict: colours the caption, where it is an answer; its words must say the same.
     """
 
     png: bytes
     alt: str
     caption: str = ""
-    verdict: Literal["", "right", "wrong"] = ""
     values: list[list[float]] | None = None
     outlined: tuple[int, int] | None = None
     chosen: bool = False
     grid_size: tuple[int, int] | None = None
+    verdict: Literal["", "right", "wrong"] = ""
 
     def __post_init__(self) -> None:
         assert self.values is None or self.grid_size in (None, _shape(self.values))
