@@ -24,7 +24,7 @@ _TRAINING_S = 600
 def launcher(tmp_path: Path) -> Iterator[LocalLauncher]:
     runs_dir = tmp_path / "runs"
     store = open_store(f"sqlite:///{runs_dir / 'runs.sqlite'}")
-    yield LocalLauncher(store, Settings(store.url, runs_dir, tmp_path / "data", num_workers=1))
+    yield LocalLauncher(store, Settings(store.database.url, runs_dir, tmp_path / "data", num_workers=1))
     for _, pid, _ in queue.registered_here(store):
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(pid).kill()
