@@ -46,4 +46,6 @@ def test_nothing_is_said_without_a_reason(teacher: dict[str, object], student: d
 
 @pytest.mark.parametrize("name", presets.names())
 def test_no_preset_needs_advice(name: str) -> None:
-    assert advice(presets.get(name)) == []
+    """But the lesson on teachers, which has the student of a smoothed one to show what that costs."""
+    students = [sentence.partition(" ")[0] for sentence in advice(presets.get(name))]
+    assert students == (["deit-smoothed"] if name == "lesson-teachers" else [])
