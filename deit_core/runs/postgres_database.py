@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import URL, Connection, Float, cast, create_engine, extract, func, select
+from sqlalchemy import URL, Connection, Float, Select, cast, create_engine, extract, func, select
 from sqlalchemy.exc import DBAPIError
 
 from deit_core.errors import RunError, StoreError
@@ -18,6 +18,7 @@ from deit_core.runs.database import Database
 from deit_core.runs.postgres_errors import server_error
 
 _CONNECT_S = 10
+_SILENT_S = 60.0
 _ALONE = select(func.pg_advisory_xact_lock(0xDE17))  # any number that no other program takes in this database
 
 
@@ -86,12 +87,17 @@ class PostgresDatabase(Database):
         with self._errors(), self._engine.begin() as connection:
             connection.execute(_ALONE)
             if schema.version_of(connection) < schema.VERSION:
-                if not schema.is_empty(connection) and connection.scalar(select(schema.workers.c.id).limit(1)):
+                if not schema.is_empty(connection) and connection.scalar(self._at_work()):
                     raise RunError(
                         f"Workers use the store {self.name}; stop its runs, wait until `python -m deit_core runs` "
                         "shows none that is running, and try again."
                     )
                 migrations.prepare(connection)
+
+    def _at_work(self) -> Select[str]:
+        """Workers that were not silent for long; a dead one cannot leave a store that this version does not open."""
+        workers = schema.workers.c
+        return select(workers.id).where(workers.heartbeat_at > self.clock - _SILENT_S).limit(1)
 
     def close(self) -> None:
         self._engine.dispose()
