@@ -56,7 +56,7 @@ LAYERS: dict[str, list[set[str]]] = {
     "deit_core.attention": [{"overlay"}, {"flow"}, {"methods"}, {"look", "other_model", "viewer"}, {"drawing"}],
     "dashboard": [
         {"reach"},
-        {"text", "components", "charts", "fields"},
+        {"text", "components", "fields"},
         {
             "address",
             "machine",
@@ -69,7 +69,8 @@ LAYERS: dict[str, list[set[str]]] = {
             "address_runs",
         },
         {"live", "server", "uploads"},
-        {"tables", "curves", "pictures", "verdicts", "lessons"},
+        {"tables"},
+        {"curves", "pictures", "verdicts", "lessons"},
         {"views"},
         {"frame", "app"},
     ],

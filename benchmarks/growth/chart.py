@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dashboard.charts import COLOURS
+from dashboard.curves.charts import COLOURS
 
 _COLUMNS = 4
 

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from benchmarks.growth import made
-from dashboard.charts import CHARTS, Curve, figure
+from dashboard.curves.charts import CHARTS
+from dashboard.curves.figure import Curve, figure
 from deit_core import presets
 from deit_core.attention.flow.rollout import rollout_matrix
 from deit_core.data import TrainBatches, load_data, open_source

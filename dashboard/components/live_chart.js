@@ -61,7 +61,7 @@ function extended(trace) {
   };
 }
 
-// Goes on with the moving average of charts.py.
+// Goes on with the moving average of dashboard/curves/figure.py.
 function averaging(average) {
   return (value, epoch) => {
     const kept = average.weight ** (5 * (epoch - average.epoch));

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from dashboard.charts import Average
 from dashboard.components.live_chart import ensure_plotly_js
+from dashboard.curves.figure import Average
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.charts import Average
+from dashboard.curves.figure import Average
 from dashboard.components.live_chart import ensure_plotly_js, live_chart
 
 ensure_plotly_js(Path(__file__).parent / "static")

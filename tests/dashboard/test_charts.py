@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.charts import CHARTS, COLOURS, MAX_POINTS, Average, Chart, Curve, figure, finding, thin
+from dashboard.curves.charts import CHARTS, COLOURS, Chart
+from dashboard.curves.figure import MAX_POINTS, Average, Curve, figure, finding, thin
 from deit_core.metrics import METRICS
 from deit_core.presets import digits_quick, smoke
 from deit_core.runs import Point, Run, Status

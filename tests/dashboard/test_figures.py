@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.charts import CHARTS
+from dashboard.curves.charts import CHARTS
 from deit_core import presets
 from deit_core.metrics import METRICS, TOKEN_COSINES
 from deit_core.runs import NewPoint, RunUpdate, Status, Store, enqueue

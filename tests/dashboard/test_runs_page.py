@@ -259,7 +259,7 @@ def test_the_title_and_the_choice_are_drawn_before_what_imports_pandas(
     def mount(*_: object, **__: object) -> None:  # imports pandas in a browser, and in an AppTest does nothing
         raise RuntimeError
 
-    for place in ("dashboard.views.runs.page.live_feed", "dashboard.curves.live_chart"):
+    for place in ("dashboard.views.runs.page.live_feed", "dashboard.curves.panel.live_chart"):
         monkeypatch.setattr(place, mount)
     page = run_page("runs")
     assert page.exception

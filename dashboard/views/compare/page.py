@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard import curves, state
+from dashboard import state
 from dashboard.address_runs import take_runs, write_runs
+from dashboard.curves import panel as curves
 from dashboard.error_messages import errors_as_messages
 from dashboard.live import server as live
 from dashboard.live.feed import live_feed

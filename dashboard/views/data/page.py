@@ -10,8 +10,8 @@ from typing import Any, cast, get_args
 import streamlit as st
 
 from dashboard.address import whole_number
-from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
+from dashboard.curves.charts import COLOURS
 from dashboard.navigation import link
 from dashboard.state import facts, settings, source
 from dashboard.text import escape

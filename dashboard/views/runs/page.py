@@ -11,8 +11,9 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import curves, machine, state
+from dashboard import machine, state
 from dashboard.address_runs import take_runs, write_runs
+from dashboard.curves import panel as curves
 from dashboard.error_messages import errors_as_messages
 from dashboard.live import server as live
 from dashboard.live.feed import live_feed

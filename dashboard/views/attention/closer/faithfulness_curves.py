@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.charts import COLOURS
 from dashboard.components.live_chart import live_chart
 from dashboard.components.panels import panels
+from dashboard.curves.charts import COLOURS
 from dashboard.pictures import images
 from dashboard.pictures.images import Picture, Subject
 from dashboard.pictures.map_painting import draw_scales, panel, scales_of

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from dashboard.charts import CHARTS, Curve, figure
 from dashboard.components.live_chart import live_chart
+from dashboard.curves.charts import CHARTS
+from dashboard.curves.figure import Curve, figure
 from dashboard.lessons.evidence import Answer, from_runs, newest
 from dashboard.state import files_of, has_predictions, predictions, run_reader
 from deit_core.metrics import TOKEN_COSINES

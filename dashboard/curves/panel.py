@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import charts, state
-from dashboard.charts import AXES, CHARTS, Axis, Chart, Curve
+from dashboard import state
 from dashboard.components.live_chart import live_chart
+from dashboard.curves.charts import CHARTS, Chart
+from dashboard.curves.figure import AXES, Axis, Curve, figure, finding
 from dashboard.tables import points_table
 from deit_core.runs import Run
 
@@ -83,16 +84,16 @@ def download(runs: Sequence[Run]) -> None:
 
 def _draw_one(title: str, curves: Sequence[Curve], view: View, key: str) -> None:
     chart = CHARTS[title]
-    figure = charts.figure(chart, curves, axis=view.axis, smoothing=view.smoothing, is_log=view.is_log)
+    drawn = figure(chart, curves, axis=view.axis, smoothing=view.smoothing, is_log=view.is_log)
     st.markdown(f"**{title}**", help=chart.note)
-    if not figure["data"]:
+    if not drawn["data"]:
         st.caption(_why_empty(chart, curves))
         return
     live_chart(
-        figure,
+        drawn,
         key=f"{key} {title}",
         title=title,
-        alt=f"{title} of the runs by {view.axis}, at the end: {charts.finding(chart, curves)}.",
+        alt=f"{title} of the runs by {view.axis}, at the end: {finding(chart, curves)}.",
         height=_HEIGHT,
     )
 
