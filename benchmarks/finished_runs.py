@@ -92,7 +92,9 @@ def section(what: str, key: str) -> dict[str, object]:
 def switches(count: int) -> dict[str, object]:
     """Memory of the process while one session compares one pair after another, with all sections open."""
     from dashboard import state
+    from dashboard.server.allocator import keep_little_free
 
+    keep_little_free()  # as the server does
     page = _visit("compare", {})
     ids = [run.id for run in state.store().runs()]
     pairs = list(combinations(ids, 2))

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 
 from dashboard.navigation import load_pages, paths
 from dashboard.server import start
-from dashboard.server.allocator import use_few_areas
+from dashboard.server.allocator import keep_little_free
 from dashboard.server.garbage import free_garbage
 from dashboard.server.guard import Guard, frame_headers
 from dashboard.server.index import index
@@ -65,7 +65,7 @@ try:
 except SpecError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(2)
-use_few_areas()
+keep_little_free()
 start.note_guarded()
 start.answer_to_loopback_names()
 start.hide_details_from_visitors()

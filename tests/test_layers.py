@@ -69,7 +69,7 @@ LAYERS: dict[str, list[set[str]]] = {
             "address_runs",
         },
         {"live", "server", "uploads"},
-        {"tables"},
+        {"tables", "notebooks"},
         {"curves", "pictures", "verdicts", "lessons"},
         {"views"},
         {"frame", "app"},

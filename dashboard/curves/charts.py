@@ -20,10 +20,10 @@ from deit_core.metrics import (
     Unit,
 )
 
-# For what is no model: those have theirs in deit_core/results/role_looks.py. The first three are Okabe & Ito's. All
-# stand out from a white and from a nearly black page by 3 to 1 and more, and each pair stays apart in the three colour
-# vision deficiencies.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#7A3FF2", "#CC79A7", "#A84818")
+# For what is no model: those have theirs in deit_core/results/role_looks.py, and none of these. All stand out from a
+# white and from a nearly black page by 3 to 1 and more, and each pair stays apart in the three colour vision
+# deficiencies.
+COLOURS = ("#A05090", "#A09010", "#607050", "#2090D0", "#809090", "#807010")
 
 
 class Line(NamedTuple):

@@ -7,6 +7,8 @@ asked to look at something, never before.
 """
 
 import io
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from dashboard.pictures.kept import kept
 from deit_core.catalog import SIGNED_MAPS
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]
+
+MODEL_BYTES = 2**30  # of models that are kept
+LOOK_BYTES = 2**29  # of what they saw, and of that made ready for a slider; a film has as much again
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +81,7 @@ class Subject:
         return explain(self.checkpoint, self.picture, method, query=query, target=target)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@kept(12, MODEL_BYTES, lambda one: one.num_bytes)
 def viewer(checkpoint: Checkpoint) -> "Viewer":
     """Raises: CheckpointError where the checkpoint is missing or damaged."""
     from deit_core.attention import Viewer
@@ -91,7 +97,7 @@ def subject(checkpoint: Checkpoint, picture: Picture) -> Subject:
     return _kept_subject(checkpoint, picture.cache_key, picture)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@kept(32, LOOK_BYTES, lambda one: one.look.num_bytes)
 def _kept_subject(checkpoint: Checkpoint, key: str, _picture: Picture) -> Subject:
     return _look(checkpoint, _picture)
 
@@ -112,9 +118,8 @@ def fit(checkpoint: Checkpoint, picture: Picture) -> Pixels:
     return read_image(picture.content, **size, version=version, invert=picture.invert)
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
+@kept(128, LOOK_BYTES, lambda one: one.num_bytes)
 def _prepare(checkpoint: Checkpoint, key: str, head_fusion: str | int, scope: str, _look: "Look") -> "PreparedRollout":
-
     return _look.prepare(head_fusion=head_fusion, scope=scope)
 
 
@@ -173,9 +178,17 @@ def randomised(
     return viewer(checkpoint).randomisation_check(_pixels[None], explain)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def reel(checkpoints: tuple[Checkpoint, ...], key: str, _picture: Picture) -> list[Subject]:
-    """What the model of each epoch saw of a picture."""
+def reel(checkpoints: Sequence[Checkpoint], picture: Picture) -> list[Subject]:
+    """What the model of each epoch saw of a picture: of all epochs, or, where that is too much to keep, of some, the
+    last one among them.
+    """
+    last = subject(checkpoints[-1], picture)
+    step = math.ceil(len(checkpoints) * last.look.num_bytes / LOOK_BYTES)
+    return _reel(tuple(checkpoints[::-step][::-1]), picture.cache_key, picture)
+
+
+@kept(2, 2 * LOOK_BYTES, lambda subjects: sum(one.look.num_bytes for one in subjects))
+def _reel(checkpoints: tuple[Checkpoint, ...], key: str, _picture: Picture) -> list[Subject]:
     return [_look(checkpoint, _picture) for checkpoint in checkpoints]
 
 

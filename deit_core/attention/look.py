@@ -51,6 +51,11 @@ class Look:
     def sizes(self) -> Sizes:
         return Sizes(len(self.attention), self.attention.shape[2], self.num_prefix_tokens, self.grid_size)
 
+    @property
+    def num_bytes(self) -> int:
+        """Of the attention, beside which everything else is small."""
+        return self.attention.nbytes
+
     def probabilities(self, image: int = 0) -> dict[str, NDArray[np.float32]]:
         """Probabilities (K,) of one image's classes, by head."""
         return {head: logits[image].softmax(-1).numpy() for head, logits in self.logits.items()}

@@ -5,6 +5,7 @@ Every method is called in one way, with pixels as `fit_image` makes them. Knows 
 Shapes: B batch, C channels, S img_size, K classes, gh x gw patches
 """
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,11 @@ class Viewer:
         if img_size is not None:
             raise CheckpointError(f"{checkpoint} was made here, and reads images of one size; leave img_size out.")
         return cls(load_checkpoint(checkpoint), read_card(checkpoint))
+
+    @property
+    def num_bytes(self) -> int:
+        """Of the model's parameters and buffers."""
+        return sum(tensor.nbytes for tensor in chain(self.model.parameters(), self.model.buffers()))
 
     @property
     def is_transformer(self) -> bool:

@@ -51,10 +51,18 @@ viewer.rollout(pictures)
 
 
 def write_notebook(store: RunReader, name: str, out: Path) -> None:
-    """Write the notebook of an experiment.
+    """Write the notebook of an experiment. Args: name: as of `notebook_of`.
+
+    Raises: RunError where there is none; ResourceError where the disk is full.
+    """
+    write_atomically(out, notebook_of(store, name).encode())
+
+
+def notebook_of(store: RunReader, name: str) -> str:
+    """The text of an experiment's notebook file.
 
     Args: name: of an experiment in the store, the newest of this name, or the beginning of its id; else of a preset.
-    Raises: RunError where there is neither; ResourceError where the disk is full.
+    Raises: RunError where there is neither.
     """
     found = [one for one in store.experiments() if (one.name == name or one.id.startswith(name)) and one.spec]
     if found:
@@ -67,7 +75,7 @@ def write_notebook(store: RunReader, name: str, out: Path) -> None:
         spec, expected = preset, dict(preset.expectation.accuracy) if preset.expectation else {}
     else:
         raise RunError(f"There is no experiment and no preset of experiments {quoted(name)}; see `runs` and `presets`.")
-    write_atomically(out, notebook(list(cells(spec, expected))).encode())
+    return notebook(list(cells(spec, expected)))
 
 
 def cells(spec: ExperimentSpec, expected: Mapping[str, float]) -> Iterator[Cell]:

@@ -1,18 +1,23 @@
-"""The areas from which the server's threads allocate, counted by the C library itself."""
+"""Where the server's threads allocate, counted by the C library itself."""
 
 import subprocess
 import sys
 
 import pytest
 
-COUNT = """
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is glibc's")
+
+LIBRARY = """
 import ctypes, sys, threading
-from dashboard.server.allocator import use_few_areas
+from dashboard.server.allocator import keep_little_free
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
-if "few" in sys.argv:
-    assert use_few_areas()
+if "little" in sys.argv:
+    assert keep_little_free()
+"""
+
+AREAS = """
 barrier = threading.Barrier(8)
 
 def allocate():
@@ -27,12 +32,29 @@ libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
 libc.fflush(None)
 """
 
+LARGE_BLOCKS = """
+class Info(ctypes.Structure):
+    _fields_ = [("others", ctypes.c_size_t * 4), ("hblkhd", ctypes.c_size_t), ("more", ctypes.c_size_t * 5)]
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is glibc's")
+libc.mallinfo2.restype = Info
+libc.free(ctypes.c_void_p(libc.malloc(ctypes.c_size_t(20_000_000))))
+before = libc.mallinfo2().hblkhd
+for _ in range(5):
+    libc.malloc(ctypes.c_size_t(2_000_000))
+print(libc.mallinfo2().hblkhd - before)
+"""
+
+
+def printed(program: str, *args: str) -> str:
+    command = [sys.executable, "-c", LIBRARY + program, *args]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
 def test_many_threads_share_two_areas() -> None:
-    def num_areas(*args: str) -> int:
-        command = [sys.executable, "-c", COUNT, *args]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.count("<heap ")
+    assert printed(AREAS).count("<heap ") > 2
+    assert printed(AREAS, "little").count("<heap ") <= 2
 
-    assert num_areas() > 2
-    assert num_areas("few") <= 2
+
+def test_large_blocks_stand_outside_the_areas_even_after_a_larger_one_was_freed() -> None:
+    assert int(printed(LARGE_BLOCKS)) == 0
+    assert int(printed(LARGE_BLOCKS, "little")) > 5 * 2_000_000

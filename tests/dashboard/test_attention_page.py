@@ -460,6 +460,15 @@ def test_a_film_needs_the_weights_of_its_epochs(run_page: RunPage, looked: dict[
     assert any("nothing to film" in info.value for info in page.info)
 
 
+def test_a_film_too_large_to_keep_leaves_epochs_out_and_says_so(
+    run_page: RunPage, looked: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "LOOK_BYTES", 1)
+    page = run_page("attention", att_closer="Film", att_epoch="1")
+    assert len(table(page, "att_film")["rows"][0]) == 1
+    assert any("1 of 2 epochs" in caption.value for caption in page.caption)
+
+
 def test_a_film_plays_from_epoch_to_epoch(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_closer="Film", att_epoch="1")
     page.toggle(key="att_film_plays").set_value(True).run()

@@ -13,6 +13,7 @@ from dashboard.curves.charts import CHARTS, COLOURS, Chart
 from dashboard.curves.figure import MAX_POINTS, Average, Curve, figure, finding, thin
 from deit_core.metrics import METRICS
 from deit_core.presets import digits_quick, smoke
+from deit_core.results.role_looks import look_of
 from deit_core.runs import Point, Run, Status
 
 
@@ -235,6 +236,11 @@ def test_words_say_where_the_curves_end() -> None:
     cosines = Point(1, "", "epoch", 1, 1.0, 1.0, {f"val_token_cosine_{block}": block / 10 for block in range(7)})
     assert finding(CHARTS["Cosine of the two tokens"], [Curve(a_run(4), [cosines])]) == "4 smoke input 0, block 6 0.6"
     assert finding(CHARTS["Learning rate"], [Curve(a_run(1), [])]) == ""
+
+
+def test_what_is_no_model_has_no_model_s_colour() -> None:
+    heads = [("teacher", ""), ("ViT", ""), ("DeiT", ""), ("DeiT", "class"), ("DeiT", "distillation")]
+    assert not {look_of(role, head=head).colour for role, head in heads} & set(COLOURS)
 
 
 @pytest.mark.parametrize("page", ["#ffffff", "#171614"])

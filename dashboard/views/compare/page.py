@@ -15,6 +15,7 @@ from dashboard.error_messages import errors_as_messages
 from dashboard.live import server as live
 from dashboard.live.feed import live_feed
 from dashboard.navigation import link
+from dashboard.notebooks import offer_notebook
 from dashboard.run_status import choice_label, is_live, label, newest_pair
 from dashboard.text import escape
 from dashboard.views.compare.closer import judge_pairs, show_closer
@@ -114,6 +115,7 @@ def _comparison(ids: Sequence[str]) -> None:
     with st.container(horizontal=True):
         view = curves.controls()
         curves.download(chosen)
+        offer_notebook(chosen, key="compare_notebook")
     curves.draw(chosen, view, key="compare")
     if any(is_live(run, runs) for run in chosen):
         live_feed(drawn, runs, key="compare_feed")

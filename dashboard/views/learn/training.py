@@ -1,20 +1,17 @@
 """The training that a lesson needs: a button that starts its preset, then how far it is."""
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from dashboard.lessons.evidence import latest
 from dashboard.navigation import link
+from dashboard.notebooks import offer_notebook
 from dashboard.reach import DEMO, may
 from dashboard.run_status import explain, is_live, label
-from dashboard.state import launcher, runs, store
+from dashboard.state import launcher, runs
 from dashboard.text import escape
 from deit_core import presets
 from deit_core.errors import DeitError
-from deit_core.metrics import TEST_ACCURACY
-from deit_core.results.experiment_notebook import cells, notebook
-from deit_core.runs import Run, Status
+from deit_core.runs import Status
 
 _POLL_S = 3
 
@@ -27,7 +24,7 @@ def training(preset: str) -> None:
     if started and all(run.status == Status.COMPLETED for run in started):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"You have trained {preset}.", width="content")
-            _offer_notebook(preset, started)
+            offer_notebook(started, key=f"learn_notebook_{preset}")
         return
     if not may("start"):
         st.info(DEMO)
@@ -42,23 +39,6 @@ def training(preset: str) -> None:
             st.error(escape(str(error)))
             return
         st.rerun()
-
-
-def _offer_notebook(preset: str, completed: Sequence[Run]) -> None:
-    """The experiment as a file that trains it again."""
-    experiments = {one.id: one.spec for one in store().experiments()}
-    spec = experiments.get(completed[0].experiment_id or "")
-    if spec is None:
-        return
-    expected = {run.name: run.results[TEST_ACCURACY] for run in completed if TEST_ACCURACY in run.results}
-    st.download_button(
-        "Export as notebook",
-        notebook(list(cells(spec, expected))),
-        file_name=f"{preset}.ipynb",
-        mime="application/x-ipynb+json",
-        on_click="ignore",
-        key=f"learn_notebook_{preset}",
-    )
 
 
 @st.fragment(run_every=_POLL_S)

@@ -57,6 +57,10 @@ class PreparedRollout:
         self._fused = fuse_heads(attention[:, :1], head_fusion)
         self._cuts = thresholds(self._fused, num_prefix_tokens=self.num_prefix_tokens, scope=scope)
 
+    @property
+    def num_bytes(self) -> int:
+        return self._fused.nbytes + self._cuts.nbytes
+
     @torch.no_grad()
     def map(self, **options: Any) -> PatchMap:
         """What `rollout` finds for this image. The positions of a slider (whole percents) need no ranking any more.

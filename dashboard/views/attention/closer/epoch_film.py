@@ -39,9 +39,11 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
         st.info("This run kept no weights of its single epochs, so there is nothing to film. Small models keep them.")
         return
     with st.spinner(f"Looking through {len(files)} epochs"):
-        checkpoints = tuple(images.Checkpoint.at(file) for file in files.values())
-        reel = images.reel(checkpoints, picture.cache_key, picture)
-        frames = {epoch: token_map(subject, column.token, spec) for epoch, subject in zip(files, reel, strict=True)}
+        checkpoints = {images.Checkpoint.at(file): epoch for epoch, file in files.items()}
+        reel = images.reel(list(checkpoints), picture)
+        frames = {checkpoints[subject.checkpoint]: token_map(subject, column.token, spec) for subject in reel}
+    if len(frames) < len(files):
+        st.caption(f"{len(frames)} of {len(files)} epochs: what this model sees is too large to keep that of all.")
     plays = st.toggle("Play", key="att_film_plays", help="Goes from epoch to epoch, and begins again after the last.")
     st.fragment(_show, run_every=_FRAME_S if plays else None)(picture, column, spec, frames, reel[0], plays)
 
