@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from deit_core.metrics import TEST_ACCURACY
-from deit_core.runs import Run, Status, open_store
+from deit_core import presets
+from deit_core.metrics import TEST_ACCURACY, TOKEN_COSINES
+from deit_core.runs import Run, Status, enqueue, open_store
 from deit_core.runs.store import Store
+from deit_core.spec import VisionTransformerSpec, replace
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -138,3 +140,50 @@ def test_lesson_5_from_an_empty_folder(url: str, page: Page, store: Store, wait_
     gain = accuracy["deit-narrow"] - accuracy["vit"]
     assert f"{100 * gain:+.1f} points" in answer
     assert accuracy["narrow"] < accuracy["resnet"]
+
+
+def newest(store: Store, *, distilled: bool) -> Run:
+    """The newest completed transformer of one's own, as the lessons choose it."""
+    return next(
+        run
+        for run in store.runs()
+        if run.status == Status.COMPLETED
+        and isinstance(run.spec.model, VisionTransformerSpec)
+        and run.spec.model.distilled == distilled
+    )
+
+
+@trained
+def test_lesson_6_tells_of_the_newest_deit(url: str, page: Page, store: Store) -> None:
+    run = newest(store, distilled=True)
+    page.goto(f"{url}/learn?lesson=6")
+    answer = guess(page, 2)
+    *_, last = store.points(run.id, kind="epoch")
+    *_, deepest = (metric.name for metric in TOKEN_COSINES.values() if metric.name in last.metrics)
+    assert f"{last.metrics[deepest]:.2f} at the end of training" in answer
+    expect(page.get_by_text(re.compile(f"From .*{run.name}")).first).to_be_visible()
+
+
+@trained
+def test_lesson_7_scores_the_maps_of_ones_own_models(url: str, page: Page, store: Store) -> None:
+    page.goto(f"{url}/learn?lesson=7")
+    answer = guess(page, 2)
+    expect(page.get_by_text(re.compile(f"From .*{newest(store, distilled=False).name}")).first).to_be_visible()
+    assert float(re.findall(r"brightness[^0-9]*([0-9.]+)", answer)[0]) > 1, "on an empty canvas the digit is bright"
+
+
+@trained
+def test_lesson_8_makes_the_table_of_ones_own_runs(url: str, page: Page, store: Store, wait_until: WaitUntil) -> None:
+    short = {"optim.epochs": 3, "optim.warmup_epochs": 1}
+    ids = enqueue(
+        store, replace(presets.get("table-3"), short)
+    )  # the preset's own takes minutes and is no more certain
+    page.goto(f"{url}/runs")
+    wait_until(lambda: all(store.run(run_id).status == Status.COMPLETED for run_id in ids), _TRAINING_S)
+    page.goto(f"{url}/learn?lesson=8")
+    answer = guess(page, 3)
+    rows = {"vit": "No teacher", "soft": "Soft", "hard": "Hard", "deit": "Hard"}
+    accuracy = {run.name: run.results[TEST_ACCURACY] for run in map(store.run, ids) if run.name in rows}
+    first, second = sorted(accuracy, key=lambda name: -accuracy[name])[:2]
+    assert answer.lstrip().find(rows[first]) >= 0
+    assert f"{100 * (accuracy[first] - accuracy[second]):.1f} points ahead" in answer
