@@ -9,6 +9,7 @@ from deit_core.spec import (
     AugmentSpec,
     DataSpec,
     DistillationSpec,
+    Expectation,
     ExperimentSpec,
     OptimSpec,
     ResNet9Spec,
@@ -50,6 +51,11 @@ def mnist_soft_resnet9() -> ExperimentSpec:
             "for 3 epochs with the same optimiser. It needs no weights of others."
         ),
         runs=_runs(ResNet9Spec()),
+        expectation=Expectation(
+            accuracy={"teacher": 0.992, "vit": 0.964, "deit": 0.966},
+            duration_s=1900,
+            measured_on="one thread of an EPYC, float32, 2026-11-29, seed 42; the teacher's time is an estimate",
+        ),
     )
 
 
