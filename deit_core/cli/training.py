@@ -16,6 +16,10 @@ from deit_core.cli.options import (
     RunsDirOption,
     SetOption,
     SpecArgument,
+    StopEarlyOption,
+    SweepOption,
+    SweepSeedOption,
+    TrialsOption,
     open_launcher,
     print_json,
     read_spec,
@@ -41,14 +45,21 @@ def list_presets(as_json: JsonOption = False, runs_dir: RunsDirOption = None) ->
 
 
 def train(
-    preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
+    preset: SpecArgument,
+    changes: SetOption = None,
+    sweep: SweepOption = None,
+    trials: TrialsOption = None,
+    sweep_seed: SweepSeedOption = 0,
+    stop_early: StopEarlyOption = False,
+    data_dir: DataDirOption = None,
+    runs_dir: RunsDirOption = None,
 ) -> None:
     """Train in the foreground with a progress bar. Ctrl-C stops after the step, and `resume` continues from there."""
     from deit_core.runs.foreground import train_here
 
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     store = open_store(settings.store_url, create=False)
-    spec = read_spec(preset, changes)
+    spec = read_spec(preset, changes, sweep, trials=trials, seed=sweep_seed, stop_early=stop_early)
     terminal.print_advice(spec)
     with Progress() as progress:
         runs, mistake = train_here(store, settings, spec, lambda run, event: progress.show(run.spec, event, run.id))
@@ -64,11 +75,18 @@ def train(
 
 
 def submit(
-    preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
+    preset: SpecArgument,
+    changes: SetOption = None,
+    sweep: SweepOption = None,
+    trials: TrialsOption = None,
+    sweep_seed: SweepSeedOption = 0,
+    stop_early: StopEarlyOption = False,
+    data_dir: DataDirOption = None,
+    runs_dir: RunsDirOption = None,
 ) -> None:
     """Train in the background; prints the ids of the runs, one per line."""
     launcher = open_launcher(runs_dir, data_dir)
-    spec = read_spec(preset, changes)
+    spec = read_spec(preset, changes, sweep, trials=trials, seed=sweep_seed, stop_early=stop_early)
     terminal.print_advice(spec)
     for run_id in launcher.submit(spec):
         print(run_id)

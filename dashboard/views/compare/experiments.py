@@ -26,9 +26,9 @@ from deit_core.analysis import (
 )
 from deit_core.metrics import BEST_VAL_ACCURACY, METRICS, TEST_ACCURACY
 from deit_core.results.experiment_results import experiment_results
-from deit_core.results.report import SEARCH_TAG
 from deit_core.results.role_looks import look_of
 from deit_core.runs import Run, Status
+from deit_core.spec import SEARCH_TAG
 from deit_core.text.quoting import shortened
 
 _KEY = "compare_experiment"
