@@ -27,6 +27,7 @@ from deit_core.cli.options import (
 from deit_core.cli.progress import Progress
 from deit_core.errors import RunError
 from deit_core.runs import LocalLauncher, Status, open_store
+from deit_core.runs.early_stopping import is_stopped_early
 from deit_core.runs.estimates import Estimates
 from deit_core.runs.estimator import measure
 from deit_core.settings import Settings
@@ -67,10 +68,10 @@ def train(
         terminal.print_runs(runs, store.runs())
     if mistake is not None:
         raise mistake
-    statuses = {run.status for run in runs}
+    statuses = {run.status for run in runs if not is_stopped_early(run)}
     if Status.FAILED in statuses:
         raise typer.Exit(1)
-    if statuses != {Status.COMPLETED}:
+    if not statuses <= {Status.COMPLETED}:
         raise typer.Exit(130)
 
 

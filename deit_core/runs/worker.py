@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from deit_core.errors import DeitError, RunError, StoreError
-from deit_core.events import Event, Reading, RunFailed, RunFinished, RunStarted
+from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted
 from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
 from deit_core.machine.own_limit import limited_memory
@@ -25,6 +25,7 @@ from deit_core.machine.threads import spin_briefly
 from deit_core.plain_text import harmless
 from deit_core.refusals import user_error
 from deit_core.runs import queue
+from deit_core.runs.early_stopping import EarlyStopping
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher
 from deit_core.runs.reconcile import correction
 from deit_core.runs.recorder import Recorder
@@ -138,7 +139,7 @@ class Worker:
         spin_briefly()
         from deit_core.training import train
 
-        folder = run_folder(self.settings.runs_dir, run.id)
+        folder, rule = run_folder(self.settings.runs_dir, run.id), EarlyStopping(self.store, run)
         with contextlib.closing(Recorder(self.store, run)) as recorder:
 
             def note(event: Event) -> None:
@@ -170,6 +171,8 @@ class Worker:
                         note(event)
                         if isinstance(event, RunFailed):
                             return Status.FAILED, event.reason, RunUpdate()
+                        if isinstance(event, EpochDone) and (why := rule.reason(event.epoch, recorder.results)):
+                            return Status.STOPPED, why, RunUpdate()
                         if isinstance(event, RunFinished):
                             return Status.COMPLETED, event.note, RunUpdate(results=recorder.results)
                         self._check_stopped("resume continues from here.")
