@@ -72,7 +72,7 @@ class Sweep(Part):
                 if self.trials is None:
                     raise ValueError(
                         f"The values of {shortened(path)} are a range, from which some are drawn at random; say how "
-                        "many combinations with --trials, or name each value."
+                        "many combinations (trials), or name each value."
                     )
             elif not values:
                 raise ValueError(f"{shortened(path)} has no values to try; name one or more.")
@@ -119,7 +119,7 @@ def _draw(choices: Sequence[Value] | Range, share: float) -> Value:
 def too_many(number: int) -> SpecError:
     return SpecError(
         f"This sweep asks for {number:,} trainings, and {MAX_TRAININGS:,} can be submitted at once; name fewer values, "
-        "or draw some combinations at random with --trials."
+        "or draw some combinations at random (trials)."
     )
 
 
