@@ -35,6 +35,8 @@ from deit_core.runs.spare import stand_by
 from deit_core.runs.store import GivenUpError, Store, open_store
 from deit_core.runs.writer import patiently
 from deit_core.settings import Settings
+from deit_core.sinks import Sinks
+from deit_core.spec import SEARCH_TAG
 
 log = logging.getLogger("deit_core.worker")
 
@@ -140,12 +142,16 @@ class Worker:
         from deit_core.training import train
 
         folder, rule = run_folder(self.settings.runs_dir, run.id), EarlyStopping(self.store, run)
-        with contextlib.closing(Recorder(self.store, run)) as recorder:
+        with (
+            contextlib.closing(Recorder(self.store, run)) as recorder,
+            contextlib.closing(self._sinks(run, recorder)) as sinks,
+        ):
 
             def note(event: Event) -> None:
                 if isinstance(event, RunStarted):
                     recorder.correct(correction(self.store, run, folder, event))
                 recorder.record(event)
+                sinks.take(event)
                 if self.watch is not None:
                     self.watch(run, event)
 
@@ -183,6 +189,18 @@ class Worker:
                         events.throw(error)  # closing it would save a state over that of the next worker
                     raise
         raise AssertionError("a training ends with RunFinished or RunFailed")
+
+    def _sinks(self, run: Run, recorder: Recorder) -> Sinks:
+        return Sinks(
+            self.settings.log_to,
+            self.settings.runs_dir,
+            id=run.id,
+            name=run.name,
+            experiment=run.experiment_name or "",
+            spec=run.spec.model_dump_json(indent=2),
+            say=recorder.note,
+            with_test=SEARCH_TAG not in run.spec.tags,
+        )
 
     def _check_stopped(self, resume: str) -> None:
         """Check whether the run goes on.

@@ -59,6 +59,8 @@ def render() -> None:
         st.error(escape(error))
         offer_repair(changes)
     elif may("start"):
+        if to_start != variant:
+            st.caption("Each run once, without other values:")
         estimate(variant, spec)
     for sentence in advice(variant) if variant is not None else ():
         st.info(escape(sentence), icon=":material/lightbulb:")
