@@ -5,6 +5,7 @@ Knows events; nothing of stores, processes, or how a run ends.
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from deit_core.events import EpochDone, Event, RunFinished, RunStarted, StepDone
@@ -53,7 +54,7 @@ class Sinks:
             case RunStarted():
                 for name in self._names:
                     told = Told(**self._run, folder=self._runs_dir / name, first_step=event.first_step)
-                    self._try(name, lambda name=name, told=told: self._open.update({name: OPEN[name](told)}))
+                    self._try(name, partial(self._begin, name, told))
             case StepDone():
                 self._write({f"step/{name}": value for name, value in event.metrics.items()}, event.step)
             case EpochDone():
@@ -66,12 +67,15 @@ class Sinks:
     def close(self) -> None:
         """Finish what the tools have."""
         for name, sink in list(self._open.items()):
-            self._try(name, lambda sink=sink: sink.close(is_completed=self._is_completed))
+            self._try(name, partial(sink.close, is_completed=self._is_completed))
         self._open = {}
+
+    def _begin(self, name: str, told: Told) -> None:
+        self._open[name] = OPEN[name](told)
 
     def _write(self, metrics: dict[str, float], step: int) -> None:
         for name, sink in list(self._open.items()):
-            self._try(name, lambda sink=sink: sink.write(metrics, step))
+            self._try(name, partial(sink.write, metrics, step))
 
     def _try(self, name: str, action: Callable[[], object]) -> None:
         """Do something with a tool. Whatever it raises, the run goes on without it."""

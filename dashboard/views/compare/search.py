@@ -93,12 +93,11 @@ def _table(found: Tried, by_id: Mapping[str, Run]) -> None:
         }
         for one in found.trials
     ]
-    options = {"border": "horizontal", "hide_index": True}
-    st.table(rows[:_FIRST], alt="The runs of the search, the best first", **options)
+    st.table(rows[:_FIRST], border="horizontal", hide_index=True, alt="The runs of the search, the best first")
     if len(rows) > _FIRST:
         with st.expander(f"All {len(rows)} runs", key="compare_search_all", on_change="rerun") as rest:
             if rest.open:
-                st.table(rows[_FIRST:], alt="The other runs of the search", **options)
+                st.table(rows[_FIRST:], border="horizontal", hide_index=True, alt="The other runs of the search")
 
 
 def _epoch(run: Run) -> str:
