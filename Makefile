@@ -65,7 +65,7 @@ load: .venv/installed-dev
 	$(BIN)/pip install -q --no-deps -e .
 	touch $@
 
-.venv/installed-dev: .venv/installed requirements-dev.txt requirements-timm.txt requirements-cluster.txt requirements-peers.txt
+.venv/installed-dev: .venv/installed requirements-dev.txt requirements-timm.txt requirements-cluster.txt requirements-tools.txt requirements-peers.txt
 	$(BIN)/pip install -q -r requirements-dev.txt
 	$(BIN)/pip install -q --no-deps -r requirements-peers.txt
 	touch $@

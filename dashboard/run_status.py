@@ -8,11 +8,10 @@ from typing import Literal
 
 from dashboard.reach import shown
 from deit_core.metrics import BEST_VAL_ACCURACY, TEST_ACCURACY
-from deit_core.results.report import SEARCH_TAG
 from deit_core.results.role_looks import Look, looks
 from deit_core.runs import Run, Status, condition
 from deit_core.runs.condition import is_live, label, word
-from deit_core.spec import LibrarySpec
+from deit_core.spec import SEARCH_TAG, LibrarySpec
 from deit_core.text.quoting import shortened
 
 __all__ = [

@@ -10,6 +10,8 @@ from deit_core.layout import store_file
 from deit_core.machine.limits import num_cores
 from deit_core.text.quoting import quoted
 
+TOOLS = ("tensorboard", "mlflow")  # that a run's numbers can go to
+
 _RUNS_PER_CORE = 2  # more at once only wait for each other
 
 
@@ -19,7 +21,7 @@ class Settings:
 
     `store_url` is a database URL; `num_workers` is how many runs train at once; `logits_gb` is the disk space for the
     tables of teachers' logits, in units of 10^9 bytes; `shows_demo` is whether pages show the runs that ship with the
-    program.
+    program; `log_to` are the tools that a run's numbers go to as well.
     """
 
     store_url: str
@@ -28,10 +30,12 @@ class Settings:
     num_workers: int
     logits_gb: float = 4.0
     shows_demo: bool = True
+    log_to: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, *, runs_dir: Path | None = None, data_dir: Path | None = None) -> "Settings":
-        """Settings from DEIT_STORE, DEIT_RUNS_DIR, DEIT_DATA_DIR, DEIT_WORKERS, DEIT_LOGITS_GB and DEIT_DEMO_RUNS.
+        """Settings from DEIT_STORE, DEIT_RUNS_DIR, DEIT_DATA_DIR, DEIT_WORKERS, DEIT_LOGITS_GB, DEIT_DEMO_RUNS and
+        DEIT_LOG_TO.
 
         Arguments go first. The store is a SQLite file in the folder of the runs unless DEIT_STORE says otherwise.
         """
@@ -44,6 +48,7 @@ class Settings:
             num_workers=_num_workers(os.environ.get("DEIT_WORKERS") or ("0" if _is_shared(store_url) else "1")),
             logits_gb=_logits_gb(os.environ.get("DEIT_LOGITS_GB")),
             shows_demo=_shows_demo(os.environ.get("DEIT_DEMO_RUNS") or "1"),
+            log_to=_log_to(os.environ.get("DEIT_LOG_TO") or ""),
         )
 
     def environment(self) -> dict[str, str]:
@@ -55,6 +60,7 @@ class Settings:
             "DEIT_WORKERS": str(self.num_workers),
             "DEIT_LOGITS_GB": str(self.logits_gb),
             "DEIT_DEMO_RUNS": str(int(self.shows_demo)),
+            "DEIT_LOG_TO": ",".join(self.log_to),
         }
 
 
@@ -108,3 +114,13 @@ def _shows_demo(text: str) -> bool:
             f"DEIT_DEMO_RUNS is 1 to show the runs that ship with DeiT Lab, or 0 to hide them, not {quoted(text)}."
         )
     return text == "1"
+
+
+def _log_to(text: str) -> tuple[str, ...]:
+    names = tuple(name for part in text.split(",") if (name := part.strip()))
+    if unknown := set(names) - set(TOOLS):
+        raise SpecError(
+            f"DEIT_LOG_TO names the tools that a run's numbers go to as well, {' and '.join(TOOLS)} with a comma "
+            f"between them, not {quoted(min(unknown))}."
+        )
+    return tuple(dict.fromkeys(names))

@@ -40,9 +40,11 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("line", TRAININGS)
 def test_it_is_understood(line: str) -> None:
-    _, preset, *options = shlex.split(line)
-    assert options[::2] == ["--set"] * (len(options) // 2)
-    read_spec(preset, options[1::2])
+    _, preset, *options = shlex.split(line.removesuffix(" --stop-early"))
+    pairs = list(zip(options[::2], options[1::2], strict=True))
+    given = {name: [value for option, value in pairs if option == name] for name in ("--set", "--sweep", "--trials")}
+    assert sum(map(len, given.values())) == len(pairs)
+    read_spec(preset, given["--set"], given["--sweep"], trials=int(given["--trials"][0]) if given["--trials"] else None)
 
 
 def run_as_printed(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

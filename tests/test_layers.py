@@ -27,7 +27,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"data", "models"},
         {"attention"},
         {"lessons"},
-        {"training"},
+        {"training", "sinks"},
         {"runs"},
         {"results", "doctor"},
         {"cli"},

@@ -28,6 +28,7 @@ def test_the_requirements_are_those_of_core_and_dashboard() -> None:
     assert pinned("requirements.txt") == sorted(PROJECT["dependencies"] + EXTRAS["dashboard"])
     assert pinned("requirements-timm.txt") == EXTRAS["timm"]
     assert pinned("requirements-cluster.txt") == EXTRAS["cluster"]
+    assert pinned("requirements-tools.txt") == EXTRAS["tools"]
 
 
 def imported(package: str) -> set[str]:

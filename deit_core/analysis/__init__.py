@@ -46,6 +46,7 @@ from deit_core.analysis.seeds import (
     sampling_sd,
     seed_groups,
 )
+from deit_core.analysis.tried import Trial, Tried, tried
 from deit_core.analysis.variation import NOTHING, TEACHER, Axis, Point, Row, Variation, students, variation
 from deit_core.analysis.verdict import Background, Verdict, judge
 
@@ -77,6 +78,8 @@ __all__ = [
     "Row",
     "Sample",
     "Sureness",
+    "Trial",
+    "Tried",
     "Variation",
     "Verdict",
     "best_pairings",
@@ -110,6 +113,7 @@ __all__ = [
     "students",
     "sureness",
     "table_3",
+    "tried",
     "variation",
     "who_is_right",
     "worst_mistakes",

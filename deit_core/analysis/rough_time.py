@@ -4,10 +4,11 @@ Knows specs and arithmetic; measures nothing. Small models spend much of their t
 for the seconds until a measurement is there.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from deit_core.analysis.cost import flops_per_image
-from deit_core.spec import AnySpec, ExperimentSpec, LibrarySpec, RunSpec
+from deit_core.spec import AnySpec, ExperimentSpec, LibrarySpec, RunSpec, kind_of, members, swept
 
 _STEP = 3  # forward passes that a training step costs: one forward, and a backward of two
 _STEP_OF_HEAD = 1  # where only the head is trained
@@ -49,13 +50,28 @@ def rough_duration(known: AnySpec, duration_s: float, run_s: Mapping[str, float]
     return rest_s + sum(run_s[name] * after[name] / before[name] for name in before)
 
 
+def sweep_factors(spec: ExperimentSpec) -> dict[str, float]:
+    """By the name of each run of a spec how many times its work a sweep asks for; 1 where it asks for none.
+
+    Counted in operations, or else in runs.
+    """
+    once, all_of_it = _flops_by_run(spec.with_changes(sweep=None)), _flops_by_run(spec)
+    if once is None or all_of_it is None:
+        return dict(Counter(kind_of(spec, run.name) for run in members(swept(spec))))
+    return {name: all_of_it[name] / once[name] for name in once}
+
+
 def _flops_by_run(spec: AnySpec) -> dict[str, float] | None:
-    """By the name of each run of a spec those of all its seeds."""
-    found: dict[str, float] = {}
-    for run in spec.runs if isinstance(spec, ExperimentSpec) else (spec,):
-        teacher = spec.teacher_of(run) if isinstance(spec, ExperimentSpec) else None
-        flops = training_flops(run, teacher)
+    """By the name of each run of a spec those of all its seeds, and of all that a sweep makes of it."""
+    if isinstance(spec, RunSpec):
+        flops = training_flops(spec)
+        return None if flops is None else {spec.name: flops}
+    found: dict[str, float] = defaultdict(float)
+    experiment = swept(spec)
+    assert isinstance(experiment, ExperimentSpec)
+    for run in experiment.runs:
+        flops = training_flops(run, experiment.teacher_of(run))
         if flops is None:
             return None
-        found[run.name] = flops * (spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1)
-    return found
+        found[run.name if spec.sweep is None else kind_of(spec, run.name)] += flops * experiment.num_repeats(run)
+    return dict(found)

@@ -17,7 +17,7 @@ TEACHER = "distillation.teacher"
 
 _MOST_AXES = 2
 _OF_DISTILLATION = ("distillation.", "model.distilled")  # a model without a teacher has none of them
-_NOT_VARIED = {
+NOT_VARIED = {
     *("name", "tags", "notes", "seed", "augment.test_flip"),
     *("distillation.stored_logits", "distillation.stored_views"),  # the same numbers, sooner or later
 }
@@ -111,7 +111,7 @@ def variation(ids: Sequence[str], runs: Runs, accuracies: Mapping[str, float]) -
     if len(groups) < 2:
         return Variation((), reason="It has fewer than two recipes with a finished run.")
     by_role = [[group for group in groups if _is_taught(group, runs) == wanted] for wanted in (True, False)]
-    names = _teacher_names(groups, runs)
+    names = teacher_names(groups, runs)
     columns = [_columns(role, runs, names) for role in by_role]
     known = {path for column in columns[0] for path in column.paths}
     lead = columns[0] + [column for column in columns[1] if not known & set(column.paths)]
@@ -145,7 +145,7 @@ class _Column(NamedTuple):
 def _columns(groups: Sequence[Sequence[str]], runs: Runs, names: Mapping[str, str]) -> list[_Column]:
     together: dict[tuple[int, ...], dict[str, tuple[Any, ...]]] = {}
     for found in differences([runs[group[0]] for group in groups]):
-        if found.path not in _NOT_VARIED:
+        if found.path not in NOT_VARIED:
             pattern = tuple(found.values.index(value) for value in found.values)
             values = tuple(names[value] for value in found.values) if found.path == TEACHER else found.values
             together.setdefault(pattern, {})[found.path] = values
@@ -160,7 +160,7 @@ def _axes(
     groups: Sequence[Sequence[str]], lead: Sequence[_Column], runs: Runs, names: Mapping[str, str]
 ) -> tuple[list[Axis], dict[str, tuple[Any, ...]]]:
     """An axis for each column, numbers first, then those with many values; and each group's values, by its first id."""
-    rows = [[_value(runs[group[0]], column.paths[0], names) for group in groups] for column in lead]
+    rows = [[value_of(runs[group[0]], column.paths[0], names) for group in groups] for column in lead]
     axes = []
     for column, row in zip(lead, rows, strict=True):
         axis = Axis(
@@ -172,8 +172,8 @@ def _axes(
     return [axes[index] for index in order], positions
 
 
-def _value(spec: RunSpec, path: str, names: Mapping[str, str]) -> Any:
-    """None where the recipe has no such field."""
+def value_of(spec: RunSpec, path: str, names: Mapping[str, str]) -> Any:
+    """The value of a field, None where the recipe has no such field. Args: names: of teachers, by their ids."""
     if path.startswith(_OF_DISTILLATION) and spec.distillation is None:
         return None
     value: Any = spec
@@ -182,7 +182,7 @@ def _value(spec: RunSpec, path: str, names: Mapping[str, str]) -> Any:
     return names[value] if path == TEACHER else value
 
 
-def _teacher_names(groups: Sequence[Sequence[str]], runs: Runs) -> dict[str, str]:
+def teacher_names(groups: Sequence[Sequence[str]], runs: Runs) -> dict[str, str]:
     """What each teacher is called, by its id: also by that where two have one name."""
     taught = (runs[group[0]].distillation for group in groups)
     names = {

@@ -14,7 +14,7 @@ from deit_core.errors import SpecError
 from deit_core.files import is_there
 from deit_core.runs import LocalLauncher, RunReader, Store, WithDemo, demo_runs, open_store
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, field_help, load_spec, parse_change, replace
+from deit_core.spec import AnySpec, field_help, load_spec, parse_change, parse_values, replace, with_sweep
 from deit_core.spec.fields import Part, kinds_of
 from deit_core.text.quoting import quoted
 
@@ -27,6 +27,29 @@ SetOption = Annotated[
         help="Change a field of all runs, e.g. optim.lr=1e-3, or of one run by its name, e.g. vit.model.patch_size=4. "
         "Repeatable.",
     ),
+]
+SweepOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        metavar="FIELD=VALUES",
+        help="Try several values of a field as one experiment: optim.lr=1e-3,2e-3, or with --trials a range, "
+        "optim.lr=1e-4..1e-2. It reaches the students, or by its name one run: vit.model.depth=2,4. Repeatable: every "
+        "combination is trained.",
+    ),
+]
+TrialsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Of --sweep, train so many combinations, drawn at random: from a range uniformly in the logarithm, from "
+        "whole numbers and from one that begins at 0 or below uniformly.",
+        min=1,
+    ),
+]
+SweepSeedOption = Annotated[int, typer.Option(help="The seed of that draw.", min=0)]
+StopEarlyOption = Annotated[
+    bool,
+    typer.Option("--stop-early", help="Of --sweep, stop runs that fall behind on validation images (median rule)."),
 ]
 DataDirOption = Annotated[Path | None, typer.Option(help="Folder of the data sets (default: DEIT_DATA_DIR, or data).")]
 RunsDirOption = Annotated[
@@ -80,8 +103,11 @@ def _option_type(info: FieldInfo) -> Any:
     return kind if not others and kind in (bool, int, float) else str
 
 
-def read_spec(preset: str, changes: list[str] | None) -> AnySpec:
-    """A preset or a JSON file, with the changes of --set."""
+def read_spec(preset: str, changes: list[str] | None, sweep: list[str] | None = None, **options: Any) -> AnySpec:
+    """A preset or a JSON file, with the changes of --set and the values of --sweep.
+
+    Args: options: the other fields of a sweep.
+    """
     if preset in presets.names():
         spec = presets.get(preset)
     elif is_there(Path(preset)):
@@ -92,7 +118,12 @@ def read_spec(preset: str, changes: list[str] | None) -> AnySpec:
     else:
         choice = f"a preset ({', '.join(presets.names())}) nor a JSON file"
         raise SpecError(f"{quoted(preset)} is neither {choice}; choose one.")
-    return replace(spec, dict(map(parse_change, changes or [])))
+    spec = replace(spec, dict(map(parse_change, changes or [])))
+    if sweep:
+        return with_sweep(spec, parse_values(sweep), **options)
+    if options.get("trials") or options.get("stop_early"):
+        raise SpecError("--trials and --stop-early are about a sweep; say with --sweep which values to try.")
+    return spec
 
 
 def open_launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalLauncher:

@@ -16,6 +16,10 @@ from deit_core.cli.options import (
     RunsDirOption,
     SetOption,
     SpecArgument,
+    StopEarlyOption,
+    SweepOption,
+    SweepSeedOption,
+    TrialsOption,
     open_launcher,
     print_json,
     read_spec,
@@ -23,6 +27,7 @@ from deit_core.cli.options import (
 from deit_core.cli.progress import Progress
 from deit_core.errors import RunError
 from deit_core.runs import LocalLauncher, Status, open_store
+from deit_core.runs.early_stopping import is_stopped_early
 from deit_core.runs.estimates import Estimates
 from deit_core.runs.estimator import measure
 from deit_core.settings import Settings
@@ -41,14 +46,21 @@ def list_presets(as_json: JsonOption = False, runs_dir: RunsDirOption = None) ->
 
 
 def train(
-    preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
+    preset: SpecArgument,
+    changes: SetOption = None,
+    sweep: SweepOption = None,
+    trials: TrialsOption = None,
+    sweep_seed: SweepSeedOption = 0,
+    stop_early: StopEarlyOption = False,
+    data_dir: DataDirOption = None,
+    runs_dir: RunsDirOption = None,
 ) -> None:
     """Train in the foreground with a progress bar. Ctrl-C stops after the step, and `resume` continues from there."""
     from deit_core.runs.foreground import train_here
 
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     store = open_store(settings.store_url, create=False)
-    spec = read_spec(preset, changes)
+    spec = read_spec(preset, changes, sweep, trials=trials, seed=sweep_seed, stop_early=stop_early)
     terminal.print_advice(spec)
     with Progress() as progress:
         runs, mistake = train_here(store, settings, spec, lambda run, event: progress.show(run.spec, event, run.id))
@@ -56,19 +68,26 @@ def train(
         terminal.print_runs(runs, store.runs())
     if mistake is not None:
         raise mistake
-    statuses = {run.status for run in runs}
+    statuses = {run.status for run in runs if not is_stopped_early(run)}
     if Status.FAILED in statuses:
         raise typer.Exit(1)
-    if statuses != {Status.COMPLETED}:
+    if not statuses <= {Status.COMPLETED}:
         raise typer.Exit(130)
 
 
 def submit(
-    preset: SpecArgument, changes: SetOption = None, data_dir: DataDirOption = None, runs_dir: RunsDirOption = None
+    preset: SpecArgument,
+    changes: SetOption = None,
+    sweep: SweepOption = None,
+    trials: TrialsOption = None,
+    sweep_seed: SweepSeedOption = 0,
+    stop_early: StopEarlyOption = False,
+    data_dir: DataDirOption = None,
+    runs_dir: RunsDirOption = None,
 ) -> None:
     """Train in the background; prints the ids of the runs, one per line."""
     launcher = open_launcher(runs_dir, data_dir)
-    spec = read_spec(preset, changes)
+    spec = read_spec(preset, changes, sweep, trials=trials, seed=sweep_seed, stop_early=stop_early)
     terminal.print_advice(spec)
     for run_id in launcher.submit(spec):
         print(run_id)

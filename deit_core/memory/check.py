@@ -12,7 +12,7 @@ from deit_core.machine.limits import available_memory, may_have_gpu, total_memor
 from deit_core.memory.needed import FOLDER_SHARE, Needed, memory_needed
 from deit_core.memory.networks import network_size
 from deit_core.memory.teacher_specs import read_teacher_spec
-from deit_core.spec import AnySpec, DataSpec, ExperimentSpec, RunSpec, members
+from deit_core.spec import AnySpec, DataSpec, ExperimentSpec, RunSpec, members, swept
 
 _STEP = "each step"
 _REMEDIES = {
@@ -82,6 +82,7 @@ def may_use_gpu(run: RunSpec) -> bool:
 def _needed_by_run(
     spec: AnySpec, runs_dir: Path, limit: int, facts: SourceFacts | None
 ) -> Iterator[tuple[RunSpec, Needed]]:
+    spec = swept(spec)
     for run in members(spec):
         teacher = spec.teacher_of(run) if isinstance(spec, ExperimentSpec) else None
         yield run, _needed(run, teacher, runs_dir, limit, facts, on_gpu=may_use_gpu(run))

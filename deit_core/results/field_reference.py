@@ -20,6 +20,7 @@ from deit_core.spec import (
     ResNet9Spec,
     RolloutSpec,
     RunSpec,
+    Sweep,
     TimmSpec,
     TorchvisionSpec,
     VisionTransformerSpec,
@@ -31,6 +32,7 @@ from deit_core.spec.fields import Part
 _INTRODUCTION = """
 Each field is defined once, in `deit_core/spec/`; this page, the form and the command line are made from there.
 `--set PATH=VALUE` sets a field of every run that has it, `--set NAME.PATH=VALUE` of the run NAME of an experiment.
+Those of a sweep have options of their own, `--sweep`, `--trials`, `--sweep-seed` and `--stop-early`.
 Fields marked * are under *Advanced* in the form. The last section has the fields of the Attention page, which are the
 options of `python -m deit_core rollout` too (`--discard-ratio` for `discard_ratio`).
 """
@@ -48,6 +50,7 @@ _SECTIONS: tuple[tuple[str, str, type[Part]], ...] = (
     ("Augmentation", "augment.", AugmentSpec),
     ("Computation", "compute.", ComputeSpec),
     ("An experiment", "", ExperimentSpec),
+    ("A sweep", "sweep.", Sweep),
     ("A map of attention", "", RolloutSpec),
 )
 

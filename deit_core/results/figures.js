@@ -140,7 +140,7 @@ function matrixColumns({ x, y, z }, layout) {
 }
 
 // Traces over the same x share its column. `meta` of a trace may say how its column is called (`column`), and what stands at
-// its x where that is only a place on the axis (`places`).
+// its x and y where these are only places on the axes (`places`, `values`).
 function traceColumns(data, layout) {
   const groups = new Map(); // x as JSON -> its column and those of its traces
   for (const trace of data) {
@@ -148,7 +148,7 @@ function traceColumns(data, layout) {
     const key = JSON.stringify(x);
     if (!groups.has(key)) groups.set(key, [[titleOf(layout.xaxis) || "x", ...x]]);
     const name = trace.meta?.column ?? trace.name ?? (titleOf(layout.yaxis) || "y");
-    groups.get(key).push([name, ...trace.y]);
+    groups.get(key).push([name, ...(trace.meta?.values ?? trace.y)]);
     if (trace.error_y?.array) groups.get(key).push([`${name} ±`, ...trace.error_y.array]);
   }
   return [...groups.values()].flat();

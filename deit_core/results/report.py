@@ -17,10 +17,8 @@ from deit_core.results.model_card import role
 from deit_core.results.provenance import chance, command, facts
 from deit_core.results.result_tables import Runs, experiment_tables, result_tables, search_table
 from deit_core.runs import Experiment, Run, RunReader, Status, UnreadableRun
-from deit_core.spec import AnySpec, without_places
+from deit_core.spec import SEARCH_TAG, AnySpec, without_places
 from deit_core.text.quoting import quoted
-
-SEARCH_TAG = "search"
 
 _INTRODUCTION = """
 `python -m deit_core report` writes this page from the runs themselves; a change made by hand is lost. Accuracies are

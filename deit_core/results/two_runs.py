@@ -16,12 +16,12 @@ from deit_core.errors import RunError
 from deit_core.layout import RunFiles, run_folder
 from deit_core.metrics import BEST_VAL_ACCURACY, TEST_ACCURACY
 from deit_core.results.closed_share import share_of_lead
-from deit_core.results.report import SEARCH_TAG
 from deit_core.results.taught_views import TaughtViews, taught_views
 from deit_core.run_files.prediction_file import KeptPredictions, Predictions, read_predictions
 from deit_core.runs import Run, RunReader, Status
 from deit_core.runs.condition import label
 from deit_core.runs.predictor import check_completed
+from deit_core.spec import SEARCH_TAG
 
 Part = Literal["test", "validation"]
 Read = Callable[[Path], KeptPredictions]

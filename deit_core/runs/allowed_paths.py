@@ -14,7 +14,7 @@ from deit_core.files import is_there
 from deit_core.layout import DEMO_FOLDER, is_demo_id
 from deit_core.presets import WEIGHTS
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, DataSpec, ExperimentSpec, RunSpec, members, run_without_places
+from deit_core.spec import AnySpec, DataSpec, ExperimentSpec, RunSpec, members, run_without_places, swept
 
 
 def check_paths(spec: AnySpec | DataSpec, settings: Settings, *, others_can_reach: bool) -> None:
@@ -26,6 +26,8 @@ def check_paths(spec: AnySpec | DataSpec, settings: Settings, *, others_can_reac
     """
     if not others_can_reach:
         return
+    if not isinstance(spec, DataSpec):
+        spec = swept(spec)
     for data in [spec] if isinstance(spec, DataSpec) else [run.data for run in members(spec)]:
         if data.source == "folder" and leads_out(settings.data_dir, data.path, settings):
             raise DataError(

@@ -24,12 +24,12 @@ from deit_core.runs import queue
 from deit_core.runs.rows import is_run_id
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, trainings
+from deit_core.spec import MAX_TRAININGS, AnySpec, ExperimentSpec, RunSpec, trainings
 from deit_core.text.quoting import quoted
 
 WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
 SPARE_VARIABLE = "DEIT_SPARE_OF"
-MAX_RUNS = 100  # of one submit
+MAX_RUNS = 100  # of one submit; a sweep asks for many on purpose, and has a limit of its own
 _WORKERS_LOG = "workers.log"
 _MAX_FAILED_STARTS = 3
 
@@ -187,10 +187,13 @@ def resolve(store: Store, spec: AnySpec) -> tuple[dict[str, RunSpec], dict[str, 
     Raises: SpecError as `enqueue` does.
     """
     runs = trainings(spec)
-    if len(runs) > MAX_RUNS:
+    is_sweep = isinstance(spec, ExperimentSpec) and spec.sweep is not None
+    limit = MAX_TRAININGS if is_sweep else MAX_RUNS
+    if len(runs) > limit:
+        remedy = "try fewer values" if is_sweep else "divide it into several experiments"
         raise SpecError(
-            f"This experiment asks for {len(runs):,} runs, and {MAX_RUNS} can be submitted at once; lower its seeds, "
-            "or divide it into several experiments."
+            f"This experiment asks for {len(runs):,} runs, and {limit:,} can be submitted at once; lower its seeds, or "
+            f"{remedy}."
         )
     ids = {run.name: new_id() for run in runs}
     siblings = ids if isinstance(spec, ExperimentSpec) else {}

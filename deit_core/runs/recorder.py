@@ -64,6 +64,10 @@ class Recorder:
             case RunFailed():
                 pass
 
+    def note(self, sentence: str) -> None:
+        """Add a sentence to the run's history."""
+        self._writer.note(sentence)
+
     def close(self) -> None:
         """Return once everything is in the store. Raises: the store's error, where it cannot be."""
         self._writer.close()

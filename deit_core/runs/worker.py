@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from deit_core.errors import DeitError, RunError, StoreError
-from deit_core.events import Event, Reading, RunFailed, RunFinished, RunStarted
+from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted
 from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
 from deit_core.machine.own_limit import limited_memory
@@ -25,6 +25,7 @@ from deit_core.machine.threads import spin_briefly
 from deit_core.plain_text import harmless
 from deit_core.refusals import user_error
 from deit_core.runs import queue
+from deit_core.runs.early_stopping import EarlyStopping
 from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher
 from deit_core.runs.reconcile import correction
 from deit_core.runs.recorder import Recorder
@@ -34,6 +35,8 @@ from deit_core.runs.spare import stand_by
 from deit_core.runs.store import GivenUpError, Store, open_store
 from deit_core.runs.writer import patiently
 from deit_core.settings import Settings
+from deit_core.sinks import Sinks
+from deit_core.spec import SEARCH_TAG
 
 log = logging.getLogger("deit_core.worker")
 
@@ -138,13 +141,17 @@ class Worker:
         spin_briefly()
         from deit_core.training import train
 
-        folder = run_folder(self.settings.runs_dir, run.id)
-        with contextlib.closing(Recorder(self.store, run)) as recorder:
+        folder, rule = run_folder(self.settings.runs_dir, run.id), EarlyStopping(self.store, run)
+        with (
+            contextlib.closing(Recorder(self.store, run)) as recorder,
+            contextlib.closing(self._sinks(run, recorder)) as sinks,
+        ):
 
             def note(event: Event) -> None:
                 if isinstance(event, RunStarted):
                     recorder.correct(correction(self.store, run, folder, event))
                 recorder.record(event)
+                sinks.take(event)
                 if self.watch is not None:
                     self.watch(run, event)
 
@@ -170,6 +177,8 @@ class Worker:
                         note(event)
                         if isinstance(event, RunFailed):
                             return Status.FAILED, event.reason, RunUpdate()
+                        if isinstance(event, EpochDone) and (why := rule.reason(event.epoch, recorder.results)):
+                            return Status.STOPPED, why, RunUpdate()
                         if isinstance(event, RunFinished):
                             return Status.COMPLETED, event.note, RunUpdate(results=recorder.results)
                         self._check_stopped("resume continues from here.")
@@ -180,6 +189,18 @@ class Worker:
                         events.throw(error)  # closing it would save a state over that of the next worker
                     raise
         raise AssertionError("a training ends with RunFinished or RunFailed")
+
+    def _sinks(self, run: Run, recorder: Recorder) -> Sinks:
+        return Sinks(
+            self.settings.log_to,
+            self.settings.runs_dir,
+            id=run.id,
+            name=run.name,
+            experiment=run.experiment_name or "",
+            spec=run.spec.model_dump_json(indent=2),
+            say=recorder.note,
+            with_test=SEARCH_TAG not in run.spec.tags,
+        )
 
     def _check_stopped(self, resume: str) -> None:
         """Check whether the run goes on.

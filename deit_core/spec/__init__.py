@@ -18,7 +18,7 @@ from deit_core.spec.editing import (
     validated,
     value_text,
 )
-from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, listed_name, members, trainings
+from deit_core.spec.experiment import AnySpec, Expectation, ExperimentSpec, listed_name, members
 from deit_core.spec.fields import bounds, field_help, limits
 from deit_core.spec.models import (
     LibrarySpec,
@@ -38,9 +38,13 @@ from deit_core.spec.places import (
     without_places,
 )
 from deit_core.spec.rollout import RolloutSpec
-from deit_core.spec.run import RunSpec
+from deit_core.spec.run import SEARCH_TAG, RunSpec
+from deit_core.spec.sweep import MAX_TRAININGS, Range, Sweep, parse_values
+from deit_core.spec.swept import kind_of, swept, trainings, with_sweep
 
 __all__ = [
+    "MAX_TRAININGS",
+    "SEARCH_TAG",
     "AnySpec",
     "AugmentSpec",
     "ComputeSpec",
@@ -52,9 +56,11 @@ __all__ = [
     "ModelSpec",
     "OptimSpec",
     "PlainCnnSpec",
+    "Range",
     "ResNet9Spec",
     "RolloutSpec",
     "RunSpec",
+    "Sweep",
     "TimmSpec",
     "TorchvisionSpec",
     "VisionTransformerSpec",
@@ -64,18 +70,22 @@ __all__ = [
     "changes_between",
     "field_help",
     "file_name",
+    "kind_of",
     "limits",
     "listed_name",
     "load_spec",
     "members",
     "parse_change",
+    "parse_values",
     "place_hash",
     "replace",
     "run_without_places",
+    "swept",
     "teacher_advice",
     "text_without_places",
     "trainings",
     "validated",
     "value_text",
+    "with_sweep",
     "without_places",
 ]

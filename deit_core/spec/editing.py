@@ -9,9 +9,12 @@ from pydantic import BaseModel, ValidationError
 from deit_core.errors import Loc, SpecError, spec_error
 from deit_core.spec.experiment import AnySpec, ExperimentSpec, members
 from deit_core.spec.run import RunSpec
+from deit_core.spec.sweep import Sweep
 from deit_core.text.json_text import parse_json
 from deit_core.text.quoting import quoted, shortened
 from deit_core.text.spelling import nearest
+
+_OF_EXPERIMENTS = ("name", "description", "seeds", "sweep")  # paths that begin so lead to no run
 
 _Spec = TypeVar("_Spec", bound=BaseModel)
 _Any = TypeVar("_Any", bound=AnySpec)
@@ -42,7 +45,7 @@ def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
     document = spec.model_dump(mode="json")
     for path, value in changes.items():
         keys = path.split(".")
-        if isinstance(spec, RunSpec) or keys[0] in ("name", "description", "seeds"):
+        if isinstance(spec, RunSpec) or keys[0] in _OF_EXPERIMENTS:
             reached = [document] if _has(document, keys) else []
         elif named := {name: run for name, run in _by_name(document) if path.startswith(f"{name}.")}:
             alone = max(named, key=len)  # a name may have dots of its own
@@ -51,9 +54,7 @@ def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
         else:
             reached = [run for run in document["runs"] if _has(run, keys)]
         if not reached:
-            closest = nearest(path, _reachable(spec, document))
-            todo = f"did you mean {closest}?" if closest else "the Train page and `show` list the fields of a spec."
-            raise SpecError(f"There is no field {shortened(path)}; {todo}")
+            raise _unknown(path, spec, document)
         for target in reached:
             for key in keys[:-1]:
                 target = target[key]
@@ -61,6 +62,17 @@ def replace(spec: _Any, changes: Mapping[str, Any]) -> _Any:
     if changes and "expectation" in document:
         document["expectation"] = None  # it was measured on the unchanged spec
     return validated(type(spec), document)
+
+
+def no_such_field(path: str, spec: AnySpec) -> SpecError:
+    """What to say of a path that leads to no field of a spec."""
+    return _unknown(path, spec, spec.model_dump(mode="json"))
+
+
+def _unknown(path: str, spec: AnySpec, document: dict[str, Any]) -> SpecError:
+    closest = nearest(path, _reachable(spec, document))
+    todo = f"did you mean {closest}?" if closest else "the Train page and `show` list the fields of a spec."
+    return SpecError(f"There is no field {shortened(path)}; {todo}")
 
 
 def validated(kind: type[_Spec], document: Mapping[str, Any]) -> _Spec:
@@ -77,13 +89,16 @@ def validated(kind: type[_Spec], document: Mapping[str, Any]) -> _Spec:
 def changes_between(base: AnySpec, spec: AnySpec) -> dict[str, Any] | None:
     """The changes with which `replace` turns `base` into `spec`, without the expectation; one change for all runs.
 
-    None where there are none: the runs of the two have different names, or only one is an experiment.
+    None where there are none: the runs of the two have different names, their sweeps differ, or only one is an
+    experiment.
     """
     before, after = ([run.model_dump(mode="json") for run in members(one)] for one in (base, spec))
     if type(base) is not type(spec) or [run["name"] for run in before] != [run["name"] for run in after]:
         return None
-    if isinstance(base, RunSpec):
+    if isinstance(base, RunSpec) or isinstance(spec, RunSpec):
         return dict(_changes(before[0], after[0]))
+    if base.sweep != spec.sweep:
+        return None
     fields = ("name", "description", "seeds")
     changes = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(base, name)}
     by_run = {new["name"]: dict(_changes(old, new)) for old, new in zip(before, after, strict=True)}
@@ -174,7 +189,7 @@ def _allowed(kind: type[BaseModel], document: Any, loc: Loc) -> Iterator[str]:
         parts = [
             part
             for part in (info.annotation, *get_args(info.annotation))
-            if isinstance(part, type) and issubclass(part, BaseModel) and part is not RunSpec
+            if isinstance(part, type) and issubclass(part, BaseModel) and part not in (RunSpec, Sweep)
         ]
         if len(parts) > 1:  # the families of models
             chosen = inside.get("family") if isinstance(inside, dict) else None

@@ -1,11 +1,15 @@
 """Several trainings that belong together."""
 
-from typing import Annotated, Any, Literal, Self
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from deit_core.spec.fields import Part, field
 from deit_core.spec.run import RunSpec
+from deit_core.spec.sweep import Sweep
 
 
 class Expectation(Part):
@@ -30,6 +34,7 @@ class ExperimentSpec(Part):
         ge=1,
         le=20,
     )
+    sweep: Sweep | None = None
     expectation: Expectation | None = None
 
     @model_validator(mode="after")
@@ -40,11 +45,12 @@ class ExperimentSpec(Part):
             raise ValueError(
                 f"In an experiment a run cannot be called {awkward[0]!r}, because {reason}; choose another name."
             )
-        if twice := {name for name in names if names.count(name) > 1}:
+        if twice := _twice(names):
             raise ValueError(f"Two runs are called {min(twice)!r}; give each run of an experiment its own name.")
+        places = {name: index for index, name in enumerate(names)}
         for index, run in enumerate(self.runs):
             if (start := self.start_of(run)) is not None:
-                if names.index(start.name) >= index:
+                if places[start.name] >= index:
                     raise ValueError(f"{run.name!r} starts from {start.name!r}; list that run before it.")
                 if start.data.origin == run.data.origin and start.data.split != run.data.split:
                     raise ValueError(
@@ -54,7 +60,7 @@ class ExperimentSpec(Part):
                     )
             if (teacher := self.teacher_of(run)) is None:
                 continue
-            if names.index(teacher.name) >= index:
+            if places[teacher.name] >= index:
                 raise ValueError(f"{run.name!r} learns from {teacher.name!r}; list the teacher before its students.")
             if teacher.data.split != run.data.split:
                 raise ValueError(
@@ -68,8 +74,8 @@ class ExperimentSpec(Part):
     def _seeds_fit(self) -> Self:
         repeated = [run for run in self.runs if self.num_repeats(run) > 1]
         names = [run.name for run in self.runs]
-        names += [_seed_name(run, offset) for offset in range(1, self.seeds) for run in repeated]
-        if twice := {name for name in names if names.count(name) > 1}:
+        names += [seed_name(run, offset) for offset in range(1, self.seeds) for run in repeated]
+        if twice := _twice(names):
             raise ValueError(
                 f"With {self.seeds} seeds two runs are called {min(twice)!r}; rename the run in this list."
             )
@@ -81,9 +87,10 @@ class ExperimentSpec(Part):
 
     def num_repeats(self, run: RunSpec) -> int:
         """How many times a run of this experiment is trained: once if others learn from it, else once per seed."""
-        return 1 if run.name in self._taught_from() else self.seeds
+        return 1 if run.name in self.taught_from else self.seeds
 
-    def _taught_from(self) -> set[str]:
+    @cached_property
+    def taught_from(self) -> frozenset[str]:
         """Names of the runs that teach, and of the runs that these start from."""
         names: set[str] = set()
         for run in reversed(self.runs):  # what a run comes from is listed before it
@@ -91,17 +98,19 @@ class ExperimentSpec(Part):
                 names.add(teacher.name)
             if run.name in names and (start := self.start_of(run)):
                 names.add(start.name)
-        return names
+        return frozenset(names)
 
     def teacher_of(self, run: RunSpec) -> RunSpec | None:
         """The run of this experiment that teaches `run`, if one does."""
-        if run.distillation is None:
-            return None
-        return next((other for other in self.runs if other.name == run.distillation.teacher), None)
+        return None if run.distillation is None else self._by_name.get(run.distillation.teacher)
 
     def start_of(self, run: RunSpec) -> RunSpec | None:
         """The run of this experiment that `run` starts from, if it starts from one."""
-        return next((other for other in self.runs if other.name == run.initial_checkpoint), None)
+        return self._by_name.get(run.initial_checkpoint)
+
+    @cached_property
+    def _by_name(self) -> dict[str, RunSpec]:
+        return {run.name: run for run in self.runs}
 
 
 AnySpec = RunSpec | ExperimentSpec
@@ -112,30 +121,15 @@ def members(spec: AnySpec) -> tuple[RunSpec, ...]:
     return spec.runs if isinstance(spec, ExperimentSpec) else (spec,)
 
 
-def trainings(spec: AnySpec) -> tuple[RunSpec, ...]:
-    """All trainings: an experiment's runs, then those that teach no other run with each further seed; or the one run.
-
-    After "vit" with seed 42 comes "vit-s43". If it starts from a run that is repeated too, it takes the one with its
-    own seed.
-    """
-    if isinstance(spec, RunSpec):
-        return (spec,)
-    students = {run.name: run for run in spec.runs if spec.num_repeats(run) > 1}
-    runs = list(spec.runs)
-    for offset in range(1, spec.seeds):
-        for run in students.values():
-            start = students.get(run.initial_checkpoint)
-            changes: dict[str, Any] = {"name": _seed_name(run, offset), "seed": run.seed + offset}
-            if start is not None:
-                changes["initial_checkpoint"] = _seed_name(start, offset)
-            runs.append(run.with_changes(**changes))
-    return tuple(runs)
-
-
 def listed_name(run: RunSpec) -> str:
     """What a training is called in its experiment: the name without the seed that `trainings` added."""
     return run.name.removesuffix(f"-s{run.seed}")
 
 
-def _seed_name(run: RunSpec, offset: int) -> str:
+def seed_name(run: RunSpec, offset: int) -> str:
+    """What the training of a run with a further seed is called."""
     return f"{run.name}-s{run.seed + offset}"
+
+
+def _twice(names: Sequence[str]) -> set[str]:
+    return {name for name, count in Counter(names).items() if count > 1}

@@ -9,6 +9,7 @@ from typing import Any
 from deit_core.spec.data import DataSpec
 from deit_core.spec.experiment import AnySpec, ExperimentSpec
 from deit_core.spec.run import RunSpec
+from deit_core.spec.sweep import Sweep
 
 _ROOT = r"(?:~[\w-]*[/\\]|/|[A-Za-z]:[/\\]|\\\\)"
 _QUOTED = re.compile(rf"""(?<=['"]){_ROOT}[^'"\n]+(?=['"])""")
@@ -21,8 +22,16 @@ _BARE = re.compile(rf"{_BEFORE}{_ROOT}(?:{_LETTER}|[/\\]|{_SPACE})+")
 def without_places(spec: AnySpec) -> AnySpec:
     """The spec as others may see it: of each path that begins outside the data folder, the last part."""
     if isinstance(spec, ExperimentSpec):
-        return spec.with_changes(runs=tuple(map(run_without_places, spec.runs)))
+        return spec.with_changes(runs=tuple(map(run_without_places, spec.runs)), sweep=_sweep(spec.sweep))
     return run_without_places(spec)
+
+
+def _sweep(sweep: Sweep | None) -> Sweep | None:
+    if sweep is None:
+        return None
+    lists = {path: values for path, values in sweep.values.items() if isinstance(values, tuple)}
+    names = {path: [file_name(one) if isinstance(one, str) else one for one in lists[path]] for path in lists}
+    return sweep.with_changes(values=sweep.values | names)
 
 
 def run_without_places(run: RunSpec) -> RunSpec:

@@ -13,6 +13,8 @@ from deit_core.spec.fields import Part, divisors, field
 from deit_core.spec.models import LibrarySpec, ModelSpec, VisionTransformerSpec
 from deit_core.spec.optim import OptimSpec
 
+SEARCH_TAG = "search"  # of runs among which a recipe is chosen, and so on validation images alone
+
 
 class RunSpec(Part):
     """All settings of one run. Equal specs give equal weights on the same CPU, computed in the same precision."""

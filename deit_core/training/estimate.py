@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from deit_core.analysis.rough_time import sweep_factors
 from deit_core.catalog import SourceFacts
 from deit_core.data.batches import Batch
 from deit_core.data.splits import too_few
@@ -154,7 +155,7 @@ def _share_asked(spec: RunSpec) -> float:
 def estimate_durations(
     spec: AnySpec, runs_dir: Path, num_threads: int, data_dir: Path | str = "data"
 ) -> dict[str, float]:
-    """Seconds for every run of a spec with all of its seeds, by name.
+    """Seconds for every run of a spec with all of its seeds, by name; with a sweep roughly for all that it makes of it.
 
     Teachers from outside the experiment are read from their checkpoints. A second seed finds more logits in the table
     than the first; this is not counted.
@@ -177,4 +178,6 @@ def estimate_durations(
             )
         once_s = estimate_duration(run, teacher, plans_folder(runs_dir), num_threads, facts)
         durations[run.name] = once_s * (spec.num_repeats(run) if isinstance(spec, ExperimentSpec) else 1)
+    if isinstance(spec, ExperimentSpec) and spec.sweep is not None:
+        return {name: factor * durations[name] for name, factor in sweep_factors(spec).items()}
     return durations

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.views.compare import experiments
+from dashboard.views.compare import experiments, search
 from deit_core import presets
 from deit_core.runs import RunUpdate, Status, Store, enqueue
-from deit_core.spec import AnySpec, ExperimentSpec, replace
+from deit_core.spec import AnySpec, ExperimentSpec, replace, with_sweep
 
 RunPage = Callable[..., AppTest]
 Charts = dict[str, dict[str, object]]
@@ -23,6 +23,7 @@ def charts(monkeypatch: pytest.MonkeyPatch) -> Charts:
         drawn[key] = {"figure": figure, **options}
 
     monkeypatch.setattr(experiments, "live_chart", live_chart)
+    monkeypatch.setattr(search, "live_chart", live_chart)
     return drawn
 
 
@@ -208,3 +209,30 @@ def test_an_experiment_that_is_deleted_is_left(run_page: RunPage, store: Store, 
     page.run()
     assert not page.exception
     assert page.selectbox(key="compare_experiment").value is None
+
+
+def test_a_search_is_ordered_by_validation_and_shows_no_test_number(
+    run_page: RunPage, store: Store, charts: Charts
+) -> None:
+    spec = with_sweep(presets.smoke(), {"optim.lr": [1e-4, 1e-2], "model.depth": [1, 2, 3]})
+    scores = {"smoke lr 0.0001 depth 2": 0.96, "smoke lr 0.01 depth 1": 0.98, "smoke lr 0.01 depth 3": 0.5}
+    experiment = finish(store, spec, scores, **{name: {"best_epoch": 2} for name in scores})
+    behind = next(run for run in store.runs() if run.name == "smoke lr 0.01 depth 2")
+    update = RunUpdate(step=9, epoch=3, results={"best_val_accuracy": 0.11, "best_epoch": 2})
+    store.set_status(behind.id, Status.STOPPED, "Stopped early: after epoch 3 its best", update)
+    page = run_page("compare", compare_experiment=experiment)
+    assert [row[1:] for row in rows(page)] == [
+        ["1", "0.01", "49.00%", "2", "completed"],
+        ["2", "0.0001", "48.00%", "2", "completed"],
+        ["3", "0.01", "25.00%", "2", "completed"],
+        ["2", "0.01", "11.00%", "2", "stopped early, epoch 3"],
+    ]
+    assert "Best of 4 on validation images: **4 smoke lr 0.01 depth 1** with 49.00%" in said(page)
+    assert "96.00%" not in said(page)
+    best = trace(charts["compare_parallel"], "the best run")
+    assert best["x"] == [0, 1, 2, None]
+    assert best["y"] == [0.11, 0.49, 0.49, None], "the smallest depth below, the largest rate above"
+    assert best["meta"] == {"places": ["model.depth", "optim.lr", "accuracy", ""], "values": [1, 0.01, 0.49, None]}
+    depth = trace(charts["compare_marginal_model.depth"], "ViT")
+    assert depth["x"] == [1, 2, 3, 2]
+    assert depth["y"] == [0.49, 0.48, 0.25, 0.11]

@@ -15,7 +15,7 @@ from dashboard.curves.charts import CHARTS
 from deit_core import presets
 from deit_core.metrics import METRICS, TOKEN_COSINES
 from deit_core.runs import NewPoint, RunUpdate, Status, Store, enqueue
-from deit_core.spec import ExperimentSpec, replace
+from deit_core.spec import ExperimentSpec, replace, with_sweep
 
 RunPage = Callable[..., AppTest]
 Figure = dict[str, Any]
@@ -30,6 +30,7 @@ SHOWN: dict[str, tuple[str, dict[str, Any]]] = {
     "views/compare/confidence.py": ("compare", {"compare_calibration": True}),
     "views/compare/experiments.py": ("compare", {}),
     "views/compare/passed_on.py": ("compare", {"compare_passed_on": True}),
+    "views/compare/search.py": ("compare", {}),
     "views/compare/speed_chart.py": ("compare", {"compare_cost": True}),
     "views/compare/wrong_answers.py": ("compare", {"compare_mistakes": True}),
     "views/data/page.py": ("data", {"data": "Digits"}),
@@ -71,6 +72,15 @@ def experiment(store: Store) -> str:
     ids = enqueue(store, ExperimentSpec(name="epochs", runs=(teacher, *students)))
     for run_id, accuracy in zip(ids, (0.95, 0.6, 0.7, 0.81, 0.84), strict=True):
         update = RunUpdate(step=20, total_steps=20, results={"test_accuracy": accuracy})
+        store.set_status(run_id, Status.COMPLETED, update=update)
+    return str(store.run(ids[0]).experiment_id)
+
+
+def search(store: Store) -> str:
+    """A search over two fields, all runs completed; returns the id of the experiment."""
+    ids = enqueue(store, with_sweep(presets.digits_quick(), {"optim.lr": [1e-4, 1e-3], "model.depth": [1, 2, 3]}))
+    for number, run_id in enumerate(ids):
+        update = RunUpdate(step=20, total_steps=20, results={"best_val_accuracy": 0.5 + number / 37, "best_epoch": 3})
         store.set_status(run_id, Status.COMPLETED, update=update)
     return str(store.run(ids[0]).experiment_id)
 
@@ -117,6 +127,8 @@ def test_figures_say_what_they_show_have_a_name_and_are_read_without_colour(
     address = {key: value for key, value in options.items() if value is not True}
     if module.endswith("experiments.py"):
         address["compare_experiment"] = experiment(store)
+    if module.endswith("search.py"):
+        address["compare_experiment"] = search(store)
     page = run_page(name, **address)
     if sections := options.keys() - address.keys():
         page.session_state[sections.pop()] = True

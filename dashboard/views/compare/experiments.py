@@ -13,6 +13,7 @@ from dashboard.components.live_chart import live_chart
 from dashboard.run_status import family
 from dashboard.text import escape
 from dashboard.views.compare import variation_chart
+from dashboard.views.compare.search import show_search
 from dashboard.views.compare.variation_chart import Role, axis_title, words
 from deit_core.analysis import (
     NOTHING,
@@ -26,12 +27,13 @@ from deit_core.analysis import (
 )
 from deit_core.metrics import BEST_VAL_ACCURACY, METRICS, TEST_ACCURACY
 from deit_core.results.experiment_results import experiment_results
-from deit_core.results.report import SEARCH_TAG
 from deit_core.results.role_looks import look_of
 from deit_core.runs import Run, Status
+from deit_core.spec import SEARCH_TAG
 from deit_core.text.quoting import shortened
 
 _KEY = "compare_experiment"
+_MOST_LINES = 5  # of a chart beside those of a search
 _FEW = 3  # a teacher, a ViT and a DeiT: nothing varies
 _PAPER = "[arXiv:2012.12877](https://arxiv.org/abs/2012.12877)"
 
@@ -80,11 +82,16 @@ def show_experiment(runs: Sequence[Run], by_id: Mapping[str, Run]) -> None:
     runs: of the experiment, in its order.
     by_id: all runs of the store.
     """
-    score = BEST_VAL_ACCURACY if any(SEARCH_TAG in run.spec.tags for run in runs) else TEST_ACCURACY
+    is_search = any(SEARCH_TAG in run.spec.tags for run in runs)
+    score = BEST_VAL_ACCURACY if is_search else TEST_ACCURACY
     results = experiment_results(runs, by_id, score)
     if unfinished := [run for run in runs if run.status != Status.COMPLETED]:
         st.caption(f"{len(unfinished)} of {len(runs)} runs are not finished, and are left out.")
     found = results.variation
+    if is_search:
+        show_search(runs, by_id)
+        if not found.axes or (len(found.axes) > 1 and len(found.axes[1].values) > _MOST_LINES):
+            return
     if not found.axes:
         st.info(f"No chart of this experiment. {escape(found.reason)}")
         return

@@ -25,6 +25,7 @@ from dashboard.views.compare.seed_table import counterparts, other_seeds, over_s
 from dashboard.views.compare.speed_chart import show_speed
 from dashboard.views.compare.verdict import show_verdict
 from deit_core.runs import Run, Status
+from deit_core.spec import SEARCH_TAG
 
 
 def render() -> None:
@@ -50,7 +51,7 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
     by_id = {run.id: run for run in runs}
     named = take_runs("compare", runs)
     if named is None and "compare_began" not in st.session_state:
-        named = [run.id for run in newest_pair(runs)] or None
+        named = [run.id for run in newest_pair([run for run in runs if SEARCH_TAG not in run.spec.tags])] or None
     if named is not None:
         st.session_state["compare"] = named
         st.session_state["compare_began"] = True

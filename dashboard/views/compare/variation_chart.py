@@ -17,6 +17,7 @@ _FILLS = ("", "-open", "-dot", "-open-dot")  # of marks, beside the dashes
 # Between lines, which would hide each other's intervals: of a category's width, and of the length of a number axis.
 _APART, _NUMBERS_APART = 0.05, 0.008
 _LOG_FROM = 8  # times the smallest value
+_MOST_TICKS = 8  # of values that all stand at an axis of numbers
 
 
 class Role(NamedTuple):
@@ -36,7 +37,7 @@ def accuracy(found: Variation, *, teacher: Role, plain: Role, taught: Role, titl
     return {
         "data": traces,
         "layout": {
-            "xaxis": _x_axis(found.axes[0]),
+            "xaxis": x_axis(found.axes[0]),
             "yaxis": {"tickformat": ".0%", "title": {"text": title}},
             "uirevision": "accuracy",
         },
@@ -49,7 +50,7 @@ def gain(found: Variation, *, taught: Role, title: str) -> Figure:
     return {
         "data": list(_lines(found, points, taught, lambda point: point.gain, unit=100, is_second=True)),
         "layout": {
-            "xaxis": _x_axis(found.axes[0]),
+            "xaxis": x_axis(found.axes[0]),
             "yaxis": {"title": {"text": title}, "rangemode": "tozero", "zerolinewidth": 2},
             "showlegend": len(found.axes) > 1,
             "uirevision": "gain",
@@ -68,17 +69,20 @@ def axis_title(axis: Axis) -> str:
     return axis.path or "What is changed"
 
 
-def _x_axis(axis: Axis) -> Figure:
+def x_axis(axis: Axis) -> Figure:
+    """The layout of a horizontal axis."""
     ticks = {
         "title": {"text": axis_title(axis)},
         "tickmode": "array",
-        "tickvals": [_x(axis, value) for value in axis.values],
+        "tickvals": [x_of(axis, value) for value in axis.values],
         "ticktext": [plotly_escape(_tick(axis, value)) for value in axis.values],
         "autotickangles": [0, -30, -60],
     }
+    if axis.is_number and len(axis.values) > _MOST_TICKS:
+        ticks = {"title": ticks["title"]}
     if not axis.is_number:
         return ticks | {"range": [-0.5, len(axis.values) - 0.5], "zeroline": False}
-    return ticks | {"type": "log" if _is_log(axis) else "linear"}
+    return ticks | {"type": "log" if is_log(axis) else "linear"}
 
 
 def _tick(axis: Axis, value: Any) -> str:
@@ -87,15 +91,16 @@ def _tick(axis: Axis, value: Any) -> str:
     return text if axis.path or "=" not in text else text.partition(".")[2]
 
 
-def _is_log(axis: Axis) -> bool:
+def is_log(axis: Axis) -> bool:
+    """Whether numbers stand at equal distances where one is the same multiple of the other."""
     return axis.is_number and axis.values[0] > 0 and axis.values[-1] >= _LOG_FROM * axis.values[0]
 
 
-def _x(axis: Axis, value: Any, steps: int = 0) -> float:
+def x_of(axis: Axis, value: Any, steps: int = 0) -> float:
     """A number itself, or the place of a category; so many steps to the right."""
     if not axis.is_number:
         return axis.values.index(value) + _APART * steps
-    if _is_log(axis):
+    if is_log(axis):
         return float(value * (axis.values[-1] / axis.values[0]) ** (_NUMBERS_APART * steps))
     return float(value + (axis.values[-1] - axis.values[0]) * _NUMBERS_APART * steps)
 
@@ -176,7 +181,7 @@ def _trace(
         "uid": f"{role.name}{line.words}",
         "name": f"{role.name}{line.words}",
         "mode": "lines+markers",
-        "x": [_x(axis, place, steps) for place in places],
+        "x": [x_of(axis, place, steps) for place in places],
         "y": y,
         "meta": {"places": [place if axis.is_number else words(place) for place in places]},
         "customdata": hover,

@@ -33,14 +33,14 @@ def estimate(spec: AnySpec, unchanged: AnySpec) -> None:
         st.warning(escape(str(error)))
         return
     is_open = _find(spec) is None
-    st.fragment(_show, run_every=1.0 if is_open else None)(spec, is_open, _roughly(spec, unchanged))
+    st.fragment(_show, run_every=1.0 if is_open else None)(spec, is_open, roughly(spec, unchanged))
     st.caption(
         f"Up to {gigabytes:.1f} GB of memory, counted from its settings.",
         help="Of the largest run, Python and its libraries included. It is rather too high than too low.",
     )
 
 
-def _roughly(spec: AnySpec, unchanged: AnySpec) -> str:
+def roughly(spec: AnySpec, unchanged: AnySpec) -> str:
     """A sentence on the time before it is measured; empty where nothing is known to scale."""
     measured = _estimates().get(unchanged)
     expected = unchanged.expectation if isinstance(unchanged, ExperimentSpec) else None

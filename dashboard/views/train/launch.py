@@ -16,7 +16,7 @@ from dashboard.views.train import duration as estimate
 from deit_core.errors import DeitError
 from deit_core.metrics import METRICS, TEST_ACCURACY
 from deit_core.runs import Status
-from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, replace, trainings
+from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members, replace, trainings
 
 _ONE_CLICK_S = 3.0  # a second click on the same button within this time is ignored
 
@@ -33,8 +33,9 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
         st.info(DEMO)
         return
     to_start = None
-    count = len(trainings(variant or spec))
-    title = f"Start all {count} runs" if isinstance(spec, ExperimentSpec) else "Start this run"
+    count = len(members(spec) if variant is None else trainings(variant))
+    is_experiment = isinstance(variant or spec, ExperimentSpec)
+    title = f"Start all {count} runs" if is_experiment else "Start this run"
     with st.container(horizontal=True):
         if st.button(title, type="primary", icon=":material/play_arrow:", disabled=variant is None, key="start"):
             to_start = variant

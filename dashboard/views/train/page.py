@@ -18,6 +18,7 @@ from dashboard.views.train.duration import estimate
 from dashboard.views.train.launch import start, teachers, warm
 from dashboard.views.train.preset_choice import choose
 from dashboard.views.train.repairs import offer_repair
+from dashboard.views.train.try_values import sweep_words, try_values
 from deit_core import presets
 from deit_core.errors import DeitError
 from deit_core.image_folders.facts import title_of
@@ -48,11 +49,18 @@ def render() -> None:
     variant, error = _variant(changes)
     if variant is not None:
         _tell_address(source, changes)
-    start(spec, variant, key=key)
+    to_start = variant
+    if variant is not None and may("start"):
+        to_start, error = try_values(variant, key=key)
+    start(spec, to_start, key=key)
+    if to_start is None and variant is not None:
+        st.error(escape(error))
     if variant is None:
         st.error(escape(error))
         offer_repair(changes)
     elif may("start"):
+        if to_start != variant:
+            st.caption("Each run once, without other values:")
         estimate(variant, spec)
     for sentence in advice(variant) if variant is not None else ():
         st.info(escape(sentence), icon=":material/lightbulb:")
@@ -61,7 +69,7 @@ def render() -> None:
     _list_changes(changes)
     forms.edit(changes, key=key)
     if variant is not None:
-        _show_as_text(source, changes, variant)
+        _show_as_text(source, changes, to_start or variant)
     warm()  # once the whole page is drawn
 
 
@@ -201,6 +209,7 @@ def _show_as_text(source: str, changes: Changes, variant: AnySpec) -> None:
     document = variant.model_dump_json(indent=2)
     words = ["python", "-m", "deit_core", "submit", source]
     words += [word for path, value in changes.by_path.items() for word in ("--set", change_text(path, value))]
+    words += sweep_words(variant) if isinstance(variant, ExperimentSpec) else []
     with st.expander("Command and JSON"):
         st.code(shlex.join(words), language="bash", wrap_lines=True)
         st.download_button(

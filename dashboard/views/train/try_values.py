@@ -1,0 +1,112 @@
+"""The form that makes a sweep: fields, values to try of each, and how many of their combinations.
+
+Knows fields of specs and widgets; does not know how runs are started.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboard.fields import form_fields
+from dashboard.text import escape
+from dashboard.views.train.duration import roughly
+from deit_core.errors import DeitError
+from deit_core.spec import AnySpec, ExperimentSpec, Range, members, parse_values, trainings, value_text, with_sweep
+
+_HELP = (
+    "Values with commas between them, such as 1e-3, 2e-3; or a range, such as 1e-4..1e-2, from which some are drawn."
+)
+
+
+def try_values(spec: AnySpec, *, key: str) -> tuple[AnySpec | None, str]:
+    """Draw the form. Returns the spec with the sweep that is asked for, if one is; or None, and why it cannot be.
+
+    Args: key: names the form; another key gives a new form.
+    """
+    if isinstance(spec, ExperimentSpec) and spec.sweep is not None:  # opened from a file
+        return _checked(spec)
+    box = st.expander("Try several values", icon=":material/grid_on:")
+    with box:
+        st.caption(
+            "All combinations are trained as one experiment, or some that are drawn at random. The students change, "
+            "and a teacher is trained once, unless a field of the data changes. Compare shows which values are best on "
+            "validation images."
+        )
+        fields = {field.path: field.label for run in reversed(members(spec)) for field in form_fields(run)}
+        chosen = st.multiselect(
+            "Fields to vary",
+            [path for path in fields if path not in ("name", "notes", "tags")],
+            format_func=lambda path: f"{fields[path]} ({path})",
+            key=f"{key}/sweep",
+        )
+        texts = {
+            path: st.text_input(
+                f"Values of {path}", placeholder="1e-3, 2e-3 or 1e-4..1e-2", help=_HELP, key=f"{key}/sweep/{path}"
+            )
+            for path in chosen
+        }
+        options = _options(key) if chosen else {}
+    if not chosen:
+        return spec, ""
+    if missing := [path for path, text in texts.items() if not text.strip()]:
+        box.caption(f"Type the values to try of {escape(', '.join(missing))}. Until then nothing is varied.")
+        return spec, ""
+    try:
+        sweep = with_sweep(spec, parse_values([f"{path}={text}" for path, text in texts.items()]), **options)
+        number = len(trainings(sweep))
+    except DeitError as error:
+        return None, str(error)
+    box.markdown(f"**{number:,} trainings.** {roughly(sweep, spec)}")
+    return sweep, ""
+
+
+def sweep_words(spec: ExperimentSpec) -> list[str]:
+    """The options of the command line for the sweep of a spec."""
+    sweep = spec.sweep
+    if sweep is None:
+        return []
+    words = [word for path, values in sweep.values.items() for word in ("--sweep", f"{path}={_text(values)}")]
+    words += [] if sweep.trials is None else ["--trials", str(sweep.trials)]
+    words += ["--sweep-seed", str(sweep.seed)] if sweep.seed else []
+    return words + (["--stop-early"] if sweep.stop_early else [])
+
+
+def _options(key: str) -> Mapping[str, Any]:
+    """How many combinations, and whether runs may stop early."""
+    with st.grid(3, min_column_width=200, vertical_alignment="bottom"):
+        trials = st.number_input(
+            "Combinations (trials)",
+            min_value=1,
+            max_value=1000,
+            value=None,
+            placeholder="all of them",
+            help="Empty: every combination. Else so many, drawn at random; a range needs this.",
+            key=f"{key}/sweep-trials",
+        )
+        seed = st.number_input(
+            "Seed of the draw",
+            min_value=0,
+            value=0,
+            help="More trials with the same seed begin with the same ones.",
+            key=f"{key}/sweep-seed",
+        )
+        stop_early = st.toggle(
+            "Stop early what falls behind",
+            help="A run whose best validation accuracy is below the median of the finished runs of its kind stops; "
+            "Resume trains it to its end.",
+            key=f"{key}/sweep-stop",
+        )
+    return {"trials": trials, "seed": seed, "stop_early": stop_early}
+
+
+def _checked(spec: AnySpec) -> tuple[AnySpec | None, str]:
+    try:
+        trainings(spec)
+    except DeitError as error:
+        return None, str(error)
+    return spec, ""
+
+
+def _text(values: Any) -> str:
+    return f"{values.low:g}..{values.high:g}" if isinstance(values, Range) else ",".join(map(value_text, values))

@@ -1,0 +1,151 @@
+"""Sinks: each tool's own reader finds the numbers, and no failure of a tool reaches the training."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deit_core.errors import SpecError
+from deit_core.events import EpochDone, RunFinished, RunStarted, StepDone
+from deit_core.runs import Status, open_store
+from deit_core.runs.foreground import train_here
+from deit_core.settings import Settings
+from deit_core.sinks import Sinks, every_sink
+from deit_core.spec import RunSpec, replace
+
+STARTED = RunStarted(1, 2, 3, 4, steps_per_epoch=10, total_steps=20, first_step=0, device="cpu", num_threads=1)
+SESSION = [
+    STARTED,
+    StepDone(5, 1, 1.0, {"train_loss": 2.0}),
+    EpochDone(10, 1, 2.0, {"val_accuracy": 0.5}, is_best=True),
+    RunFinished(10, 1, 2.0, {"test_accuracy": 0.25}),
+]
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def sinks(tmp_path: Path, said: list[str]) -> Callable[..., Sinks]:
+    def make(*names: str, **options: bool) -> Sinks:
+        about = {"id": "abcd1234", "name": "vit lr 0.001", "experiment": "an experiment", "spec": "{}"}
+        return Sinks(names, tmp_path, say=said.append, **about, **options)
+
+    return make
+
+
+def scalars(tmp_path: Path) -> dict[str, list[tuple[int, float]]]:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    (folder,) = (tmp_path / "tensorboard").iterdir()
+    found = accumulator.EventAccumulator(str(folder)).Reload()
+    return {name: [(one.step, one.value) for one in found.Scalars(name)] for name in found.Tags()["scalars"]}
+
+
+def test_tensorboard_reads_a_run_and_its_resumed_session(
+    sinks: Callable[..., Sinks], tmp_path: Path, said: list[str]
+) -> None:
+    pytest.importorskip("tensorboard")
+    first = sinks("tensorboard")
+    for event in (STARTED, StepDone(5, 1, 1.0, {"train_loss": 2.0}), StepDone(9, 1, 1.0, {"train_loss": 9.0})):
+        first.take(event)
+    first.close()
+    second = sinks("tensorboard")
+    resumed = RunStarted(1, 2, 3, 4, steps_per_epoch=10, total_steps=20, first_step=5, device="cpu", num_threads=1)
+    for event in (resumed, StepDone(10, 1, 1.0, {"train_loss": 1.0}), *SESSION[2:]):
+        second.take(event)
+    second.close()
+    assert said == []
+    assert scalars(tmp_path) == {
+        "step/train_loss": [(5, 2.0), (10, 1.0)],
+        "epoch/val_accuracy": [(10, 0.5)],
+        "result/test_accuracy": [(10, 0.25)],
+    }
+
+
+def test_a_search_gives_no_test_number_away(sinks: Callable[..., Sinks], tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    opened = sinks("tensorboard", with_test=False)
+    for event in SESSION:
+        opened.take(event)
+    opened.close()
+    assert set(scalars(tmp_path)) == {"step/train_loss", "epoch/val_accuracy"}
+
+
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own
+def test_mlflow_reads_a_run_and_its_resumed_session(
+    sinks: Callable[..., Sinks], tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for events in (SESSION[:2], [STARTED, *SESSION[2:]]):
+        opened = sinks("mlflow")
+        for event in events:
+            opened.take(event)
+        opened.close()
+    assert said == []
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}")
+    (run,) = client.search_runs([client.get_experiment_by_name("an experiment").experiment_id])
+    assert run.data.metrics == {"step/train_loss": 2.0, "epoch/val_accuracy": 0.5, "result/test_accuracy": 0.25}
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "vit lr 0.001")
+
+
+class Broken:
+    """A tool that fails where it is told to."""
+
+    def __init__(self, where: str) -> None:
+        self.where, self.written = where, 0
+        if where == "open":
+            raise ModuleNotFoundError("No module named 'mlflow'")
+
+    def write(self, metrics: dict[str, float], step: int) -> None:
+        self.written += 1
+        if self.where == "write":
+            raise OSError("the disk is full")
+
+    def close(self, *, is_completed: bool) -> None:
+        if self.where == "close":
+            raise TimeoutError
+
+
+@pytest.mark.parametrize(
+    ("where", "sentence"),
+    [
+        (
+            "open",
+            "From here on nothing goes to mlflow: No module named 'mlflow'; install it with `python -m pip install "
+            "mlflow-skinny cryptography`.",
+        ),
+        ("write", "From here on nothing goes to mlflow: it failed (OSError: the disk is full)."),
+        ("close", "From here on nothing goes to mlflow: it failed (TimeoutError: )."),
+    ],
+)
+def test_a_tool_that_fails_is_left_out(
+    where: str, sentence: str, sinks: Callable[..., Sinks], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(every_sink, "OPEN", {"mlflow": lambda told: Broken(where)})
+    opened = sinks("mlflow")
+    for event in SESSION:
+        opened.take(event)
+    opened.close()
+    assert said == [sentence]
+
+
+def test_a_training_goes_on_without_a_tool_and_says_so(
+    settings: Settings, tiny: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(every_sink, "OPEN", {"mlflow": lambda told: Broken("write")})
+    store = open_store(settings.store_url)
+    chosen = Settings(**vars(settings) | {"log_to": ("mlflow",)})
+    (run,), mistake = train_here(store, chosen, replace(tiny, {"optim.epochs": 2}), lambda run, event: None)
+    assert (run.status, mistake) == (Status.COMPLETED, None)
+    assert any("nothing goes to mlflow" in event.message for event in store.lifecycle(run.id))
+
+
+def test_an_unknown_tool_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEIT_LOG_TO", "tensorboard, mlflow")
+    assert Settings.from_env().log_to == ("tensorboard", "mlflow")
+    monkeypatch.setenv("DEIT_LOG_TO", "tensorbord")
+    with pytest.raises(SpecError, match="tensorboard and mlflow with a comma between them, not 'tensorbord'"):
+        Settings.from_env()
