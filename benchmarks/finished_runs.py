@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
@@ -93,8 +94,10 @@ def switches(count: int) -> dict[str, object]:
     """Memory of the process while one session compares one pair after another, with all sections open."""
     from dashboard import state
     from dashboard.server.allocator import keep_little_free
+    from dashboard.server.garbage import free_garbage
 
-    keep_little_free()  # as the server does
+    keep_little_free()  # as the server does, and so does this:
+    threading.Thread(target=free_garbage, args=(threading.Event(),), daemon=True).start()
     page = _visit("compare", {})
     ids = [run.id for run in state.store().runs()]
     pairs = list(combinations(ids, 2))
