@@ -267,7 +267,7 @@ def test_as_many_workers_start_as_runs_are_ready_and_are_allowed(
         started.append(subprocess.Popen(sleeper))
         return started[-1]
 
-    monkeypatch.setattr("deit_core.runs.launcher.start_worker", start)
+    monkeypatch.setattr("deit_core.runs.engines.local.start_worker", start)
     for seeds, expected in (((0, 1), 2), ((2, 3), 3)):
         runs = [replace(tiny, {"name": f"run {seed}", "seed": seed}) for seed in seeds]
         launcher.submit(ExperimentSpec(name="several", runs=tuple(runs)))
