@@ -40,13 +40,14 @@ class LocalLauncher:
         self._undeleted: set[str] = set()  # runs whose files are gone, and whose rows could not be deleted yet
         self._lock = threading.Lock()
 
-    def submit(self, spec: AnySpec) -> list[str]:
+    def submit(self, spec: AnySpec, *, key: str | None = None) -> list[str]:
         """Queue a run or an experiment and make sure that a worker trains it. Returns the ids of its runs.
 
+        Args: key: a name for this submission; a second one with the same key returns the runs of the first.
         Raises: ResourceError where a run needs more memory than this machine grants; SpecError as `enqueue` does.
         """
         check_granted(spec, self.settings.runs_dir)
-        run_ids = enqueue(self.store, spec)
+        run_ids = enqueue(self.store, spec, key=key)
         self.engine.try_again()
         self.ensure_workers()
         return run_ids
@@ -123,7 +124,7 @@ class LocalLauncher:
 
     def _look(self) -> None:
         """Find dead workers, and finish what a full disk had kept."""
-        queue.reap(self.store)
+        queue.reap(self.store, self.engine.ended)
         self._finish_deleting()
 
 
@@ -136,7 +137,7 @@ def submit(store: Store, spec: AnySpec, settings: Settings | None = None) -> lis
     return LocalLauncher(store, settings or Settings.from_env()).submit(spec)
 
 
-def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> list[str]:
+def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None, key: str | None = None) -> list[str]:
     """Queue a run, or all trainings of an experiment, without starting a worker.
 
     Inside an experiment the name of a teacher, or of the run that another starts from, becomes that run's id, which is
@@ -147,8 +148,7 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
     """
     specs, needs = resolve(store, spec)
     experiment = spec if isinstance(spec, ExperimentSpec) else None
-    store.add(specs, needs, experiment=experiment, reserved_for=reserved_for)
-    return list(specs)
+    return store.add(specs, needs, experiment=experiment, reserved_for=reserved_for, key=key)
 
 
 def resolve(store: Store, spec: AnySpec) -> tuple[dict[str, RunSpec], dict[str, Sequence[str]]]:

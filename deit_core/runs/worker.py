@@ -141,10 +141,9 @@ class Worker:
         self._run = None
         if not patiently(lambda: self.store.runs([run.id])):  # no store is there, or another
             self.mistake = RunError(self.store.database.gone())
-        elif patiently(
-            lambda: queue.heartbeat(self.store, self.worker_id)
-        ):  # else it counted as dead and the run is not its own any more
-            patiently(lambda: self.store.set_status(run.id, status, message, update))
+        else:
+            with contextlib.suppress(GivenUpError):  # it counted as dead, and the run is not its own any more
+                patiently(lambda: self.store.set_status(run.id, status, message, update, worker_id=self.worker_id))
 
     def _failed(self, error: Exception) -> tuple[Status, str, RunUpdate]:
         self.mistake = self.mistake or user_error(error)
