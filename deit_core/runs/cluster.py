@@ -18,7 +18,6 @@ from pathlib import Path
 from deit_core.errors import RunError, StoreError
 from deit_core.runs.engines.ray import RayEngine, connect, refusal_of_cluster
 from deit_core.runs.launcher import LocalLauncher
-from deit_core.runs.nodes import write_nodes
 from deit_core.runs.store import Store
 from deit_core.settings import Settings
 
@@ -143,11 +142,11 @@ def keep(
     said = ""
     try:
         while not (is_ending() or engine.is_asked_to_end):
+            _check_alive(node)
             trouble = _look_after(launcher)
             if trouble and trouble != said:
                 say(trouble)
             said = trouble
-            _check_alive(node)
             time.sleep(_LOOK_S)
         say("The cluster takes no other run, and ends with those that train.")
         while not engine.drain():
@@ -155,7 +154,7 @@ def keep(
             time.sleep(_LOOK_S)
     finally:
         with suppress(StoreError, RunError):
-            write_nodes(store, [])
+            engine.leave()
 
 
 def keep_cluster(

@@ -18,7 +18,7 @@ from deit_core.spec import RunSpec, replace
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_work_drains(number: signal.Signals, deit: Program, tiny: RunSpec, tmp_path: Path) -> None:
     store = open_store(Settings.from_env().store_url)
-    spec = replace(tiny, {"optim.epochs": 40, "compute.num_threads": 1})
+    spec = replace(tiny, {"optim.epochs": 20, "compute.num_threads": 1})
     (first,), (second,) = (enqueue(store, spec) for _ in range(2))
     work = subprocess.Popen([sys.executable, "-m", "deit_core", "work"], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 600

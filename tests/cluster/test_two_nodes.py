@@ -94,3 +94,8 @@ def test_more_than_any_node_has_is_a_sentence_and_the_queue_stays(
     assert "no node of the cluster has more than" in wide.trouble
     assert "the cluster has none" in explain(store.run(wants), store.runs())
     assert {run.status for run in store.runs()} == {Status.QUEUED}
+    engine = RayEngine(store, settings)
+    engine.leave()
+    assert explain(store.run(wants), store.runs()).startswith("Next in the queue"), (
+        "another machine may have what it wants"
+    )

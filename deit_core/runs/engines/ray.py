@@ -17,6 +17,7 @@ from deit_core.runs.nodes import Node, write_nodes
 from deit_core.runs.store import Store, new_id, open_store
 from deit_core.settings import Settings
 
+_NO_NODE = "It waits for a node with its compute.device: the cluster has none."
 _MOST_WAITING = 100  # tasks of one kind; Ray starts more of them as those end
 _MAX_FAILED_STARTS = 3
 
@@ -57,7 +58,7 @@ class RayEngine(Engine):
         has_gpu = any(node.num_gpus >= 1 for node in nodes)
         kinds = [_Kind(("cpu",), 0), _Kind(("auto", "cuda"), 1)] if has_gpu else [_Kind(("auto", "cpu"), 0)]
         nowhere = ("mps",) if has_gpu else ("cuda", "mps")
-        queue.tell_waiting(self.store, nowhere, "It waits for a node with its compute.device: the cluster has none.")
+        queue.tell_waiting(self.store, nowhere, _NO_NODE)
         self._trouble = self._lacking(nodes)
         if self.is_asked_to_end or self.trouble:
             return
@@ -89,6 +90,11 @@ class RayEngine(Engine):
             if task.worker_id not in registered:  # it waits for room
                 ray.cancel(reference)
         return not self._tasks
+
+    def leave(self) -> None:
+        """Take back what the store says of the cluster."""
+        write_nodes(self.store, [])
+        queue.tell_waiting(self.store, (), _NO_NODE)
 
     def _start(self, kind: _Kind) -> None:
         worker_id = new_id()
