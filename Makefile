@@ -1,5 +1,5 @@
 # make app | make test | make check | make bench
-# make test-lessons trains what the lessons train.
+# make test-lessons trains what the lessons train; make test-cluster trains on a Ray cluster of two nodes.
 # make demo trains the runs that ship in checkpoints/demo, in about ten minutes.
 # make screenshots takes the pictures and the film of the docs from the real dashboard.
 # make faults KILLS=60 | make fuzz MINUTES=10 | make load SESSIONS=10 MINUTES=10
@@ -22,7 +22,7 @@ endif
 
 DEMO := scattered-quick digits-quick fashion-classroom
 
-.PHONY: app test test-lessons check bench demo screenshots faults fuzz load clean
+.PHONY: app test test-cluster test-lessons check bench demo screenshots faults fuzz load clean
 
 app: .venv/installed
 	$(BIN)/streamlit run dashboard/app.py
@@ -34,6 +34,9 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test-cluster: .venv/installed-dev
+	CLUSTER=1 $(BIN)/python -m pytest tests/cluster
 
 test-lessons: .venv/installed-dev
 	LESSONS=1 $(BIN)/python -m pytest tests/browser/test_lesson_walk.py tests/presets/test_lesson_claims.py

@@ -166,13 +166,13 @@ def _as_in_a_server() -> None:
     from streamlit.testing.v1 import AppTest
 
     from dashboard import navigation
-    from deit_core.runs import launcher
+    from deit_core.runs.engines import local
     from deit_core.runs.estimates import Estimates
 
     manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
     AppTest.from_string("import streamlit as st\nst.title('Nothing')").run(timeout=600)
     navigation.load_pages()
-    launcher.start_worker = lambda *_: type("Worker", (), {"pid": -1, "poll": lambda _: None})()
+    local.start_worker = lambda *_: type("Worker", (), {"pid": -1, "poll": lambda _: None})()
     Estimates.request = lambda *_: None  # type: ignore[method-assign]
 
 

@@ -22,7 +22,7 @@ from deit_core import presets
 from deit_core.events import RunStarted, StepDone
 from deit_core.machine.limits import num_cores
 from deit_core.runs import Run, Status, Store, enqueue, open_store
-from deit_core.runs.launcher import start_worker
+from deit_core.runs.engines.local import start_worker
 from deit_core.runs.recorder import Recorder
 from deit_core.settings import Settings
 from deit_core.spec import replace

@@ -48,7 +48,7 @@ class _Caretaker(LocalLauncher):
     def warm(self) -> None:
         pass
 
-    def submit(self, spec: AnySpec) -> list[str]:
+    def submit(self, spec: AnySpec, *, key: str | None = None) -> list[str]:
         raise RunError(DEMO)
 
     def stop(self, run_id: str) -> None:

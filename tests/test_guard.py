@@ -22,7 +22,7 @@ from benchmarks import __main__ as command, page
 from benchmarks.dashboard import serve, store_url
 from deit_core import presets
 from deit_core.runs import enqueue, open_store
-from deit_core.runs.launcher import start_worker
+from deit_core.runs.engines.local import start_worker
 from deit_core.settings import Settings
 from deit_core.spec import replace
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
 FILES = sorted(TESTS.rglob("*.py"))
-BESIDE_THE_CORE = {"dashboard", "browser", "fuzz"}
+BESIDE_THE_CORE = {"dashboard", "browser", "fuzz", "cluster"}
 
 
 def name(file: Path) -> str:

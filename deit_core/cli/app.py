@@ -9,6 +9,7 @@ from collections.abc import Callable
 import typer
 
 from deit_core.cli.analysis import compare, predict
+from deit_core.cli.cluster import cluster_app
 from deit_core.cli.commands import Commands
 from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.doctor import doctor
@@ -53,6 +54,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
 }
 app.add_typer(store_app)
+app.add_typer(cluster_app)
 for name, command in _COMMANDS.items():
     app.command(name)(command)
 

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from deit_core import presets
 from deit_core.cli import terminal
+from deit_core.cli.ending import until_asked_to_end
 from deit_core.cli.options import (
     DataDirOption,
     JsonOption,
@@ -26,7 +26,7 @@ from deit_core.cli.options import (
 )
 from deit_core.cli.progress import Progress
 from deit_core.errors import RunError
-from deit_core.runs import LocalLauncher, Status, open_store
+from deit_core.runs import LocalLauncher, Status, open_store, queue
 from deit_core.runs.early_stopping import is_stopped_early
 from deit_core.runs.estimates import Estimates
 from deit_core.runs.estimator import measure
@@ -82,6 +82,9 @@ def submit(
     trials: TrialsOption = None,
     sweep_seed: SweepSeedOption = 0,
     stop_early: StopEarlyOption = False,
+    key: Annotated[
+        str | None, typer.Option(help="A name for this submission; with the same one again nothing is queued twice.")
+    ] = None,
     data_dir: DataDirOption = None,
     runs_dir: RunsDirOption = None,
 ) -> None:
@@ -89,7 +92,7 @@ def submit(
     launcher = open_launcher(runs_dir, data_dir)
     spec = read_spec(preset, changes, sweep, trials=trials, seed=sweep_seed, stop_early=stop_early)
     terminal.print_advice(spec)
-    for run_id in launcher.submit(spec):
+    for run_id in launcher.submit(spec, key=key):
         print(run_id)
 
 
@@ -98,17 +101,33 @@ def work(
     data_dir: DataDirOption = None,
     runs_dir: RunsDirOption = None,
 ) -> None:
-    """Train what is queued on this machine, DEIT_WORKERS runs at once, until Ctrl-C; what trains then goes on."""
+    """Train what is queued on this machine, DEIT_WORKERS runs at once.
+
+    Ctrl-C, or SIGTERM, ends it after the runs that train; a second one at once, and those runs go on by themselves.
+    """
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     settings = replace(settings, num_workers=max(1, settings.num_workers))
     launcher = LocalLauncher(open_store(settings.store_url), settings)
     terminal.say(f"This machine trains up to {settings.num_workers} runs at once; Ctrl-C ends that.", file=sys.stderr)
-    with suppress(KeyboardInterrupt):
-        while not once or any(run.status.is_active for run in launcher.store.runs()):
-            launcher.ensure_workers()
-            if launcher.trouble:
-                raise RunError(launcher.trouble)
-            time.sleep(_LOOK_S)
+    sentence = "This machine takes no other run, and ends with those that train; Ctrl-C again ends at once."
+    try:
+        with until_asked_to_end(sentence) as asked:
+            while not asked.is_set() and (not once or any(run.status.is_active for run in launcher.store.runs())):
+                launcher.ensure_workers()
+                if launcher.trouble:
+                    raise RunError(launcher.trouble)
+                time.sleep(_LOOK_S)
+            while asked.is_set() and (ids := _workers_of_this_machine(launcher)):
+                queue.drain(launcher.store, ids)
+                time.sleep(_LOOK_S)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _workers_of_this_machine(launcher: LocalLauncher) -> list[str]:
+    """Those that are alive and work in the background."""
+    queue.reap(launcher.store)
+    return [worker.id for worker in queue.registered_here(launcher.store) if worker.slot is not None]
 
 
 def estimate(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from deit_core.runs import pulse, schema
+from deit_core.runs.nodes import NodeActivity, node_activity
 from deit_core.runs.records import Status
 from deit_core.runs.store import Store
 
@@ -24,6 +25,7 @@ class Activity(NamedTuple):
     num_queued: int
     num_running: int
     workers: list[WorkerActivity]
+    nodes: list[NodeActivity]
     store_bytes: int
 
 
@@ -35,9 +37,11 @@ def activity(store: Store) -> Activity:
         training = connection.execute(select(runs.c.worker_id, runs.c.number).where(runs.c.status == Status.RUNNING))
         number_of: dict[str | None, int] = dict(training.all())
         rows = connection.execute(pulse.workers(store).order_by(workers.c.host, workers.c.pid)).all()
+        nodes = node_activity(connection, store)
     return Activity(
         num_queued=counts.get(Status.QUEUED, 0),
         num_running=counts.get(Status.RUNNING, 0),
         workers=[WorkerActivity(row.host, row.pid, number_of.get(row.id), pulse.age_s(row, store)) for row in rows],
+        nodes=nodes,
         store_bytes=store.database.size_bytes(),
     )

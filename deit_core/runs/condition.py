@@ -66,6 +66,8 @@ def _explain_queued(run: Run, runs: Sequence[Run]) -> str:
         other.status == Status.QUEUED and other.number < run.number and can_resume.isdisjoint(other.needs)
         for other in runs
     )
+    if run.message:
+        return run.message
     if not ahead:
         return "Next in the queue: it starts as soon as a worker is free."
     return f"Place {ahead + 1:,} in the queue."

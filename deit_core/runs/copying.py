@@ -15,7 +15,7 @@ from deit_core.runs.open_database import open_database
 from deit_core.runs.records import Status
 
 _BLOCK = 1000
-_OF_WORKERS = (schema.workers, schema.pulses, schema.worker_groups)  # processes do not move along
+_OF_WORKERS = (schema.workers, schema.pulses, schema.worker_groups, schema.nodes)  # processes do not move along
 _TABLES = [one for one in schema.metadata.sorted_tables if one not in _OF_WORKERS]
 
 

@@ -1,16 +1,12 @@
-"""Starts runs: turns a spec into queued rows, and starts enough detached workers to train them.
+"""Starts runs: turns a spec into queued rows, and lets an engine start enough workers to train them.
 
-Knows the store and processes; nothing of torch. Workers are processes of this machine, each in its own session with its
-output in a file, so they are independent of the process that started them.
+Knows the store and the folders of runs; nothing of torch, or of how an engine starts workers.
 """
 
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,37 +17,38 @@ from deit_core.memory import check_granted
 from deit_core.plain_text import harmless
 from deit_core.presets import WEIGHTS
 from deit_core.runs import queue
+from deit_core.runs.engines import Engine
+from deit_core.runs.engines.local import LocalEngine
 from deit_core.runs.rows import is_run_id
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
 from deit_core.spec import MAX_TRAININGS, AnySpec, ExperimentSpec, RunSpec, trainings
 from deit_core.text.quoting import quoted
 
-WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
-SPARE_VARIABLE = "DEIT_SPARE_OF"
 MAX_RUNS = 100  # of one submit; a sweep asks for many on purpose, and has a limit of its own
-_WORKERS_LOG = "workers.log"
-_MAX_FAILED_STARTS = 3
 
 
 class LocalLauncher:
-    """Submits, stops, resumes and deletes runs, and keeps workers running. Safe to share between threads."""
+    """Submits, stops, resumes and deletes runs, and keeps workers running. Safe to share between threads.
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    Args: engine: who starts workers; by default processes of this machine.
+    """
+
+    def __init__(self, store: Store, settings: Settings, engine: Engine | None = None) -> None:
         self.store, self.settings = store, settings
-        self._starting: dict[str, subprocess.Popen[bytes]] = {}  # by worker id
-        self._num_failed_starts = 0
+        self.engine = engine or LocalEngine(store, settings)
         self._undeleted: set[str] = set()  # runs whose files are gone, and whose rows could not be deleted yet
         self._lock = threading.Lock()
 
-    def submit(self, spec: AnySpec) -> list[str]:
+    def submit(self, spec: AnySpec, *, key: str | None = None) -> list[str]:
         """Queue a run or an experiment and make sure that a worker trains it. Returns the ids of its runs.
 
+        Args: key: a name for this submission; a second one with the same key returns the runs of the first.
         Raises: ResourceError where a run needs more memory than this machine grants; SpecError as `enqueue` does.
         """
         check_granted(spec, self.settings.runs_dir)
-        run_ids = enqueue(self.store, spec)
-        self._num_failed_starts = 0  # what kept workers from starting may be gone
+        run_ids = enqueue(self.store, spec, key=key)
+        self.engine.try_again()
         self.ensure_workers()
         return run_ids
 
@@ -62,34 +59,18 @@ class LocalLauncher:
         """
         with self._lock:
             self._look()
-            if num_ready := queue.num_ready(self.store):
-                here = queue.registered_here(self.store)
-                at_work = {worker.id for worker in queue.workers_here(self.store)}
-                slotted = {worker.id for worker in here if worker.slot is not None}
-                starting = self._starting.keys() - {worker.id for worker in here}
-                num_lacking = num_ready - len(slotted - at_work) - len(starting)
-                num_allowed = self.settings.num_workers - len(slotted) - len(starting)
-                for _ in range(min(num_lacking, num_allowed)):
-                    self._start()
+            self.engine.ensure_workers()
 
     def warm(self) -> None:
-        """Start a worker that loads torch and waits for the next run that a user submits.
-
-        It waits for some minutes and then ends. Does nothing if this machine has a worker already, or the store is
-        gone: the worker would create a new one. Cheap.
-        """
+        """Make the start of the next run quicker, where the engine can. Cheap."""
         with self._lock:
             self._look()
-            is_wanted = self.settings.num_workers > 0 and self.store.is_there
-            if is_wanted and not self._starting and not queue.registered_here(self.store):
-                self._start(is_spare=True)
+            self.engine.warm()
 
     @property
     def trouble(self) -> str:
-        """A message if workers end as soon as they start, else empty."""
-        if self._num_failed_starts < _MAX_FAILED_STARTS:
-            return ""
-        return f"Workers cannot start; {self.settings.runs_dir / _WORKERS_LOG} says why. Then submit or resume a run."
+        """A message if workers cannot work, else empty."""
+        return self.engine.trouble
 
     def stop(self, run_id: str) -> None:
         """Stop a run after its step, or take it out of the queue."""
@@ -100,7 +81,7 @@ class LocalLauncher:
         """Queue a stopped, interrupted or failed run again; it continues from its last saved state."""
         queue.reap(self.store)
         self.store.resume(run_id)
-        self._num_failed_starts = 0
+        self.engine.try_again()
         self.ensure_workers()
 
     def delete(self, run_id: str) -> None:
@@ -112,7 +93,7 @@ class LocalLauncher:
         Raises: RunError if it runs, another run needs it, or its folder cannot be removed; then it stays.
             FullStoreError if only its files could be deleted.
         """
-        self._num_failed_starts = 0  # it may make the room that workers need
+        self.engine.try_again()  # it may make the room that workers need
         queue.reap(self.store)
         try:
             self.store.delete(run_id, self._remove_files)
@@ -141,20 +122,10 @@ class LocalLauncher:
                 pass
             self._undeleted.discard(run_id)
 
-    def _start(self, *, is_spare: bool = False) -> None:
-        if self._num_failed_starts < _MAX_FAILED_STARTS:
-            worker_id = new_id()
-            self._starting[worker_id] = start_worker(self.store, self.settings, worker_id, is_spare)
-
     def _look(self) -> None:
-        """Find dead workers, remove those that have ended, and count failed starts in sequence."""
-        queue.reap(self.store)
+        """Find dead workers, and finish what a full disk had kept."""
+        queue.reap(self.store, self.engine.ended)
         self._finish_deleting()
-        for worker_id, process in list(self._starting.items()):
-            status = process.poll()
-            if status is not None:
-                del self._starting[worker_id]
-                self._num_failed_starts = self._num_failed_starts + 1 if status > 0 else 0
 
 
 def submit(store: Store, spec: AnySpec, settings: Settings | None = None) -> list[str]:
@@ -166,7 +137,7 @@ def submit(store: Store, spec: AnySpec, settings: Settings | None = None) -> lis
     return LocalLauncher(store, settings or Settings.from_env()).submit(spec)
 
 
-def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> list[str]:
+def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None, key: str | None = None) -> list[str]:
     """Queue a run, or all trainings of an experiment, without starting a worker.
 
     Inside an experiment the name of a teacher, or of the run that another starts from, becomes that run's id, which is
@@ -177,8 +148,7 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None) -> 
     """
     specs, needs = resolve(store, spec)
     experiment = spec if isinstance(spec, ExperimentSpec) else None
-    store.add(specs, needs, experiment=experiment, reserved_for=reserved_for)
-    return list(specs)
+    return store.add(specs, needs, experiment=experiment, reserved_for=reserved_for, key=key)
 
 
 def resolve(store: Store, spec: AnySpec) -> tuple[dict[str, RunSpec], dict[str, Sequence[str]]]:
@@ -259,28 +229,3 @@ def log_tail(runs_dir: Path, run_id: str, num_lines: int = 40) -> str:
             return "\n".join(map(harmless, file.read().decode(errors="replace").splitlines()[-num_lines:]))
     except FileNotFoundError:
         return ""
-
-
-def start_worker(store: Store, settings: Settings, worker_id: str, is_spare: bool = False) -> subprocess.Popen[bytes]:
-    """Start a worker process that outlives this one.
-
-    Args:
-        worker_id: its name in the store.
-        is_spare: whether it loads torch and waits for its first run, for some minutes or until this process ends.
-    """
-    settings.runs_dir.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | replace(settings, store_url=store.database.url).environment()
-    environment |= {
-        WORKER_ID_VARIABLE: worker_id,
-        SPARE_VARIABLE: str(os.getpid()) if is_spare else "",
-    }
-    with (settings.runs_dir / _WORKERS_LOG).open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "deit_core.runs.worker"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment,
-            start_new_session=True,
-            creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),  # the same on Windows
-        )

@@ -6,12 +6,12 @@ a worker is started (see launcher.py), or of how one is seen to be gone (see pul
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
-from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select
+from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select, true, update
 
 from deit_core.errors import FullStoreError, ReadOnlyStoreError
 from deit_core.machine.own_limit import remove_group
@@ -26,15 +26,25 @@ _OUT_OF_MEMORY = (
     "last saved state."
 )
 
+_MOST_LOSSES = 3  # of a run since somebody queued it: it may be what ends the nodes
 _runs, _workers = schema.runs, schema.workers
 
 
-def register(store: Store, num_slots: int | None, worker_id: str | None = None) -> tuple[str, int | None] | None:
+def register(
+    store: Store,
+    num_slots: int | None,
+    worker_id: str | None = None,
+    *,
+    node_id: str | None = None,
+    devices: Sequence[str] | None = None,
+) -> tuple[str, int | None] | None:
     """Enter this process as a worker of this machine: (worker id, slot), or None when all slots are taken.
 
     Args:
         num_slots: how many workers this machine may have; None enters one beside them, as a foreground command is.
         worker_id: the name that whoever started the process knows it by.
+        node_id: the node of a cluster that it works on. A run that is lost with it is queued again.
+        devices: the values of compute.device whose runs it takes; None for all.
     """
     host, worker_id = socket.gethostname(), worker_id or new_id()
     with store.writing(anew=True) as connection:
@@ -53,6 +63,8 @@ def register(store: Store, num_slots: int | None, worker_id: str | None = None) 
                 process_started_at=psutil.Process().create_time(),
                 slot=slot,
                 heartbeat_at=store.now(),
+                node_id=node_id,
+                devices=None if devices is None else ",".join(devices),
             )
         )
         pulse.begin(connection, store, worker_id)
@@ -68,14 +80,18 @@ def heartbeat(store: Store, worker_id: str) -> bool:
 def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run | None:
     """Take the next ready run: the oldest queued one whose teacher is completed.
 
-    None when there is none, or this worker is none of the store: taken for dead, or of the file that was there before.
+    None when there is none, or this worker takes no other: it drains, was taken for dead, or is of the file that was
+    there before.
 
     Args: reserved_only: take only runs that were reserved for this worker.
     """
     with store.writing(alone=False) as connection:
-        if not _is_registered(connection, worker_id, lock=True):
+        worker = _taking(connection, worker_id, lock=True)
+        if worker is None:
             return None
-        next_ready = _ready(worker_id, reserved_only).limit(1).with_for_update(of=_runs, skip_locked=True)
+        next_ready = (
+            _ready(worker_id, reserved_only, worker.devices).limit(1).with_for_update(of=_runs, skip_locked=True)
+        )
         while (run_id := connection.scalar(next_ready)) is not None:
             unreadable = store.unreadable([run_id])
             if not unreadable:
@@ -89,30 +105,50 @@ def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run |
 def retire(store: Store, worker_id: str) -> bool:
     """Leave the queue, unless a run has become ready meanwhile: then False, and the worker should claim again."""
     with store.writing() as connection:
-        is_ready = connection.scalar(_ready(worker_id, reserved_only=False).limit(1)) is not None
-        if is_ready and _is_registered(connection, worker_id):
-            return False
+        worker = _taking(connection, worker_id)
+        if worker is not None:
+            ready = _ready(worker_id, reserved_only=False, devices=worker.devices).limit(1)
+            if connection.scalar(ready) is not None:
+                return False
         connection.execute(delete(_workers).where(_workers.c.id == worker_id))
     return True
 
 
 def leave(store: Store, worker_id: str) -> None:
-    """Leave the queue whatever is ready; runs that were reserved for this worker stop, one it had begun is cut off."""
+    """Leave the queue whatever is ready; runs that were reserved for this worker stop, one it had begun is cut off.
+
+    In a cluster such a run is queued again.
+    """
     with store.writing() as connection:
         _release(connection, store, worker_id, Status.STOPPED, "Stopped before it began; resume to queue it again.")
+        if connection.scalar(select(_workers.c.node_id).where(_workers.c.id == worker_id)) is not None:
+            _queue_lost(connection, store, worker_id, "Its worker was cut off")
         connection.execute(delete(_workers).where(_workers.c.id == worker_id))
         _end_orphans(connection, store, "Its worker broke off. Resume goes on from the last saved state.")
 
 
-def reap(store: Store) -> list[str]:
+def drain(store: Store, worker_ids: Collection[str]) -> None:
+    """Let workers end with the run that they train now."""
+    with store.writing() as connection:
+        connection.execute(update(_workers).where(_workers.c.id.in_(worker_ids)).values(is_draining=1))
+
+
+def reap(store: Store, broke_off: Collection[str] = ()) -> list[str]:
     """Find workers that are gone; their runs become interrupted, or failed where memory ran out.
 
-    Where the store can only be read, they read interrupted in this process until they can be written.
+    A run that was lost with a node of a cluster is queued again, some times. Where the store can only be read, runs
+    read interrupted in this process until they can be written.
 
+    Args: broke_off: ids of workers that an engine calls dead. One with a fresh heartbeat is alive all the same.
     Returns: the ids of these runs.
     """
     with store.reading() as connection:
-        gone = [worker for worker in connection.execute(pulse.workers(store)) if pulse.is_gone(worker, store)]
+        gone = [
+            worker
+            for worker in connection.execute(pulse.workers(store))
+            if pulse.is_gone(worker, store)
+            or (worker.id in broke_off and pulse.age_s(worker, store) > pulse.SILENT_AFTER_S)
+        ]
     ended: list[str] = []
     for worker in gone:
         who = f"Its worker (process {worker.pid} on {worker.host}) is gone"
@@ -135,6 +171,8 @@ def _forget(store: Store, worker: Row[Any], who: str) -> list[str]:
             return []  # another process was first
         if is_out_of_memory:
             ended = _end_orphans(connection, store, _OUT_OF_MEMORY, Status.FAILED)
+        elif worker.node_id is not None:
+            ended = _queue_lost(connection, store, worker.id, f"{who}, and its node perhaps too")
         else:
             reason = "killed, out of memory, or the machine was shut down"
             ended = _end_orphans(connection, store, f"{who}: {reason}. Resume goes on from the last saved state.")
@@ -167,11 +205,34 @@ def workers_here(store: Store) -> list[WorkerHere]:
         return [WorkerHere(*row) for row in connection.execute(_here().where(run))]
 
 
-def num_ready(store: Store) -> int:
-    """How many runs wait for nothing but a worker."""
+def registered(store: Store) -> set[str]:
+    """The ids of the workers of all machines."""
     with store.reading() as connection:
-        ready = _ready(None, reserved_only=False).order_by(None).subquery()
+        return set(connection.scalars(select(_workers.c.id)))
+
+
+def at_work(store: Store) -> set[str]:
+    """The workers of all machines that are at work on a run."""
+    training = select(_runs.c.worker_id).where(_runs.c.status == Status.RUNNING, _runs.c.worker_id.is_not(None))
+    with store.reading() as connection:
+        return set(connection.scalars(training))
+
+
+def num_ready(store: Store, devices: Sequence[str] | None = None) -> int:
+    """How many runs wait for nothing but a worker. Args: devices: only those with one of these as compute.device."""
+    with store.reading() as connection:
+        names = None if devices is None else ",".join(devices)
+        ready = _ready(None, reserved_only=False, devices=names).order_by(None).subquery()
         return connection.scalar(select(func.count()).select_from(ready)) or 0
+
+
+def tell_waiting(store: Store, devices: Sequence[str], message: str) -> None:
+    """Say on each queued run of these values of compute.device why nobody takes it, and no more on the others."""
+    queued = update(_runs).where(_runs.c.status == Status.QUEUED)
+    with store.writing(alone=False) as connection:
+        lacks = _runs.c.device.in_(devices)
+        connection.execute(queued.where(lacks, _runs.c.message == "").values(message=message))
+        connection.execute(queued.where(~lacks, _runs.c.message == message).values(message=""))
 
 
 def waiting_for(run: Run, runs: Sequence[Run]) -> list[Run]:
@@ -181,18 +242,19 @@ def waiting_for(run: Run, runs: Sequence[Run]) -> list[Run]:
     return [other for other in runs if other.id in run.needs and other.status != Status.COMPLETED]
 
 
-def _is_registered(connection: Connection, worker_id: str, *, lock: bool = False) -> bool:
-    """Args: lock: let nobody give the worker up until the transaction ends."""
-    query = select(_workers.c.id).where(_workers.c.id == worker_id)
-    return connection.scalar(query.with_for_update() if lock else query) is not None
+def _taking(connection: Connection, worker_id: str, *, lock: bool = False) -> Row[Any] | None:
+    """The row of a worker that may take another run. Args: lock: let nobody give it up until the transaction ends."""
+    query = select(_workers).where(_workers.c.id == worker_id, _workers.c.is_draining == 0)
+    return connection.execute(query.with_for_update() if lock else query).first()
 
 
 def _here() -> Select[str, int, int | None]:
     return select(_workers.c.id, _workers.c.pid, _workers.c.slot).where(_workers.c.host == socket.gethostname())
 
 
-def _ready(worker_id: str | None, reserved_only: bool) -> Select[str]:
-    """The runs that a worker may take, the oldest first: queued, their teachers completed, not another's."""
+def _ready(worker_id: str | None, reserved_only: bool, devices: str | None = None) -> Select[str]:
+    """The runs that a worker may take, the oldest first: queued, their teachers completed, not another's, for one of
+    its devices."""
     needed = _runs.alias()
     unfinished = exists(
         select(1)
@@ -204,6 +266,7 @@ def _ready(worker_id: str | None, reserved_only: bool) -> Select[str]:
         select(_runs.c.id)
         .where(_runs.c.status == Status.QUEUED, ~unfinished)
         .where(mine if reserved_only else mine | _runs.c.reserved_for.is_(None))
+        .where(true() if devices is None else _runs.c.device.in_(devices.split(",")))
         .order_by(_runs.c.number)
     )
 
@@ -212,6 +275,24 @@ def _release(connection: Connection, store: Store, worker_id: str, status: Statu
     reserved = select(_runs.c.id).where(_runs.c.reserved_for == worker_id, _runs.c.status == Status.QUEUED)
     for run_id in connection.scalars(reserved).all():
         store.move(connection, run_id, status, message)
+
+
+def _queue_lost(connection: Connection, store: Store, worker_id: str, reason: str) -> list[str]:
+    """Queue the run of a lost worker again, unless it was to stop, or was lost several times."""
+    columns = _runs.c.id, _runs.c.stop_requested, _runs.c.times_lost
+    lost = select(*columns).where(_runs.c.status == Status.RUNNING, _runs.c.worker_id == worker_id)
+    rows = connection.execute(lost).all()
+    for run_id, stop_requested, times_lost in rows:
+        if stop_requested:
+            store.move(connection, run_id, Status.STOPPED, f"{reason}. Resume goes on from the last saved state.")
+        elif times_lost >= _MOST_LOSSES:
+            message = f"{reason}, as {times_lost} times before: the run may be the reason, see its log. Resume goes on."
+            store.move(connection, run_id, Status.INTERRUPTED, message)
+        else:
+            connection.execute(update(_runs).where(_runs.c.id == run_id).values(times_lost=times_lost + 1))
+            message = f"{reason}. It is queued again, and goes on from the last saved state on another."
+            store.move(connection, run_id, Status.QUEUED, message)
+    return [row.id for row in rows]
 
 
 def _end_orphans(connection: Connection, store: Store, message: str, status: Status = Status.INTERRUPTED) -> list[str]:

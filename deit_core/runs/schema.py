@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
 )
 
-VERSION = 2
+VERSION = 3
 
 
 class _JsonText(TypeDecorator[Any]):
@@ -74,6 +74,21 @@ workers = Table(
     Column("process_started_at", Float, nullable=False),  # together with the pid, identifies a process
     Column("slot", Integer),  # its worker slot on the machine; none for a foreground command
     Column("heartbeat_at", Float, nullable=False),
+    Column("node_id", String(64)),  # the node of a cluster that it works on; none for a process of a machine by itself
+    Column("devices", String(40)),  # the values of compute.device whose runs it takes, with commas; none for all
+    Column("is_draining", Integer, nullable=False, default=0, server_default="0"),  # it takes no other run
+)
+
+# The machines of a cluster, as whoever keeps the cluster sees them.
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("num_cpus", Float, nullable=False),
+    Column("num_gpus", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("is_asked_to_end", Integer, nullable=False, default=0),
 )
 
 # A separate table for the same reason: heartbeats by clocks that nobody can set, if the system has them (pulse.py).
@@ -118,7 +133,19 @@ runs = Table(
     Column("epoch", Integer, nullable=False, default=0),
     Column("time_left_s", Float),
     Column("results", JSON_COLUMN, nullable=False, default=dict),  # newest val_*, best_epoch, then test_*, num_params
+    Column("device", String(8), nullable=False, default="auto", server_default="auto"),  # compute.device of its spec
+    Column(
+        "times_lost", Integer, nullable=False, default=0, server_default="0"
+    ),  # with a node, since somebody queued it
     sqlite_autoincrement=True,
+)
+
+# The runs of a submission that was given a key: the same key again is the same submission.
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(80), nullable=False, index=True),
 )
 
 dependencies = Table(

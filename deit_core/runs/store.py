@@ -76,7 +76,8 @@ class Store(StoreReader):
         *,
         experiment: ExperimentSpec | None = None,
         reserved_for: str | None = None,
-    ) -> None:
+        key: str | None = None,
+    ) -> list[str]:
         """Queue runs, all or none.
 
         Args:
@@ -84,9 +85,13 @@ class Store(StoreReader):
             needs: run id -> ids of the runs that must be completed first.
             experiment: what binds them together.
             reserved_for: the only worker that may train them.
+            key: a name for this submission; while runs of one with the same key are there, nothing is queued again.
+        Returns: the ids of the runs, or of those that the key has already.
         """
         now = self.now()
         with self.writing(anew=True) as connection:
+            if key is not None and (known := _submitted(connection, key)):
+                return known
             experiment_id = None
             if experiment is not None:
                 experiment_id = new_id()
@@ -108,6 +113,7 @@ class Store(StoreReader):
                         spec=spec.model_dump_json(),
                         status=Status.QUEUED,
                         reserved_for=reserved_for,
+                        device=spec.compute.device,
                         created_at=now,
                         results={},
                     )
@@ -117,6 +123,9 @@ class Store(StoreReader):
             rows = [{"run_id": run_id, "needs_id": other} for run_id, others in needs.items() for other in others]
             if rows:
                 connection.execute(insert(schema.dependencies), rows)
+            if key is not None:
+                connection.execute(insert(schema.submissions), [{"run_id": run_id, "key": key} for run_id in specs])
+        return list(specs)
 
     # What a worker writes
 
@@ -138,10 +147,7 @@ class Store(StoreReader):
             of_run = select(schema.runs.c.worker_id).where(schema.runs.c.id == run_id)
             owner = connection.scalar(of_run.with_for_update())
             if worker_id not in (None, owner):
-                raise GivenUpError(
-                    f"Run {run_id} was taken from this worker, which had given no sign of life for too long; resume "
-                    "the run if no other worker has."
-                )
+                raise _given_up(run_id)
             for note in notes:
                 self.note(connection, run_id, Status.RUNNING, note)
             if points:
@@ -149,9 +155,24 @@ class Store(StoreReader):
             if update.columns:
                 self._write(connection, run_id, update.columns)
 
-    def set_status(self, run_id: str, status: Status, message: str = "", update: RunUpdate = _UNCHANGED) -> None:
-        """Move a run to another status, with a sentence on why."""
+    def set_status(
+        self,
+        run_id: str,
+        status: Status,
+        message: str = "",
+        update: RunUpdate = _UNCHANGED,
+        *,
+        worker_id: str | None = None,
+    ) -> None:
+        """Move a run to another status, with a sentence on why.
+
+        Args: worker_id: the worker that says so; None where no worker trains the run.
+        Raises: GivenUpError where the run is not that worker's any more; then nothing is written.
+        """
         with self.writing() as connection:
+            owner = connection.scalar(select(schema.runs.c.worker_id).where(schema.runs.c.id == run_id))
+            if worker_id not in (None, owner):
+                raise _given_up(run_id)
             self.move(connection, run_id, status, message, update)
 
     def move(
@@ -161,7 +182,7 @@ class Store(StoreReader):
         columns: dict[str, Any] = {"status": status, "message": message}
         match status:
             case Status.QUEUED:
-                columns |= {"reserved_for": None, "stop_requested": 0}
+                columns |= {"reserved_for": None, "stop_requested": 0, "worker_id": None}
             case Status.RUNNING:
                 columns |= {"started_at": self.now(), "finished_at": None}
             case _:
@@ -204,7 +225,8 @@ class Store(StoreReader):
                 raise RunError(
                     f"Run {run_id} is {run.status}; only stopped, interrupted and failed runs can be resumed."
                 )
-            self.move(connection, run_id, Status.QUEUED, "resumed", RunUpdate(reserved_for=reserved_for))
+            self._write(connection, run_id, {"times_lost": 0})
+            self.move(connection, run_id, Status.QUEUED, "resumed", RunUpdate(reserved_for=reserved_for, message=""))
 
     def delete(self, run_id: str, remove_files: Callable[[str], object] = lambda _: None) -> None:
         """Forget a run and all its points.
@@ -249,6 +271,19 @@ class Store(StoreReader):
         if row is None:
             raise RunError(f"There is no run {run_id} any more: it was deleted.")
         return row
+
+
+def _given_up(run_id: str) -> GivenUpError:
+    return GivenUpError(
+        f"Run {run_id} was taken from this worker, which had given no sign of life for too long; resume the run if no "
+        "other worker has."
+    )
+
+
+def _submitted(connection: Connection, key: str) -> list[str]:
+    """The runs of the submission with a key, in its order."""
+    of_key = select(schema.runs.c.id).join(schema.submissions).where(schema.submissions.c.key == key)
+    return list(connection.scalars(of_key.order_by(schema.runs.c.number)))
 
 
 def _called(row: Any) -> str:

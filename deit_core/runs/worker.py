@@ -13,7 +13,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from enum import Enum, auto
 from pathlib import Path
 
 from deit_core.errors import DeitError, RunError, StoreError
@@ -22,14 +23,15 @@ from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
 from deit_core.machine.own_limit import limited_memory
 from deit_core.machine.threads import spin_briefly
-from deit_core.plain_text import harmless
 from deit_core.refusals import user_error
 from deit_core.runs import queue
 from deit_core.runs.early_stopping import EarlyStopping
-from deit_core.runs.launcher import SPARE_VARIABLE, WORKER_ID_VARIABLE, LocalLauncher
+from deit_core.runs.engines.local import SPARE_VARIABLE, WORKER_ID_VARIABLE
+from deit_core.runs.launcher import LocalLauncher
 from deit_core.runs.reconcile import correction
 from deit_core.runs.recorder import Recorder
 from deit_core.runs.records import Run, RunUpdate, Status
+from deit_core.runs.run_log import Log, all_output, log, records
 from deit_core.runs.siblings import shared_teacher_hash
 from deit_core.runs.spare import stand_by
 from deit_core.runs.store import GivenUpError, Store, open_store
@@ -38,9 +40,18 @@ from deit_core.settings import Settings
 from deit_core.sinks import Sinks
 from deit_core.spec import SEARCH_TAG
 
-log = logging.getLogger("deit_core.worker")
-
 Watcher = Callable[[Run, Event], None]
+
+
+class Mode(Enum):
+    """For whom a worker works.
+
+    In the background it takes any run that is ready, and one that it has to leave is interrupted. In the foreground it
+    takes the runs that a command has reserved for it, and stops them when the command has to end.
+    """
+
+    BACKGROUND = auto()
+    FOREGROUND = auto()
 
 
 class _StoppedError(Exception):
@@ -55,6 +66,10 @@ class Worker:
     """Trains runs one after the other, as this process.
 
     Args:
+        slot: its place among the workers of its machine, which is also its GPU where there are several.
+        log: opens the log of a run, given its path.
+        num_threads: how many threads it computes with; None for its share of the cores.
+        on_claim: called when it has taken a run: the run before may have made several ready.
         watch: called with each event of each run, for a progress bar.
         spare_of: the process that started it as a spare; it loads torch and waits for its first run.
     """
@@ -66,18 +81,21 @@ class Worker:
         worker_id: str,
         slot: int | None,
         *,
+        mode: Mode = Mode.FOREGROUND,
+        log: Log = records,
+        num_threads: int | None = None,
+        on_claim: Callable[[], object] = lambda: None,
         watch: Watcher | None = None,
         spare_of: int | None = None,
     ) -> None:
         self.store, self.settings = store, settings
-        self.worker_id, self.slot = worker_id, slot
+        self.worker_id, self.slot, self.mode = worker_id, slot, mode
         self.watch, self.spare_of = watch, spare_of
-        self.is_background = slot is not None
+        self._log, self._num_threads, self._on_claim = log, num_threads, on_claim
         self._ending = threading.Event()  # the process is to end
         self._stopping = threading.Event()  # the run is to stop
         self._is_given_up = False  # counted as dead, perhaps after a long sleep: another worker may have the run
         self._run: Run | None = None
-        self._launcher = LocalLauncher(store, settings)
         self.mistake: DeitError | None = None  # the first error that ended a run and that the user can fix
 
     def work(self) -> None:
@@ -89,12 +107,11 @@ class Worker:
             if self.spare_of is not None:
                 stand_by(self.store, self.spare_of, self._ending.is_set)
             while not self._ending.is_set() and self.store.is_there:
-                run = queue.claim(self.store, self.worker_id, reserved_only=not self.is_background)
+                run = queue.claim(self.store, self.worker_id, reserved_only=self.mode is Mode.FOREGROUND)
                 if run is not None:
-                    if self.is_background:
-                        self._launcher.ensure_workers()  # the last run may have made several runs ready
+                    self._on_claim()
                     self.train(run)
-                elif not self.is_background or queue.retire(self.store, self.worker_id):
+                elif self.mode is Mode.FOREGROUND or queue.retire(self.store, self.worker_id):
                     return
         finally:
             done.set()
@@ -112,7 +129,7 @@ class Worker:
         self._run = run
         try:
             _check_folder(run, run_folder(self.settings.runs_dir, run.id))  # before its log would create it again
-            with self._logging_to_file(run):
+            with self._log(RunFiles(run_folder(self.settings.runs_dir, run.id)).log):
                 log.info("run %s %r", run.id, run.name)
                 try:
                     with limited_memory():
@@ -127,10 +144,9 @@ class Worker:
         self._run = None
         if not patiently(lambda: self.store.runs([run.id])):  # no store is there, or another
             self.mistake = RunError(self.store.database.gone())
-        elif patiently(
-            lambda: queue.heartbeat(self.store, self.worker_id)
-        ):  # else it counted as dead and the run is not its own any more
-            patiently(lambda: self.store.set_status(run.id, status, message, update))
+        else:
+            with contextlib.suppress(GivenUpError):  # it counted as dead, and the run is not its own any more
+                patiently(lambda: self.store.set_status(run.id, status, message, update, worker_id=self.worker_id))
 
     def _failed(self, error: Exception) -> tuple[Status, str, RunUpdate]:
         self.mistake = self.mistake or user_error(error)
@@ -166,7 +182,7 @@ class Worker:
                 data_dir=self.settings.data_dir,
                 resume=True,
                 device=self._device(),
-                num_threads=self._num_threads(),
+                num_threads=self._num_threads or self._share_of_cores(),
                 logits_gb=self.settings.logits_gb,
                 on_progress=on_progress,
                 teacher_hash=shared_teacher_hash(self.store, run, self.settings.runs_dir),
@@ -212,7 +228,7 @@ class Worker:
             raise GivenUpError("This worker had given no sign of life for too long, and its run was taken from it.")
         if self._stopping.is_set():
             raise _StoppedError(Status.STOPPED, f"Stopped; {resume}")
-        if self._ending.is_set() and self.is_background:
+        if self._ending.is_set() and self.mode is Mode.BACKGROUND:
             raise _StoppedError(Status.INTERRUPTED, f"Its worker was ended; {resume}")
         if self._ending.is_set():
             raise _StoppedError(Status.STOPPED, f"Stopped in the terminal; {resume}")
@@ -224,9 +240,9 @@ class Worker:
         count = torch.cuda.device_count()
         return f"cuda:{(self.slot or 0) % count}" if count else None
 
-    def _num_threads(self) -> int:
-        """This worker's share of the cores."""
-        sharing = max(len(queue.workers_here(self.store)), self.settings.num_workers if self.is_background else 1)
+    def _share_of_cores(self) -> int:
+        meant = self.settings.num_workers if self.mode is Mode.BACKGROUND else 1
+        sharing = max(len(queue.workers_here(self.store)), meant)
         return max(1, num_cores() // sharing)
 
     def _beat(self, done: threading.Event) -> None:
@@ -243,32 +259,6 @@ class Worker:
                 self._ending.set()  # the store is gone, and the folder of the run most likely with it
             except StoreError as error:
                 log.warning("the store does not answer: %s", error)
-
-    @contextlib.contextmanager
-    def _logging_to_file(self, run: Run) -> Iterator[None]:
-        """Send log records to the run's file, and in the background all output of the process, crashes included."""
-        path = RunFiles(run_folder(self.settings.runs_dir, run.id)).log
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
-        if self.is_background:
-            os.dup2(file.fileno(), sys.stdout.fileno())
-            os.dup2(file.fileno(), sys.stderr.fileno())
-        handler = logging.StreamHandler(file)
-        handler.setFormatter(_LogLine("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-        log.addHandler(handler)
-        try:
-            yield
-        finally:
-            log.removeHandler(handler)
-            with contextlib.suppress(OSError):  # a full disk must not fail a run that ended well
-                file.close()
-
-
-class _LogLine(logging.Formatter):
-    """A record as text that steers no terminal: it may name files and classes."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return harmless(super().format(record))
 
 
 def _check_folder(run: Run, folder: Path) -> None:
@@ -303,7 +293,15 @@ def main() -> None:
     if entry is None:
         return
     starter = os.environ.get(SPARE_VARIABLE)
-    worker = Worker(store, settings, *entry, spare_of=int(starter) if starter else None)
+    worker = Worker(
+        store,
+        settings,
+        *entry,
+        mode=Mode.BACKGROUND,
+        log=all_output,
+        on_claim=LocalLauncher(store, settings).ensure_workers,
+        spare_of=int(starter) if starter else None,
+    )
     signal.signal(signal.SIGTERM, lambda *_: worker.end())
     try:
         worker.work()

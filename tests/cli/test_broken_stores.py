@@ -12,7 +12,8 @@ from small_disk import SmallDisk
 
 from deit_core import presets
 from deit_core.errors import FullStoreError, ReadOnlyStoreError
-from deit_core.runs import LocalLauncher, RunUpdate, Status, enqueue, launcher, open_store
+from deit_core.runs import LocalLauncher, RunUpdate, Status, enqueue, open_store
+from deit_core.runs.engines import local
 from deit_core.settings import Settings
 from deit_core.spec import replace
 
@@ -28,7 +29,7 @@ def store(deit: Program, monkeypatch: pytest.MonkeyPatch) -> Path:
         def poll(self) -> None:
             return None
 
-    monkeypatch.setattr(launcher, "start_worker", lambda *_: Started())
+    monkeypatch.setattr(local, "start_worker", lambda *_: Started())
     store = open_store(Settings.from_env().store_url)
     ids = [enqueue(store, replace(presets.smoke(), {"name": f"{n} of 3"}))[0] for n in range(1, 4)]
     results = {"test_accuracy": 0.5, "best_epoch": 1, "num_params": 9, "train_time_s": 1.0}

@@ -18,7 +18,7 @@ Command = Callable[..., str]
 def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Call it with the words of a command to get what it prints."""
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("deit_core.runs.launcher.start_worker", lambda *_: pytest.fail("nothing is ready"))
+    monkeypatch.setattr("deit_core.runs.engines.local.start_worker", lambda *_: pytest.fail("nothing is ready"))
 
     def run(*words: str) -> str:
         capsys.readouterr()

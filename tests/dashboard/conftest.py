@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard import state
 from deit_core import presets
 from deit_core.layout import RunFiles, run_folder
-from deit_core.runs import NewPoint, PointKind, RunUpdate, Status, Store, enqueue, launcher
+from deit_core.runs import NewPoint, PointKind, RunUpdate, Status, Store, enqueue
+from deit_core.runs.engines import local
 from deit_core.runs.estimates import Estimates
 from deit_core.spec import AnySpec
 
@@ -49,7 +50,7 @@ def one_scan_for_components() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages start neither workers nor measurements of how long a spec takes."""
-    monkeypatch.setattr(launcher, "start_worker", lambda *_: _Worker())
+    monkeypatch.setattr(local, "start_worker", lambda *_: _Worker())
     monkeypatch.setattr(Estimates, "request", lambda *_: None)
 
 

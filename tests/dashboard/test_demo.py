@@ -53,7 +53,7 @@ def test_no_worker_starts_for_what_is_queued(finished: str, monkeypatch: pytest.
     def never(*_: object) -> None:
         raise AssertionError("a worker starts")
 
-    monkeypatch.setattr("deit_core.runs.launcher.start_worker", never)
+    monkeypatch.setattr("deit_core.runs.engines.local.start_worker", never)
     state.launcher().ensure_workers()
     state.launcher().warm()
 

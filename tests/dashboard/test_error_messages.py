@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from deit_core import presets
-from deit_core.runs import LocalLauncher, Status, Store, launcher
+from deit_core.runs import LocalLauncher, Status, Store
+from deit_core.runs.engines import local
 
 _PAGE = """
 import streamlit as st
@@ -95,7 +96,7 @@ def test_the_data_page_names_a_folder_that_cannot_be_used(
 
 
 def test_what_a_button_could_not_do_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launcher, "start_worker", lambda *_: pytest.fail("nothing is to start"))
+    monkeypatch.setattr(local, "start_worker", lambda *_: pytest.fail("nothing is to start"))
     store = Store(f"sqlite:///{tmp_path / 'runs' / 'runs.sqlite'}")
     store.add({"abcd1234": presets.smoke()}, {})
     store.set_status("abcd1234", Status.COMPLETED)

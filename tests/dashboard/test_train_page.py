@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 from deit_core import presets
 from deit_core.cli.options import read_spec
 from deit_core.errors import SpecError
-from deit_core.runs import Status, Store, enqueue, launcher
+from deit_core.runs import Status, Store, enqueue
+from deit_core.runs.engines import local
 from deit_core.runs.estimates import Estimate
 from deit_core.spec import AnySpec, load_spec
 
@@ -112,13 +113,13 @@ def test_one_worker_stands_by_while_the_form_is_filled_in(
     train_page: RunPage, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spares: list[bool] = []
-    idle = launcher.start_worker  # which starts nothing
+    idle = local.start_worker  # which starts nothing
 
     def note(*args: Any) -> object:
         spares.append(args[-1])
         return idle(*args)
 
-    monkeypatch.setattr(launcher, "start_worker", note)
+    monkeypatch.setattr(local, "start_worker", note)
     page = train_page()
     train_page()
     sound(page.run())

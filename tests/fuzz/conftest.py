@@ -12,7 +12,8 @@ from dashboard import state
 from deit_core import presets
 from deit_core.layout import run_folder
 from deit_core.models import ModelCard, build_model, save_weights
-from deit_core.runs import Status, Store, enqueue, launcher
+from deit_core.runs import Status, Store, enqueue
+from deit_core.runs.engines import local
 from deit_core.runs.estimates import Estimates
 
 
@@ -32,7 +33,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         patched.setenv("DEIT_RUNS_DIR", str(folder / "runs"))
         patched.setenv("DEIT_DATA_DIR", str(folder / "data"))
         patched.delenv("DEIT_STORE", raising=False)
-        patched.setattr(launcher, "start_worker", lambda *_: _Worker())
+        patched.setattr(local, "start_worker", lambda *_: _Worker())
         patched.setattr(Estimates, "request", lambda *_: None)
         scan = cache(manifest_scanner.scan_component_manifests)  # in all installed packages, once instead of per page
         patched.setattr(manifest_scanner, "scan_component_manifests", scan)

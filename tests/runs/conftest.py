@@ -1,14 +1,25 @@
-"""A launcher over a store of its own, which leaves no worker behind."""
+"""A launcher over a store of its own, which leaves no worker behind; and an empty store of each kind."""
 
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from deit_core.runs import LocalLauncher, open_store, queue
+from deit_core.runs import LocalLauncher, Store, open_store, queue
 from deit_core.settings import Settings
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'runs.sqlite'}"
+    else:
+        url = request.getfixturevalue("postgres").new_database()
+    with contextlib.closing(open_store(url)) as store:
+        yield store
 
 
 @pytest.fixture

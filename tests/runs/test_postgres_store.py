@@ -17,6 +17,7 @@ from deit_core.errors import DeitError, RunError, StoreError
 from deit_core.runs import NewPoint, Status, Store, enqueue, open_store, queue, schema
 from deit_core.runs.migrations.versions import version_2
 from deit_core.runs.open_database import open_database
+from deit_core.spec import replace
 
 Act = Callable[[Store], Any]
 POINT = NewPoint(kind="step", step=1, epoch=0.1, elapsed_s=1.0, metrics={"train_loss": 1.0})
@@ -199,11 +200,13 @@ def test_a_newer_store_is_refused(url: str, store: Store) -> None:
 
 
 def test_an_older_store_is_upgraded_when_somebody_asks_and_no_worker_is_at_work(url: str, store: Store) -> None:
-    (run_id,) = enqueue(store, presets.smoke())
+    (run_id,) = enqueue(store, replace(presets.smoke(), {"compute.device": "cuda"}))
     worker_of(store)
     with store.writing() as connection:
         schema.set_version(connection, int(version_2.down_revision))
         connection.exec_driver_sql("ALTER TABLE pulses DROP COLUMN pid_namespace")
+        connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN device")
+        connection.exec_driver_sql("DROP TABLE submissions")
     with pytest.raises(StoreError, match="store upgrade"):
         open_store(url)
     with pytest.raises(RunError, match="Workers use the store"):
@@ -213,4 +216,5 @@ def test_an_older_store_is_upgraded_when_somebody_asks_and_no_worker_is_at_work(
     open_database(url, upgrade=True).close()
     with contextlib.closing(open_store(url)) as upgraded:
         assert upgraded.run(run_id).status == Status.QUEUED
+        assert [queue.num_ready(upgraded, (device,)) for device in ("cuda", "auto")] == [1, 0]
         worker_of(upgraded)

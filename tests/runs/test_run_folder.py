@@ -24,7 +24,7 @@ def store(settings: Settings) -> Store:
 
 @pytest.fixture
 def launcher(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> LocalLauncher:
-    monkeypatch.setattr("deit_core.runs.launcher.start_worker", lambda *_: pytest.fail("nothing is ready"))
+    monkeypatch.setattr("deit_core.runs.engines.local.start_worker", lambda *_: pytest.fail("nothing is ready"))
     return LocalLauncher(store, settings)
 
 

@@ -97,7 +97,7 @@ def note_starts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         started.append((worker_id, is_spare))
         return Process()
 
-    monkeypatch.setattr("deit_core.runs.launcher.start_worker", start)
+    monkeypatch.setattr("deit_core.runs.engines.local.start_worker", start)
     return started
 
 

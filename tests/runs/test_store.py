@@ -4,7 +4,6 @@ import contextlib
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,15 +15,10 @@ from deit_core.runs import NewPoint, RunUpdate, Status, Store, enqueue, open_sto
 from deit_core.spec import RunSpec, replace
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture
+def store(each_store: Store) -> Store:
     """Every test here is a promise of both kinds of store."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'runs.sqlite'}"
-    else:
-        url = request.getfixturevalue("postgres").new_database()
-    with contextlib.closing(open_store(url)) as store:
-        yield store
+    return each_store
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 from sqlalchemy import select
 
 from deit_core.data.sources import progress as reading
-from deit_core.events import Event, Reading, RunFinished, StepDone
+from deit_core.events import EpochDone, Event, Reading, RunFinished, StepDone
 from deit_core.runs import LocalLauncher, Run, Status, Store, enqueue, log_tail, open_store, queue, schema, submit
 from deit_core.runs.foreground import train_here
-from deit_core.runs.worker import describe
+from deit_core.runs.worker import Mode, Worker, describe
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import train
@@ -267,7 +267,7 @@ def test_as_many_workers_start_as_runs_are_ready_and_are_allowed(
         started.append(subprocess.Popen(sleeper))
         return started[-1]
 
-    monkeypatch.setattr("deit_core.runs.launcher.start_worker", start)
+    monkeypatch.setattr("deit_core.runs.engines.local.start_worker", start)
     for seeds, expected in (((0, 1), 2), ((2, 3), 3)):
         runs = [replace(tiny, {"name": f"run {seed}", "seed": seed}) for seed in seeds]
         launcher.submit(ExperimentSpec(name="several", runs=tuple(runs)))
@@ -275,6 +275,29 @@ def test_as_many_workers_start_as_runs_are_ready_and_are_allowed(
     for process in started:
         process.kill()
         process.wait()
+
+
+def test_a_worker_that_is_ended_in_its_last_epoch_never_reads_completed(settings: Settings, tiny: RunSpec) -> None:
+    """Its test images are not scored yet; resume does that."""
+    store = open_store(settings.store_url)
+    (run_id,) = enqueue(store, replace(tiny, {"optim.epochs": 1, "optim.warmup_epochs": 0}))
+
+    def end(_run: Run, event: Event) -> None:
+        if isinstance(event, EpochDone) and worker is first:
+            worker.end()
+
+    def work() -> Worker:
+        entry = queue.register(store, num_slots=1)
+        assert entry is not None
+        return Worker(store, settings, *entry, mode=Mode.BACKGROUND, watch=end)
+
+    worker = first = work()
+    worker.work()
+    assert store.run(run_id).status == Status.INTERRUPTED
+    store.resume(run_id)
+    worker = work()
+    worker.work()
+    assert store.run(run_id).status == Status.COMPLETED
 
 
 class Watch:

@@ -9,6 +9,7 @@ from dashboard.state import store
 from dashboard.text import escape
 from deit_core.doctor import Finding, examine
 from deit_core.runs.activity import WorkerActivity, activity
+from deit_core.runs.nodes import NodeActivity
 from deit_core.wording import duration
 
 
@@ -46,6 +47,11 @@ def _draw_activity() -> None:
         st.table({name: [_row(worker)[name] for worker in now.workers] for name in _row(now.workers[0])})
     else:
         st.caption("No worker; the next run starts one.")
+    if now.nodes:
+        st.subheader("Cluster")
+        st.table({name: [_node_row(node)[name] for node in now.nodes] for name in _node_row(now.nodes[0])})
+        if not all(node.is_there for node in now.nodes):
+            st.caption("Nobody keeps the cluster any more; start it again with `python -m deit_core cluster up`.")
     st.caption(machine.describe())
 
 
@@ -54,6 +60,15 @@ def _row(worker: WorkerActivity) -> dict[str, str]:
         "Worker": f"process {worker.pid} on {escape(worker.host)}",
         "Run": "waits for one" if worker.run_number is None else f"Run {worker.run_number}",
         "Heartbeat": f"{duration(worker.heartbeat_age_s)} ago",
+    }
+
+
+def _node_row(node: NodeActivity) -> dict[str, str]:
+    return {
+        "Node": escape(node.host),
+        "Has": f"{node.num_cpus:g} cores, {node.num_gpus:g} GPUs",
+        "Trains": ", ".join(f"Run {number}" for number in node.run_numbers) or "nothing",
+        "Seen": f"{duration(node.seen_s)} ago",
     }
 
 

@@ -3,6 +3,7 @@
 Knows the store and the launcher; does not know where the spec came from.
 """
 
+import secrets
 import time
 
 import streamlit as st
@@ -18,7 +19,7 @@ from deit_core.metrics import METRICS, TEST_ACCURACY
 from deit_core.runs import Status
 from deit_core.spec import AnySpec, ExperimentSpec, RunSpec, members, replace, trainings
 
-_ONE_CLICK_S = 3.0  # a second click on the same button within this time is ignored
+_ONE_CLICK_S = 3.0  # a second click on the same button within this time is the same submission
 
 
 def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
@@ -112,14 +113,14 @@ def _ask_for_teacher(run: RunSpec) -> str:
 
 
 def _submit(spec: AnySpec, variant: AnySpec | None, key: str) -> None:
-    started_at, started = st.session_state.get("last_start", (0.0, None))
-    if started == spec and time.monotonic() - started_at < _ONE_CLICK_S:
-        return
-    st.session_state["last_start"] = (time.monotonic(), spec)
+    started_at, started, key_of_click = st.session_state.get("last_start", (0.0, None, ""))
+    if started != spec or time.monotonic() - started_at >= _ONE_CLICK_S:
+        key_of_click = secrets.token_hex(16)
+    st.session_state["last_start"] = (time.monotonic(), spec, key_of_click)
     estimate.cancel()  # it would slow the training, and the training it
     try:
         check_paths(spec)
-        run_ids = launcher().submit(spec)
+        run_ids = launcher().submit(spec, key=key_of_click)
     except DeitError as error:
         st.session_state[f"{key}/refused"] = (variant, str(error))
     else:
