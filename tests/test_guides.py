@@ -42,7 +42,8 @@ def test_there_are_some() -> None:
 def test_it_is_understood(line: str) -> None:
     _, preset, *options = shlex.split(line.removesuffix(" --stop-early"))
     pairs = list(zip(options[::2], options[1::2], strict=True))
-    given = {name: [value for option, value in pairs if option == name] for name in ("--set", "--sweep", "--trials")}
+    names = ("--set", "--sweep", "--trials", "--key")
+    given = {name: [value for option, value in pairs if option == name] for name in names}
     assert sum(map(len, given.values())) == len(pairs)
     read_spec(preset, given["--set"], given["--sweep"], trials=int(given["--trials"][0]) if given["--trials"] else None)
 

@@ -10,8 +10,6 @@ from deit_core.cli.terminal import escape, say
 
 _MOST_CLASSES = 20
 
-_stdout = Console()
-
 
 def print_comparison(document: Mapping[str, Any]) -> None:
     verdict = document["verdict"]
@@ -35,10 +33,10 @@ def print_comparison(document: Mapping[str, Any]) -> None:
         title = f"What {passed_on['teacher']} passed on"
         columns = "the same mistakes", "other mistakes", "right instead", "rank correlation of soft labels"
         _print(title, ("student", *columns), _students(passed_on))
-        _stdout.print()
+        say("")
         say(" ".join(passed_on["sentences"]))
     for taught in document["training_views"]:
-        _stdout.print()
+        say("")
         say(taught["sentence"])
 
 
@@ -48,8 +46,9 @@ def _print(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> No
         table.add_column(escape(name), justify="right" if index else "left")
     for row in rows:
         table.add_row(*map(escape, row))
-    _stdout.print()
-    _stdout.print(table)
+    stdout = Console()  # as wide as the terminal is now
+    stdout.print()
+    stdout.print(table)
 
 
 def _scores(model: Mapping[str, Any]) -> Iterator[str]:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 # Every module that draws figures, with the page, the address and the open sections that show all of them.
 SHOWN: dict[str, tuple[str, dict[str, Any]]] = {
-    "curves.py": ("runs", {"curve_charts": list(CHARTS)}),
+    "curves/panel.py": ("runs", {"curve_charts": list(CHARTS)}),
     "views/attention/closer/depth.py": ("attention", {"att_closer": "Depth"}),
     "views/attention/closer/epoch_film.py": ("attention", {"att_closer": "Film", "att_epoch": "2"}),
     "views/attention/closer/faithfulness_curves.py": ("attention", {"att_closer": "Faithfulness"}),
@@ -143,7 +143,7 @@ def test_figures_say_what_they_show_have_a_name_and_are_read_without_colour(
             if colour(first) != colour(second):
                 assert signs(first) != signs(second), (one["key"], first["name"], second["name"])
     assert len({one["filename"] for one in drawn}) == len(drawn)
-    if module == "curves.py":
+    if module == "curves/panel.py":
         assert set(CHARTS) - {one["title"] for one in drawn} == {"EMA weights", "Teacher looked up"}
 
 

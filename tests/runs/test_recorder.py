@@ -232,9 +232,17 @@ class Witness(TroubledStore):
         super().__init__(url)
         self.at_the_end: list[int] = []
 
-    def set_status(self, run_id: str, status: Status, message: str = "", update: RunUpdate = NO_UPDATE) -> None:
+    def set_status(
+        self,
+        run_id: str,
+        status: Status,
+        message: str = "",
+        update: RunUpdate = NO_UPDATE,
+        *,
+        worker_id: str | None = None,
+    ) -> None:
         self.at_the_end.append(len(self.points(run_id)))
-        super().set_status(run_id, status, message, update)
+        super().set_status(run_id, status, message, update, worker_id=worker_id)
 
 
 def train(store: Store, settings: Settings, spec: RunSpec, at_step: Any = None) -> tuple[Run, list[Event]]:

@@ -3,6 +3,7 @@
 Text for markdown is escaped here where it is put together. Knows runs; no widgets.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
@@ -114,8 +115,7 @@ def setting_table(runs: Sequence[Run], by_id: Mapping[str, Run]) -> Columns:
 
 def _first_sentence(text: str) -> str:
     """All of it would make a table that a phone cannot show."""
-    first, stop, _ = text.partition(". ")
-    return first + stop.strip()
+    return re.split(r"(?<=\.) (?=[A-Z])", text)[0]
 
 
 def _table(titles: Sequence[str], what: str, runs: Sequence[Run], cells: Sequence[Sequence[str]]) -> Columns:

@@ -7,15 +7,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dashboard.curves.charts import COLOURS
 from dashboard.text import plotly_escape
 from dashboard.views.compare.variation_chart import Figure, Role, is_log, words, x_axis, x_of
 from deit_core.analysis import Axis, Trial, Tried
 
 # Shares of the runs, the best first; colour, dash and width all tell them apart.
 _GROUPS = (
-    ("the best run", "#D55E00", "solid", 4),
-    ("best quarter", "#009E73", "solid", 2),
-    ("second quarter", "#0072B2", "dash", 1.5),
+    ("the best run", COLOURS[0], "solid", 4),
+    ("best quarter", COLOURS[1], "solid", 2),
+    ("second quarter", COLOURS[2], "dash", 1.5),
     ("lower half", "#8A8A8A", "dot", 1),
 )
 _HALF_RANGE = 0.005  # of the axis of accuracies, where all are alike
