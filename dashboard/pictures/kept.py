@@ -17,7 +17,7 @@ def kept(
     """A decorator: a function's results are kept, and threads that ask for the same one wait for the first.
 
     The function's last argument is not part of the key if there are several: it is what the result is made of. A result
-    that is larger than all that may be kept is made anew each time.
+    that is larger than all that may be kept is made again each time.
     """
 
     def counted(value: V) -> float:

@@ -132,7 +132,7 @@ def keep(
     is_ending: Callable[[], bool],
     say: Say,
 ) -> None:
-    """Train what is queued, until `is_ending` or somebody asks the cluster to end; then wait for what is training.
+    """Train what is queued, until `is_ending` or a person asks the cluster to end; then wait for what is training.
 
     Args: say: takes a sentence on what happens, when it begins.
     Raises: RunError where Ray ends by itself.

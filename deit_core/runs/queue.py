@@ -26,7 +26,7 @@ _OUT_OF_MEMORY = (
     "last saved state."
 )
 
-_MOST_LOSSES = 3  # of a run since somebody queued it: it may be what ends the nodes
+_MOST_LOSSES = 3  # of a run since a person queued it: it may be what ends the nodes
 _runs, _workers = schema.runs, schema.workers
 
 

@@ -136,7 +136,7 @@ runs = Table(
     Column("device", String(8), nullable=False, default="auto", server_default="auto"),  # compute.device of its spec
     Column(
         "times_lost", Integer, nullable=False, default=0, server_default="0"
-    ),  # with a node, since somebody queued it
+    ),  # with a node, since a person queued it
     sqlite_autoincrement=True,
 )
 

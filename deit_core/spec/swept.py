@@ -79,7 +79,7 @@ def kind_of(spec: ExperimentSpec, name: str) -> str:
 
 
 class _Swept(ExperimentSpec):
-    """The runs of a sweep, which may be more than somebody lists."""
+    """The runs of a sweep, which may be more than a person lists."""
 
     runs: tuple[RunSpec, ...] = Field(min_length=1, max_length=MAX_TRAININGS)
 

@@ -62,7 +62,7 @@ def test_five_runs_on_two_nodes_of_which_one_is_lost(
     story = [event.message for event in store.lifecycle(lost)]
     assert any("queued again" in message for message in story), story
     assert len([point for point in store.points(lost) if point.kind == "start"]) == 2, (
-        "it went on, and did not begin anew"
+        "it went on, and did not begin again"
     )
     assert [point.epoch for point in Curves(page.store).of(page.store.run(lost)) if point.kind == "epoch"] == list(
         range(1, 13)

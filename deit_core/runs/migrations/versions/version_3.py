@@ -12,7 +12,7 @@ revision, down_revision = "3", "2"
 
 
 def _new() -> dict[str, tuple[sa.Column[Any], ...]]:
-    """Made anew for each store: a column belongs to one table."""
+    """New for each store: a column belongs to one table."""
     return {
         "workers": (
             sa.Column("node_id", sa.String(64)),
