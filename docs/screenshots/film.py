@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from deit_core.runs import Status, Store
+from deit_core.spec import RolloutSpec
 from docs.screenshots.screen import opened, rest, shown
 
 _SIZE = (960, 600)
@@ -67,7 +68,7 @@ def _afterwards(page: Page) -> Iterator[Frame]:
     page.get_by_role("heading", name="Attention", level=1).wait_for()
     rest(page)
     yield Frame(_small(page), 1000)
-    ratio = page.get_by_role("slider", name="Discard ratio")
+    ratio = page.get_by_role("slider", name=RolloutSpec.model_fields["discard_ratio"].title)
     ratio.focus()
     for _ in range(4):
         for _ in range(20):
