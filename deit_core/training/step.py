@@ -10,7 +10,7 @@ from deit_core.data.augment.mixup import Mix
 from deit_core.distillation import DistillationTerms
 from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import RunSpec
-from deit_core.training.device import Plan, place
+from deit_core.training.device import Plan, place, seed_device
 from deit_core.training.ema import ModelEma, ema_decay
 from deit_core.training.measures import measure
 from deit_core.training.optim import build_optimizer, learning_rate, set_learning_rate
@@ -77,7 +77,7 @@ class TrainStep:
 
     def seed(self, step: int) -> None:
         """Seed the random numbers of a step's dropout."""
-        torch.manual_seed(counter_seed(self.spec.seed, step, Purpose.DROPOUT))
+        seed_device(next(self.model.parameters()).device, counter_seed(self.spec.seed, step, Purpose.DROPOUT))
 
     def ask_teacher(self, pixels: Tensor, rows: Tensor | None = None) -> Tensor | None:
         """The teacher's logits (B, K); None without a teacher."""

@@ -76,6 +76,7 @@ def choose(page: Page, widget: str, option: str) -> None:
     """Type an option and click it, since a long list shows a part of itself; once more where a page that was still
     being drawn closed the list.
     """
+    wait_until_drawn(page)
     choice = page.get_by_role("option", name=option, exact=True)
     for _ in range(5):
         combobox(page, widget).click()

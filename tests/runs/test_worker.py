@@ -74,7 +74,7 @@ def test_an_experiment_trains_to_its_end(launcher: LocalLauncher, tiny_trio: Exp
 def test_killed_workers_run_reads_interrupted_and_resumes_bit_for_bit(
     launcher: LocalLauncher, tiny: RunSpec, tmp_path: Path
 ) -> None:
-    spec, store = replace(long(tiny), {"optim.batch_size": 4, "optim.epochs": 3}), launcher.store
+    spec, store = replace(long(tiny), {"optim.batch_size": 4, "optim.epochs": 2}), launcher.store
     steps = 1149 // 4  # in an epoch, which lasts some seconds
     (run_id,) = launcher.submit(spec)
     wait_for(launcher, lambda: store.run(run_id).epoch >= 1 and store.run(run_id).step % steps != 0)
