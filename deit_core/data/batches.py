@@ -85,7 +85,8 @@ class TrainBatches:
         images = images.to(self.device)
         for step, (padded, indices) in zip(range(first_step, self.steps_per_epoch), supplied, strict=False):
             places = self._places(step)
-            pixels, labels = views.make(padded, indices, places), self.labels[images[places]]
+            assert self.members is None or isinstance(views, EpochViews), "runs of the first version share no batch"
+            pixels, labels = views.make(padded, indices, places), self.labels[images[places]]  # type: ignore[arg-type]
             mixed = None
             if (how := mixes[step]) is not None:
                 pixels, mixed = mix(pixels, labels, how)

@@ -26,6 +26,11 @@ def world_here() -> int:
     return int(os.environ["LOCAL_WORLD_SIZE"]) if is_by_torchrun() else 1
 
 
+def num_restarts() -> int:
+    """How often torchrun has started its processes again; 0 without torchrun."""
+    return int(os.environ["TORCHELASTIC_RESTART_COUNT"]) if is_by_torchrun() else 0
+
+
 def name_of_launch() -> str:
     """The same in all processes that one torchrun starts on this machine, also after it has started them again."""
     agent = psutil.Process(os.getppid())

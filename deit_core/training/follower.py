@@ -6,7 +6,6 @@ started takes tasks until there is no other (`follow_all`).
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 from deit_core.errors import LostRankError
@@ -96,4 +95,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

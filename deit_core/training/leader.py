@@ -46,7 +46,9 @@ class Leader:
         if torchrun.is_by_torchrun():
             self._meeting = Meeting()
         else:
-            store = dist.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False, timeout=PATIENCE)
+            store = dist.TCPStore(  # type: ignore[attr-defined]
+                _HOST, 0, is_master=True, wait_for_workers=False, timeout=PATIENCE
+            )
             self._meeting = Meeting(store)
             self._start(store.port)
         self._number = self._meeting.give(task)

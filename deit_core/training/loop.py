@@ -126,15 +126,12 @@ def _session(
             f"Out of memory: there was not enough for the data and the model{limit_in_words()}; choose a smaller "
             "data.img_size or model, or another machine."
         ) from error
-    session.notes += [note] if note else []
     try:
         session.start()
         if leader is not None:
-            folders = {name: str(options[name]) for name in ("run_dir", "runs_dir", "data_dir")}
-            others = {name: options[name] for name in ("device", "images_gb")}
-            leader.gather(Task(**folders, **others, logits_gb=logits_gb, backend=backend_for(session.device)))
-            session.ranks.meet()
-            session.begin()
+            leader.gather(_task(options, logits_gb, session.device))
+            session.meet()
+        session.notes += [note] if note else []
         yield from _events(session, group_s, logits_gb)
     except LostRankError:
         assert leader is not None
@@ -153,6 +150,12 @@ def _session(
         session.close()
         if leader is not None:
             leader.close()
+
+
+def _task(options: dict[str, Any], logits_gb: float, device: torch.device) -> Task:
+    """What the other ranks are told of a session with these options."""
+    run_dir, runs_dir, data_dir = (str(options[name]) for name in ("run_dir", "runs_dir", "data_dir"))
+    return Task(run_dir, runs_dir, data_dir, options["device"], options["images_gb"], logits_gb, backend_for(device))
 
 
 class _NotFiniteError(Exception):

@@ -8,10 +8,12 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import cast
+from typing import Any
 
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
+from deit_core.machine import torchrun
 from deit_core.models import library_versions
 
 PATIENCE = timedelta(minutes=10)  # until a rank has loaded torch
@@ -37,8 +39,10 @@ class Meeting:
     Args: store: by default the one that the environment names.
     """
 
-    def __init__(self, store: dist.Store | None = None) -> None:
-        self._store = store or cast(dist.Store, next(dist.rendezvous("env://", timeout=PATIENCE))[0])
+    def __init__(self, store: Any = None) -> None:
+        if store is None:
+            store = next(rendezvous("env://", timeout=PATIENCE))[0]
+        self._store: Any = _part_of(store, f"start {torchrun.num_restarts()}")  # torchrun keeps it over its starts
 
     # Rank 0
 
@@ -76,8 +80,12 @@ class Meeting:
 
     def join(self, number: int, rank: int, world: int, backend: str) -> None:
         """Make torch's process group for a task."""
-        store = dist.PrefixStore(f"group {number}", self._store)
+        store = _part_of(self._store, f"group {number}")
         dist.init_process_group(backend, store=store, rank=rank, world_size=world)
+
+
+def _part_of(store: Any, name: str) -> Any:
+    return dist.PrefixStore(name, store)  # type: ignore[attr-defined]
 
 
 def part() -> None:

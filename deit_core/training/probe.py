@@ -128,7 +128,7 @@ def _others(plain: Plan, model: nn.Module, *, is_free: bool, is_long: bool, is_a
     precisions = ("float32", "bfloat16") if is_free else (plain.precision,)
     layouts = (True, False) if num_convolutions > 1 else (True,)
     on_gpu = next(model.parameters()).device.type == "cuda"
-    manners = [{}, {"recorded": True}] if on_gpu and is_alone else [{}]
+    manners: list[dict[str, bool]] = [{}, {"recorded": True}] if on_gpu and is_alone else [{}]
     if is_long:
         manners.append({"compiled": True})
     for precision, channels_last, manner in itertools.product(precisions, layouts, manners):

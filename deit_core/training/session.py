@@ -30,21 +30,16 @@ from deit_core.models import (
     ModelCard,
     build_model,
     find_checkpoint,
-    find_teacher,
     hash_checkpoint,
     initialise,
     input_statistics,
-    is_foreign,
     library_versions,
-    load_teacher,
-    read_card,
-    teacher_model,
 )
 from deit_core.randomness import Purpose, counter_seed
 from deit_core.run_files.curve_file import CurveEvent
 from deit_core.run_files.prediction_file import PredictionFacts
 from deit_core.run_files.view_file import ViewFacts
-from deit_core.spec import RunSpec, replace, teacher_advice
+from deit_core.spec import RunSpec, replace
 from deit_core.training.checkpoint import Progress, RunFolder
 from deit_core.training.device import (
     Plan,
@@ -64,8 +59,8 @@ from deit_core.training.probe import choose_plan
 from deit_core.training.ranks import ALONE, Order, Ranks
 from deit_core.training.recorded_step import is_recorded, make_stepper
 from deit_core.training.step import TrainStep
-from deit_core.training.teacher_check import check_teacher
 from deit_core.training.teacher_logits import TeacherLogits
+from deit_core.training.teacher_of_run import judge, teacher_of
 from deit_core.training.training_views import EPOCH, look_at_views
 
 
@@ -124,7 +119,13 @@ class Session:
         if self.is_new:
             self._initialise(model)
         self.model = place(model if ranks.is_alone else with_shared_norms(model, self.device), self.device)
-        self.teacher = self._load_teacher(teacher_hash)
+        self.teacher: TeacherLogits | None = None
+        if spec.distillation is not None:
+            about = spec, spec.distillation, self.data, runs_dir
+            self.teacher = teacher_of(*about, self.device)
+            if self.is_new:
+                self.progress.teacher_hash = self.teacher.hash
+                self.notes += judge(self.teacher, *about, teacher_hash)
         made = replace(spec, {"optim.batch_size": self.batches.batch_size})  # which lr_scaling follows
         self.step = TrainStep(made, self.model, self.teacher, self.normalize, self.batches.steps_per_epoch, ranks)
         if not self.is_new:
@@ -151,8 +152,10 @@ class Session:
         self._planned = self._plan_batches()
         self._make_step = make_stepper(self.step, self.sums, self.total_steps, self._planned)
 
-    def begin(self) -> None:
-        """The clock of a session that has waited for others begins now."""
+    def meet(self) -> None:
+        """Wait until all ranks are here; the clock of the session begins then."""
+        self.ranks.meet()
+        self.notes.append(f"{self.ranks.world} devices share each batch of {self.batches.batch_size} images.")
         self._started_at = time.monotonic() - self.progress.elapsed_s
 
     def go_alone(self) -> None:
@@ -191,32 +194,6 @@ class Session:
         self.notes += initialise(model, self.spec, self.data.classes, self.runs_dir, self.data.drawn_from)
         if self.spec.initial_checkpoint:
             self.progress.initial_hash = hash_checkpoint(find_checkpoint(self.spec.initial_checkpoint, self.runs_dir))
-
-    def _load_teacher(self, expected_hash: str) -> TeacherLogits | None:
-        distillation = self.spec.distillation
-        if distillation is None:
-            return None
-        path = find_teacher(distillation.teacher, self.runs_dir)
-        teacher = load_teacher(
-            path, self.data.classes, self.spec.data, self.data.drawn_from, num_heads=distillation.teacher_num_heads
-        )
-        all_views = distillation.stored_views == "all"
-        logits = TeacherLogits(
-            teacher, teacher_model(path, teacher), self.device, distillation.stored_logits, all_views=all_views
-        )
-        if self.is_new:
-            self.progress.teacher_hash = logits.hash
-            if expected_hash not in ("", logits.hash):
-                raise RunError(
-                    f"The teacher {distillation.teacher} has changed since another run of this experiment learned "
-                    "from it; restore it, or submit the whole experiment again."
-                )
-            self.notes += teacher.notes
-            if not is_foreign(path):
-                self.notes += teacher_advice(self.spec, read_card(path).spec)
-            if not teacher.knows_classes:
-                self.notes.append(check_teacher(logits, self.data, distillation))
-        return logits
 
     def open_teacher_logits(self, cap_gb: float) -> str:
         """Open the table of teacher logits; returns a sentence on it. Threads must be set before: tables depend on
@@ -270,8 +247,17 @@ class Session:
     ) -> dict[str, float]:
         """Evaluate a model on validation or test images; see `evaluate`."""
         split = self.data.val if part == "val" else self.data.test
-        options = {"suffix": suffix, "flip": flip, "readers": readers, "ranks": self.ranks}
-        return evaluate(model, split, self.normalize, self.device, part, **options)
+        return evaluate(
+            model,
+            split,
+            self.normalize,
+            self.device,
+            part,
+            suffix=suffix,
+            flip=flip,
+            readers=readers,
+            ranks=self.ranks,
+        )
 
     def score_epoch(self) -> dict[str, float]:
         """Evaluate the weights of an epoch on validation images, with what their heads and tokens tell about
