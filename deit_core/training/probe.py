@@ -151,7 +151,7 @@ class SilentTeacher(nn.Module):
 def _key(step: TrainStep, pixels: Tensor) -> str:
     """Facts that decide which plan is the fastest. A ViT and its DeiT share them: they must compute alike."""
     spec = step.spec
-    facts = {
+    facts: dict[str, Any] = {
         "model": spec.model.model_dump(exclude={"distilled"}),
         "batch": list(pixels.shape),
         "optimizer": spec.optim.optimizer,

@@ -248,15 +248,7 @@ class Session:
         """Evaluate a model on validation or test images; see `evaluate`."""
         split = self.data.val if part == "val" else self.data.test
         return evaluate(
-            model,
-            split,
-            self.normalize,
-            self.device,
-            part,
-            suffix=suffix,
-            flip=flip,
-            readers=readers,
-            ranks=self.ranks,
+            model, split, self.normalize, self.device, part, suffix=suffix, flip=flip, readers=readers, ranks=self.ranks
         )
 
     def score_epoch(self) -> dict[str, float]:
