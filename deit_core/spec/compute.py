@@ -15,6 +15,7 @@ class ComputeSpec(Part):
         "of optim.batch_size images; nothing else changes.",
         ge=1,
         le=1024,
+        title="Number of devices",
         advanced=True,
     )
     precision: Literal["auto", "float32", "bfloat16"] = field(
