@@ -1,5 +1,5 @@
 # make app | make test | make check | make bench
-# make test-lessons trains what the lessons train; make test-cluster trains on a Ray cluster of two nodes.
+# make test-lessons trains what the lessons train; make test-cluster trains on a Ray cluster of two nodes, and runs on two devices.
 # make demo trains the runs that ship in checkpoints/demo, in about ten minutes.
 # make screenshots takes the pictures and the film of the docs from the real dashboard.
 # make faults KILLS=60 | make fuzz MINUTES=10 | make load SESSIONS=10 MINUTES=10
@@ -20,6 +20,7 @@ else
 TORCH_FIRST := true
 endif
 
+OF_RANKS := tests/training/test_ranks.py tests/runs/test_several_devices.py tests/cli/test_torchrun.py
 DEMO := scattered-quick digits-quick fashion-classroom
 
 .PHONY: app test test-cluster test-lessons check bench demo screenshots faults fuzz load clean
@@ -36,7 +37,7 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 
 test-cluster: .venv/installed-dev
-	CLUSTER=1 $(BIN)/python -m pytest tests/cluster
+	CLUSTER=1 $(BIN)/python -m pytest tests/cluster $(OF_RANKS)
 
 test-lessons: .venv/installed-dev
 	LESSONS=1 $(BIN)/python -m pytest tests/browser/test_lesson_walk.py tests/presets/test_lesson_claims.py

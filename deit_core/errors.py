@@ -5,6 +5,7 @@ DeitError (ValueError)
   DataError          a data set that is missing or damaged, an upload that is not an image
   CheckpointError    a checkpoint that is missing, damaged or made for something else
   RunError           an action on a run that its status does not allow
+    LostRankError        a process of a run on several devices that is gone
   ResourceError      a machine without the memory or the disk space that a run needs, or that refuses a file
   StoreError         a store of runs that cannot be read or written
     DamagedStoreError    the file is not a store, or its content is damaged
@@ -51,6 +52,10 @@ class CheckpointError(DeitError):
 
 
 class RunError(DeitError):
+    pass
+
+
+class LostRankError(RunError):
     pass
 
 

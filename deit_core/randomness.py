@@ -31,6 +31,6 @@ def counter_seed(seed: int, count: int, purpose: Purpose, step: int = 0) -> int:
     Args:
         seed: the run's.
         count: of epochs or steps, whichever the purpose draws for.
-        step: within the epoch, counted from 0, where a purpose draws for each step of it.
+        step: within the epoch, counted from 0, where a purpose draws for each step of it; of dropout, the rank.
     """
     return int(np.random.SeedSequence((seed, count, purpose, step)).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -2,7 +2,10 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -25,12 +28,16 @@ from deit_core.cli.options import (
     read_spec,
 )
 from deit_core.cli.progress import Progress
-from deit_core.errors import RunError
-from deit_core.runs import LocalLauncher, Status, open_store, queue
+from deit_core.errors import RunError, SpecError
+from deit_core.events import Event
+from deit_core.machine import torchrun
+from deit_core.runs import LocalLauncher, Run, Status, open_store, queue
 from deit_core.runs.early_stopping import is_stopped_early
 from deit_core.runs.estimates import Estimates
 from deit_core.runs.estimator import measure
 from deit_core.settings import Settings
+from deit_core.spec import AnySpec, members, swept
+from deit_core.spec import replace as edited
 
 _LOOK_S = 1.0
 
@@ -55,15 +62,25 @@ def train(
     data_dir: DataDirOption = None,
     runs_dir: RunsDirOption = None,
 ) -> None:
-    """Train in the foreground with a progress bar. Ctrl-C stops after the step, and `resume` continues from there."""
+    """Train in the foreground with a progress bar. Ctrl-C stops after the step, and `resume` continues from there.
+
+    With several devices: `torchrun --nproc-per-node=2 -m deit_core train PRESET`.
+    """
     from deit_core.runs.foreground import train_here
 
+    if torchrun.rank() > 0:
+        _follow()
+        return
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     store = open_store(settings.store_url, create=False)
     spec = read_spec(preset, changes, sweep, trials=trials, seed=sweep_seed, stop_early=stop_early)
     terminal.print_advice(spec)
-    with Progress() as progress:
-        runs, mistake = train_here(store, settings, spec, lambda run, event: progress.show(run.spec, event, run.id))
+    key = None
+    if torchrun.is_by_torchrun():
+        spec, key = on_ranks(spec, torchrun.world()), torchrun.name_of_launch()
+    with Progress() as progress, _followers():
+        watch = partial(_show, progress)
+        runs, mistake = train_here(store, settings, spec, watch, key=key)
     if runs:
         terminal.print_runs(runs, store.runs())
     if mistake is not None:
@@ -73,6 +90,41 @@ def train(
         raise typer.Exit(1)
     if not statuses <= {Status.COMPLETED}:
         raise typer.Exit(130)
+
+
+def _show(progress: Progress, run: Run, event: Event) -> None:
+    progress.show(run.spec, event, run.id)
+
+
+def on_ranks(spec: AnySpec, world: int) -> AnySpec:
+    """A spec for as many processes as torchrun has started: its runs, or those that it gives to several devices.
+
+    Raises: SpecError where it gives them to another number of devices.
+    """
+    numbers = {run.compute.devices for run in members(swept(spec))} - {1}
+    if numbers - {world}:
+        raise SpecError(
+            f"compute.devices is {max(numbers)}, but torchrun has started {world} processes; give both the same number."
+        )
+    return spec if numbers or world == 1 else edited(spec, {"compute.devices": world})
+
+
+def _follow() -> None:
+    """Of all processes of torchrun but the first: share in what that one trains."""
+    from deit_core.training.follower import follow_all
+    from deit_core.training.ranks import Ranks
+
+    follow_all(Ranks(torchrun.rank(), torchrun.world()))
+
+
+@contextmanager
+def _followers() -> Iterator[None]:
+    """Of the first process of torchrun: the others end when it has no run for them any more."""
+    yield
+    if torchrun.world() > 1:
+        from deit_core.training.meeting import Meeting
+
+        Meeting().give(None)
 
 
 def submit(

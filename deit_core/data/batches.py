@@ -52,7 +52,11 @@ def whole_batches(num_images: int, batch_size: int) -> tuple[int, int]:
 
 
 class TrainBatches:
-    """Shuffled, augmented batches of a split; images after the last whole batch are left out in that epoch."""
+    """Shuffled, augmented batches of a split; images after the last whole batch are left out in that epoch.
+
+    `members` (b,) on the CPU are the places in each batch that are really made, where processes share each batch; None
+    for all. Images are mixed among them, the first with the last.
+    """
 
     def __init__(
         self,
@@ -68,21 +72,30 @@ class TrainBatches:
         self.augment, self.seed, self.device, self.version = augment, seed, device, version
         self.supply = supply(split.images, augment.crop_padding, device)
         self._in_epoch = split.in_epoch
+        self.members: Tensor | None = None
         self.labels = split.labels.to(device)
 
     def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
         """The batches of the epoch's steps from `first_step` on."""
         images, views, mixes = self.draw(epoch)
         rows = self._rows(epoch, images, views)
-        supplied = self.supply.batches(images[first_step * self.batch_size :], self.batch_size)
+        made = images.view(self.steps_per_epoch, self.batch_size)
+        made = made if self.members is None else made[:, self.members]
+        supplied = self.supply.batches(made[first_step:].flatten(), made.shape[1])
         images = images.to(self.device)
         for step, (padded, indices) in zip(range(first_step, self.steps_per_epoch), supplied, strict=False):
-            steps_own = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            pixels, labels = views.make(padded, indices, steps_own), self.labels[images[steps_own]]
+            places = self._places(step)
+            assert self.members is None or isinstance(views, EpochViews), "runs of the first version share no batch"
+            pixels, labels = views.make(padded, indices, places), self.labels[images[places]]  # type: ignore[arg-type]
             mixed = None
             if (how := mixes[step]) is not None:
                 pixels, mixed = mix(pixels, labels, how)
-            yield Batch(pixels, labels, rows[steps_own], mixed)
+            yield Batch(pixels, labels, rows[places], mixed)
+
+    def _places(self, step: int) -> slice | Tensor:
+        """Where in the epoch's batches the images of a step are."""
+        start = step * self.batch_size
+        return slice(start, start + self.batch_size) if self.members is None else start + self.members
 
     def images_of(self, epoch: int) -> Tensor:
         """The number of the image (P,) at each place of an epoch's batches, on the CPU."""

@@ -52,6 +52,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def part(self, which: slice) -> "Split":
+        """Some of the images."""
+        images = self.images
+        chosen = images[which] if isinstance(images, Tensor) else images.take(np.arange(len(self))[which])
+        return Split(chosen, self.labels[which])
+
     def labelled(self) -> "Split":
         """The images whose labels are known."""
         known = self.labels >= 0

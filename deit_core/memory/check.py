@@ -94,6 +94,8 @@ def _needed(
     if teacher is None and run.distillation is not None:
         teacher = read_teacher_spec(run.distillation.teacher, runs_dir)
     known = facts or run.data.facts or _unread(run.data)
+    share = -(-run.optim.batch_size // run.compute.devices)  # of each batch, that a device has
+    run = run.model_copy(update={"optim": run.optim.model_copy(update={"batch_size": share})})
     return memory_needed(run, known, teacher=teacher, images_bytes=FOLDER_SHARE * limit, on_gpu=on_gpu)
 
 

@@ -15,9 +15,12 @@ from deit_core.settings import Settings
 from deit_core.spec import AnySpec
 
 
-def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) -> tuple[list[Run], DeitError | None]:
+def train_here(
+    store: Store, settings: Settings, spec: AnySpec, watch: Watcher, *, key: str | None = None
+) -> tuple[list[Run], DeitError | None]:
     """Train a run or an experiment to its end, or until Ctrl-C, which stops it after the step and saves it.
 
+    Args: key: a name for this training; with the same one again its unfinished runs are resumed.
     Returns: its runs as they ended, in the order of the experiment, and the first error that the user can fix. If the
         store was removed or replaced meanwhile there are no runs.
     Raises: ResourceError where a run needs more memory than this machine grants; SpecError as `enqueue` does.
@@ -29,7 +32,10 @@ def train_here(store: Store, settings: Settings, spec: AnySpec, watch: Watcher) 
     assert entry is not None, "a foreground worker needs no slot"
     worker = Worker(store, settings, *entry, watch=watch)
     try:
-        run_ids = enqueue(store, spec, reserved_for=worker.worker_id)
+        run_ids = enqueue(store, spec, reserved_for=worker.worker_id, key=key)
+        for run in store.runs(run_ids)[::-1]:
+            if run.status.can_resume:
+                store.resume(run.id, reserved_for=worker.worker_id)
     except BaseException:
         queue.leave(store, worker.worker_id)
         raise

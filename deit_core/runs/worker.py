@@ -17,7 +17,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
 
-from deit_core.errors import DeitError, RunError, StoreError
+from deit_core.errors import DeitError, LostRankError, RunError, StoreError
 from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted
 from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
@@ -150,7 +150,8 @@ class Worker:
 
     def _failed(self, error: Exception) -> tuple[Status, str, RunUpdate]:
         self.mistake = self.mistake or user_error(error)
-        return Status.FAILED, describe(error), RunUpdate()
+        status = Status.INTERRUPTED if isinstance(error, LostRankError) else Status.FAILED
+        return status, describe(error), RunUpdate()
 
     def _follow(self, run: Run) -> tuple[Status, str, RunUpdate]:
         """Train and record events until the run ends; returns its status, the reason, and its last columns."""

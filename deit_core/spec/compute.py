@@ -9,6 +9,15 @@ class ComputeSpec(Part):
     """Where and how a run is computed. Changes the speed, not what is learned (beyond rounding)."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = field("auto", "auto takes a GPU if there is one.", advanced=True)
+    devices: int = field(
+        1,
+        "On how many devices the run is computed at once: GPUs, or processes that share the CPU. They share each batch "
+        "of optim.batch_size images; nothing else changes.",
+        ge=1,
+        le=1024,
+        title="Number of devices",
+        advanced=True,
+    )
     precision: Literal["auto", "float32", "bfloat16"] = field(
         "auto",
         "Numbers of 32 bits (float32) or, by autocast, of 16 (bfloat16). auto tries both on the run's first steps, and "

@@ -9,6 +9,7 @@ from torch import nn
 
 from deit_core.errors import SpecError
 from deit_core.spec import ComputeSpec
+from deit_core.training.ranks import Ranks
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -54,6 +55,31 @@ def choose_device(spec: ComputeSpec, auto: str | None = None) -> torch.device:
     if not present[spec.device]:
         raise SpecError(f"This machine has no {spec.device} device; set compute.device to auto.")
     return torch.device(spec.device)
+
+
+def device_of_rank(device: torch.device, ranks: Ranks) -> torch.device:
+    """The device of a rank: of GPUs the next ones after those of runs before it, each on one; else the device.
+
+    Args: device: of the run; the number of its GPU is the place of its worker among the workers of the machine.
+    """
+    if ranks.is_alone or device.type != "cuda":
+        return device
+    return torch.device("cuda", ((device.index or 0) * ranks.world + ranks.rank) % torch.cuda.device_count())
+
+
+def with_shared_norms(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model with batch norms that learn from the images of all ranks. Those that are frozen stay.
+
+    Raises: SpecError where it has some and the device is no GPU: PyTorch has them for GPUs only.
+    """
+    model.train()
+    learning = [one for one in model.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm) and one.training]
+    if learning and device.type != "cuda":
+        raise SpecError(
+            "A model with batch norm, such as a CNN, cannot be computed on several CPU devices, since PyTorch shares "
+            "batch norm between GPUs only; set compute.devices of this run to 1."
+        )
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model) if learning else model
 
 
 def place(model: Model, device: torch.device, *, channels_last: bool = True) -> Model:

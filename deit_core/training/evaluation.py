@@ -10,6 +10,7 @@ from deit_core.data import Split, eval_batch_size, eval_batches
 from deit_core.data.sources.progress import OnProgress, no_progress, with_progress
 from deit_core.training.memory import with_smaller_batches
 from deit_core.training.outputs import Outputs, Reader, outputs
+from deit_core.training.ranks import ALONE, Ranks
 
 _WORDS = {"val": "validation"}
 
@@ -50,6 +51,7 @@ def evaluate(
     flip: bool = False,
     readers: Sequence[Reader] = (),
     on_progress: OnProgress = no_progress,
+    ranks: Ranks = ALONE,
 ) -> dict[str, float]:
     """Mean loss (nats, without label smoothing) and accuracy over every image of `split`.
 
@@ -60,19 +62,21 @@ def evaluate(
         flip: each image's logits are the mean of its own and its mirror image's.
         readers: read what the model answers for each image.
         on_progress: called with the progress. What it raises ends the evaluation.
+        ranks: who share the images, each once; readers see those of this rank.
     Returns: {prefix}_loss and {prefix}_accuracy of the output; with two heads the same again with _class,
     _distillation and _mean_softmax appended.
     """
     was_training = model.training
     model.eval()
+    own = split if ranks.is_alone else split.part(ranks.part(len(split)))
 
     def score(batch_size: int) -> dict[str, float]:
-        batches = eval_batches(split, device, batch_size)
+        batches = eval_batches(own, device, batch_size)
         what = f"Scoring the {_WORDS.get(prefix, prefix)} images"
-        batches = with_progress(batches, what, len(split), on_progress, piece=batch_size)
+        batches = with_progress(batches, what, len(own), on_progress, piece=batch_size)
         return _sums(model, batches, normalize, device, flip, readers)
 
-    sums = with_smaller_batches(score, eval_batch_size(device))
+    sums = ranks.totals(with_smaller_batches(score, eval_batch_size(device)))
     model.train(was_training)
     return {f"{prefix}_{name}{suffix}": total / len(split) for name, total in sums.items()}
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from deit_core.metrics import HEADS_AGREE, VAL_AGREEMENT, VAL_ENTROPY, token_cosine
 from deit_core.training.outputs import Outputs
+from deit_core.training.ranks import ALONE, Ranks
 
 _ENDS = {"mean": "", "class": "_class", "distillation": "_distillation"}
 
@@ -47,10 +48,12 @@ class HeadMeasures:
             self._add(token_cosine(block), cosine)
         self._num_images += len(labels)
 
-    def means(self) -> dict[str, float]:
-        """Of all batches since the start, by the names of the metrics."""
+    def means(self, ranks: Ranks = ALONE) -> dict[str, float]:
+        """Of all batches since the start, by the names of the metrics. Args: ranks: who have read the other images."""
         values = torch.stack(list(self._sums.values())).tolist()
-        return {name: total / self._num_images for name, total in zip(self._sums, values, strict=True)}
+        totals = ranks.totals({"": self._num_images, **dict(zip(self._sums, values, strict=True))})
+        num_images = totals.pop("")
+        return {name: total / num_images for name, total in totals.items()}
 
     def _add(self, name: str, values: Tensor) -> None:
         """Add what was measured of each image (B,)."""

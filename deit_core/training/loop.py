@@ -8,13 +8,15 @@ import math
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from deit_core.data.sources.progress import OnProgress, no_progress
-from deit_core.errors import ResourceError
+from deit_core.errors import LostRankError, ResourceError
 from deit_core.events import EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
+from deit_core.machine import torchrun
 from deit_core.machine.own_limit import limit_in_words
 from deit_core.metrics import (
     BEST_EPOCH_BY,
@@ -29,10 +31,13 @@ from deit_core.metrics import (
 from deit_core.models import VisionTransformer, load_checkpoint
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
-from deit_core.training.device import place
+from deit_core.training.device import choose_device, place
 from deit_core.training.late_fusion import evaluate_trained_fusion
+from deit_core.training.leader import NUM_RESTARTS, Leader, backend_for, check_devices
 from deit_core.training.measures import Group
+from deit_core.training.meeting import Task
 from deit_core.training.memory import fitting_batch_size, is_out_of_memory, out_of_memory, release
+from deit_core.training.ranks import Ranks
 from deit_core.training.session import Session
 
 
@@ -74,19 +79,46 @@ def train(
     Raises: DeitError where data, teacher or folder do not fit the spec, or memory or disk are too small; the last good
         checkpoint stays then, too.
     """
+    world = spec.compute.devices
+    options: dict[str, Any] = {
+        "run_dir": Path(run_dir),
+        "runs_dir": Path(run_dir).parent if runs_dir is None else Path(runs_dir),
+        "data_dir": Path(data_dir),
+        "device": device,
+        "images_gb": images_gb,
+        "on_progress": on_progress,
+        "teacher_hash": teacher_hash,
+    }
+    if world == 1:
+        options["num_threads"] = num_threads
+        yield from _session(spec, options, None, group_s, logits_gb, resume=resume)
+        return
+    check_devices(world, choose_device(spec.compute, device))
+    options |= {"num_threads": max(1, (num_threads or torch.get_num_threads()) // world), "ranks": Ranks(0, world)}
+    lost = ""
+    for restarts_left in reversed(range(NUM_RESTARTS + 1)):
+        try:
+            yield from _session(spec, options, Leader(world), group_s, logits_gb, resume=resume, note=lost)
+            return
+        except LostRankError as error:
+            if not restarts_left or torchrun.is_by_torchrun():  # which starts all processes again, if it is to
+                raise LostRankError(f"{error} Resume goes on from the last saved state.") from None
+            lost, resume = f"{error} All were started again, from the last saved state.", True
+
+
+def _session(
+    spec: RunSpec,
+    options: dict[str, Any],
+    leader: Leader | None,
+    group_s: float,
+    logits_gb: float,
+    *,
+    resume: bool,
+    note: str = "",
+) -> Generator[Event, None, None]:
+    """The events of one session. Args: leader: of the other ranks, if there are any; note: what it begins with."""
     try:
-        session = Session(
-            spec,
-            run_dir=Path(run_dir),
-            runs_dir=Path(run_dir).parent if runs_dir is None else Path(runs_dir),
-            data_dir=Path(data_dir),
-            resume=resume,
-            device=device,
-            num_threads=num_threads,
-            images_gb=images_gb,
-            on_progress=on_progress,
-            teacher_hash=teacher_hash,
-        )
+        session = Session(spec, resume=resume, **options)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -95,7 +127,15 @@ def train(
             "data.img_size or model, or another machine."
         ) from error
     try:
+        session.start()
+        if leader is not None:
+            leader.gather(_task(options, logits_gb, session.device))
+            session.meet()
+        session.notes += [note] if note else []
         yield from _events(session, group_s, logits_gb)
+    except LostRankError:
+        assert leader is not None
+        raise leader.reason() from None
     except GeneratorExit:
         if session.has_unsaved_steps and session.has_finite_weights():
             session.save_state()
@@ -104,9 +144,18 @@ def train(
         if not is_out_of_memory(error):
             raise
         release(error)
+        session.go_alone()
         raise out_of_memory(session.batches.batch_size, fitting_batch_size(session.step, session.batches)) from error
     finally:
         session.close()
+        if leader is not None:
+            leader.close()
+
+
+def _task(options: dict[str, Any], logits_gb: float, device: torch.device) -> Task:
+    """What the other ranks are told of a session with these options."""
+    run_dir, runs_dir, data_dir = (str(options[name]) for name in ("run_dir", "runs_dir", "data_dir"))
+    return Task(run_dir, runs_dir, data_dir, options["device"], options["images_gb"], logits_gb, backend_for(device))
 
 
 class _NotFiniteError(Exception):
@@ -118,7 +167,6 @@ class _NotFiniteError(Exception):
 
 
 def _events(session: Session, group_s: float, logits_gb: float) -> Iterator[Event]:
-    session.start()
     batches, data = session.batches, session.data
     started = RunStarted(
         num_params=sum(p.numel() for p in session.model.parameters()),
@@ -185,10 +233,7 @@ def _end_epoch(session: Session) -> Iterator[Event]:
     """Validate, keep the weights if they are the best so far, save."""
     progress = session.progress
     metrics = {name: total.item() / session.batches.steps_per_epoch for name, total in session.sums.of_epoch().items()}
-    model, ema = session.models()
-    metrics |= session.score_epoch(model)
-    if ema is not None:
-        metrics |= session.score(ema, "val", suffix="_ema")
+    metrics |= session.score_epoch()
     if not math.isfinite(metrics[VAL_LOSS]):
         raise _NotFiniteError(progress.step)
     progress.epoch += 1
@@ -205,7 +250,8 @@ def _end_epoch(session: Session) -> Iterator[Event]:
 
 
 def _finish(session: Session) -> RunFinished:
-    """Evaluate the best epoch's weights on test: the only use of the test images."""
+    """Evaluate the best epoch's weights on test: the only use of the test images, by this process alone."""
+    session.go_alone()
     best = place(load_checkpoint(session.folder.path), session.device)
     metrics, note = session.score_best(best)
     session.keep_views()

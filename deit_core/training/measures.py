@@ -10,6 +10,8 @@ from torch import Tensor
 from deit_core.distillation import LossTerms
 from deit_core.metrics import TRAIN_ACCURACY, TRAIN_AGREEMENT, TRAIN_LOSS
 
+OF_LABELLED = frozenset({"train_loss_class", TRAIN_ACCURACY, "train_accuracy_class", "train_accuracy_distillation"})
+
 
 def measure(
     loss: LossTerms,

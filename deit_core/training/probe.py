@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -73,7 +74,8 @@ def choose_plan(
     Args:
         pixels, labels: a batch of the run, (B, C, S, S) in [0, 1] and (B,), on the run's device.
         home: the folder where plans are remembered.
-        num_steps: steps of the whole run; compiling is tried only where they take long.
+        num_steps: steps of the whole run; compiling is tried only where they take long. Of a step that ranks make
+            together this one's own work is tried, and only plans that neither record nor compile it.
         trial: how a plan is tried, called as `try_plan`.
     """
     precision = step.spec.compute.precision
@@ -81,14 +83,16 @@ def choose_plan(
     key = _key(step, pixels)
     files = home / f"{key}-compiled.json", home / f"{key}.json"
     result = _read_first(files)
-    if result and (result["tried_compiled"] or result["seconds_per_step"][str(plain)] * num_steps < _WORTH_COMPILING_S):
+    worth_s = _WORTH_COMPILING_S if step.ranks.is_alone else math.inf
+    if result and (result["tried_compiled"] or result["seconds_per_step"][str(plain)] * num_steps < worth_s):
         return Plan(**result["plan"])
     losses, plain_s = trial(step, plain, pixels, labels, _TRIAL_S)
     trial_s = _TRIAL_SHARE * plain_s * num_steps
     if trial_s > _TRIAL_S:
         plain_s = min(plain_s, trial(step, plain, pixels, labels, trial_s)[1])
-    seconds, is_long = {plain: plain_s}, plain_s * num_steps > _WORTH_COMPILING_S
-    for plan in _others(plain, step.model, is_free=precision == "auto", is_long=is_long):
+    seconds, is_long = {plain: plain_s}, plain_s * num_steps > worth_s
+    plans = _others(plain, step.model, is_free=precision == "auto", is_long=is_long, is_alone=step.ranks.is_alone)
+    for plan in plans:
         try:
             its_losses, its_s = trial(step, plan, pixels, labels, max(trial_s, _TRIAL_S))
         except RuntimeError as error:  # not possible on this device, no compiler, or no memory for it
@@ -118,12 +122,13 @@ def agree(losses: list[float], expected: list[float], tolerance: float) -> bool:
     return all(abs(loss - right) <= tolerance * abs(right) for loss, right in zip(losses, expected, strict=True))
 
 
-def _others(plain: Plan, model: nn.Module, *, is_free: bool, is_long: bool) -> Iterator[Plan]:
+def _others(plain: Plan, model: nn.Module, *, is_free: bool, is_long: bool, is_alone: bool) -> Iterator[Plan]:
     """Every other plan worth a trial. Memory layouts differ only where there is more than the patches' convolution."""
     num_convolutions = sum(parameter.ndim == 4 for parameter in model.parameters())
     precisions = ("float32", "bfloat16") if is_free else (plain.precision,)
     layouts = (True, False) if num_convolutions > 1 else (True,)
-    manners = [{}, {"recorded": True}] if next(model.parameters()).device.type == "cuda" else [{}]
+    on_gpu = next(model.parameters()).device.type == "cuda"
+    manners: list[dict[str, bool]] = [{}, {"recorded": True}] if on_gpu and is_alone else [{}]
     if is_long:
         manners.append({"compiled": True})
     for precision, channels_last, manner in itertools.product(precisions, layouts, manners):
@@ -146,11 +151,13 @@ class SilentTeacher(nn.Module):
 def _key(step: TrainStep, pixels: Tensor) -> str:
     """Facts that decide which plan is the fastest. A ViT and its DeiT share them: they must compute alike."""
     spec = step.spec
-    facts = {
+    facts: dict[str, Any] = {
         "model": spec.model.model_dump(exclude={"distilled"}),
         "batch": list(pixels.shape),
         "optimizer": spec.optim.optimizer,
         "precision": spec.compute.precision,
         "machine": machine_facts(pixels.device),
     }
+    if not step.ranks.is_alone:
+        facts["together"] = True
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -18,7 +18,7 @@ from deit_core.catalog.pixel_versions import NEWEST_PIXELS
 from deit_core.data import TrainBatches, eval_batch_size, eval_batches, load_data
 from deit_core.data.batches import Batch
 from deit_core.data.device_batches import DeviceBatches, PlannedBatch
-from deit_core.data.sources.progress import OnProgress
+from deit_core.data.sources.progress import OnProgress, no_progress
 from deit_core.data.splits import memory_for_images
 from deit_core.data.supply import Resident
 from deit_core.errors import RunError
@@ -30,39 +30,44 @@ from deit_core.models import (
     ModelCard,
     build_model,
     find_checkpoint,
-    find_teacher,
     hash_checkpoint,
     initialise,
     input_statistics,
-    is_foreign,
     library_versions,
-    load_teacher,
-    read_card,
-    teacher_model,
 )
 from deit_core.randomness import Purpose, counter_seed
 from deit_core.run_files.curve_file import CurveEvent
 from deit_core.run_files.prediction_file import PredictionFacts
 from deit_core.run_files.view_file import ViewFacts
-from deit_core.spec import RunSpec, replace, teacher_advice
+from deit_core.spec import RunSpec, replace
 from deit_core.training.checkpoint import Progress, RunFolder
-from deit_core.training.device import Plan, choose_device, name_gpu, place, plain_plan
+from deit_core.training.device import (
+    Plan,
+    choose_device,
+    device_of_rank,
+    name_gpu,
+    place,
+    plain_plan,
+    with_shared_norms,
+)
 from deit_core.training.evaluation import evaluate
 from deit_core.training.head_measures import HeadMeasures
 from deit_core.training.measures import Sums
+from deit_core.training.meeting import part
 from deit_core.training.outputs import Keeper, Reader
 from deit_core.training.probe import choose_plan
+from deit_core.training.ranks import ALONE, Order, Ranks
 from deit_core.training.recorded_step import is_recorded, make_stepper
 from deit_core.training.step import TrainStep
-from deit_core.training.teacher_check import check_teacher
 from deit_core.training.teacher_logits import TeacherLogits
+from deit_core.training.teacher_of_run import judge, teacher_of
 from deit_core.training.training_views import EPOCH, look_at_views
 
 
 class Session:
     """One session of a run: from its start or a saved state to its end or the next stop.
 
-    Args: as `train` takes them.
+    Args: as `train` takes them; ranks: who share the batches of this session. All but rank 0 resume what it has saved.
     Raises: DeitError where data, teacher or folder do not fit the spec.
     """
 
@@ -75,14 +80,16 @@ class Session:
         data_dir: Path,
         resume: bool,
         device: str | None,
-        num_threads: int | None,
+        num_threads: int | None = None,
         images_gb: float | None,
-        on_progress: OnProgress,
-        teacher_hash: str,
+        on_progress: OnProgress = no_progress,
+        teacher_hash: str = "",
+        ranks: Ranks = ALONE,
     ) -> None:
+        self.ranks = ranks
         self.spec, self.folder, self.runs_dir = spec, RunFolder(run_dir), runs_dir
         self.folder.start(spec, resume=resume)
-        self.device = choose_device(spec.compute, device)
+        self.device = device_of_rank(choose_device(spec.compute, device), ranks)
         if threads := spec.compute.num_threads or num_threads:
             torch.set_num_threads(threads)
         check_free(spec, runs_dir, on_gpu=self.device.type == "cuda")
@@ -100,6 +107,7 @@ class Session:
         self.batches = TrainBatches(
             self.data.train, spec.optim.batch_size, spec.augment, spec.seed, self.device, version
         )
+        self.batches.members = None if ranks.is_alone else ranks.members(self.batches.batch_size)
         torch.manual_seed(counter_seed(spec.seed, 0, Purpose.INITIALISATION))
         model = build_model(spec, in_chans=self.data.in_chans, num_classes=len(self.data.classes))
         self.progress = Progress(
@@ -110,10 +118,16 @@ class Session:
             self.notes.append("The first saved state is damaged, and there was none after it: the run begins again.")
         if self.is_new:
             self._initialise(model)
-        self.model = place(model, self.device)
-        self.teacher = self._load_teacher(teacher_hash)
+        self.model = place(model if ranks.is_alone else with_shared_norms(model, self.device), self.device)
+        self.teacher: TeacherLogits | None = None
+        if spec.distillation is not None:
+            about = spec, spec.distillation, self.data, runs_dir
+            self.teacher = teacher_of(*about, self.device)
+            if self.is_new:
+                self.progress.teacher_hash = self.teacher.hash
+                self.notes += judge(self.teacher, *about, teacher_hash)
         made = replace(spec, {"optim.batch_size": self.batches.batch_size})  # which lr_scaling follows
-        self.step = TrainStep(made, self.model, self.teacher, self.normalize, self.batches.steps_per_epoch)
+        self.step = TrainStep(made, self.model, self.teacher, self.normalize, self.batches.steps_per_epoch, ranks)
         if not self.is_new:
             self._load_state()
         self.sums = Sums(self.progress.sums)
@@ -128,11 +142,27 @@ class Session:
         """Choose the plan of a new run, and save its first state: from now on a folder without state has lost it."""
         if self.is_new:
             self._choose_plan()
-        self._planned = self._plan_batches()
-        self._make_step = make_stepper(self.step, self.sums, self.total_steps, self._planned)
+        self.prepare()
         self._started_at = time.monotonic() - self.progress.elapsed_s
         if self.is_new:
             self.save_state()
+
+    def prepare(self) -> None:
+        """Make ready to make steps by the plan."""
+        self._planned = self._plan_batches()
+        self._make_step = make_stepper(self.step, self.sums, self.total_steps, self._planned)
+
+    def meet(self) -> None:
+        """Wait until all ranks are here; the clock of the session begins then."""
+        self.ranks.meet()
+        self.notes.append(f"{self.ranks.world} devices share each batch of {self.batches.batch_size} images.")
+        self._started_at = time.monotonic() - self.progress.elapsed_s
+
+    def go_alone(self) -> None:
+        """Part from the other ranks, which end with that."""
+        part()
+        self.ranks = self.step.ranks = ALONE
+        self.batches.members = None
 
     def epoch(self) -> Iterator[Batch | PlannedBatch]:
         """The remaining batches of the epoch."""
@@ -140,7 +170,8 @@ class Session:
         return batches.epoch(epoch, first_step=self.progress.step - epoch * self.batches.steps_per_epoch)
 
     def make_step(self, batch: Batch | PlannedBatch) -> None:
-        """Make the next step of the run."""
+        """Make the next step of the run, with all ranks."""
+        self.ranks.tell(Order.STEP)
         self._make_step(batch, self.progress.step)
         self.progress.step += 1
 
@@ -163,32 +194,6 @@ class Session:
         self.notes += initialise(model, self.spec, self.data.classes, self.runs_dir, self.data.drawn_from)
         if self.spec.initial_checkpoint:
             self.progress.initial_hash = hash_checkpoint(find_checkpoint(self.spec.initial_checkpoint, self.runs_dir))
-
-    def _load_teacher(self, expected_hash: str) -> TeacherLogits | None:
-        distillation = self.spec.distillation
-        if distillation is None:
-            return None
-        path = find_teacher(distillation.teacher, self.runs_dir)
-        teacher = load_teacher(
-            path, self.data.classes, self.spec.data, self.data.drawn_from, num_heads=distillation.teacher_num_heads
-        )
-        all_views = distillation.stored_views == "all"
-        logits = TeacherLogits(
-            teacher, teacher_model(path, teacher), self.device, distillation.stored_logits, all_views=all_views
-        )
-        if self.is_new:
-            self.progress.teacher_hash = logits.hash
-            if expected_hash not in ("", logits.hash):
-                raise RunError(
-                    f"The teacher {distillation.teacher} has changed since another run of this experiment learned "
-                    "from it; restore it, or submit the whole experiment again."
-                )
-            self.notes += teacher.notes
-            if not is_foreign(path):
-                self.notes += teacher_advice(self.spec, read_card(path).spec)
-            if not teacher.knows_classes:
-                self.notes.append(check_teacher(logits, self.data, distillation))
-        return logits
 
     def open_teacher_logits(self, cap_gb: float) -> str:
         """Open the table of teacher logits; returns a sentence on it. Threads must be set before: tables depend on
@@ -242,19 +247,26 @@ class Session:
     ) -> dict[str, float]:
         """Evaluate a model on validation or test images; see `evaluate`."""
         split = self.data.val if part == "val" else self.data.test
-        return evaluate(model, split, self.normalize, self.device, part, suffix=suffix, flip=flip, readers=readers)
+        return evaluate(
+            model, split, self.normalize, self.device, part, suffix=suffix, flip=flip, readers=readers, ranks=self.ranks
+        )
 
-    def score_epoch(self, model: nn.Module) -> dict[str, float]:
-        """Evaluate a model on validation images, with what its heads and tokens tell about distillation."""
-        measures = HeadMeasures(self._teacher_decides)
-        return self.score(model, "val", readers=[measures]) | measures.means()
+    def score_epoch(self) -> dict[str, float]:
+        """Evaluate the weights of an epoch on validation images, with what their heads and tokens tell about
+        distillation; all ranks share the images.
+        """
+        self.ranks.tell(Order.SCORE)
+        (model, ema), measures = self.models(), HeadMeasures(self._teacher_decides)
+        metrics = self.score(model, "val", readers=[measures]) | measures.means(self.ranks)
+        return metrics if ema is None else metrics | self.score(ema, "val", suffix="_ema")
 
     @cached_property
     def _teacher_decides(self) -> Tensor | None:
-        """The teacher's logits (N, K) for the validation images as they are."""
+        """The teacher's logits (N, K) for this rank's validation images as they are."""
         if self.teacher is None:
             return None
-        batches = eval_batches(self.data.val, self.device, eval_batch_size(self.device))
+        val = self.data.val
+        batches = eval_batches(val.part(self.ranks.part(len(val))), self.device, eval_batch_size(self.device))
         return torch.cat([self.teacher(pixels) for pixels, _ in batches])
 
     def score_best(self, best: nn.Module) -> tuple[dict[str, float], str]:

@@ -12,8 +12,9 @@ from deit_core.randomness import Purpose, counter_seed
 from deit_core.spec import RunSpec
 from deit_core.training.device import Plan, place, seed_device
 from deit_core.training.ema import ModelEma, ema_decay
-from deit_core.training.measures import measure
+from deit_core.training.measures import OF_LABELLED, measure
 from deit_core.training.optim import build_optimizer, learning_rate, set_learning_rate
+from deit_core.training.ranks import ALONE, Ranks
 from deit_core.training.teacher_logits import TeacherLogits
 
 
@@ -24,6 +25,8 @@ class TrainStep:
 
     Args:
         teacher: pixels (B, C, S, S) in [0, 1] -> logits (B, K); TeacherLogits also gets the views' rows.
+        ranks: who share each batch of `spec`. Each is called with its own images of it; the update, and all that is
+            measured, are of the whole batch.
     """
 
     def __init__(
@@ -33,7 +36,9 @@ class TrainStep:
         teacher: nn.Module | None,
         normalize: Callable[[Tensor], Tensor],
         steps_per_epoch: int,
+        ranks: Ranks = ALONE,
     ) -> None:
+        self.ranks = ranks
         self.spec, self.model, self.teacher, self.normalize = spec, model, teacher, normalize
         self.steps_per_epoch = steps_per_epoch
         self.optimizer = build_optimizer(model, spec.optim)
@@ -76,8 +81,9 @@ class TrainStep:
         return measured
 
     def seed(self, step: int) -> None:
-        """Seed the random numbers of a step's dropout."""
-        seed_device(next(self.model.parameters()).device, counter_seed(self.spec.seed, step, Purpose.DROPOUT))
+        """Seed the random numbers of a step's dropout; each rank draws its own."""
+        own = counter_seed(self.spec.seed, step, Purpose.DROPOUT, self.ranks.rank)
+        seed_device(next(self.model.parameters()).device, own)
 
     def ask_teacher(self, pixels: Tensor, rows: Tensor | None = None) -> Tensor | None:
         """The teacher's logits (B, K); None without a teacher."""
@@ -105,11 +111,30 @@ class TrainStep:
             outputs, targets, teacher_logits, is_labelled=is_labelled, uses_labels=uses_labels
         )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.total.backward()
+        measured = measure(loss, outputs, labels, teacher_logits, is_labelled)
+        if self.ranks.is_alone:
+            loss.total.backward()
+        else:
+            self._learn_together(loss.total, measured, len(labels), is_labelled)
         if self.spec.optim.clip_grad is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.optim.clip_grad)
         self.optimizer.step()
-        return measure(loss, outputs, labels, teacher_logits, is_labelled)
+        return measured
+
+    def _learn_together(
+        self, loss: Tensor, measured: dict[str, Tensor], num_images: int, is_labelled: Tensor | None
+    ) -> None:
+        """Give the gradients and what was measured on the images of this rank the values of the whole batch."""
+        share = torch.full_like(loss, num_images / self.spec.optim.batch_size)
+        loss.backward(share)
+        of_labelled = OF_LABELLED.intersection(measured) if is_labelled is not None else set()
+        num_labelled = share if is_labelled is None else is_labelled.sum().float()
+        for name, value in measured.items():
+            measured[name] = value * (num_labelled if name in of_labelled else share)
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        self.ranks.add_up([*gradients, *measured.values(), num_labelled])
+        for name in of_labelled:
+            measured[name] /= num_labelled.clamp(min=1)
 
     def _which_are_labelled(self, labels: Tensor, mix: Mix | None) -> Tensor | None:
         """(B,), None where all are. A mixed image is if both its images are."""

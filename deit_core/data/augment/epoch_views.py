@@ -111,7 +111,7 @@ class EpochViews:
         Args:
             padded: (N, C, S + 2p, S + 2p) uint8, all images with black around them.
             indices: (B,) on the same device, the images of the batch.
-            places: where in the epoch's batches; a tensor (B,) is on the same device.
+            places: where in the epoch's batches; a tensor (B,) is on the same device, or on the CPU.
         """
         is_quick_at_once = self.img_size < _SMALL and not self._changes_colours
         if self.device.type == "cpu" and not is_quick_at_once:
