@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from postgres_server import PostgresServer
 from sqlalchemy import Engine, event, text
 
+from benchmarks.postgres import PostgresServer
 from deit_core import presets
 from deit_core.errors import DeitError, RunError, StoreError
 from deit_core.runs import NewPoint, Status, Store, enqueue, open_store, queue, schema

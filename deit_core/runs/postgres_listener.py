@@ -1,0 +1,48 @@
+"""What a PostgreSQL server tells by itself: that somebody has written into the database (LISTEN and NOTIFY).
+
+A listener has a connection of its own. Knows nothing of what is written.
+"""
+
+import weakref
+
+import psycopg
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import DBAPIError
+
+from deit_core.runs.database import Listener
+
+_CHANNEL = "deit_lab"  # of each database its own
+_HAS_WRITTEN = func.pg_current_xact_id_if_assigned().is_not(None)
+TELL = select(func.pg_notify(_CHANNEL, "")).where(_HAS_WRITTEN)  # listeners hear it once this transaction is committed
+
+
+class PostgresListener(Listener):
+    """Connects when it is asked first, and again when the connection was lost."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._close = weakref.finalize(self, lambda: None)
+
+    def has_news(self) -> bool:
+        try:
+            if self._connection is None:
+                self._connect()
+                return True  # whatever was written before
+            driver = self._connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            return bool(list(driver.notifies(timeout=0)))
+        except (DBAPIError, psycopg.Error):
+            self.close()
+            return True
+
+    def close(self) -> None:
+        self._close()
+        self._connection = None
+
+    def _connect(self) -> None:
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._close = weakref.finalize(self, connection.close)
+        connection.detach()  # the pool has room for others
+        connection.exec_driver_sql(f"LISTEN {_CHANNEL}")
+        self._connection = connection
