@@ -27,7 +27,7 @@ class PostgresServer:
 
         name = f"store{next(self._numbers)}"
         with psycopg.connect(f"postgresql://{self.address}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+            connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql+psycopg://{self.address}/{name}"
 
 

@@ -6,7 +6,7 @@ A listener has a connection of its own. Knows nothing of what is written.
 import weakref
 
 import psycopg
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from deit_core.runs.database import Listener
@@ -21,28 +21,29 @@ class PostgresListener(Listener):
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._connection: Connection | None = None
-        self._close = weakref.finalize(self, lambda: None)
+        self._connection: psycopg.Connection | None = None
 
     def has_news(self) -> bool:
         try:
             if self._connection is None:
-                self._connect()
+                self._connection = self._connect()
                 return True  # whatever was written before
-            driver = self._connection.connection.driver_connection
-            assert isinstance(driver, psycopg.Connection)
-            return bool(list(driver.notifies(timeout=0)))
+            return bool(list(self._connection.notifies(timeout=0)))
         except (DBAPIError, psycopg.Error):
             self.close()
             return True
 
     def close(self) -> None:
-        self._close()
-        self._connection = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
-    def _connect(self) -> None:
-        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        self._close = weakref.finalize(self, connection.close)
-        connection.detach()  # the pool has room for others
-        connection.exec_driver_sql(f"LISTEN {_CHANNEL}")
-        self._connection = connection
+    def _connect(self) -> psycopg.Connection:
+        pooled = self._engine.raw_connection()
+        connection = pooled.dbapi_connection
+        assert isinstance(connection, psycopg.Connection)
+        pooled.detach()  # the pool has room for others
+        weakref.finalize(self, connection.close)
+        connection.autocommit = True
+        connection.execute(f"LISTEN {_CHANNEL}")
+        return connection

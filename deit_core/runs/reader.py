@@ -67,14 +67,14 @@ class StoreReader:
         with self.reading() as connection:
             is_whole = can_be_id and not is_number  # an index finds an id, and no beginning of one
             if is_whole and (exact := connection.scalar(query.where(columns.id == run_id))) is not None:
-                return exact
+                return int(exact)
             meant = cast(columns.number, String) == run_id if is_number else begins
             numbers = connection.scalars(query.where(meant)).all()
         if len(numbers) != 1 or not run_id:
             count = "Several runs begin" if numbers and run_id else "There is no run whose id begins"
             what = f"There is no run {shortened(run_id)}" if is_number else f"{count} with {quoted(run_id)}"
             raise RunError(f"{what}; `python -m deit_core runs` lists them.")
-        return numbers[0]
+        return int(numbers[0])
 
     def unreadable(self, ids: Iterable[str] | None = None) -> list[UnreadableRun]:
         """The runs that this version cannot read, and why; the newest first; all, or those with the given ids."""
@@ -182,6 +182,7 @@ _POINTS = select(  # in the order of a Point's fields, the metrics as they are w
 
 def _marks(connection: Connection) -> Select[Any]:
     """Of each run, the newest first: number, id, and values of which one differs once its row has changed."""
+    mark: list[ColumnElement[Any]]
     if connection.dialect.name == "postgresql":  # which notes in each row the transaction that wrote it
         mark = [cast(literal_column(f"{table}.xmin"), Text) for table in ("runs", "experiments")]
     else:
