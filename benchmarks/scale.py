@@ -98,8 +98,7 @@ def _questions(store: Store) -> dict[str, Callable[[], object]]:
         """All that the Runs page asks when it is drawn."""
         queue.reap(store)
         queue.num_ready(store)
-        for _ in range(2):
-            store.listed()
+        store.listed()
         for each in shown:
             curves.read(each)
 
