@@ -34,6 +34,7 @@ BENCHMARKS = (
     "slider",
     "predict",
     "store",
+    "scale",
     "page",
     "layout-shift",
     "many-runs",
@@ -51,6 +52,7 @@ def main(
     if unknown := set(names or ()) - set(BENCHMARKS):
         raise typer.BadParameter(f"{', '.join(unknown)}: choose among {', '.join(BENCHMARKS)}.")
     tempfile.tempdir = tempfile.mkdtemp(prefix="benchmarks-")
+    Path(tempfile.tempdir).chmod(0o711)  # root starts a PostgreSQL server as another user
     end_with_me(Path(tempfile.tempdir))
     for name in names or BENCHMARKS:
         typer.echo(f"\n{name}")

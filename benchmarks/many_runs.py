@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.dashboard import launch_chromium, processor_s, serve, store_url
-from benchmarks.store import add_copies
+from benchmarks.filling import add_copies
 from deit_core import presets
 from deit_core.runs import enqueue, open_store
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from multiprocessing.synchronize import Event
-from pathlib import Path
 
+from benchmarks.filling import METRICS, fill_points
+from benchmarks.latency import Seconds, percentiles, seconds_of, seconds_of_calls
 from deit_core import presets
 from deit_core.runs import NewPoint, RunUpdate, Status, Store, enqueue, open_store, queue
 from deit_core.runs.writer import Writer
@@ -21,14 +22,8 @@ from deit_core.runs.writer import Writer
 _RUNS = 100
 _POINTS, _POINTS_LONG = 10_000, 100_000
 _WRITERS = 4
-_MANY = 10_000
 _STEPS_PER_S = 50  # of each writer
 _NEW_POINTS = 20  # that a page finds when it asks again
-_METRICS = (
-    *("train_loss", "train_loss_class", "train_loss_distillation", "train_agreement", "teacher_hit_rate"),
-    *("train_accuracy", "train_accuracy_class", "train_accuracy_distillation", "lr", "images_per_s"),
-)
-_BUDGET_S = 2.0
 
 
 def measure(long: bool = False) -> Iterator[dict[str, object]]:
@@ -49,24 +44,8 @@ def measure(long: bool = False) -> Iterator[dict[str, object]]:
         with _writing(store, written):
             yield from _rows(store, filled[_RUNS // 2], own, num_writers=_WRITERS)
             doomed = iter(filled[::10])
-            yield _latency("delete a run", _WRITERS, [_time(lambda: store.delete(next(doomed))) for _ in range(3)])
+            yield _latency("delete a run", _WRITERS, [seconds_of(lambda: store.delete(next(doomed))) for _ in range(3)])
         store.close()
-        yield from _many(Path(folder))
-
-
-def _many(folder: Path) -> Iterator[dict[str, object]]:
-    """What a page and a worker wait for in a queue of thousands, each with another spec."""
-    store = open_store(f"sqlite:///{folder}/many.sqlite")
-    _add_run(store)
-    add_copies(store, _MANY)
-    calls = {
-        f"list {_MANY:,} runs": store.runs,
-        f"list {_MANY:,} runs, read at first": lambda: open_store(store.database.url).runs(),
-        f"claim one of {_MANY:,} runs and put it back": _claim(store),
-    }
-    for what, call in calls.items():
-        yield _latency(what, 0, _times(call))
-    store.close()
 
 
 def _claim(store: Store) -> Callable[[], None]:
@@ -84,16 +63,11 @@ def _rows(store: Store, run_id: str, own_id: str, num_writers: int) -> Iterator[
     for what, speed in _appending(store, own_id).items():
         yield {"what": what, "writers": num_writers, "points_per_s": round(speed)}
     for what, call in _questions(store, run_id).items():
-        yield _latency(what, num_writers, _times(call))
+        yield _latency(what, num_writers, seconds_of_calls(call))
 
 
-def _latency(what: str, num_writers: int, times: list[float]) -> dict[str, object]:
-    return {
-        "what": what,
-        "writers": num_writers,
-        "median_ms": round(1000 * statistics.median(times), 2),
-        "p95_ms": round(1000 * statistics.quantiles(times, n=20, method="inclusive")[-1], 2),
-    }
+def _latency(what: str, num_writers: int, seconds: list[Seconds]) -> dict[str, object]:
+    return {"what": what, "writers": num_writers, **percentiles(seconds)}
 
 
 def _questions(store: Store, run_id: str) -> dict[str, Callable[[], object]]:
@@ -122,7 +96,7 @@ def _appending(store: Store, run_id: str) -> dict[str, float]:
         writer.close()
 
     def speed(call: Callable[[], object], num_points: int) -> float:
-        return num_points / statistics.median(_times(call))
+        return num_points / statistics.median(each.clock for each in seconds_of_calls(call))
 
     return {
         "append one a transaction": speed(lambda: store.add_points(run_id, [_point(1)], RunUpdate(step=1)), 1),
@@ -131,64 +105,13 @@ def _appending(store: Store, run_id: str) -> dict[str, float]:
     }
 
 
-def _times(call: Callable[[], object]) -> list[float]:
-    """Seconds of each call, three at least, for as long as the budget lasts."""
-    call()
-    times: list[float] = []
-    ends_at = time.perf_counter() + _BUDGET_S
-    while len(times) < 3 or time.perf_counter() < ends_at:
-        times.append(_time(call))
-    return times
-
-
-def _time(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
-
-
 def _add_run(store: Store) -> str:
     return enqueue(store, presets.smoke())[0]
 
 
 def _point(number: int) -> NewPoint:
-    metrics = {name: 1 / (number + 1 + place) for place, name in enumerate(_METRICS)}
+    metrics = {name: 1 / (number + 1 + place) for place, name in enumerate(METRICS)}
     return NewPoint("step", number, number / 100, number / 2, metrics)
-
-
-def fill_points(store: Store, run_ids: list[str], num_points: int) -> None:
-    """Write points with digits as real ones have, every hundredth of an epoch, in the database itself."""
-    metrics = ", ".join(f"'{name}', abs(random()) * 1e-19" for name in _METRICS)
-    for start in range(0, len(run_ids), _WRITERS):
-        some = run_ids[start : start + _WRITERS]
-        whose = " ".join(f"when {place} then '{run_id}'" for place, run_id in enumerate(some))
-        with store.writing() as connection:
-            connection.exec_driver_sql(
-                f"""
-                with recursive numbers(n) as (select 0 union all select n + 1 from numbers where n + 1 < ?),
-                places(n, place) as (select n / {len(some)}, n % {len(some)} from numbers)
-                insert into metrics (run_id, kind, step, epoch, elapsed_s, metrics)
-                select case place {whose} end, iif(n % 100 = 99, 'epoch', 'step'), 10 * n, n * 0.01, n * 0.5,
-                json_object({metrics}) from places
-                """,
-                (len(some) * num_points,),
-            )
-
-
-def add_copies(store: Store, num_runs: int) -> None:
-    """Fill a store with copies of its first run, up to `num_runs`; written in the database itself."""
-    with store.writing() as connection:
-        connection.exec_driver_sql(
-            """
-            with recursive numbers(n) as (select 2 union all select n + 1 from numbers where n < ?)
-            insert into runs (id, spec, status, message, stop_requested, reserved_for, created_at, step, total_steps,
-                epoch, results)
-            select printf('a%07x', n), json_set(spec, '$.name', 'run ' || n), status, message, stop_requested,
-                reserved_for, created_at, step, total_steps, epoch, results
-            from numbers, runs where number = 1
-            """,
-            (num_runs,),
-        )
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from deit_core.runs import (
     log_tail,
     open_store,
 )
+from deit_core.runs.database import Listener
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, DataSpec, RunSpec
 
@@ -69,6 +70,12 @@ def settings() -> Settings:
 @st.cache_resource(show_spinner=False)
 def store() -> Store:
     return open_store(settings().store_url)
+
+
+@st.cache_resource(show_spinner=False)
+def listener() -> Listener:
+    """Hears what is written into the store; the live feed alone asks it."""
+    return store().database.listen()
 
 
 @st.cache_resource(show_spinner=False)

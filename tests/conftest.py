@@ -1,15 +1,16 @@
 """What every test needs: few threads, small specs that train in seconds, and no process that outlives the tests."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from postgres_server import PostgresServer, postgres_server
 from small_disk import SmallDisk
 
 from benchmarks.guard import end_with_me
+from benchmarks.postgres import PostgresServer, postgres_server
 from deit_core import presets
 from deit_core.machine.threads import spin_briefly
 from deit_core.settings import Settings
@@ -64,7 +65,11 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres_server("-c fsync=off"))
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
         yield server
 
 

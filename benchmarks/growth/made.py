@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.store import add_copies, fill_points
+from benchmarks.filling import add_copies, fill_points
 from deit_core import presets
 from deit_core.attention.flow.prepared import PreparedRollout
 from deit_core.data import Split

@@ -2,7 +2,8 @@
 
 A page holds one websocket. It sends what it shows. It receives the new points and the state of its runs, and a request
 to draw itself again where that is not enough. The store is read once for all pages, and less often the more pages there
-are, so that watching costs a training little. Knows runs and websockets; nothing of charts or widgets.
+are, so that watching costs a training little; one on a server only when the server tells that it was written. Knows
+runs and websockets; nothing of charts or widgets.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ IDLE_PERIOD_S = 2.0  # where nothing trains or is queued
 PERIOD_OF_EACH_S = 0.03  # the more pages, the longer
 MAX_RUNS = 200  # of one page, and read at once: as many curves as are kept
 MOST_COUNTED = 60  # pages; more of them do not slow the feed further
+UNHEARD_S = 5.0  # a store that tells when something is written is read as often, should it not tell
 READING_SHARE = 0.04  # of a core, for reading all runs: of thousands less often
 REDRAW_S = 5.0  # of the progress, on one page; at most one page is drawn again in this time
 _TEND_S = 1.0
@@ -116,6 +118,8 @@ class Reader:
         self.runs: list[Run] = []
         self._num_pages = 0
         self._watched: set[str] = set()
+        self._read: set[str] = set()  # of these runs all points are read that were there at `_read_at`
+        self._read_at = -math.inf
         self._lock = asyncio.Lock()
         self._looked_at = self._tended_at = -math.inf
         self._cost_s = 0.0  # of reading all runs
@@ -153,15 +157,22 @@ class Reader:
     def _look(self) -> None:
         self._looked_at = time.monotonic()
         with errors_as_messages(lambda _: None):  # a page that is drawn says what is wrong with the store
-            if self._looked_at - self._tended_at > _TEND_S:
-                state.launcher().ensure_workers()
-                self._tended_at = self._looked_at
-            began_s = time.thread_time()
-            self.runs = state.store().runs()
-            self._cost_s = time.thread_time() - began_s
-            for run_id in _known(self.runs, self._watched):
-                state.curves().read(run_id)
+            if state.listener().has_news():
+                self._read_at = -math.inf
+            if self._looked_at - self._read_at > UNHEARD_S or not self._watched <= self._read:
+                self._read_store()
         self._watched.clear()
+
+    def _read_store(self) -> None:
+        if self._looked_at - self._tended_at > _TEND_S:
+            state.launcher().ensure_workers()
+            self._tended_at = self._looked_at
+        began_s = time.thread_time()
+        self.runs = state.store().runs()
+        self._cost_s = time.thread_time() - began_s
+        for run_id in _known(self.runs, self._watched):
+            state.curves().read(run_id)
+        self._read, self._read_at = set(self._watched), self._looked_at
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,6 +12,20 @@ from sqlalchemy import ColumnElement, Connection, create_engine
 from deit_core.runs import schema
 
 
+class Listener:
+    """Hears when something is written. For one thread at a time."""
+
+    def has_news(self) -> bool:
+        """Whether something may have been written since one asked last; never a question to the database.
+
+        Always True where the database tells nothing, or cannot be reached: then one must ask it.
+        """
+        return True
+
+    def close(self) -> None:
+        pass
+
+
 class Database(ABC):
     """Transactions. Safe to share between threads.
 
@@ -33,13 +47,16 @@ class Database(ABC):
         """Whether there is still a database at the address."""
 
     @abstractmethod
-    def writing(self, *, anew: bool = False, alone: bool = True) -> AbstractContextManager[Connection]:
+    def writing(
+        self, *, anew: bool = False, alone: bool = True, is_news: bool = True
+    ) -> AbstractContextManager[Connection]:
         """One transaction that writes.
 
         Args:
             anew: create a new database if there is none any more.
             alone: no other decision is made meanwhile, so what it reads stays true. Without it only rows that it
                 selects `with_for_update` do, and others may write next to it where the database can do that.
+            is_news: those who listen hear of it, where the database can tell them.
         Raises: RunError if there is none and not `anew`.
         """
 
@@ -48,6 +65,10 @@ class Database(ABC):
         """Read what was last written, without waiting for writers. Nothing can be read if the database is gone."""
         with self._reading() if self.is_there else _nothing() as connection:
             yield connection
+
+    def listen(self) -> Listener:
+        """Hear of what all processes write from now on."""
+        return Listener()
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Connection]: ...

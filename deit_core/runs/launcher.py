@@ -167,7 +167,7 @@ def resolve(store: Store, spec: AnySpec) -> tuple[dict[str, RunSpec], dict[str, 
         )
     ids = {run.name: new_id() for run in runs}
     siblings = ids if isinstance(spec, ExperimentSpec) else {}
-    known = {run.id for run in store.runs()} | set(ids.values())
+    known = {run.id for run in store.runs(filter(is_run_id, _references(runs)))} | set(ids.values())
     specs: dict[str, RunSpec] = {}
     needs: dict[str, Sequence[str]] = {}
     for run in runs:
@@ -180,11 +180,16 @@ def resolve(store: Store, spec: AnySpec) -> tuple[dict[str, RunSpec], dict[str, 
             start = _located(run.initial_checkpoint, siblings, known)
             start = start or _refuse(spec, run, "initial_checkpoint", run.initial_checkpoint, "initial_checkpoint")
             run = run.with_changes(initial_checkpoint=start)
-        references = {run.initial_checkpoint, run.distillation.teacher if run.distillation else ""}
-        if needed := sorted(references & known):
+        if needed := sorted(_references([run]) & known):
             needs[run_id] = needed
         specs[run_id] = run
     return specs, needs
+
+
+def _references(runs: Sequence[RunSpec]) -> set[str]:
+    """The names of teachers, and of runs that others start from."""
+    teachers = {run.distillation.teacher for run in runs if run.distillation is not None}
+    return teachers | {run.initial_checkpoint for run in runs}
 
 
 def _located(name: str, siblings: Mapping[str, str], known: Collection[str]) -> str | None:

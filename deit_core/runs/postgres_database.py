@@ -16,6 +16,7 @@ from deit_core.refusals import newer_store
 from deit_core.runs import migrations, schema
 from deit_core.runs.database import Database
 from deit_core.runs.postgres_errors import server_error
+from deit_core.runs.postgres_listener import TELL, PostgresListener
 
 _CONNECT_S = 10
 _SILENT_S = 60.0
@@ -57,7 +58,7 @@ class PostgresDatabase(Database):
         return self._has_tables
 
     @contextmanager
-    def writing(self, *, anew: bool = False, alone: bool = True) -> Iterator[Connection]:
+    def writing(self, *, anew: bool = False, alone: bool = True, is_news: bool = True) -> Iterator[Connection]:
         if not self.is_there:
             if not anew:
                 raise RunError(self.gone())
@@ -66,6 +67,11 @@ class PostgresDatabase(Database):
             if alone:
                 connection.execute(_ALONE)
             yield connection
+            if is_news:
+                connection.execute(TELL)
+
+    def listen(self) -> PostgresListener:
+        return PostgresListener(self._engine)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -9,6 +9,7 @@ from deit_core.errors import DamagedStoreError, FullStoreError, ReadOnlyStoreErr
 from deit_core.plain_text import harmless
 from deit_core.text.quoting import shortened
 
+_NO_ROOM = "too many clients", "too many connections", "connection slots"
 _CHECK = "check DEIT_STORE, which reads postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
 
 
@@ -22,7 +23,7 @@ def server_error(error: DBAPIError, name: str) -> StoreError | None:
         case "53", "53100":
             return FullStoreError(f"The disk of the store {name} is full; make room on its server, then try again.")
         case "53", _:
-            return StoreError(f"The server of the store {name} has no room for another connection; try again later.")
+            return _no_room(name)
         case _, "25006" | "42501":
             return ReadOnlyStoreError(
                 f"The store {name} cannot be written by the user in DEIT_STORE; give that user the right to, on the "
@@ -34,8 +35,17 @@ def server_error(error: DBAPIError, name: str) -> StoreError | None:
             )
     if isinstance(error, OperationalError):  # without a code: no connection, or one that broke
         _, _, refused = str(error.orig).partition("FATAL:")
+        if any(words in refused for words in _NO_ROOM):  # which has a code, but the driver does not give it
+            return _no_room(name)
         if refused:  # say, that the password is wrong; the server never quotes it
             why = shortened(harmless(refused.strip().splitlines()[0]))
             return StoreError(f"The server of the store {name} refuses: {why}; {_CHECK}.")
         return StoreError(f"The server of the store {name} does not answer; see whether it runs, and {_CHECK}.")
     return None
+
+
+def _no_room(name: str) -> StoreError:
+    return StoreError(
+        f"The server of the store {name} has no room for another connection; try again later, or raise max_connections "
+        "on the server."
+    )

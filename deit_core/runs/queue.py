@@ -27,6 +27,7 @@ _OUT_OF_MEMORY = (
 )
 
 _MOST_LOSSES = 3  # of a run since a person queued it: it may be what ends the nodes
+_UNFINISHED = [status for status in Status if status != Status.COMPLETED]  # listed, so that the index on status serves
 _runs, _workers = schema.runs, schema.workers
 
 
@@ -73,7 +74,7 @@ def register(
 
 def heartbeat(store: Store, worker_id: str) -> bool:
     """Say that this worker is alive. False when the store has given it up meanwhile."""
-    with store.writing(alone=False) as connection:
+    with store.writing(alone=False, is_news=False) as connection:
         return pulse.beat(connection, store, worker_id)
 
 
@@ -93,13 +94,14 @@ def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run |
             _ready(worker_id, reserved_only, worker.devices).limit(1).with_for_update(of=_runs, skip_locked=True)
         )
         while (run_id := connection.scalar(next_ready)) is not None:
-            unreadable = store.unreadable([run_id])
+            is_next = _runs.c.id == run_id
+            _, unreadable = store.read(connection, is_next)
             if not unreadable:
                 store.move(connection, run_id, Status.RUNNING, update=RunUpdate(worker_id=worker_id))
-                break
+                return store.read(connection, is_next)[0][0]
             message = f"It cannot be trained: {unreadable[0].reason}; delete it and submit it again."
             store.move(connection, run_id, Status.FAILED, message)
-    return None if run_id is None else store.run(run_id)
+    return None
 
 
 def retire(store: Store, worker_id: str) -> bool:
@@ -218,11 +220,16 @@ def at_work(store: Store) -> set[str]:
         return set(connection.scalars(training))
 
 
-def num_ready(store: Store, devices: Sequence[str] | None = None) -> int:
-    """How many runs wait for nothing but a worker. Args: devices: only those with one of these as compute.device."""
+def num_ready(store: Store, devices: Sequence[str] | None = None, *, at_most: int | None = None) -> int:
+    """How many runs wait for nothing but a worker.
+
+    Args:
+        devices: only those with one of these as compute.device.
+        at_most: where to stop counting; of thousands nobody needs the number.
+    """
     with store.reading() as connection:
         names = None if devices is None else ",".join(devices)
-        ready = _ready(None, reserved_only=False, devices=names).order_by(None).subquery()
+        ready = _ready(None, reserved_only=False, devices=names).order_by(None).limit(at_most).subquery()
         return connection.scalar(select(func.count()).select_from(ready)) or 0
 
 
@@ -256,15 +263,15 @@ def _ready(worker_id: str | None, reserved_only: bool, devices: str | None = Non
     """The runs that a worker may take, the oldest first: queued, their teachers completed, not another's, for one of
     its devices."""
     needed = _runs.alias()
-    unfinished = exists(
-        select(1)
-        .select_from(schema.dependencies.join(needed, needed.c.id == schema.dependencies.c.needs_id))
-        .where(schema.dependencies.c.run_id == _runs.c.id, needed.c.status != Status.COMPLETED)
+    waiting = (  # a set, made once from the few that others wait for, not by a look at each of thousands that wait
+        select(schema.dependencies.c.run_id)
+        .join(needed, needed.c.id == schema.dependencies.c.needs_id)
+        .where(needed.c.status.in_(_UNFINISHED))
     )
     mine = _runs.c.reserved_for == worker_id
     return (
         select(_runs.c.id)
-        .where(_runs.c.status == Status.QUEUED, ~unfinished)
+        .where(_runs.c.status == Status.QUEUED, _runs.c.id.not_in(waiting))
         .where(mine if reserved_only else mine | _runs.c.reserved_for.is_(None))
         .where(true() if devices is None else _runs.c.device.in_(devices.split(",")))
         .order_by(_runs.c.number)

@@ -7,17 +7,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, Text, cast, false, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Select, String, Text, cast, false, literal_column, select
 
 from deit_core.errors import RunError
 from deit_core.runs import schema
 from deit_core.runs.open_database import open_database
 from deit_core.runs.records import Experiment, LifecycleEvent, Point, PointKind, Run, Status, UnreadableRun
-from deit_core.runs.rows import KnownRows, experiment_of, lifecycle_event_of, points_of
+from deit_core.runs.rows import experiment_of, lifecycle_event_of, points_of, run_or_reason
 from deit_core.text.quoting import quoted, shortened
 
 _BLOCK = 1000  # points whose metrics are decoded together
 _LONGEST_ID = 12
+_MANY = 500  # rows of which so many have changed are all read
 
 
 class StoreReader:
@@ -27,7 +28,7 @@ class StoreReader:
         self.database = open_database(url, create=create)
         self.reading = self.database.reading
         self.lost_workers: dict[str, str] = {}  # gone while nothing could be written: id -> a message on their runs
-        self._known = KnownRows()
+        self._known: dict[int, tuple[int, Run | UnreadableRun]] = {}  # number -> a mark of its row, what that became
 
     @property
     def is_there(self) -> bool:
@@ -42,7 +43,7 @@ class StoreReader:
 
         A run whose row cannot be read is left out; `unreadable` lists these.
         """
-        return self._read(None if ids is None else schema.runs.c.id.in_(list(ids)))[0]
+        return self.listed(ids)[0]
 
     def run(self, run_id: str) -> Run:
         """One run, by its number, its id or the beginning of it. Ids begin with a letter.
@@ -50,7 +51,8 @@ class StoreReader:
         Raises: RunError when there is none, several begin so, or its row cannot be read.
         """
         number = self.number_of(run_id)
-        runs, unreadable = self._read(schema.runs.c.number == number)
+        with self.reading() as connection:
+            runs, unreadable = self.read(connection, schema.runs.c.number == number)
         if unreadable:
             raise RunError(unreadable[0].sentence)
         if not runs:
@@ -60,43 +62,64 @@ class StoreReader:
     def number_of(self, run_id: str) -> int:
         """The number of a run, whether it can be read or not: see `run`. Raises: RunError as `run` does."""
         is_number, columns = run_id.isdecimal(), schema.runs.c
-        begins = columns.id.startswith(run_id, autoescape=True) if _can_be_id(run_id) else false()
-        query = select(columns.number, columns.id)
+        query, can_be_id = select(columns.number), _can_be_id(run_id)
+        begins = columns.id.startswith(run_id, autoescape=True) if can_be_id else false()
         with self.reading() as connection:
-            query = query.where(cast(columns.number, String) == run_id if is_number else begins)
-            numbers: dict[int, str] = {row.number: row.id for row in connection.execute(query)}
-        if exact := [number for number, row_id in numbers.items() if row_id == run_id]:
-            return exact[0]
+            is_whole = can_be_id and not is_number  # an index finds an id, and no beginning of one
+            if is_whole and (exact := connection.scalar(query.where(columns.id == run_id))) is not None:
+                return int(exact)
+            meant = cast(columns.number, String) == run_id if is_number else begins
+            numbers = connection.scalars(query.where(meant)).all()
         if len(numbers) != 1 or not run_id:
             count = "Several runs begin" if numbers and run_id else "There is no run whose id begins"
             what = f"There is no run {shortened(run_id)}" if is_number else f"{count} with {quoted(run_id)}"
             raise RunError(f"{what}; `python -m deit_core runs` lists them.")
-        return next(iter(numbers))
+        return int(numbers[0])
 
     def unreadable(self, ids: Iterable[str] | None = None) -> list[UnreadableRun]:
         """The runs that this version cannot read, and why; the newest first; all, or those with the given ids."""
-        return self._read(None if ids is None else schema.runs.c.id.in_(list(ids)))[1]
+        return self.listed(ids)[1]
 
-    def listed(self) -> tuple[list[Run], list[UnreadableRun]]:
+    def listed(self, ids: Iterable[str] | None = None) -> tuple[list[Run], list[UnreadableRun]]:
         """`runs` and `unreadable` at one moment, for the price of one."""
-        return self._read()
-
-    def _read(self, which: ColumnElement[bool] | None = None) -> tuple[list[Run], list[UnreadableRun]]:
-        """The runs, and the rows that are none. Of a worker that is gone no run reads running, written or not."""
-        query, dependencies = _RUNS.order_by(schema.runs.c.number.desc()), select(schema.dependencies)
-        if which is not None:
-            query = query.where(which)
-            dependencies = dependencies.where(schema.dependencies.c.run_id.in_(select(schema.runs.c.id).where(which)))
         with self.reading() as connection:
-            rows = connection.execute(query).all()
-            needs: dict[str, list[str]] = {}
-            for run_id, needs_id in connection.execute(dependencies):
-                needs.setdefault(run_id, []).append(needs_id)
-        found = [self._known.read(row, needs.get(row.id, ())) for row in rows]
+            return self.read(connection, None if ids is None else schema.runs.c.id.in_(list(ids)))
+
+    def read(
+        self, connection: Connection, which: ColumnElement[bool] | None = None
+    ) -> tuple[list[Run], list[UnreadableRun]]:
+        """`listed` inside a transaction that is already open: all runs, or those that are meant.
+
+        Of a worker that is gone no run reads running, written or not.
+        """
         if which is None:
-            self._known.keep_only({row.number for row in rows})
-        runs = [self._as_seen_here(run) for run in found if isinstance(run, Run)]
+            found = self._all(connection)
+        else:
+            needs = _needs(connection, which)
+            rows = connection.execute(_RUNS.where(which)).mappings().all()
+            found = [run_or_reason(row, needs.get(row["id"], ())) for row in rows]
+        runs = [run for run in found if isinstance(run, Run)]
+        if self.lost_workers:
+            runs = [self._as_seen_here(run) for run in runs]
         return runs, [run for run in found if isinstance(run, UnreadableRun)]
+
+    def _all(self, connection: Connection) -> list[Run | UnreadableRun]:
+        """All rows, of which only those are read whose mark is another one than before."""
+        known, needs = self._known, _needs(connection)
+        marks = {
+            number: hash((run_id, *mark, *needs.get(run_id, ())))
+            for number, run_id, *mark in connection.execute(_marks(connection)).all()
+        }
+        changed = {number for number, mark in marks.items() if number not in known or known[number][0] != mark}
+        rows = _RUNS if len(changed) > _MANY else _RUNS.where(schema.runs.c.number.in_(changed))
+        read = {
+            row["number"]: (marks[row["number"]], run_or_reason(row, needs.get(row["id"], ())))
+            for row in (connection.execute(rows).mappings().all() if changed else ())
+            if row["number"] in changed
+        }
+        both = known | read
+        self._known = {number: both[number] for number in marks if number in both}  # none that was deleted meanwhile
+        return [run for _, run in self._known.values()]
 
     def _as_seen_here(self, run: Run) -> Run:
         if not self.is_lost(run):
@@ -146,11 +169,35 @@ ROW = select(  # the results as they are written
     *(column for column in schema.runs.c if column.name != "results"),
     cast(schema.runs.c.results, Text).label("results"),
 )
-_RUNS = ROW.add_columns(schema.experiments.c.name.label("experiment_name")).outerjoin(schema.experiments)
+_RUNS = (
+    ROW.add_columns(schema.experiments.c.name.label("experiment_name"))
+    .outerjoin(schema.experiments)
+    .order_by(schema.runs.c.number.desc())
+)
 _POINTS = select(  # in the order of a Point's fields, the metrics as they are written
     *(schema.metrics.c[name] for name in Point._fields[:-1]),
     cast(schema.metrics.c.metrics, Text).label("metrics"),
 )
+
+
+def _marks(connection: Connection) -> Select[Any]:
+    """Of each run, the newest first: number, id, and values of which one differs once its row has changed."""
+    mark: list[ColumnElement[Any]]
+    if connection.dialect.name == "postgresql":  # which notes in each row the transaction that wrote it
+        mark = [cast(literal_column(f"{table}.xmin"), Text) for table in ("runs", "experiments")]
+    else:
+        mark = [column for column in _RUNS.selected_columns if column.name not in ("number", "id")]
+    return _RUNS.with_only_columns(schema.runs.c.number, schema.runs.c.id, *mark)
+
+
+def _needs(connection: Connection, which: ColumnElement[bool] | None = None) -> dict[str, list[str]]:
+    """The runs that each run needs; of all, or of those that are meant."""
+    query, needs = select(schema.dependencies), dict[str, list[str]]()
+    if which is not None:
+        query = query.where(schema.dependencies.c.run_id.in_(select(schema.runs.c.id).where(which)))
+    for run_id, needs_id in connection.execute(query).all():
+        needs.setdefault(run_id, []).append(needs_id)
+    return needs
 
 
 def _can_be_id(text: str) -> bool:

@@ -6,12 +6,12 @@ Rows may be of another version, changed by hand or damaged, so nothing in them i
 import json
 import math
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, get_args
 
 from pydantic import ValidationError
-from sqlalchemy import Row, RowMapping
+from sqlalchemy import RowMapping
 
 from deit_core.plain_text import harmless
 from deit_core.runs.records import Experiment, LifecycleEvent, Point, PointKind, Run, Status, UnreadableRun
@@ -25,31 +25,8 @@ class RowError(ValueError):
     """What is wrong with a row, as words that follow "Run 3: "."""
 
 
-class KnownRows:
-    """Turns rows into runs, and remembers what each became as long as its content stays the same.
-
-    Of a content its hash is kept, since thousands of specs as text are megabytes. Safe to share between threads.
-    """
-
-    def __init__(self) -> None:
-        self._by_number: dict[Any, tuple[int, Run | UnreadableRun]] = {}
-
-    def read(self, row: Row[Any], needs: Sequence[str]) -> Run | UnreadableRun:
-        """Args: row, needs: as `run_of` takes them, and the row as a tuple."""
-        content = hash((*row, *needs))
-        known, found = self._by_number.get(row.number, (None, None))
-        if found is None or known != content:
-            found = _run_or_reason(row._mapping, needs)
-            self._by_number[row.number] = content, found
-        return found
-
-    def keep_only(self, numbers: Container[int]) -> None:
-        """Forget the rows that are not there any more."""
-        for number in [number for number in list(self._by_number) if number not in numbers]:
-            self._by_number.pop(number, None)
-
-
-def _run_or_reason(row: RowMapping, needs: Sequence[str]) -> Run | UnreadableRun:
+def run_or_reason(row: RowMapping, needs: Sequence[str]) -> Run | UnreadableRun:
+    """`run_of`, or why there is none."""
     try:
         return run_of(row, needs)
     except RowError as error:

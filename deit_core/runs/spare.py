@@ -33,7 +33,7 @@ def stand_by(store: Store, starter: int, is_ending: Callable[[], bool], wait_s: 
     is_loaded = False
     while not is_ending() and psutil.pid_exists(starter) and store.is_there:
         waited_s = time.monotonic() - began
-        if queue.num_ready(store) or waited_s > wait_s:
+        if queue.num_ready(store, at_most=1) or waited_s > wait_s:
             return
         if not is_loaded and waited_s > _PAINT_S:
             load()

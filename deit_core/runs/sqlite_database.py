@@ -55,7 +55,7 @@ class SqliteDatabase(Database):
         return identity is not None
 
     @contextmanager
-    def writing(self, *, anew: bool = False, alone: bool = True) -> Iterator[Connection]:
+    def writing(self, *, anew: bool = False, alone: bool = True, is_news: bool = True) -> Iterator[Connection]:
         """One transaction that has the write lock from its start, so what it reads stays true."""
         if not self.is_there:
             if not anew:

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from postgres_server import PostgresServer
 from program import Program
 
+from benchmarks.postgres import PostgresServer
 from deit_core import presets
 from deit_core.runs import enqueue, open_store
 from deit_core.runs.nodes import Node, write_nodes

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from postgres_server import PostgresServer
 from program import Program
 
+from benchmarks.postgres import PostgresServer
 from deit_core.spec import RunSpec
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres_server import PostgresServer
 
+from benchmarks.postgres import PostgresServer
 from deit_core.runs import LocalLauncher, open_store
 from deit_core.runs.cluster import check_ray
 from deit_core.runs.engines.ray import RayEngine, connect

@@ -1,6 +1,8 @@
 """The live feed tells a page what it has not drawn: points once each, and when points are not enough."""
 
+import asyncio
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from dashboard.live import messages
 from dashboard.live import server as live
 from dashboard.run_status import explain
 from deit_core.runs import NewPoint, PointKind, RunUpdate, Status, Store
+from deit_core.runs.database import Listener
 
 
 @pytest.fixture
@@ -268,3 +271,35 @@ def test_many_pages_slow_the_feed_only_so_far(client: TestClient, monkeypatch: p
         with reader.watching():
             assert (reader.num_watching, reader.period_s) == (2, slowest_s)
     assert reader.num_watching == 0
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What the store will say, each time that it is asked whether it has news."""
+    told: list[bool] = []
+    listener = Listener()
+    monkeypatch.setattr(listener, "has_news", lambda: told.pop(0))
+    monkeypatch.setattr(state, "listener", lambda: listener)
+    for period in ("PERIOD_S", "IDLE_PERIOD_S", "PERIOD_OF_EACH_S"):
+        monkeypatch.setattr(live, period, 0.0)
+    monkeypatch.setattr(live, "READING_SHARE", math.inf)
+    return told
+
+
+def test_a_store_that_tells_is_read_when_it_has_told(store: Store, run_id: str, told: list[bool]) -> None:
+    told += [True, False, True]
+    reader, seen = live.Reader(), []
+    for number in (11, 12, 13):
+        store.add_points(run_id, [], RunUpdate(step=number))
+        seen += [run.step for run in asyncio.run(reader.look([])) if run.id == run_id]
+    assert seen == [11, 11, 13]
+
+
+def test_a_run_that_a_page_begins_to_watch_is_read_untold(store: Store, run_id: str, told: list[bool]) -> None:
+    told += [True, False]
+    reader = live.Reader()
+    asyncio.run(reader.look([]))
+    before = state.curves().newest(run_id)
+    step(store, run_id, 11)
+    asyncio.run(reader.look([run_id]))
+    assert state.curves().newest(run_id) > before

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.store import add_copies
+from benchmarks.filling import add_copies
 from dashboard.views.runs.page import SHOWN
 from deit_core import presets
 from deit_core.runs import Status, Store, enqueue

@@ -5,8 +5,8 @@ import itertools
 from pathlib import Path
 
 import pytest
-from postgres_server import PostgresServer
 
+from benchmarks.postgres import PostgresServer
 from deit_core import presets
 from deit_core.errors import RunError
 from deit_core.runs import NewPoint, Status, Store, enqueue, open_store, queue, schema

@@ -9,14 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from postgres_server import PostgresServer
 from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import OperationalError
 
+from benchmarks.postgres import PostgresServer
 from deit_core import presets
 from deit_core.errors import DeitError, RunError, StoreError
 from deit_core.runs import NewPoint, Status, Store, enqueue, open_store, queue, schema
 from deit_core.runs.migrations.versions import version_2
 from deit_core.runs.open_database import open_database
+from deit_core.runs.postgres_errors import server_error
 from deit_core.spec import replace
 
 Act = Callable[[Store], Any]
@@ -190,6 +192,12 @@ def test_a_server_that_refuses_is_one_sentence_without_the_password(url: str, pa
     assert "right" not in str(refusal.value)
     assert "wrong" not in str(refusal.value)
     assert len(str(refusal.value)) < 300
+
+
+def test_a_server_without_room_says_so() -> None:
+    said = Exception("connection failed: FATAL:  sorry, too many clients already")
+    known = server_error(OperationalError("", {}, said), "the store")
+    assert "no room for another connection" in str(known)
 
 
 def test_a_newer_store_is_refused(url: str, store: Store) -> None:

@@ -305,6 +305,12 @@ def test_what_a_vanished_command_had_reserved_can_be_resumed(store: Store, tmp_p
     assert queue.num_ready(store) == 1
 
 
+def test_what_is_ready_is_counted_as_far_as_somebody_asks(store: Store) -> None:
+    for _ in range(3):
+        enqueue(store, presets.smoke())
+    assert [queue.num_ready(store, at_most=most) for most in (None, 2, 0)] == [3, 2, 0]
+
+
 def test_lifecycle_tells_the_whole_story(store: Store, worker: str, tmp_path: Path) -> None:
     (run_id,) = enqueue(store, presets.smoke())
     queue.claim(store, worker)

@@ -27,7 +27,7 @@ from dashboard.views.runs import learning_picture
 from dashboard.views.runs.actions import actions, actions_on_many, show_outcome
 from dashboard.views.runs.table import choose_matching, show_table
 from dashboard.views.runs.unreadable import show_unreadable
-from deit_core.runs import Run, Status, demo_runs
+from deit_core.runs import Run, Status, UnreadableRun, demo_runs
 
 _AT_WORK = "runs_at_work"
 SHOWN = 20  # chosen runs that have a line, curves and a log
@@ -44,7 +44,9 @@ class _Places(NamedTuple):
 
 
 def render() -> None:
-    runs, unreadable = state.listed()
+    with errors_as_messages(lambda _: None):  # the part below says it
+        launcher().ensure_workers()
+    runs, unreadable = listed = state.listed()
     if not runs:
         st.title("Runs")
         show_unreadable(unreadable)
@@ -75,7 +77,7 @@ def render() -> None:
         else:
             st.caption("Select runs in the table to see their curves, and to stop, resume or delete them.")
     _choose_demo()
-    _progress(drawn, {run.id for run in chosen}, places)
+    _progress(drawn, {run.id for run in chosen}, places, [listed])
 
 
 @st.fragment
@@ -86,13 +88,17 @@ def _await_runs() -> None:
 
 @st.fragment
 @errors_as_messages()
-def _progress(drawn: live.Drawn, chosen_ids: set[str], places: _Places) -> None:
+def _progress(
+    drawn: live.Drawn, chosen_ids: set[str], places: _Places, listed_now: list[tuple[list[Run], list[UnreadableRun]]]
+) -> None:
     """All that changes while runs train, except the curves; drawn again when the live feed asks for it.
 
-    Args: chosen_ids: the chosen runs when the page was drawn.
+    Args:
+        chosen_ids: the chosen runs when the page was drawn.
+        listed_now: the runs as the page has just read them, taken out here: drawn again, they are read again.
     """
     launcher().ensure_workers()
-    runs, unreadable = state.listed()
+    runs, unreadable = listed_now.pop() if listed_now else state.listed()
     with places.table:
         st.header("All runs")
         listed = choose_matching(runs)

@@ -29,7 +29,7 @@ class LocalEngine(Engine):
 
     def ensure_workers(self) -> None:
         self._collect()
-        if num_ready := queue.num_ready(self.store):
+        if num_ready := queue.num_ready(self.store, at_most=self.settings.num_workers):
             here = queue.registered_here(self.store)
             at_work = {worker.id for worker in queue.workers_here(self.store)}
             slotted = {worker.id for worker in here if worker.slot is not None}

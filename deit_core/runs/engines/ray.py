@@ -65,7 +65,7 @@ class RayEngine(Engine):
         at_work = queue.at_work(self.store)
         for kind in kinds:
             waiting = sum(task.kind == kind and task.worker_id not in at_work for task in self._tasks.values())
-            for _ in range(min(queue.num_ready(self.store, kind.devices), _MOST_WAITING) - waiting):
+            for _ in range(queue.num_ready(self.store, kind.devices, at_most=_MOST_WAITING) - waiting):
                 self._start(kind)
 
     @property

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, on the loopback address, that is gone with them."""
+"""A PostgreSQL server of one's own, on the loopback address, that is gone afterwards: for benchmarks and tests."""
 
 import itertools
 import os
@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)  # Debian keeps them out of the PATH
-_OPTIONS = "-c fsync=off -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
+_OPTIONS = "-c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
 
 
 class PostgresServer:
@@ -29,16 +27,20 @@ class PostgresServer:
 
         name = f"store{next(self._numbers)}"
         with psycopg.connect(f"postgresql://{self.address}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+            connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql+psycopg://{self.address}/{name}"
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """Skips the test where PostgreSQL is not installed."""
+def postgres_server(options: str = "") -> Iterator[PostgresServer]:
+    """Start a server, and end it afterwards.
+
+    Args: options: of the program `postgres`, such as "-c fsync=off".
+    Raises: FileNotFoundError where PostgreSQL is not installed.
+    """
     paths = os.pathsep.join([*map(str, _FOLDERS), os.environ["PATH"]])
     if (pg_ctl := shutil.which("pg_ctl", path=paths)) is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql).")
+        raise FileNotFoundError("PostgreSQL is not installed (Debian: apt install postgresql).")
     with socket.socket() as probe, tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -54,7 +56,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
         call("initdb", "-U", "lab", "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync")
         probe.close()
-        call("pg_ctl", "start", "-w", "-l", f"{folder}/log", "-o", f"{_OPTIONS} -p {port}")
+        call("pg_ctl", "start", "-w", "-l", f"{folder}/log", "-o", f"{_OPTIONS} {options} -p {port}")
         try:
             yield PostgresServer(f"lab:right@127.0.0.1:{port}")
         finally:
