@@ -87,7 +87,8 @@ def from_runs(shown: Sequence[Run]) -> str:
     """A sentence on whose models these are."""
     names = ", ".join(escape(label(run)) for run in shown)
     if all(run.number <= 0 for run in shown):
-        return f"From the demo runs {names}: train your own to see your numbers here."
+        experiments = " and ".join(dict.fromkeys(escape(run.experiment_name) for run in shown if run.experiment_name))
+        return f"From {names}. Train {experiments} to see your own numbers here."
     return f"From {names}."
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,30 @@ def finish(store: Store, preset: str, accuracy: dict[str, float]) -> None:
         store.set_status(run_id, Status.COMPLETED, update=RunUpdate(results={"test_accuracy": accuracy[name]}))
 
 
-def test_there_are_eight_that_fit_into_two_hours() -> None:
+def test_there_are_eight_that_fit_into_a_class_of_90_minutes() -> None:
     assert list(lessons()) == list(range(1, 9))
-    assert sum(lesson.minutes for lesson in lessons().values()) <= 125
+    assert sum(lesson.minutes for lesson in lessons().values()) <= 90
+
+
+@every_lesson
+def test_its_minutes_are_enough(number: int) -> None:
+    lesson = lessons()[number]
+    texts = (lesson.question, lesson.words, lesson.look_for, lesson.meaning, lesson.try_next, str(lesson.guess))
+    words = sum(len(text.split()) for text in (*texts, *(door.look_for for door in lesson.doors)))
+    assert words / 100 + 1 + 2 * len(lesson.doors) <= lesson.minutes, "reading, the guess, the pages it leads to"
+    assert lesson.training_minutes < lesson.minutes, "it trains meanwhile"
+
+
+def test_the_teachers_guide_has_the_guesses_to_print_and_each_lesson_its_minutes() -> None:
+    guide = (ROOT / "docs" / "teaching.md").read_text()
+    printed = "\n".join(
+        "\n".join([f"{number}. {lesson.guess.question}", *(f"   - {option}" for option in lesson.guess.options)])
+        for number, lesson in lessons().items()
+    )
+    assert printed in guide
+    plan = re.findall(r"^\| (\d+) \| (?:Lesson (\d))?", guide, re.MULTILINE)
+    given = {int(number): int(after) - int(at) for (at, number), (after, _) in pairwise(plan) if number}
+    assert given == {number: lessons()[number].minutes for number in given}
 
 
 @pytest.mark.parametrize("lesson", lessons().values(), ids=lambda lesson: lesson.title)

@@ -10,22 +10,38 @@ from dashboard.pictures.images import Checkpoint
 from dashboard.pictures.run_models import best_file
 from dashboard.run_status import family
 from dashboard.state import test_source
-from dashboard.views.learn.exhibits.figures import chart, line
+from dashboard.views.learn.exhibits.figures import chart, enlarged, line
+from deit_core import presets
 from deit_core.runs import Run
+from deit_core.spec import ExperimentSpec
 
 _ROLES = {"cnn": "teacher", "vit": "ViT", "deit": "DeiT"}
 _TITLES = {"cnn": "CNN", "vit": "ViT", "deit": "DeiT"}
 _KINDS = {"ResNet-9": "teacher", "ViT": "ViT", "DeiT": "DeiT"}
 _STILL = "digits"  # data in which all digits stand in the middle
+_NUM_SHOWN, _SHOWN = 6, 100  # test images, and their width in px
 _SHIFTS = (0, 1, 2, 3, 4, 5)  # px
 
 
 def draw() -> Answer | None:
+    _show_images()
     found = evidence("lesson-fractions")
     answer = _amounts(found) if found else None
     _moved_images()
     _orders()
     return answer
+
+
+def _show_images() -> None:
+    spec = presets.get("lesson-fractions")
+    assert isinstance(spec, ExperimentSpec)
+    loaded = test_source(spec.runs[0].data)
+    if loaded is None:
+        return
+    with st.container(horizontal=True):
+        for picture in np.asarray(loaded.test_images[:_NUM_SHOWN]):
+            st.image(enlarged(picture[0], _SHOWN), width=_SHOWN)
+    st.caption("Scattered digits, as the models are tested on them.")
 
 
 def _amounts(found: Evidence) -> Answer:
@@ -49,7 +65,9 @@ def _amounts(found: Evidence) -> Answer:
         log="x",
         percent=True,
     )
-    least, most = min(by_model["vit"]), max(by_model["vit"])
+    amounts = sorted(by_model["vit"])
+    figure["layout"]["xaxis"] |= {"tickmode": "array", "tickvals": amounts, "ticktext": [f"{one:g}" for one in amounts]}
+    least, most = amounts[0], amounts[-1]
     few = {kind: shares[least] for kind, shares in by_model.items()}
     gap_few, gap_all = (by_model["cnn"][one] - by_model["vit"][one] for one in (least, most))
     sentence = (
