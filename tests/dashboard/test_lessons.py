@@ -11,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import navigation
 from dashboard.lessons.course import Lesson, lessons, terms
-from dashboard.lessons.evidence import evidence
+from dashboard.lessons.evidence import evidence, most_seeds, together
 from dashboard.lessons.words import with_terms
 from deit_core import presets
 from deit_core.runs import RunUpdate, Status, Store, enqueue
-from deit_core.spec import ExperimentSpec, trainings
+from deit_core.spec import ExperimentSpec, VisionTransformerSpec, replace, trainings
 
 ROOT = Path(__file__).parents[2]
 RunPage = Callable[..., AppTest]
@@ -137,6 +137,22 @@ def test_an_experiment_that_is_not_complete_answers_nothing(store: Store) -> Non
     store.set_status(own["skips"], Status.COMPLETED, update=RunUpdate(results={"test_accuracy": 0.9}))
     found = evidence("lesson-skips")
     assert found is None or not found.own
+
+
+def test_models_are_compared_that_were_trained_together(store: Store) -> None:
+    finish(store, "digits-quick", dict.fromkeys(("teacher", "vit", "deit"), 0.9))
+    finish(store, "lesson-positions", {"positions": 0.9, "no-positions": 0.7})
+    assert [run.name for run in together(("DeiT", "ViT"), source="digits")] == ["deit", "vit"]
+    assert together(("DeiT", "ViT"), source="fashion-mnist") == []
+
+
+def test_an_interval_is_over_the_seeds_of_one_model(store: Store) -> None:
+    enqueue(store, replace(presets.get("scattered-quick"), {"seeds": 3}))
+    submit(store, "table-3")
+    of_vits = [run for run in store.runs() if isinstance(run.spec.model, VisionTransformerSpec)]
+    chosen = most_seeds([run for run in of_vits if not run.spec.distillation])
+    assert {run.experiment_name for run in chosen} == {"scattered-quick"}
+    assert len({run.spec.seed for run in chosen}) == len(chosen) == 3
 
 
 def test_one_click_starts_the_training_of_a_lesson(run_page: RunPage, store: Store) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.components.live_chart import live_chart
-from dashboard.lessons.evidence import Answer, Evidence, evidence, from_runs, newest
+from dashboard.lessons.evidence import Answer, Evidence, evidence, from_runs, newest, together
 from dashboard.pictures import images
 from dashboard.pictures.images import Checkpoint
 from dashboard.pictures.run_models import best_file
@@ -39,8 +39,8 @@ def _show_images() -> None:
     if loaded is None:
         return
     with st.container(horizontal=True):
-        for picture in np.asarray(loaded.test_images[:_NUM_SHOWN]):
-            st.image(enlarged(picture[0], _SHOWN), width=_SHOWN)
+        for index in np.linspace(0, len(loaded.test_images) - 1, _NUM_SHOWN, dtype=int):
+            st.image(enlarged(np.asarray(loaded.test_images[index, 0]), _SHOWN), width=_SHOWN)
     st.caption("Scattered digits, as the models are tested on them.")
 
 
@@ -82,9 +82,9 @@ def _amounts(found: Evidence) -> Answer:
 
 
 def _moved_images() -> None:
-    shown = [run for kind in _KINDS if (run := newest(kind, source=_STILL))]
+    shown = together(list(_KINDS), source=_STILL)
     curves = {run.id: curve for run in shown if (curve := _when_moved(Checkpoint.at(best_file(run)), run))}
-    if len(curves) < len(_KINDS):
+    if not shown or len(curves) < len(shown):
         return
     st.markdown("**Digits that were all in the middle, moved**")
     figure = chart(
@@ -113,8 +113,8 @@ def _when_moved(checkpoint: Checkpoint, _run: Run) -> list[float]:
 def _orders() -> None:
     trained = (newest("ViT", preset="lesson-positions", name=name) for name in ("positions", "no-positions"))
     shown = [run for run in trained if run is not None]
-    if not shown and (other := newest("ViT", source=_STILL)) is not None:
-        shown = [other]
+    if not shown:
+        shown = [run for run in together(list(_KINDS), source=_STILL) if family(run) == "ViT"]
     rows = [row for run in shown if (row := _row(run))]
     if not rows:
         return

@@ -1,11 +1,14 @@
 """Lesson 6: how alike a DeiT's two tokens become, and what each of its heads gets right."""
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard.components.live_chart import live_chart
+from dashboard.curves.charts import COLOURS
 from dashboard.lessons.evidence import Answer, from_runs, newest
 from dashboard.state import files_of, has_predictions, predictions, run_reader
-from dashboard.views.learn.exhibits.figures import chart, line
+from dashboard.views.learn.exhibits.figures import CONTROL, chart, line
 from deit_core.metrics import TOKEN_COSINES
 from deit_core.runs import Run
 
@@ -34,11 +37,9 @@ def draw() -> Answer | None:
             f"after block {block}" if block else "input",
             epochs,
             [point.metrics[metric.name] for point in measured],
-            role="DeiT",
-            number=block,
             hover="%{y:.2f} in epoch %{x}",
         )
-        | {"mode": "lines"}
+        | {"mode": "lines", "line": _look(block)}
         for block, metric in TOKEN_COSINES.items()
         if metric.name in last
     ]
@@ -48,6 +49,12 @@ def draw() -> Answer | None:
     heads = _heads(run)
     right = 0 if final < _LOW else 1 if final <= _HIGH else 2
     return Answer(right, f"{alt} {heads}", from_runs([run]))
+
+
+def _look(block: int) -> dict[str, Any]:
+    """Of the line of a block; 0 is the input."""
+    colour = COLOURS[(block - 1) % len(COLOURS)] if block else CONTROL
+    return {"color": colour, "dash": "solid" if 0 < block <= len(COLOURS) else "dot", "width": 2}
 
 
 def _heads(run: Run) -> str:
