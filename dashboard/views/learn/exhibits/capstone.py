@@ -44,8 +44,8 @@ def draw() -> Answer | None:
     return Answer(names.index(best), sentence, found.source)
 
 
-def _spread(sample: Sample) -> dict[str, str | int]:
+def _spread(sample: Sample) -> dict[str, str]:
     return {
         "Standard deviation": "" if sample.sd is None else f"{100 * sample.sd:.1f} points",
-        "Seeds": len(sample.values),
+        "Seeds": str(len(sample.values)),
     }
