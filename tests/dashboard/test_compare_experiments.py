@@ -212,7 +212,8 @@ def test_an_experiment_that_is_deleted_is_left(run_page: RunPage, store: Store, 
 
 
 def test_a_small_search_can_be_chosen(run_page: RunPage, store: Store) -> None:
-    finish(store, with_sweep(presets.smoke(), {"optim.lr": [1e-4, 1e-2]}), {})
+    spec = with_sweep(presets.smoke(), {"optim.lr": [1e-4, 1e-2]})
+    finish(store, spec, {"smoke lr 0.0001": 0.5, "smoke lr 0.01": 0.6})
     assert run_page("compare").selectbox(key="compare_experiment").options == ["smoke sweep (runs 1 to 2)"]
 
 
