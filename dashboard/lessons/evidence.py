@@ -83,12 +83,33 @@ def newest(family: str, *, source: str = "", preset: str = "", name: str = "") -
     return None
 
 
+def together(families: Sequence[str], *, source: str) -> list[Run]:
+    """Completed runs to compare: one of each family on these data, of the newest experiment that has them all.
+
+    Empty where no experiment has.
+    """
+    found: dict[str | None, dict[str, Run]] = {}
+    for run in runs():
+        if run.spec.data.source == source and run.status == Status.COMPLETED:
+            found.setdefault(run.experiment_id, {}).setdefault(family_of(run), run)
+    return next(([of[one] for one in families] for of in found.values() if of.keys() >= set(families)), [])
+
+
+def most_seeds(shown: Sequence[Run]) -> list[Run]:
+    """Those of some runs that differ in the seed alone: the most, and of equally many those that come first."""
+    groups: dict[tuple[str | None, str], list[Run]] = {}
+    for run in shown:
+        groups.setdefault((run.experiment_id, listed_name(run.spec)), []).append(run)
+    return max(groups.values(), key=len, default=[])
+
+
 def from_runs(shown: Sequence[Run]) -> str:
     """A sentence on whose models these are."""
     names = ", ".join(escape(label(run)) for run in shown)
     if all(run.number <= 0 for run in shown):
-        return f"From the demo runs {names}: train your own to see your numbers here."
-    return f"From {names}."
+        experiments = " and ".join(dict.fromkeys(escape(run.experiment_name) for run in shown if run.experiment_name))
+        return f"From {names}. Train {experiments} to see your own numbers here."
+    return f"From run{'' if len(shown) == 1 else 's'} {names}."
 
 
 def _span(completed: Sequence[Run]) -> str:

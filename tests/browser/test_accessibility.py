@@ -29,7 +29,7 @@ def test_a_page_can_be_read_by_everybody(page: Page, url: str, path: str) -> Non
         page.goto(f"{url}/{path}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page.locator('[data-test-script-state="notRunning"]')).to_be_attached()
-        expect(page.locator('[data-stale="true"], [aria-busy="true"]')).to_have_count(0)
+        expect(page.locator('[data-stale="true"], [aria-busy="true"], [data-testid="stSkeleton"]')).to_have_count(0)
         for violation in Axe().run(page).response["violations"]:
             if violation["impact"] in WRONG:
                 found += [f"{theme}: {violation['id']}: {node['html']}" for node in violation["nodes"]]

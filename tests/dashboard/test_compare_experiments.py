@@ -211,6 +211,12 @@ def test_an_experiment_that_is_deleted_is_left(run_page: RunPage, store: Store, 
     assert page.selectbox(key="compare_experiment").value is None
 
 
+def test_a_small_search_can_be_chosen(run_page: RunPage, store: Store) -> None:
+    spec = with_sweep(presets.smoke(), {"optim.lr": [1e-4, 1e-2]})
+    finish(store, spec, {"smoke lr 0.0001": 0.5, "smoke lr 0.01": 0.6})
+    assert run_page("compare").selectbox(key="compare_experiment").options == ["smoke sweep (runs 1 to 2)"]
+
+
 def test_a_search_is_ordered_by_validation_and_shows_no_test_number(
     run_page: RunPage, store: Store, charts: Charts
 ) -> None:

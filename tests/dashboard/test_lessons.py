@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import navigation
 from dashboard.lessons.course import Lesson, lessons, terms
-from dashboard.lessons.evidence import evidence
+from dashboard.lessons.evidence import evidence, most_seeds, together
 from dashboard.lessons.words import with_terms
 from deit_core import presets
 from deit_core.runs import RunUpdate, Status, Store, enqueue
-from deit_core.spec import ExperimentSpec, trainings
+from deit_core.spec import ExperimentSpec, VisionTransformerSpec, replace, trainings
 
 ROOT = Path(__file__).parents[2]
 RunPage = Callable[..., AppTest]
@@ -42,9 +43,30 @@ def finish(store: Store, preset: str, accuracy: dict[str, float]) -> None:
         store.set_status(run_id, Status.COMPLETED, update=RunUpdate(results={"test_accuracy": accuracy[name]}))
 
 
-def test_there_are_eight_that_fit_into_two_hours() -> None:
+def test_there_are_eight_that_fit_into_a_class_of_90_minutes() -> None:
     assert list(lessons()) == list(range(1, 9))
-    assert sum(lesson.minutes for lesson in lessons().values()) <= 125
+    assert sum(lesson.minutes for lesson in lessons().values()) <= 90
+
+
+@every_lesson
+def test_its_minutes_are_enough(number: int) -> None:
+    lesson = lessons()[number]
+    texts = (lesson.question, lesson.words, lesson.look_for, lesson.meaning, lesson.try_next, str(lesson.guess))
+    words = sum(len(text.split()) for text in (*texts, *(door.look_for for door in lesson.doors)))
+    assert words / 100 + 1 + 2 * len(lesson.doors) <= lesson.minutes, "reading, the guess, the pages it leads to"
+    assert lesson.training_minutes < lesson.minutes, "it trains meanwhile"
+
+
+def test_the_teachers_guide_has_the_guesses_to_print_and_each_lesson_its_minutes() -> None:
+    guide = (ROOT / "docs" / "teaching.md").read_text()
+    printed = "\n".join(
+        "\n".join([f"{number}. {lesson.guess.question}", *(f"   - {option}" for option in lesson.guess.options)])
+        for number, lesson in lessons().items()
+    )
+    assert printed in guide
+    plan = re.findall(r"^\| (\d+) \| (?:Lesson (\d))?", guide, re.MULTILINE)
+    given = {int(number): int(after) - int(at) for (at, number), (after, _) in pairwise(plan) if number}
+    assert given == {number: lessons()[number].minutes for number in given}
 
 
 @pytest.mark.parametrize("lesson", lessons().values(), ids=lambda lesson: lesson.title)
@@ -115,6 +137,22 @@ def test_an_experiment_that_is_not_complete_answers_nothing(store: Store) -> Non
     store.set_status(own["skips"], Status.COMPLETED, update=RunUpdate(results={"test_accuracy": 0.9}))
     found = evidence("lesson-skips")
     assert found is None or not found.own
+
+
+def test_models_are_compared_that_were_trained_together(store: Store) -> None:
+    finish(store, "digits-quick", dict.fromkeys(("teacher", "vit", "deit"), 0.9))
+    finish(store, "lesson-positions", {"positions": 0.9, "no-positions": 0.7})
+    assert [run.name for run in together(("DeiT", "ViT"), source="digits")] == ["deit", "vit"]
+    assert together(("DeiT", "ViT"), source="fashion-mnist") == []
+
+
+def test_an_interval_is_over_the_seeds_of_one_model(store: Store) -> None:
+    enqueue(store, replace(presets.get("scattered-quick"), {"seeds": 3}))
+    submit(store, "table-3")
+    of_vits = [run for run in store.runs() if isinstance(run.spec.model, VisionTransformerSpec)]
+    chosen = most_seeds([run for run in of_vits if not run.spec.distillation])
+    assert {run.experiment_name for run in chosen} == {"scattered-quick"}
+    assert len({run.spec.seed for run in chosen}) == len(chosen) == 3
 
 
 def test_one_click_starts_the_training_of_a_lesson(run_page: RunPage, store: Store) -> None:

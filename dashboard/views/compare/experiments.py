@@ -40,13 +40,14 @@ _PAPER = "[arXiv:2012.12877](https://arxiv.org/abs/2012.12877)"
 
 def choose_experiment(runs: Sequence[Run]) -> list[Run]:
     """The runs of the chosen experiment, in its order; none at first, and no choice where each experiment has one
-    run of a kind. `runs` come newest first.
+    run of a kind and none is a search. `runs` come newest first.
     """
     by_experiment: dict[str, list[Run]] = {}
     for run in runs:
         if run.experiment_id is not None:
             by_experiment.setdefault(run.experiment_id, []).insert(0, run)
-    if all(len(group) <= _FEW for group in by_experiment.values()) and _KEY not in st.query_params:
+    has_choice = any(len(group) > _FEW or _is_search(group) for group in by_experiment.values())
+    if not has_choice and _KEY not in st.query_params:
         return []
     named = address.take(_KEY)
     if named is not None:
@@ -70,6 +71,10 @@ def choose_experiment(runs: Sequence[Run]) -> list[Run]:
     return by_experiment.get(chosen, []) if chosen else []
 
 
+def _is_search(runs: Sequence[Run]) -> bool:
+    return any(SEARCH_TAG in run.spec.tags for run in runs)
+
+
 def _label(runs: Sequence[Run]) -> str:
     first, last = runs[0], runs[-1]
     if first.is_demo:
@@ -82,7 +87,7 @@ def show_experiment(runs: Sequence[Run], by_id: Mapping[str, Run]) -> None:
     runs: of the experiment, in its order.
     by_id: all runs of the store.
     """
-    is_search = any(SEARCH_TAG in run.spec.tags for run in runs)
+    is_search = _is_search(runs)
     score = BEST_VAL_ACCURACY if is_search else TEST_ACCURACY
     results = experiment_results(runs, by_id, score)
     if unfinished := [run for run in runs if run.status != Status.COMPLETED]:

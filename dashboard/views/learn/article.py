@@ -50,8 +50,8 @@ def _explain_distillation() -> None:
         "teacher's largest logit is a second label:"
     )
     st.latex(
-        r"\mathcal{L}_\text{hard} = (1-\alpha)\,\text{CE}\big(\psi(z_c),\, y\big)"
-        r" + \alpha\,\text{CE}\big(\psi(z_d),\, \textstyle\arg\max_k z_t^{(k)}\big)"
+        r"\begin{aligned}\mathcal{L}_\text{hard} = {}& (1-\alpha)\,\text{CE}\big(\psi(z_c),\, y\big) \\"
+        r" &+ \alpha\,\text{CE}\big(\psi(z_d),\, \textstyle\arg\max_k z_t^{(k)}\big)\end{aligned}"
     )
     st.markdown(
         "In **soft** distillation the student matches the teacher's whole distribution. The temperature $\\tau$ "
@@ -59,8 +59,8 @@ def _explain_distillation() -> None:
         "gradients:"
     )
     st.latex(
-        r"\mathcal{L}_\text{soft} = (1-\alpha)\,\text{CE}\big(\psi(z_c),\, y\big)"
-        r" + \alpha\,\tau^2\,\text{KL}\big(\psi(z_t/\tau)\,\big\|\,\psi(z_d/\tau)\big)"
+        r"\begin{aligned}\mathcal{L}_\text{soft} = {}& (1-\alpha)\,\text{CE}\big(\psi(z_c),\, y\big) \\"
+        r" &+ \alpha\,\tau^2\,\text{KL}\big(\psi(z_t/\tau)\,\big\|\,\psi(z_d/\tau)\big)\end{aligned}"
     )
     st.markdown(
         "$\\alpha$ is the weight of the teacher's term. Both terms are means over the images of a batch. Label "
@@ -73,10 +73,12 @@ def _explain_rollout() -> None:
     st.header("What a rollout shows")
     st.markdown(
         "Attention is how much each token takes from each other token in one block. A rollout follows this through "
-        "all blocks, from the output token back to the patches. It fuses the heads of a block into one attention "
-        "matrix $A_l$, assumes that half of each token passes the block unchanged, and multiplies the blocks."
+        "all blocks, from the output token back to the patches. It combines the heads of a block into one "
+        "attention matrix $A_l$, assumes that half of each token passes the block unchanged, and multiplies the blocks."
     )
-    st.latex(r"R = \hat A_L \cdots \hat A_2\,\hat A_1, \qquad \hat A_l = \tfrac12 A_l + \tfrac12 I")
+    st.latex(
+        r"\begin{aligned}R &= \hat A_L \cdots \hat A_2\,\hat A_1 \\ \hat A_l &= \tfrac12 A_l + \tfrac12 I\end{aligned}"
+    )
     st.markdown(
         "The map over the image is the row of $R$ of the token that the prediction is made from: where its information "
         "may have come from. In a ViT that is the class token. A DeiT predicts with the distillation token too, so the "

@@ -6,13 +6,18 @@ from dashboard.address import LESSON
 from dashboard.lessons.course import Lesson, lessons
 from dashboard.navigation import page
 
+_CLASS = (1, 2, 3, 6, 7)  # the lessons of one class
+
 
 def draw() -> None:
-    minutes = sum(lesson.minutes for lesson in lessons().values())
+    minutes = {number: lesson.minutes for number, lesson in lessons().items()}
+    together, of_class = sum(minutes.values()), sum(minutes[number] for number in _CLASS)
+    *first, last = map(str, _CLASS)
     st.markdown(
-        "Eight lessons on Vision Transformers and distillation. In each you guess first, then see what your own models "
-        f"say. All work without a download; they take {minutes} minutes, and 1, 2, 3 and 7 alone make a class of an "
-        "hour. Lessons that train show the last measured numbers until yours are there."
+        "Eight lessons on Vision Transformers and distillation. In each you guess first; then models answer, your own "
+        f"or those that come with DeiT Lab. All work without a download and take {together} minutes together; lessons "
+        f"{', '.join(first)} and {last} alone are a class of {of_class} minutes. Lessons that train show the last "
+        "measured numbers until yours are there. New to ViT and DeiT? Begin with what stands below the lessons."
     )
     with st.grid(2, border=True, min_column_width=300):
         for number, lesson in lessons().items():

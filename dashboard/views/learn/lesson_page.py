@@ -52,7 +52,7 @@ def _guess(lesson: Lesson) -> int | None:
     if st.button("This is my guess", type="primary", disabled=chosen is None, key="learn_commit"):
         st.query_params["guess"] = str(chosen)
         st.rerun()
-    st.caption("The figures and the answer come after your guess: you will remember them by it.")
+    st.caption("The figures and the answer come after your guess.")
     return None
 
 

@@ -12,6 +12,8 @@ from dashboard.text import escape
 from deit_core import presets
 from deit_core.errors import DeitError
 from deit_core.runs import Status
+from deit_core.spec import trainings
+from deit_core.wording import counted
 
 _POLL_S = 3
 
@@ -32,9 +34,14 @@ def training(preset: str) -> None:
     if started:
         st.warning(f"Not all runs of {preset} are completed. Resume them on the Runs page, or start again.")
         link("runs", "Open Runs")
-    if st.button(f"Train {preset}", icon=":material/play_arrow:", key=f"learn_train_{preset}"):
+    spec = presets.get(preset)
+    names = [run.name for run in trainings(spec)]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        is_asked = st.button(f"Train {preset}", icon=":material/play_arrow:", key=f"learn_train_{preset}")
+        st.caption(f"{counted(len(names), 'run')}: {', '.join(names)}.")
+    if is_asked:
         try:
-            launcher().submit(presets.get(preset))
+            launcher().submit(spec)
         except DeitError as error:
             st.error(escape(str(error)))
             return

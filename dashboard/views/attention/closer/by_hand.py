@@ -1,5 +1,6 @@
 """A closer look with a pencil: a rollout of five tokens, every matrix as numbers, under the panel's own settings."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
@@ -25,19 +26,28 @@ def draw(spec: RolloutSpec) -> None:
         steps = [
             (f"Layer {layer + 1}, head 1", example.heads[layer, 0]),
             ("head 2", example.heads[layer, 1]),
-            ("fused", example.fused[layer]),
+            ("heads combined", example.fused[layer]),
             ("after the discard", example.kept[layer]),
             (
                 "with residual, columns divided" if spec.compat else "with residual, rows divided",
                 example.mixed[layer],
             ),
         ]
-        for place, (title, matrix) in zip(st.columns(5, gap="small"), steps, strict=True):
-            place.html(_matrix(title, matrix))
-    product, row, values, _ = st.columns([1, 1, 1, 2], gap="small")
-    product.html(_matrix("layer 2 × layer 1", example.product))
-    row.html(_matrix("the row of the class token", example.row[None], rows=("cls",)))
-    values.html(_matrix("the patches of that row: the map", example.map, rows=("", ""), columns=("", "")))
+        _side_by_side(_matrix(title, matrix) for title, matrix in steps)
+    _side_by_side(
+        (
+            _matrix("layer 2 × layer 1", example.product),
+            _matrix("the row of the class token", example.row[None], rows=("cls",)),
+            _matrix("the patches of that row: the map", example.map, rows=("", ""), columns=("", "")),
+        )
+    )
+
+
+def _side_by_side(matrices: Iterable[str]) -> None:
+    """As many in a line as there is room for."""
+    with st.container(horizontal=True):
+        for matrix in matrices:
+            st.html(matrix, width="content")
 
 
 def _matrix(

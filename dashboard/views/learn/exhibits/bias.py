@@ -4,28 +4,44 @@ import numpy as np
 import streamlit as st
 
 from dashboard.components.live_chart import live_chart
-from dashboard.lessons.evidence import Answer, Evidence, evidence, from_runs, newest
+from dashboard.lessons.evidence import Answer, Evidence, evidence, from_runs, newest, together
 from dashboard.pictures import images
 from dashboard.pictures.images import Checkpoint
 from dashboard.pictures.run_models import best_file
 from dashboard.run_status import family
 from dashboard.state import test_source
-from dashboard.views.learn.exhibits.figures import chart, line
+from dashboard.views.learn.exhibits.figures import chart, enlarged, line
+from deit_core import presets
 from deit_core.runs import Run
+from deit_core.spec import ExperimentSpec
 
 _ROLES = {"cnn": "teacher", "vit": "ViT", "deit": "DeiT"}
 _TITLES = {"cnn": "CNN", "vit": "ViT", "deit": "DeiT"}
 _KINDS = {"ResNet-9": "teacher", "ViT": "ViT", "DeiT": "DeiT"}
 _STILL = "digits"  # data in which all digits stand in the middle
+_NUM_SHOWN, _SHOWN = 6, 100  # test images, and their width in px
 _SHIFTS = (0, 1, 2, 3, 4, 5)  # px
 
 
 def draw() -> Answer | None:
+    _show_images()
     found = evidence("lesson-fractions")
     answer = _amounts(found) if found else None
     _moved_images()
     _orders()
     return answer
+
+
+def _show_images() -> None:
+    spec = presets.get("lesson-fractions")
+    assert isinstance(spec, ExperimentSpec)
+    loaded = test_source(spec.runs[0].data)
+    if loaded is None:
+        return
+    with st.container(horizontal=True):
+        for index in np.linspace(0, len(loaded.test_images) - 1, _NUM_SHOWN, dtype=int):
+            st.image(enlarged(np.asarray(loaded.test_images[index, 0]), _SHOWN), width=_SHOWN)
+    st.caption("Scattered digits, as the models are tested on them.")
 
 
 def _amounts(found: Evidence) -> Answer:
@@ -49,7 +65,9 @@ def _amounts(found: Evidence) -> Answer:
         log="x",
         percent=True,
     )
-    least, most = min(by_model["vit"]), max(by_model["vit"])
+    amounts = sorted(by_model["vit"])
+    figure["layout"]["xaxis"] |= {"tickmode": "array", "tickvals": amounts, "ticktext": [f"{one:g}" for one in amounts]}
+    least, most = amounts[0], amounts[-1]
     few = {kind: shares[least] for kind, shares in by_model.items()}
     gap_few, gap_all = (by_model["cnn"][one] - by_model["vit"][one] for one in (least, most))
     sentence = (
@@ -64,9 +82,9 @@ def _amounts(found: Evidence) -> Answer:
 
 
 def _moved_images() -> None:
-    shown = [run for kind in _KINDS if (run := newest(kind, source=_STILL))]
+    shown = together(list(_KINDS), source=_STILL)
     curves = {run.id: curve for run in shown if (curve := _when_moved(Checkpoint.at(best_file(run)), run))}
-    if len(curves) < len(_KINDS):
+    if not shown or len(curves) < len(shown):
         return
     st.markdown("**Digits that were all in the middle, moved**")
     figure = chart(
@@ -95,8 +113,8 @@ def _when_moved(checkpoint: Checkpoint, _run: Run) -> list[float]:
 def _orders() -> None:
     trained = (newest("ViT", preset="lesson-positions", name=name) for name in ("positions", "no-positions"))
     shown = [run for run in trained if run is not None]
-    if not shown and (other := newest("ViT", source=_STILL)) is not None:
-        shown = [other]
+    if not shown:
+        shown = [run for run in together(list(_KINDS), source=_STILL) if family(run) == "ViT"]
     rows = [row for run in shown if (row := _row(run))]
     if not rows:
         return

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard.lessons.evidence import Answer, evidence
+from deit_core.analysis.seeds import Sample
 
 _ROWS = {
     "vit": "No teacher",
@@ -21,9 +22,8 @@ def draw() -> Answer | None:
             {
                 "Training": title,
                 "Test accuracy": f"{found.accuracy[name].mean:.1%}",
-                "Standard deviation": "" if (sd := found.accuracy[name].sd) is None else f"{100 * sd:.1f} points",
-                "Seeds": len(found.accuracy[name].values),
             }
+            | (_spread(found.accuracy[name]) if found.own else {})
             for name, title in _ROWS.items()
         ],
         hide_index=True,
@@ -34,6 +34,18 @@ def draw() -> Answer | None:
     best, second = sorted(names, key=lambda name: -found.accuracy[name].mean)[:2]
     lead = 100 * (found.accuracy[best].mean - found.accuracy[second].mean)
     sd = found.accuracy[best].sd
-    spread = "; one seed says nothing about the spread" if sd is None else f"; its standard deviation is {100 * sd:.1f}"
+    if not found.own:
+        spread = ". Train it with three seeds to see the standard deviation"
+    elif sd is None:
+        spread = "; one seed says nothing about the spread"
+    else:
+        spread = f"; its standard deviation is {100 * sd:.1f}"
     sentence = f"{_ROWS[best]} is {lead:.1f} points ahead of {_ROWS[second].lower()}{spread}."
     return Answer(names.index(best), sentence, found.source)
+
+
+def _spread(sample: Sample) -> dict[str, str]:
+    return {
+        "Standard deviation": "" if sample.sd is None else f"{100 * sample.sd:.1f} points",
+        "Seeds": str(len(sample.values)),
+    }

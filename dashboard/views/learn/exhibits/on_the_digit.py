@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.components.live_chart import live_chart
-from dashboard.lessons.evidence import Answer, from_runs
+from dashboard.lessons.evidence import Answer, from_runs, most_seeds
 from dashboard.pictures import images
 from dashboard.pictures.images import Checkpoint
 from dashboard.pictures.run_models import best_file, has_weights
@@ -46,8 +46,8 @@ def draw() -> Answer | None:
 
 
 def _models(kind: str, has_clutter: bool) -> list[Run]:
-    """Completed runs on scattered digits, the newest first."""
-    return [
+    """Completed runs on scattered digits, alike in all but the seed."""
+    shown = [
         run
         for run in runs()
         if family(run) == kind
@@ -56,7 +56,8 @@ def _models(kind: str, has_clutter: bool) -> list[Run]:
         and (run.spec.data.clutter > 0) == has_clutter
         and run.spec.data.fraction == 1
         and has_weights(run)
-    ][:_MOST_MODELS]
+    ]
+    return most_seeds(shown)[:_MOST_MODELS]
 
 
 def _samples(models: Sequence[Run]) -> dict[str, Sample]:

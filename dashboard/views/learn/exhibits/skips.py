@@ -39,7 +39,7 @@ def draw() -> Answer | None:
 
 
 def _show_gradients(passages: "dict[str, Passage]") -> None:
-    st.markdown("**The gradient on its way down**")
+    st.markdown("**The gradient on its way back, by block**")
     blocks = range(1, len(passages["skips"].gradients) + 1)
     lines = [_line(name, blocks, passage.gradients) for name, passage in passages.items()]
     figure = chart(lines, x="Block", y="Length of the gradient", whole=True)
@@ -53,7 +53,7 @@ def _show_gradients(passages: "dict[str, Passage]") -> None:
 
 
 def _show_tokens(passages: "dict[str, Passage]") -> None:
-    st.markdown("**The tokens on their way up**")
+    st.markdown("**How alike the tokens are, by block**")
     blocks = range(len(passages["skips"].alike))
     lines = [_line(name, blocks, passage.alike) for name, passage in passages.items()]
     figure = chart(lines, x="After block (0 is the input)", y="Cosine of two tokens", whole=True)

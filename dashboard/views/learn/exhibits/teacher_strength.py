@@ -55,14 +55,27 @@ def _answer(found: Evidence) -> Answer:
         "name": "students",
         "mode": "markers+text",
         "x": [accuracy[name] for name in _TITLES],
-        "y": list(gains.values()),
-        "text": [f"{title}" for title in _TITLES.values()],
-        "textposition": "top center",
+        "y": [100 * gain for gain in gains.values()],
+        "text": list(_TITLES.values()),
+        "textposition": ["middle right" if accuracy[name] < vit else "middle left" for name in _TITLES],
         "marker": {"color": look.colour, "symbol": look.symbol, "size": 11},
-        "hovertemplate": "teacher %{x:.1%}, gain %{y:+.1%}",
+        "hovertemplate": "teacher %{x:.1%}, gain %{y:+.1f} points",
     }
-    figure = chart([points], x="Test accuracy of the teacher", y="Gain of its student", percent=True)
+    figure = chart([points], x="Test accuracy of the teacher", y="Gain of its student (points)")
     figure["layout"]["xaxis"]["tickformat"] = ".0%"
+    figure["layout"]["yaxis"]["zeroline"] = True
+    figure["layout"]["annotations"] = [
+        {
+            "x": vit,
+            "xanchor": "left",
+            "xshift": 4,
+            "yref": "paper",
+            "y": 1,
+            "yanchor": "top",
+            "showarrow": False,
+            "text": "the ViT without a teacher",
+        }
+    ]
     figure["layout"]["showlegend"] = False
     figure["layout"]["shapes"] = [
         {

@@ -97,8 +97,9 @@ def _answer(counted: list[Cost], slope: float) -> Answer:
     options = (2, 4, 16)
     right = min(range(len(options)), key=lambda index: abs(np.log(options[index] / grows)))
     sentence = (
-        f"Patches of 2 px in place of 4 give {small.tokens} tokens in place of {large.tokens}, and comparing them "
-        f"takes {grows:.1f} times the operations. The operations follow the power {slope:.2f} of the number of tokens."
+        f"Patches of 2 px in place of 4 give {small.tokens} tokens in place of {large.tokens}, with the class token, "
+        f"and comparing them takes {grows:.1f} times the operations: their number grows with the power "
+        f"{slope:.2f} of that of the tokens."
     )
     return Answer(right, sentence, f"Counted for an image of {_IMG_SIZE} px and tokens of width {_WIDTH}.")
 
@@ -151,6 +152,7 @@ def _show_positions() -> None:
                 "colorscale": "Viridis",
                 "zmin": -1,
                 "zmax": 1,
+                "colorbar": {"title": {"text": "cosine"}},
                 "hovertemplate": "cosine %{z:.2f}<extra></extra>",
             }
         ],
@@ -166,8 +168,8 @@ def _show_positions() -> None:
     )
     live_chart(figure, key="learn_positions", title="Similarity of positions", alt=alt, height=380)
     st.caption(
-        f"{alt} Neighbours become alike where things have their place in the image, and need not where a digit stands "
-        f"anywhere. {from_runs([run])}"
+        f"{alt} Neighbours become alike where things stand at the same place in every image; where a digit may stand "
+        f"anywhere, they need not. {from_runs([run])}"
     )
 
 

@@ -1,16 +1,17 @@
 """Lesson 6: how alike a DeiT's two tokens become, and what each of its heads gets right."""
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard.components.live_chart import live_chart
-from dashboard.curves.charts import CHARTS
-from dashboard.curves.figure import Curve, figure
+from dashboard.curves.charts import COLOURS
 from dashboard.lessons.evidence import Answer, from_runs, newest
 from dashboard.state import files_of, has_predictions, predictions, run_reader
+from dashboard.views.learn.exhibits.figures import CONTROL, chart, line
 from deit_core.metrics import TOKEN_COSINES
 from deit_core.runs import Run
 
-_CHART = "Cosine of the two tokens"
 _LOW, _HIGH = 0.3, 0.8  # the ends of the middle option of the guess
 
 
@@ -30,17 +31,30 @@ def draw() -> Answer | None:
         f"After the last block the cosine of the two tokens is {first:.2f} at the end of the first epoch and "
         f"{final:.2f} at the end of training."
     )
-    live_chart(
-        figure(CHARTS[_CHART], [Curve(run, points)], axis="epoch"),
-        key="learn_cosine",
-        title=_CHART,
-        alt=alt,
-        height=320,
-    )
-    st.caption(f"{CHARTS[_CHART].note} {from_runs([run])}")
+    epochs = [point.epoch for point in measured]
+    lines = [
+        line(
+            f"after block {block}" if block else "input",
+            epochs,
+            [point.metrics[metric.name] for point in measured],
+            hover="%{y:.2f} in epoch %{x}",
+        )
+        | {"mode": "lines", "line": _look(block)}
+        for block, metric in TOKEN_COSINES.items()
+        if metric.name in last
+    ]
+    figure = chart(lines, x="Epoch", y="Cosine of the two tokens")
+    live_chart(figure, key="learn_cosine", title="Cosine of the two tokens", alt=alt, height=340)
+    st.caption(f"Measured on validation images. {from_runs([run])}")
     heads = _heads(run)
     right = 0 if final < _LOW else 1 if final <= _HIGH else 2
     return Answer(right, f"{alt} {heads}", from_runs([run]))
+
+
+def _look(block: int) -> dict[str, Any]:
+    """Of the line of a block; 0 is the input."""
+    colour = COLOURS[(block - 1) % len(COLOURS)] if block else CONTROL
+    return {"color": colour, "dash": "solid" if 0 < block <= len(COLOURS) else "dot", "width": 2}
 
 
 def _heads(run: Run) -> str:
@@ -58,7 +72,7 @@ def _heads(run: Run) -> str:
                 "Both heads right": f"{shares.both:.1%}",
                 "Class head alone": f"{shares.class_alone:.1%}",
                 "Distillation head alone": f"{shares.distillation_alone:.1%}",
-                "None": f"{shares.none:.1%}",
+                "Neither": f"{shares.none:.1%}",
             }
         ],
         hide_index=True,

@@ -25,10 +25,14 @@ _CONTROLS: Mapping[str, tuple[str, Sequence[Any], str]] = {
     "Leave out weak links": (
         "discard_ratio",
         (0.0, 0.5, 0.9, 0.99),
-        "Crisp is not the same as sharp: links were removed.",
+        "Links were removed; the model itself looks at as many patches as before.",
     ),
-    "Layers": ("layers", (), "One layer after the other, and then all of them followed through."),
-    "Residual": ("residual", (0.0, 0.5, 0.9, 1.0), "At 1 each token keeps its own, and nothing reaches the output."),
+    "Layers": ("layers", (), "Each layer alone, and then all of them together."),
+    "Residual": (
+        "residual",
+        (0.0, 0.5, 0.9, 1.0),
+        "At 1 each token keeps what it has, and nothing of the patches reaches the output.",
+    ),
 }
 
 
@@ -53,7 +57,7 @@ def _pictures(run: Run) -> NDArray[np.uint8] | None:
 def _worked_picture(run: Run, pictures: NDArray[np.uint8]) -> None:
     control, number = st.columns(2)
     name = control.segmented_control(
-        "Control", list(_CONTROLS), default="Combine the heads", required=True, key="learn_control"
+        "Control", list(_CONTROLS), default="Combine the heads", required=True, wrap=True, key="learn_control"
     )
     index = int(number.number_input("Test image", 1, len(pictures), 1, key="learn_image")) - 1
     field, values, look_for = _CONTROLS[name or "Combine the heads"]
