@@ -3,12 +3,15 @@
 Nothing is lost when the dashboard restarts: all of it is read again from the store.
 """
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.error_messages import errors_as_messages
 from dashboard.reach import DEMO, is_demo, others_can_reach, shown
+from dashboard.text import escape
 from deit_core.catalog import SourceFacts, SourceName
 from deit_core.errors import RunError
 from deit_core.image_folders import ImageFolder, find_folder, list_folder
@@ -28,6 +31,7 @@ from deit_core.runs import (
     log_tail,
     open_store,
 )
+from deit_core.runs.artifacts import bring
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, DataSpec, RunSpec
 
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from deit_core.run_files.prediction_file import KeptPredictions
 
 
+_LOOK_S = 10.0  # between two looks at what is published of a run
 SHOWS_DEMO = "shows_demo"  # in the session
 
 
@@ -134,7 +139,20 @@ def may_read(file: Path) -> bool:
 
 
 def files_of(run: Run) -> RunFiles:
+    """The files of a run that a page looks at; they come from where they are published, if that is newer."""
+    if settings().artifacts_url and not run.is_demo:
+        _bring(run)
+    return paths_of(run)
+
+
+def paths_of(run: Run) -> RunFiles:
+    """The files of a run on this machine, as they are."""
     return RunFiles(run_folder(settings().runs_dir, run.id))
+
+
+def has_weights(run: Run) -> bool:
+    """Whether a run has weights, here or where it is published."""
+    return paths_of(run).best.exists() or bool(settings().artifacts_url and run.epoch)
 
 
 def has_predictions(run: Run) -> bool:
@@ -166,6 +184,25 @@ def shown_spec(run: Run) -> RunSpec:
 def shown_log(run: Run, num_lines: int) -> str:
     """The last lines of a run's log as this page may show them; empty before its first."""
     return shown(log_tail(settings().runs_dir, run.id, num_lines)) if may_read(files_of(run).log) else ""
+
+
+def _bring(run: Run) -> None:
+    status, at = _brought().get(run.id, (None, 0.0))
+    if status == run.status and (not run.status.is_active or time.monotonic() - at < _LOOK_S):
+        return
+    _brought()[run.id] = run.status, time.monotonic()
+    with errors_as_messages(_warn), st.spinner(f"Fetching the files of {escape(run.name)}…"):
+        bring(settings(), [run.id])
+
+
+def _warn(sentence: str) -> None:
+    st.warning(escape(sentence))
+
+
+@st.cache_resource(show_spinner=False)
+def _brought() -> dict[str, tuple[Status, float]]:
+    """The status that a run had when its files were asked for last, and the time."""
+    return {}
 
 
 @st.cache_data(ttl=5, show_spinner=False)  # a folder may have many files, and a page asks often

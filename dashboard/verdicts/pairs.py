@@ -32,7 +32,7 @@ def predictor() -> Predictor:
 
 def moment_of(runs: Sequence[Run]) -> int:
     """A number that changes when a run is finished or deleted, or has other predictions."""
-    files = [state.files_of(run) for run in runs]
+    files = [state.paths_of(run) for run in runs]
     changed_at = [(state.changed_at(one.predictions), state.changed_at(one.views)) for one in files]
     return hash(tuple((run.id, run.status, at) for run, at in zip(runs, changed_at, strict=True)))
 
@@ -59,4 +59,8 @@ def _two_runs(ids: tuple[str, str], moment: int) -> TwoRuns:
 
 
 def _compare(ids: tuple[str, str]) -> TwoRuns:
+    for run in map(state.run_reader().run, ids):
+        state.files_of(run)
+        for teacher in run.needs:
+            state.files_of(state.run_reader().run(teacher))
     return compare_runs(state.run_reader(), state.settings().runs_dir, *ids, read=state.predictions)
