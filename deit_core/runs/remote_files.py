@@ -83,6 +83,8 @@ class RemoteFiles:
     def remove(self, *paths: str) -> None:
         """Remove files, or folders with all that is in them; what is not there is left out."""
         with self._writing():
+            if self._is_disk:
+                Path(self._root).stat()  # where it is away, nothing can be removed
             self._fs.invalidate_cache()
             for path in map(self._at, paths):
                 if self._fs.exists(path):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from deit_core.errors import ResourceError, RunError
 from deit_core.events import EpochDone, Event
 from deit_core.layout import RunFiles, run_folder
-from deit_core.runs import LocalLauncher, Run, Status, Store, enqueue, open_store, queue
+from deit_core.runs import Curves, LocalLauncher, Run, Status, Store, enqueue, open_store, queue
 from deit_core.runs.publisher import publish_again
 from deit_core.runs.worker import Worker
 from deit_core.settings import Settings
@@ -46,15 +46,23 @@ def machine(
     return of
 
 
-def work(store: Store, settings: Settings, run_ids: list[str], end_after: int | None = None) -> None:
+def work(
+    store: Store,
+    settings: Settings,
+    run_ids: list[str],
+    end_after: int | None = None,
+    at_epoch: Callable[[int], object] = lambda epoch: None,
+) -> None:
     """Train runs on a machine, to their end or until an epoch is saved."""
     entry = queue.register(store, None)
     assert entry is not None
     worker = Worker(store, settings, *entry)
 
     def watch(run: Run, event: Event) -> None:
-        if isinstance(event, EpochDone) and event.epoch == end_after:
-            worker.end()
+        if isinstance(event, EpochDone):
+            at_epoch(event.epoch)
+            if event.epoch == end_after:
+                worker.end()
 
     worker.watch = watch
     for run_id in run_ids:
@@ -82,24 +90,42 @@ def assert_same_weights(one: Path, other: Path) -> None:
         assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
 
 
+@pytest.mark.parametrize("is_cut_off", [False, True])
 def test_a_run_that_goes_on_elsewhere_equals_its_undisturbed_twin(
-    store: Store, machine: Callable[[str], Settings], bucket: Path, tiny: RunSpec, tmp_path: Path
+    is_cut_off: bool,
+    store: Store,
+    machine: Callable[[str], Settings],
+    bucket: Path,
+    tiny: RunSpec,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    spec = replace(tiny, {"optim.epochs": 4, "compute.num_threads": 1})
+    """Also where the first machine lost the bucket before it ended, so that it had saved more than it could publish."""
+    caplog.set_level("INFO", logger="deit_core.worker")
+    spec = replace(tiny, {"optim.epochs": 6, "compute.num_threads": 1})
     (run_id,) = enqueue(store, spec)
-    first, second = machine("first"), machine("second")
-    work(store, first, [run_id], end_after=2)
+    first, second, away = machine("first"), machine("second"), bucket.with_name("away")
+
+    def at_epoch(epoch: int) -> None:
+        if is_cut_off and epoch == 3:
+            bucket.rename(away)
+
+    work(store, first, [run_id], end_after=4, at_epoch=at_epoch)
     assert store.run(run_id).status == Status.STOPPED
+    if is_cut_off:
+        assert "Its files are only on" in store.run(run_id).message
+        away.rename(bucket)
     work(store, second, [run_id])
     run = store.run(run_id)
-    assert (run.status, run.epoch) == (Status.COMPLETED, 4), run.message
+    assert (run.status, run.epoch) == (Status.COMPLETED, 6), run.message
     starts = [point.step for point in store.points(run_id) if point.kind == "start"]
-    assert starts[0] == 0
-    assert starts[1] > 0, "it went on, and did not begin again"
+    assert len(starts) == 2
+    assert is_cut_off or starts[1] > 17 * 3, "it went on from the last step"
     for _ in train(spec, run_dir=tmp_path / "twin"):
         pass
     assert_same_weights(run_folder(second.runs_dir, run_id), tmp_path / "twin")
     assert "epoch 1" in RunFiles(run_folder(second.runs_dir, run_id)).log.read_text()
+    assert len({point.epoch for point in Curves(store).of(run) if point.kind == "epoch"}) == 6
 
 
 def test_a_student_finds_its_teacher_and_what_is_published_is_deleted_with_it(
@@ -117,7 +143,6 @@ def test_a_student_finds_its_teacher_and_what_is_published_is_deleted_with_it(
     LocalLauncher(store, machine("third")).delete(student.id)
     assert {folder.name for folder in bucket.iterdir()} == {teacher}
     bucket.rename(bucket.with_name("away"))
-    bucket.write_text("no folder")
     with pytest.raises(ResourceError, match="cannot be written"):
         LocalLauncher(store, machine("third")).delete(teacher)
     assert store.run(teacher).status == Status.COMPLETED
