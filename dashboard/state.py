@@ -4,6 +4,8 @@ Nothing is lost when the dashboard restarts: all of it is read again from the st
 """
 
 import time
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 _LOOK_S = 10.0  # between two looks at what is published of a run
 SHOWS_DEMO = "shows_demo"  # in the session
+_WARNED = "warned"  # in the session: the runs of which this page has said that they cannot be fetched
 
 
 class _Caretaker(LocalLauncher):
@@ -186,22 +189,40 @@ def shown_log(run: Run, num_lines: int) -> str:
     return shown(log_tail(settings().runs_dir, run.id, num_lines)) if may_read(files_of(run).log) else ""
 
 
+@dataclass
+class _Look:
+    """A look at what is published of a run: the run's status then, the time, and what went wrong."""
+
+    status: Status
+    at: float
+    trouble: str = ""
+
+    def is_due(self, run: Run) -> bool:
+        is_final = self.status == run.status and not run.status.is_active and not self.trouble
+        return not is_final and time.monotonic() - self.at >= _LOOK_S
+
+
 def _bring(run: Run) -> None:
-    status, at = _brought().get(run.id, (None, 0.0))
-    if status == run.status and (not run.status.is_active or time.monotonic() - at < _LOOK_S):
-        return
-    _brought()[run.id] = run.status, time.monotonic()
-    with errors_as_messages(_warn), st.spinner(f"Fetching the files of {escape(run.name)}…"):
-        bring(settings(), [run.id])
+    look = _looks().get(run.id)
+    if look is None or look.is_due(run):
+        look = _looks()[run.id] = _Look(run.status, time.monotonic())
+        spinner = st.spinner(f"Fetching the files of {escape(run.name)}…")
+        with errors_as_messages(partial(setattr, look, "trouble")), spinner:
+            bring(settings(), [run.id])
+    warned = st.session_state.setdefault(_WARNED, set())
+    if look.trouble and run.id not in warned:
+        warned.add(run.id)
+        st.warning(escape(look.trouble))
 
 
-def _warn(sentence: str) -> None:
-    st.warning(escape(sentence))
+def forget_warnings() -> None:
+    """Begin a page, which says of each run once that its files cannot be fetched."""
+    st.session_state.pop(_WARNED, None)
 
 
 @st.cache_resource(show_spinner=False)
-def _brought() -> dict[str, tuple[Status, float]]:
-    """The status that a run had when its files were asked for last, and the time."""
+def _looks() -> dict[str, _Look]:
+    """The newest look, by the run's id."""
     return {}
 
 

@@ -89,7 +89,8 @@ def rollout(
 
 def _checkpoint(name: str, settings: Settings) -> Path:
     """A run's folder, by its id or the beginning of it, or a path."""
-    bring(settings, [name])
+    told = partial(say, file=sys.stderr)
+    bring(settings, [name], say=told)
     for path in (run_folder(settings.runs_dir, name), Path(name)):
         if is_there(path):
             return path
@@ -97,7 +98,7 @@ def _checkpoint(name: str, settings: Settings) -> Path:
         run_id = open_store(settings.store_url, create=False).run(name).id
     except RunError as error:
         raise CheckpointError(f"There is no checkpoint at {shortened(name)}. {error}") from None
-    bring(settings, [run_id])
+    bring(settings, [run_id], say=told)
     return run_folder(settings.runs_dir, run_id)
 
 
