@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _LOOK_S = 10.0  # between two looks at what is published of a run
 SHOWS_DEMO = "shows_demo"  # in the session
-_WARNED = "warned"  # in the session: the runs of which this page has said that they cannot be fetched
+_WARNINGS = "warnings"  # in the session: the page's place for them, and the runs that it names
 
 
 class _Caretaker(LocalLauncher):
@@ -209,15 +209,16 @@ def _bring(run: Run) -> None:
         spinner = st.spinner(f"Fetching the files of {escape(run.name)}…")
         with errors_as_messages(partial(setattr, look, "trouble")), spinner:
             bring(settings(), [run.id])
-    warned = st.session_state.setdefault(_WARNED, set())
+    place, warned = st.session_state.get(_WARNINGS) or (st, set())
     if look.trouble and run.id not in warned:
         warned.add(run.id)
-        st.warning(escape(look.trouble))
+        place.warning(escape(look.trouble))
 
 
-def forget_warnings() -> None:
-    """Begin a page, which says of each run once that its files cannot be fetched."""
-    st.session_state.pop(_WARNED, None)
+def begin_page() -> None:
+    """Make room above a page, where it says once of a run that its files cannot be fetched."""
+    if settings().artifacts_url:
+        st.session_state[_WARNINGS] = st.container(), set()
 
 
 @st.cache_resource(show_spinner=False)

@@ -39,11 +39,13 @@ def moment_of(runs: Sequence[Run]) -> int:
 
 def judge_pair(first: Run, second: Run, moment: int) -> Judged:
     """The verdict on two runs, by their teacher and seeds as well. Raises: RunError where they cannot be compared."""
+    _bring(first, second)
     return _judged((first.id, second.id), moment)
 
 
 def answers_of(pair: Judged) -> TwoRuns:
     """The same two runs with what they answered. Raises: RunError where they cannot be compared any more."""
+    _bring(*map(state.run_reader().run, pair.ids))
     return _two_runs(pair.ids, pair.moment)
 
 
@@ -59,8 +61,11 @@ def _two_runs(ids: tuple[str, str], moment: int) -> TwoRuns:
 
 
 def _compare(ids: tuple[str, str]) -> TwoRuns:
-    for run in map(state.run_reader().run, ids):
-        state.files_of(run)
-        for teacher in run.needs:
-            state.files_of(state.run_reader().run(teacher))
     return compare_runs(state.run_reader(), state.settings().runs_dir, *ids, read=state.predictions)
+
+
+def _bring(*runs: Run) -> None:
+    """The files of runs and of their teachers, where they are published."""
+    for run in runs:
+        for one in (run, *map(state.run_reader().run, run.needs)):
+            state.files_of(one)
