@@ -209,7 +209,7 @@ def _bring(run: Run) -> None:
         spinner = st.spinner(f"Fetching the files of {escape(run.name)}…")
         with errors_as_messages(partial(setattr, look, "trouble")), spinner:
             bring(settings(), [run.id])
-    place, warned = st.session_state.get(_WARNINGS) or (st, set())
+    place, warned = st.session_state.get(_WARNINGS, (st, set[str]()))
     if look.trouble and run.id not in warned:
         warned.add(run.id)
         place.warning(escape(look.trouble))

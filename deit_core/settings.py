@@ -4,6 +4,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deit_core.errors import SpecError
 from deit_core.layout import store_file
@@ -71,6 +72,12 @@ class Settings:
 def sqlite_url(path: Path) -> str:
     """The address of a SQLite file. What an address reads as something else is written there in numbers."""
     return f"sqlite:///{path}".replace("%", "%25").replace("?", "%3F")
+
+
+def url_without_user(url: str) -> str:
+    """A URL as messages may show it: without a user and a password."""
+    user, at, _ = urlsplit(url).netloc.rpartition("@")
+    return url.replace(user + at, "", 1)
 
 
 def _absolute(path: Path | str) -> Path:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from deit_core.errors import DeitError, ResourceError
 from deit_core.files import write_atomically
 from deit_core.plain_text import harmless
+from deit_core.settings import url_without_user
 from deit_core.text.quoting import shortened
 
 _CHUNK = 2**20
@@ -28,9 +29,7 @@ class RemoteFiles:
         import fsspec
         from fsspec.implementations.local import LocalFileSystem
 
-        parts = urlsplit(url)
-        user, at, _ = parts.netloc.rpartition("@")
-        self.name, self._secret = url.replace(user + at, "", 1), parts.password or ""
+        self.name, self._secret = url_without_user(url), urlsplit(url).password or ""
         try:
             self._fs, self._root = fsspec.url_to_fs(url)
         except ImportError:

@@ -54,3 +54,15 @@ def test_a_run_that_cannot_be_fetched_is_a_warning(
     assert said
     assert len(set(said)) == len(said), "each once"
     assert [one.value for one in page.run().warning if "names other files" in one.value] == said
+
+
+def test_visitors_do_not_read_where_runs_are_published(
+    bucket: Path, looked: dict[str, str], run_page: RunPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEIT_OPEN", "1")
+    for run_id in looked.values():
+        (bucket / run_id / "published.json").write_text("damaged")
+    page = run_page("attention")
+    warnings = [warning.value.replace("\\", "") for warning in page.warning]
+    assert any("at the shared storage/" in one for one in warnings)
+    assert not any("bucket" in one for one in warnings)
