@@ -43,6 +43,7 @@ def show(url_path: str) -> None:
     """Draw the page at this path, or the reason why it cannot be drawn."""
     view = import_module(f"dashboard.views.{url_path}.page")
     with errors_as_messages(), address.followed(url_path):
+        import_module("dashboard.state").begin_page()
         import_module("dashboard.missing").warn_moved()
         view.render()
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import streamlit as st
 
-from deit_core.settings import Settings
+from deit_core.settings import Settings, url_without_user
 from deit_core.spec import text_without_places
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -56,6 +56,8 @@ def shown(text: str) -> str:
     if not others_can_reach():
         return text
     settings = Settings.from_env()
+    if settings.artifacts_url:
+        text = text.replace(url_without_user(settings.artifacts_url), "the shared storage")
     return text_without_places(text, (settings.data_dir, settings.runs_dir))
 
 

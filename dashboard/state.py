@@ -3,12 +3,17 @@
 Nothing is lost when the dashboard restarts: all of it is read again from the store.
 """
 
+import time
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.error_messages import errors_as_messages
 from dashboard.reach import DEMO, is_demo, others_can_reach, shown
+from dashboard.text import escape
 from deit_core.catalog import SourceFacts, SourceName
 from deit_core.errors import RunError
 from deit_core.image_folders import ImageFolder, find_folder, list_folder
@@ -28,6 +33,7 @@ from deit_core.runs import (
     log_tail,
     open_store,
 )
+from deit_core.runs.artifacts import bring
 from deit_core.runs.database import Listener
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, DataSpec, RunSpec
@@ -37,7 +43,9 @@ if TYPE_CHECKING:
     from deit_core.run_files.prediction_file import KeptPredictions
 
 
+_LOOK_S = 10.0  # between two looks at what is published of a run
 SHOWS_DEMO = "shows_demo"  # in the session
+_WARNINGS = "warnings"  # in the session: the page's place for them, and the runs that it names
 
 
 class _Caretaker(LocalLauncher):
@@ -141,7 +149,20 @@ def may_read(file: Path) -> bool:
 
 
 def files_of(run: Run) -> RunFiles:
+    """The files of a run that a page looks at; they come from where they are published, if that is newer."""
+    if settings().artifacts_url and not run.is_demo:
+        _bring(run)
+    return paths_of(run)
+
+
+def paths_of(run: Run) -> RunFiles:
+    """The files of a run on this machine, as they are."""
     return RunFiles(run_folder(settings().runs_dir, run.id))
+
+
+def has_weights(run: Run) -> bool:
+    """Whether a run has weights, here or where it is published."""
+    return paths_of(run).best.exists() or bool(settings().artifacts_url and run.epoch)
 
 
 def has_predictions(run: Run) -> bool:
@@ -173,6 +194,44 @@ def shown_spec(run: Run) -> RunSpec:
 def shown_log(run: Run, num_lines: int) -> str:
     """The last lines of a run's log as this page may show them; empty before its first."""
     return shown(log_tail(settings().runs_dir, run.id, num_lines)) if may_read(files_of(run).log) else ""
+
+
+@dataclass
+class _Look:
+    """A look at what is published of a run: the run's status then, the time, and what went wrong."""
+
+    status: Status
+    at: float
+    trouble: str = ""
+
+    def is_due(self, run: Run) -> bool:
+        is_final = self.status == run.status and not run.status.is_active and not self.trouble
+        return not is_final and time.monotonic() - self.at >= _LOOK_S
+
+
+def _bring(run: Run) -> None:
+    look = _looks().get(run.id)
+    if look is None or look.is_due(run):
+        look = _looks()[run.id] = _Look(run.status, time.monotonic())
+        spinner = st.spinner(f"Fetching the files of {escape(run.name)}…")
+        with errors_as_messages(partial(setattr, look, "trouble")), spinner:
+            bring(settings(), [run.id])
+    place, warned = st.session_state.get(_WARNINGS, (st, set[str]()))
+    if look.trouble and run.id not in warned:
+        warned.add(run.id)
+        place.warning(escape(look.trouble))
+
+
+def begin_page() -> None:
+    """Make room above a page, where it says once of a run that its files cannot be fetched."""
+    if settings().artifacts_url:
+        st.session_state[_WARNINGS] = st.container(), set()
+
+
+@st.cache_resource(show_spinner=False)
+def _looks() -> dict[str, _Look]:
+    """The newest look, by the run's id."""
+    return {}
 
 
 @st.cache_data(ttl=5, show_spinner=False)  # a folder may have many files, and a page asks often

@@ -18,6 +18,9 @@ tensorboard/, mlflow/         what runs measured, for these tools, where DEIT_LO
     state.previous.pt         the state before it, until the run has finished
     log.txt                   the output of its worker
     predict.txt               the output of the process that made the predictions, where it was not the worker
+    published.json            what of it is published at DEIT_ARTIFACTS, as this machine saw or wrote it last
+    publishing/               links to what is being published
+folder-id.txt                 tells this runs folder from those of other machines, where DEIT_ARTIFACTS is set
 
 The runs that ship with the program have such folders too, in `DEMO_FOLDER`, beside a list of them, `demo.json`,
 and one image with what the models make of it, `example.json`.
@@ -31,6 +34,17 @@ SPEC, BEST = "spec.json", "best.safetensors"
 DEMO_LIST, DEMO_EXAMPLE = "demo.json", "example.json"
 DEMO_FOLDER = Path(__file__).parents[1] / "checkpoints" / "demo"
 _EPOCHS = "epochs"
+_PUBLISHED = {
+    SPEC,
+    "last.safetensors",
+    BEST,
+    "best_ema.safetensors",
+    "predictions.safetensors",
+    "views.safetensors",
+    "curve.jsonl",
+    "state.pt",
+    "log.txt",
+}
 
 
 def store_file(runs_dir: Path) -> Path:
@@ -51,6 +65,15 @@ def teacher_logits_folder(runs_dir: Path) -> Path:
 
 def run_folder(runs_dir: Path, run_id: str) -> Path:
     return (DEMO_FOLDER if is_demo_id(run_id) else runs_dir) / run_id
+
+
+def folder_id_file(runs_dir: Path) -> Path:
+    return runs_dir / "folder-id.txt"
+
+
+def may_be_published(name: str) -> bool:
+    """Whether a file of a run's folder, by its path in there with slashes, is one that other machines need."""
+    return name in _PUBLISHED or re.fullmatch(rf"{_EPOCHS}/[0-9]{{4,9}}\.safetensors", name) is not None
 
 
 def is_demo_id(run_id: str) -> bool:
@@ -107,6 +130,20 @@ class RunFiles:
     @property
     def predict_log(self) -> Path:
         return self.folder / "predict.txt"
+
+    @property
+    def published(self) -> Path:
+        return self.folder / "published.json"
+
+    @property
+    def publishing(self) -> Path:
+        return self.folder / "publishing"
+
+    def to_publish(self) -> dict[str, Path]:
+        """The existing files that other machines need, by their paths in the folder."""
+        files = {name: self.folder / name for name in sorted(_PUBLISHED)}
+        files |= {f"{_EPOCHS}/{file.name}": file for file in self.epochs().values()}
+        return {name: file for name, file in files.items() if file.is_file()}
 
     def epoch(self, epoch: int) -> Path:
         """The weights after an epoch, counted from 1."""

@@ -4,6 +4,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deit_core.errors import SpecError
 from deit_core.layout import store_file
@@ -21,7 +22,8 @@ class Settings:
 
     `store_url` is a database URL; `num_workers` is how many runs train at once; `logits_gb` is the disk space for the
     tables of teachers' logits, in units of 10^9 bytes; `shows_demo` is whether pages show the runs that ship with the
-    program; `log_to` are the tools that a run's numbers go to as well.
+    program; `log_to` are the tools that a run's numbers go to as well; `artifacts_url` is where the files of runs are
+    published for other machines, empty where they are not.
     """
 
     store_url: str
@@ -31,11 +33,12 @@ class Settings:
     logits_gb: float = 4.0
     shows_demo: bool = True
     log_to: tuple[str, ...] = ()
+    artifacts_url: str = ""
 
     @classmethod
     def from_env(cls, *, runs_dir: Path | None = None, data_dir: Path | None = None) -> "Settings":
-        """Settings from DEIT_STORE, DEIT_RUNS_DIR, DEIT_DATA_DIR, DEIT_WORKERS, DEIT_LOGITS_GB, DEIT_DEMO_RUNS and
-        DEIT_LOG_TO.
+        """Settings from DEIT_STORE, DEIT_RUNS_DIR, DEIT_DATA_DIR, DEIT_WORKERS, DEIT_LOGITS_GB, DEIT_DEMO_RUNS,
+        DEIT_LOG_TO and DEIT_ARTIFACTS.
 
         Arguments go first. The store is a SQLite file in the folder of the runs unless DEIT_STORE says otherwise.
         """
@@ -49,6 +52,7 @@ class Settings:
             logits_gb=_logits_gb(os.environ.get("DEIT_LOGITS_GB")),
             shows_demo=_shows_demo(os.environ.get("DEIT_DEMO_RUNS") or "1"),
             log_to=_log_to(os.environ.get("DEIT_LOG_TO") or ""),
+            artifacts_url=_artifacts_url(os.environ.get("DEIT_ARTIFACTS") or ""),
         )
 
     def environment(self) -> dict[str, str]:
@@ -61,12 +65,19 @@ class Settings:
             "DEIT_LOGITS_GB": str(self.logits_gb),
             "DEIT_DEMO_RUNS": str(int(self.shows_demo)),
             "DEIT_LOG_TO": ",".join(self.log_to),
+            "DEIT_ARTIFACTS": self.artifacts_url,
         }
 
 
 def sqlite_url(path: Path) -> str:
     """The address of a SQLite file. What an address reads as something else is written there in numbers."""
     return f"sqlite:///{path}".replace("%", "%25").replace("?", "%3F")
+
+
+def url_without_user(url: str) -> str:
+    """A URL as messages may show it: without a user and a password."""
+    user, at, _ = urlsplit(url).netloc.rpartition("@")
+    return url.replace(user + at, "", 1)
 
 
 def _absolute(path: Path | str) -> Path:
@@ -124,3 +135,12 @@ def _log_to(text: str) -> tuple[str, ...]:
             f"between them, not {quoted(min(unknown))}."
         )
     return tuple(dict.fromkeys(names))
+
+
+def _artifacts_url(text: str) -> str:
+    if text and "://" not in text:  # the text is not repeated: it may be a password in the wrong place
+        raise SpecError(
+            "DEIT_ARTIFACTS is a URL such as file:///mnt/share/runs or s3://BUCKET/FOLDER; write one, or leave it "
+            "empty."
+        )
+    return text.rstrip("/")

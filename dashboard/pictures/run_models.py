@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dashboard.state import files_of, may_read
+from dashboard import state
+from dashboard.state import may_read
 from deit_core.runs import Run
 
 
 def best_file(run: Run) -> Path:
-    return files_of(run).best
+    return state.files_of(run).best
 
 
 def has_weights(run: Run) -> bool:
     """Whether this page may read the weights of the run's best epoch, and they are there."""
-    file = best_file(run)
-    return file.exists() and may_read(file)
+    return state.has_weights(run) and may_read(state.paths_of(run).best)
 
 
 def teacher_of(run: Run, runs: Sequence[Run]) -> Run | None:

@@ -32,18 +32,20 @@ def predictor() -> Predictor:
 
 def moment_of(runs: Sequence[Run]) -> int:
     """A number that changes when a run is finished or deleted, or has other predictions."""
-    files = [state.files_of(run) for run in runs]
+    files = [state.paths_of(run) for run in runs]
     changed_at = [(state.changed_at(one.predictions), state.changed_at(one.views)) for one in files]
     return hash(tuple((run.id, run.status, at) for run, at in zip(runs, changed_at, strict=True)))
 
 
 def judge_pair(first: Run, second: Run, moment: int) -> Judged:
     """The verdict on two runs, by their teacher and seeds as well. Raises: RunError where they cannot be compared."""
+    _bring(first, second)
     return _judged((first.id, second.id), moment)
 
 
 def answers_of(pair: Judged) -> TwoRuns:
     """The same two runs with what they answered. Raises: RunError where they cannot be compared any more."""
+    _bring(*map(state.run_reader().run, pair.ids))
     return _two_runs(pair.ids, pair.moment)
 
 
@@ -60,3 +62,10 @@ def _two_runs(ids: tuple[str, str], moment: int) -> TwoRuns:
 
 def _compare(ids: tuple[str, str]) -> TwoRuns:
     return compare_runs(state.run_reader(), state.settings().runs_dir, *ids, read=state.predictions)
+
+
+def _bring(*runs: Run) -> None:
+    """The files of runs and of their teachers, where they are published."""
+    for run in runs:
+        for one in (run, *map(state.run_reader().run, run.needs)):
+            state.files_of(one)

@@ -10,6 +10,7 @@ from deit_core.cli.options import (
     JsonOption,
     RunArgument,
     RunsDirOption,
+    bring_here,
     open_launcher,
     print_json,
     runs_of,
@@ -27,6 +28,7 @@ def predict(run_id: RunArgument, data_dir: DataDirOption = None, runs_dir: RunsD
 
     launcher = open_launcher(runs_dir, data_dir)
     run = launcher.store.run(run_id)
+    bring_here(launcher, [run])
     left_out = predict_run(run, launcher.settings, print_reading)
     say(RunFiles(run_folder(launcher.settings.runs_dir, run.id)).predictions)
     for sentence in left_out:
@@ -49,7 +51,9 @@ def compare(
     from deit_core.results.two_runs import compare_runs
 
     launcher = open_launcher(runs_dir, data_dir)
-    two = compare_runs(runs_of(launcher.store, demo=True), launcher.settings.runs_dir, first_id, second_id)
+    runs = runs_of(launcher.store, demo=True)
+    bring_here(launcher, [runs.run(first_id), runs.run(second_id)], with_teachers=True)
+    two = compare_runs(runs, launcher.settings.runs_dir, first_id, second_id)
     if html is not None:
         from deit_core.results.comparison_html import comparison_html
         from deit_core.results.comparison_pictures import pictures_only_second_is_right_on

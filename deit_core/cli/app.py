@@ -15,7 +15,7 @@ from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.doctor import doctor
 from deit_core.cli.pictures import rollout
 from deit_core.cli.results import demo, export, fields, notebook, report
-from deit_core.cli.runs import delete, list_runs, resume, show, stop
+from deit_core.cli.runs import delete, list_runs, publish, resume, show, stop
 from deit_core.cli.store import store_app
 from deit_core.cli.terminal import say
 from deit_core.cli.training import estimate, list_presets, submit, train, work
@@ -41,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "stop": stop,
     "resume": resume,
     "delete": delete,
+    "publish": publish,
     "export": export,
     "report": report,
     "notebook": notebook,

@@ -2,7 +2,9 @@
 
 import inspect
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_origin
 
@@ -10,9 +12,11 @@ import typer
 from pydantic.fields import FieldInfo
 
 from deit_core import presets
+from deit_core.cli.terminal import say
 from deit_core.errors import SpecError
 from deit_core.files import is_there
-from deit_core.runs import LocalLauncher, RunReader, Store, WithDemo, demo_runs, open_store
+from deit_core.runs import LocalLauncher, Run, RunReader, Store, WithDemo, demo_runs, open_store
+from deit_core.runs.artifacts import bring
 from deit_core.settings import Settings
 from deit_core.spec import AnySpec, field_help, load_spec, parse_change, parse_values, replace, with_sweep
 from deit_core.spec.fields import Part, kinds_of
@@ -130,6 +134,15 @@ def open_launcher(runs_dir: Path | None, data_dir: Path | None = None) -> LocalL
     """The launcher for the store of these folders, or of the environment; the first run creates the store."""
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     return LocalLauncher(open_store(settings.store_url, create=False), settings)
+
+
+def bring_here(launcher: LocalLauncher, runs: Iterable[Run], *, with_teachers: bool = False) -> None:
+    """Bring the folders of runs from where they are published. Raises: DeitError where that fails."""
+    ids = []
+    for run in runs:
+        teacher = run.spec.distillation.teacher if with_teachers and run.spec.distillation else ""
+        ids += [teacher, run.id]
+    bring(launcher.settings, dict.fromkeys(ids), say=partial(say, file=sys.stderr))
 
 
 def runs_of(store: Store, *, demo: bool) -> RunReader:

@@ -15,6 +15,7 @@ from deit_core.files import is_there
 from deit_core.image_folders import ALL_FORMATS
 from deit_core.layout import run_folder
 from deit_core.runs import open_store
+from deit_core.runs.artifacts import bring
 from deit_core.settings import Settings
 from deit_core.spec import RolloutSpec, validated
 from deit_core.text.quoting import shortened
@@ -88,13 +89,17 @@ def rollout(
 
 def _checkpoint(name: str, settings: Settings) -> Path:
     """A run's folder, by its id or the beginning of it, or a path."""
+    told = partial(say, file=sys.stderr)
+    bring(settings, [name], say=told)
     for path in (run_folder(settings.runs_dir, name), Path(name)):
         if is_there(path):
             return path
     try:
-        return run_folder(settings.runs_dir, open_store(settings.store_url, create=False).run(name).id)
+        run_id = open_store(settings.store_url, create=False).run(name).id
     except RunError as error:
         raise CheckpointError(f"There is no checkpoint at {shortened(name)}. {error}") from None
+    bring(settings, [run_id], say=told)
+    return run_folder(settings.runs_dir, run_id)
 
 
 def _fares(faithfulness: dict[str, float] | None) -> str:

@@ -6,9 +6,18 @@ from typing import Annotated
 
 import typer
 
-from deit_core.cli.options import DataDirOption, DemoOption, RunArgument, RunsDirOption, open_launcher, runs_of
+from deit_core.cli.options import (
+    DataDirOption,
+    DemoOption,
+    RunArgument,
+    RunsDirOption,
+    bring_here,
+    open_launcher,
+    runs_of,
+)
 from deit_core.cli.terminal import say
 from deit_core.plain_text import file_name
+from deit_core.runs.bulk import of_experiment
 
 
 class ExportFormat(StrEnum):
@@ -45,6 +54,8 @@ def export(
 
     launcher = open_launcher(runs_dir)
     run, home = launcher.store.run(run_id), launcher.settings.runs_dir
+    together = [one for one in launcher.store.runs() if one.experiment_id == run.experiment_id] if experiment else [run]
+    bring_here(launcher, together)
     if experiment:
         for path in export_experiment(launcher.store, run, home, out or Path(), file_format.value):
             say(path)
@@ -69,6 +80,8 @@ def report(
 
     launcher = open_launcher(runs_dir, data_dir)
     launcher.ensure_workers()
+    chosen = {one.id for one in launcher.store.experiments() if not experiments or one.name in experiments}
+    bring_here(launcher, [run for run in launcher.store.runs() if run.experiment_id in chosen or not experiments])
     for path in write_report(runs_of(launcher.store, demo=demo), launcher.settings.runs_dir, out, experiments or ()):
         say(path)
 
@@ -83,6 +96,8 @@ def demo(
     from deit_core.results.demo_folder import write_demo
 
     launcher = open_launcher(runs_dir, data_dir)
+    for name in experiments:
+        bring_here(launcher, of_experiment(launcher.store, name))
     for path in write_demo(launcher.store, launcher.settings.runs_dir, launcher.settings.data_dir, experiments, out):
         say(path)
 

@@ -17,6 +17,7 @@ from deit_core.cli.options import (
     RunArgument,
     RunsArgument,
     RunsDirOption,
+    bring_here,
     open_launcher,
     print_json,
 )
@@ -25,6 +26,7 @@ from deit_core.layout import RunFiles, run_folder
 from deit_core.runs import LocalLauncher, Run, Status, demo_runs, waiting_for
 from deit_core.runs.bulk import for_each, newest_first, of_experiment
 from deit_core.runs.condition import explain, word
+from deit_core.runs.publisher import publish_again
 
 
 def list_runs(
@@ -53,6 +55,10 @@ def show(
     launcher = open_launcher(runs_dir, data_dir)
     launcher.ensure_workers()
     run = launcher.store.run(run_id)
+    try:
+        bring_here(launcher, [run])
+    except DeitError as error:  # what the store says can be shown all the same
+        terminal.say(f"Note: {error}", file=sys.stderr)
     document = _run_document(run, launcher.store.runs()) | {
         "spec": run.spec.model_dump(mode="json"),
         "folder": str(run_folder(launcher.settings.runs_dir, run.id)),
@@ -102,6 +108,21 @@ def delete(
         what = f"run {ids[0]}, its" if len(ids) == 1 else f"{len(ids):,} runs, their"
         typer.confirm(f"Delete {what} checkpoints and {what.split()[-1]} curves?", abort=True, err=True)
     _end(refused + for_each(ids, partial(_delete, launcher)))
+
+
+def publish(run_ids: RunsArgument = None, experiment: ExperimentOption = None, runs_dir: RunsDirOption = None) -> None:
+    """Publish the files that this machine has of runs at DEIT_ARTIFACTS, where their worker could not."""
+    launcher = open_launcher(runs_dir)
+    ids, refused = _chosen(launcher, run_ids, experiment)
+    _end(refused + for_each(ids, partial(_publish, launcher)))
+
+
+def _publish(launcher: LocalLauncher, run_id: str) -> None:
+    run = launcher.store.run(run_id)
+    if run.status.is_active:
+        raise RunError(f"Run {run.number} {run.name} is {run.status}, and is published while it is trained.")
+    publish_again(launcher.settings, run.id)
+    terminal.say(f"{run.id} {run.name} is published.")
 
 
 def _delete(launcher: LocalLauncher, run_id: str) -> None:

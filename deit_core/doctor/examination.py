@@ -31,4 +31,6 @@ def _folders(runs_dir: Path | None, data_dir: Path | None) -> Iterator[Finding]:
     for name, folder in (("runs", settings.runs_dir), ("data", settings.data_dir)):
         yield places.permission(name, folder)
         yield places.disk(name, folder)
+    if settings.artifacts_url:
+        yield places.artifacts(settings)
     yield from store_health.store(settings)

@@ -11,8 +11,11 @@ from pathlib import Path
 import psutil
 
 from deit_core.doctor.finding import Finding
+from deit_core.errors import ResourceError
 from deit_core.machine.limits import total_memory
 from deit_core.refusals import refusal
+from deit_core.runs.artifacts import artifacts_of
+from deit_core.settings import Settings
 
 ENOUGH_DISK = 10**9  # bytes: a ViT of 22 million parameters has 350 MB of state, and its weights in several files
 ENOUGH_MEMORY = 2**30
@@ -52,6 +55,18 @@ def permission(name: str, folder: Path) -> Finding:
         error.filename = str(folder)
         return Finding(subject, False, refusal(error, verb="written"))
     return Finding(subject, True, f"The {name} folder {folder} can be {'written' if folder.is_dir() else 'made'}.")
+
+
+def artifacts(settings: Settings) -> Finding:
+    """Whether files of runs can be published; tries it with a small file."""
+    subject = "published runs"
+    try:
+        artifacts = artifacts_of(settings)
+        assert artifacts is not None
+        artifacts.check_writable()
+    except ResourceError as error:
+        return Finding(subject, False, str(error))
+    return Finding(subject, True, f"Runs can be published at {artifacts.name}.")
 
 
 def port(number: int) -> Finding:

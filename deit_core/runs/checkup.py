@@ -11,11 +11,12 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, select, update
 
-from deit_core.errors import DamagedStoreError, RunError, StoreError
+from deit_core.errors import DamagedStoreError, ResourceError, RunError, StoreError
 from deit_core.files import is_there
-from deit_core.layout import run_folder
+from deit_core.layout import RunFiles, run_folder
 from deit_core.refusals import damaged_store
 from deit_core.runs import schema
+from deit_core.runs.artifacts import artifacts_of
 from deit_core.runs.open_database import is_on_a_server, name_of
 from deit_core.runs.records import Run
 from deit_core.runs.run_folders import FoundRun, find_run, folders_of_runs
@@ -66,8 +67,8 @@ def check_store(settings: Settings) -> StoreFacts:
             num_runs, num_experiments = len(runs) + len(unreadable), len(store.experiments())
             with store.reading() as connection:
                 num_points = connection.scalars(select(func.count()).select_from(schema.metrics)).one()
-            problems = _problems(store, settings.runs_dir)
-    except StoreError as error:
+            problems = _problems(store, settings)
+    except (StoreError, ResourceError) as error:
         problems = [str(error)]
     file = None if is_on_a_server(settings.store_url) else Path(name)
     return StoreFacts(name, file, size_bytes, num_runs, num_experiments, num_points, tuple(problems))
@@ -121,7 +122,9 @@ def rebuild_store(settings: Settings) -> Rebuilt:
     return Rebuilt(kept_as, tuple(runs), tuple(lost))
 
 
-def _problems(store: Store, runs_dir: Path) -> list[str]:
+def _problems(store: Store, settings: Settings) -> list[str]:
+    runs_dir, artifacts = settings.runs_dir, artifacts_of(settings)
+    published = artifacts.ids() if artifacts else set()
     runs, unreadable = store.listed()
     known = {run.id for run in runs} | {run.id for run in unreadable}
     problems = [run.sentence for run in unreadable]
@@ -133,12 +136,19 @@ def _problems(store: Store, runs_dir: Path) -> list[str]:
             problems.append(
                 f"Run {run.number} {run.name}: {num_bad} of its points cannot be read, so its curves lack them."
             )
-        if run.step and not run_folder(runs_dir, run.id).exists():
+        if run.step and run.id not in published and not run_folder(runs_dir, run.id).exists():
             problems.append(
                 f"Run {run.number} {run.name}: its folder {run_folder(runs_dir, run.id)} is gone; put it back, or "
                 "delete the run."
             )
-    if alone := [folder.name for folder in folders_of_runs(runs_dir) if folder.name not in known]:
+    unknown = [folder for folder in folders_of_runs(runs_dir) if folder.name not in known]
+    copies = [folder.name for folder in unknown if artifacts and RunFiles(folder).published.exists()]
+    if copies:
+        problems.append(
+            f"{len(copies):,} folders in {runs_dir} are copies of runs that were deleted on another machine, such as "
+            f"{copies[0]}; remove them to free the disk."
+        )
+    if alone := [folder.name for folder in unknown if folder.name not in copies]:
         more = f" and {len(alone) - _SHOWN} more" if len(alone) > _SHOWN else ""
         problems.append(
             f"The store lacks the runs of the folders {', '.join(alone[:_SHOWN])}{more}; "

@@ -17,6 +17,7 @@ from deit_core.memory import check_granted
 from deit_core.plain_text import harmless
 from deit_core.presets import WEIGHTS
 from deit_core.runs import queue
+from deit_core.runs.artifacts import artifacts_of
 from deit_core.runs.engines import Engine
 from deit_core.runs.engines.local import LocalEngine
 from deit_core.runs.rows import is_run_id
@@ -85,13 +86,14 @@ class LocalLauncher:
         self.ensure_workers()
 
     def delete(self, run_id: str) -> None:
-        """Delete a run and the folder with its checkpoints; if the folder is a link, only the link.
+        """Delete a run, what is published of it, and the folder with its checkpoints; if that is a link, only the link.
 
         On a full disk the files go first, which makes room, and the run's row as soon as it can.
 
         Args: run_id: its id, or its number where its row cannot be read.
         Raises: RunError if it runs, another run needs it, or its folder cannot be removed; then it stays.
-            FullStoreError if only its files could be deleted.
+            ResourceError if what is published cannot be removed; then it stays too. FullStoreError if only its files
+            could be deleted.
         """
         self.engine.try_again()  # it may make the room that workers need
         queue.reap(self.store)
@@ -109,6 +111,8 @@ class LocalLauncher:
 
     def _remove_files(self, run_id: str) -> None:
         if is_run_id(run_id):  # else it may name any folder
+            if (artifacts := artifacts_of(self.settings)) is not None:
+                artifacts.remove(run_id)
             _remove(run_folder(self.settings.runs_dir, run_id))
 
     def _finish_deleting(self) -> None:

@@ -68,6 +68,13 @@ class Recorder:
         """Add a sentence to the run's history."""
         self._writer.note(sentence)
 
+    def warn(self, sentence: str) -> None:
+        """Set the message of the running run, and add it to its history; an empty one takes the message back."""
+        if sentence:
+            log.warning(sentence)
+            self._writer.note(sentence)
+        self._writer.put(RunUpdate(message=sentence))
+
     def close(self) -> None:
         """Return once everything is in the store. Raises: the store's error, where it cannot be."""
         self._writer.close()

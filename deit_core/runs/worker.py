@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -25,9 +26,11 @@ from deit_core.machine.own_limit import limited_memory
 from deit_core.machine.threads import spin_briefly
 from deit_core.refusals import user_error
 from deit_core.runs import queue
+from deit_core.runs.artifacts import PATIENCE_S, bring
 from deit_core.runs.early_stopping import EarlyStopping
 from deit_core.runs.engines.local import SPARE_VARIABLE, WORKER_ID_VARIABLE
 from deit_core.runs.launcher import LocalLauncher
+from deit_core.runs.publisher import Publisher
 from deit_core.runs.reconcile import correction
 from deit_core.runs.recorder import Recorder
 from deit_core.runs.records import Run, RunUpdate, Status
@@ -127,20 +130,24 @@ class Worker:
         """Train one claimed run until it ends; its final status is in the store afterwards."""
         self._stopping.clear()
         self._run = run
+        publisher = Publisher(self.settings, run.id, lambda: self._is_given_up)
         try:
+            self._bring(run)
             _check_folder(run, run_folder(self.settings.runs_dir, run.id))  # before its log would create it again
             with self._log(RunFiles(run_folder(self.settings.runs_dir, run.id)).log):
                 log.info("run %s %r", run.id, run.name)
                 try:
                     with limited_memory():
-                        status, message, update = self._follow(run)
+                        status, message, update = self._follow(run, publisher)
                 except Exception as error:
                     log.exception("failed")
                     traceback.clear_frames(error.__traceback__)  # `mistake` must not keep a model in memory
                     status, message, update = self._failed(error)
                 log.info("%s %s", status, message)
-        except (OSError, RunError) as error:  # there is no folder, or not even its log can be written
+        except (OSError, DeitError) as error:  # there is no folder, or not even its log can be written
             status, message, update = self._failed(error)
+        if trouble := publisher.finish():
+            message = f"{message} {_kept_here(run, self.settings, trouble)}".lstrip()
         self._run = None
         if not patiently(lambda: self.store.runs([run.id])):  # no store is there, or another
             self.mistake = RunError(self.store.database.gone())
@@ -153,7 +160,7 @@ class Worker:
         status = Status.INTERRUPTED if isinstance(error, LostRankError) else Status.FAILED
         return status, describe(error), RunUpdate()
 
-    def _follow(self, run: Run) -> tuple[Status, str, RunUpdate]:
+    def _follow(self, run: Run, publisher: Publisher) -> tuple[Status, str, RunUpdate]:
         """Train and record events until the run ends; returns its status, the reason, and its last columns."""
         spin_briefly()
         from deit_core.training import train
@@ -169,6 +176,8 @@ class Worker:
                     recorder.correct(correction(self.store, run, folder, event))
                 recorder.record(event)
                 sinks.take(event)
+                if (trouble := publisher.take(event)) is not None:
+                    recorder.warn(trouble)
                 if self.watch is not None:
                     self.watch(run, event)
 
@@ -206,6 +215,16 @@ class Worker:
                         events.throw(error)  # closing it would save a state over that of the next worker
                     raise
         raise AssertionError("a training ends with RunFinished or RunFailed")
+
+    def _bring(self, run: Run) -> None:
+        """What other machines have published: this run as far as it is, its teacher, and the run that it starts from.
+
+        Raises: ResourceError or CheckpointError where it cannot be fetched.
+        """
+        teacher = run.spec.distillation.teacher if run.spec.distillation else ""
+        bring(self.settings, [teacher, run.spec.initial_checkpoint], patience_s=PATIENCE_S)
+        if run.step:
+            bring(self.settings, [run.id], with_state=True, patience_s=PATIENCE_S)
 
     def _sinks(self, run: Run, recorder: Recorder) -> Sinks:
         return Sinks(
@@ -269,6 +288,12 @@ def _check_folder(run: Run, folder: Path) -> None:
             f"The folder of this run, {folder}, does not exist; put it back, or resume the run with its first runs "
             "folder (--runs-dir or DEIT_RUNS_DIR)."
         )
+
+
+def _kept_here(run: Run, settings: Settings, trouble: str) -> str:
+    where = f"{socket.gethostname()}, in {run_folder(settings.runs_dir, run.id)}"
+    todo = f"`python -m deit_core publish {run.id}` there publishes them"
+    return f"Its files are only on {where}: {trouble} When that is mended, {todo}."
 
 
 def describe(error: Exception) -> str:

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "stop": (LONG,),
     "resume": (LONG,),
     "delete": (LONG, "--yes"),
+    "publish": (LONG,),
     "export": (LONG, "--format", "pt"),
     "report": (LONG,),
     "notebook": (LONG,),

@@ -33,6 +33,7 @@ WITHOUT: dict[str, dict[str, str]] = {  # command -> the options that it does no
     "stop": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},
     "resume": {"--set": _SPEC_IS_FIXED},
     "delete": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},
+    "publish": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},
     "export": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},
     "report": {"--set": _SPEC_IS_FIXED},
     "notebook": {"--data-dir": _NO_DATA, "--set": _SPEC_IS_FIXED},
