@@ -29,7 +29,7 @@ app: .venv/installed
 	$(BIN)/streamlit run dashboard/app.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from small_disk import SmallDisk
 
@@ -16,17 +15,12 @@ from deit_core.machine.threads import spin_briefly
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # one of several at once
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of as many as there are cores
     os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ["DEIT_DEMO_RUNS"] = "0"  # a test that wants them says so
 spin_briefly()  # torch is not loaded yet; a worker does the same
 end_with_me()
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than cores: tests in a browser wait for much of their time."""
-    return 1 + (psutil.cpu_count() or 1)
 
 
 @pytest.fixture

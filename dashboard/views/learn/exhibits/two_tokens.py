@@ -12,6 +12,10 @@ from dashboard.views.learn.exhibits.figures import CONTROL, chart, line
 from deit_core.metrics import TOKEN_COSINES
 from deit_core.runs import Run
 
+_SYMBOLS = (
+    *("circle", "square", "diamond", "cross", "triangle-up", "star"),
+    *("triangle-down", "pentagon", "hexagon", "triangle-left", "triangle-right", "hourglass"),
+)
 _LOW, _HIGH = 0.3, 0.8  # the ends of the middle option of the guess
 
 
@@ -39,7 +43,7 @@ def draw() -> Answer | None:
             [point.metrics[metric.name] for point in measured],
             hover="%{y:.2f} in epoch %{x}",
         )
-        | {"mode": "lines", "line": _look(block)}
+        | _look(block)
         for block, metric in TOKEN_COSINES.items()
         if metric.name in last
     ]
@@ -52,9 +56,12 @@ def draw() -> Answer | None:
 
 
 def _look(block: int) -> dict[str, Any]:
-    """Of the line of a block; 0 is the input."""
-    colour = COLOURS[(block - 1) % len(COLOURS)] if block else CONTROL
-    return {"color": colour, "dash": "solid" if 0 < block <= len(COLOURS) else "dot", "width": 2}
+    """Of the line of a block; 0 is the input. Blocks differ by colour and by symbol."""
+    if not block:
+        return {"mode": "lines", "line": {"color": CONTROL, "dash": "dot", "width": 2}}
+    colour, symbol = (looks[(block - 1) % len(looks)] for looks in (COLOURS, _SYMBOLS))
+    marker = {"color": colour, "symbol": symbol, "size": 8}
+    return {"mode": "lines+markers", "line": {"color": colour, "dash": "solid", "width": 2}, "marker": marker}
 
 
 def _heads(run: Run) -> str:
