@@ -423,29 +423,3 @@ def test_seeds_of_an_experiment_are_counted_and_queued(train_page: RunPage, stor
 def test_an_address_with_a_wrong_field_is_told_the_nearest_right_one(run_page: Callable[..., AppTest]) -> None:
     page = run_page("train", set="vit.patch_size=7")
     assert "did you mean vit.model.patch_size?" in page.error[0].value.replace("\\", "")
-
-
-def test_several_values_are_started_as_one_experiment(store: Store, run_page: RunPage) -> None:
-    page = run_page("train", preset="digits-quick")
-    next(box for box in page.multiselect if box.label == "Fields to vary").set_value(["optim.lr"]).run()
-    assert page.button(key="start").label == "Start all 3 runs", "no values are typed yet"
-    next(box for box in page.text_input if box.label == "Values of optim.lr").set_value("1e-3, 2e-3").run()
-    assert not page.exception
-    assert page.button(key="start").label == "Start all 5 runs"
-    assert any("**5 trainings.** Roughly" in one.value for one in page.markdown)
-    assert "--sweep optim.lr=0.001,0.002" in page.code[0].value
-    page.button(key="start").click().run()
-    assert [run.name for run in store.runs()[::-1]] == [
-        *("teacher", "vit lr 0.001", "deit lr 0.001", "vit lr 0.002", "deit lr 0.002"),
-    ]
-
-
-def test_values_that_cannot_be_tried_are_a_sentence(run_page: RunPage) -> None:
-    page = run_page("train", preset="smoke")
-    next(box for box in page.multiselect if box.label == "Fields to vary").set_value(["optim.lr"]).run()
-    next(box for box in page.text_input if box.label == "Values of optim.lr").set_value("1e-4..1e-2").run()
-    assert page.button(key="start").disabled
-    assert "are a range" in page.error[0].value
-    next(box for box in page.number_input if box.label == "Combinations (trials)").set_value(7).run()
-    assert not page.error
-    assert page.button(key="start").label == "Start all 7 runs"

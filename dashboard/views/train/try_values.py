@@ -1,19 +1,23 @@
 """The form that makes a sweep: fields, values to try of each, and how many of their combinations.
 
-Knows fields of specs and widgets; does not know how runs are started.
+What it asks for stands in the address, under the names of the command line's options. Knows fields of specs and
+widgets; does not know how runs are started.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import streamlit as st
 
+from dashboard import address
 from dashboard.fields import form_fields
 from dashboard.text import escape
 from dashboard.views.train.duration import roughly
 from deit_core.errors import DeitError
 from deit_core.spec import AnySpec, ExperimentSpec, Range, members, parse_values, trainings, value_text, with_sweep
+from deit_core.text.quoting import shortened
 
+_MOST_TRIALS, _MOST_SEEDS = 1000, 2**31
 _HELP = (
     "Values with commas between them, such as 1e-3, 2e-3; or a range, such as 1e-4..1e-2, from which some are drawn."
 )
@@ -26,17 +30,20 @@ def try_values(spec: AnySpec, *, key: str) -> tuple[AnySpec | None, str]:
     """
     if isinstance(spec, ExperimentSpec) and spec.sweep is not None:  # opened from a file
         return _checked(spec)
-    box = st.expander("Try several values", icon=":material/grid_on:")
+    fields = {field.path: field.label for run in reversed(members(spec)) for field in form_fields(run)}
+    paths = [path for path in fields if path not in ("name", "notes", "tags")]
+    _take_address(key, paths)
+    is_used = bool(st.session_state.get(f"{key}/sweep"))
+    box = st.expander("Try several values", icon=":material/grid_on:", expanded=is_used)
     with box:
         st.caption(
             "All combinations are trained as one experiment, or some that are drawn at random. The students change, "
             "and a teacher is trained once, unless a field of the data changes. Compare shows which values are best on "
             "validation images."
         )
-        fields = {field.path: field.label for run in reversed(members(spec)) for field in form_fields(run)}
         chosen = st.multiselect(
             "Fields to vary",
-            [path for path in fields if path not in ("name", "notes", "tags")],
+            paths,
             format_func=lambda path: f"{fields[path]} ({path})",
             key=f"{key}/sweep",
         )
@@ -47,6 +54,7 @@ def try_values(spec: AnySpec, *, key: str) -> tuple[AnySpec | None, str]:
             for path in chosen
         }
         options = _options(key) if chosen else {}
+    _tell_address(texts, options)
     if not chosen:
         return spec, ""
     if missing := [path for path, text in texts.items() if not text.strip()]:
@@ -59,6 +67,35 @@ def try_values(spec: AnySpec, *, key: str) -> tuple[AnySpec | None, str]:
         return None, str(error)
     box.markdown(f"**{number:,} trainings.** {roughly(sweep, spec)}")
     return sweep, ""
+
+
+def _take_address(key: str, paths: Collection[str]) -> None:
+    """Fill the form with what the address asks for, once."""
+    state = st.session_state
+    asked = address.take("sweep")
+    if asked is None:
+        return
+    values = {path: text for path, _, text in (one.partition("=") for one in asked) if path in paths}
+    if unknown := sorted({one.partition("=")[0] for one in asked} - values.keys()):
+        names = escape(shortened(", ".join(unknown)))
+        address.note("sweep", f"The address asks to vary {names}, which cannot be varied here; it is left out.")
+    state[f"{key}/sweep"] = list(values)
+    state.update({f"{key}/sweep/{path}": text for path, text in values.items()})
+    for name, low, high in (("trials", 1, _MOST_TRIALS), ("sweep-seed", 0, _MOST_SEEDS)):
+        for text in address.take(name) or ():
+            if text.isascii() and text.isdecimal() and low <= int(text[:12]) <= high:
+                state[f"{key}/{name}"] = int(text)
+            else:
+                wrong = f"The address asks for {escape(shortened(f'{name}={text}'))}, which is no whole number from"
+                address.note(name, f"{wrong} {low} to {high}; it is left out.")
+    state[f"{key}/stop-early"] = address.take("stop-early") == ["true"]
+
+
+def _tell_address(texts: Mapping[str, str], options: Mapping[str, Any]) -> None:
+    address.write("sweep", [f"{path}={text}" for path, text in texts.items()])
+    address.write("trials", [str(options["trials"])] if options.get("trials") else [])
+    address.write("sweep-seed", [str(options["seed"])] if options.get("seed") else [])
+    address.write("stop-early", ["true"] if options.get("stop_early") else [])
 
 
 def sweep_words(spec: ExperimentSpec) -> list[str]:
@@ -78,16 +115,16 @@ def _options(key: str) -> Mapping[str, Any]:
         trials = st.number_input(
             "Combinations (trials)",
             min_value=1,
-            max_value=1000,
+            max_value=_MOST_TRIALS,
             value=None,
             placeholder="all of them",
             help="Empty: every combination. Else so many, drawn at random; a range needs this.",
-            key=f"{key}/sweep-trials",
+            key=f"{key}/trials",
         )
         seed = st.number_input(
             "Seed of the draw",
             min_value=0,
-            value=0,
+            max_value=_MOST_SEEDS,
             help="More trials with the same seed begin with the same ones.",
             key=f"{key}/sweep-seed",
         )
@@ -95,7 +132,7 @@ def _options(key: str) -> Mapping[str, Any]:
             "Stop early what falls behind",
             help="A run whose best validation accuracy is below the median of the finished runs of its kind stops; "
             "Resume trains it to its end.",
-            key=f"{key}/sweep-stop",
+            key=f"{key}/stop-early",
         )
     return {"trials": trials, "seed": seed, "stop_early": stop_early}
 
