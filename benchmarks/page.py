@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.dashboard import Dashboard, launch_chromium, processor_s, serve, store_url
+from benchmarks.finished_store import make_finished_runs
 from benchmarks.timing import median_ratio
 from deit_core import presets
 from deit_core.events import RunStarted, StepDone
@@ -80,7 +81,8 @@ _NOTE_STEPS = """
 
 def measure(long: bool = False) -> Iterator[dict[str, object]]:
     """First paints in s; milliseconds from a step to the screen; images/s of a training unwatched and watched."""
-    yield from _first_paints()
+    yield from _first_paints("four runs that train", _make_runs)
+    yield from _first_paints("fifty finished runs", make_finished_runs)
     yield _live_latency()
     for num_threads in (1, 2):
         yield _cost_of_visitors(num_threads, _LONG_PAIRS if long else _PAIRS)
@@ -89,9 +91,9 @@ def measure(long: bool = False) -> Iterator[dict[str, object]]:
 # First paint
 
 
-def _first_paints() -> Iterator[dict[str, object]]:
+def _first_paints(over: str, make_runs: Callable[[Path], object]) -> Iterator[dict[str, object]]:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        _make_runs(Path(folder))
+        make_runs(Path(folder))
         chromium = launch_chromium(playwright)
         for path, title in _PAGES.items():
             with serve(Path(folder)) as dashboard:
@@ -104,6 +106,7 @@ def _first_paints() -> Iterator[dict[str, object]]:
                 new_s = statistics.median(_visit(chromium, f"{dashboard.url}/{path}") for _ in range(3))
             yield {
                 "what": "first paint",
+                "over": over,
                 "page": title,
                 "process_s": round(dashboard.started_s, 2),
                 "cold_s": round(cold_s, 2),
