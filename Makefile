@@ -1,4 +1,5 @@
 # make app | make test | make check | make bench
+# make test-browser tests the dashboard in Chromium.
 # make test-lessons trains what the lessons train; make test-cluster trains on a Ray cluster of two nodes, and runs on two devices.
 # make demo trains the runs that ship in checkpoints/demo, in about ten minutes.
 # make screenshots takes the pictures and the film of the docs from the real dashboard.
@@ -20,16 +21,20 @@ else
 TORCH_FIRST := true
 endif
 
+IN_PARALLEL := $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 OF_RANKS := tests/training/test_ranks.py tests/runs/test_several_devices.py tests/cli/test_torchrun.py
 DEMO := scattered-quick digits-quick fashion-classroom
 
-.PHONY: app test test-cluster test-lessons check bench demo screenshots faults fuzz load clean
+.PHONY: app test test-browser test-cluster test-lessons check bench demo screenshots faults fuzz load clean
 
 app: .venv/installed
 	$(BIN)/streamlit run dashboard/app.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
+	$(IN_PARALLEL) --ignore=tests/browser
+
+test-browser: .venv/installed-dev
+	$(IN_PARALLEL) tests/browser
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
