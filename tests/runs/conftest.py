@@ -1,4 +1,4 @@
-"""A launcher over a store of its own, which leaves no worker behind; and an empty store of each kind."""
+"""A launcher over a store of its own, which leaves no worker behind; an empty store of each kind; where to publish."""
 
 import contextlib
 import os
@@ -20,6 +20,14 @@ def each_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store
         url = request.getfixturevalue("postgres").new_database()
     with contextlib.closing(open_store(url)) as store:
         yield store
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Path:
+    """Where runs are published."""
+    folder = tmp_path / "bucket"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

@@ -18,13 +18,6 @@ RUN = "ab12cd34"
 
 
 @pytest.fixture
-def bucket(tmp_path: Path) -> Path:
-    folder = tmp_path / "bucket"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def trainer(bucket: Path, tmp_path: Path) -> Artifacts:
     return Artifacts(f"file://{bucket}", tmp_path / "trainer")
 

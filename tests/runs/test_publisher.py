@@ -20,13 +20,6 @@ from deit_core.training import train
 
 
 @pytest.fixture
-def bucket(tmp_path: Path) -> Path:
-    folder = tmp_path / "bucket"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def store(settings: Settings) -> Store:
     return open_store(settings.store_url)
 
