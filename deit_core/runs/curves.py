@@ -6,9 +6,13 @@ them: it is in the store, and no part of the curve. Pages, files of points and b
 
 import threading
 from bisect import bisect_right
+from sys import intern
+from typing import get_args
 
 from deit_core.runs.demo_runs import RunReader
 from deit_core.runs.records import Point, PointKind, Run
+
+_KINDS: dict[PointKind, PointKind] = {kind: kind for kind in get_args(PointKind)}
 
 
 class _Curve:
@@ -28,8 +32,14 @@ class _Curve:
             self.points[:] = [kept for kept in self.points if kept.step <= point.step]
             self.num_sessions += 1
         else:
-            self.points.append(point)
+            self.points.append(_with_common_names(point))
             self.measured.update((point.kind, metric) for metric in point.metrics)
+
+
+def _with_common_names(point: Point) -> Point:
+    """The same point; its texts are the objects that other points have, so that it takes half the memory."""
+    metrics = {intern(name): value for name, value in point.metrics.items()}
+    return point._replace(run_id=intern(point.run_id), kind=_KINDS[point.kind], metrics=metrics)
 
 
 class Curves:

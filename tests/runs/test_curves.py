@@ -58,6 +58,15 @@ def test_a_reader_that_goes_on_has_what_a_new_one_reads(store: Store, run_id: st
     assert curves.shape(run_id) == (2, {("step", "train_loss"), ("epoch", "train_loss")})
 
 
+def test_points_that_are_read_one_by_one_share_their_texts(store: Store, run_id: str) -> None:
+    curves = Curves(store)
+    for step in (5, 10):
+        write(store, run_id, "step", step)
+        curves.read(run_id)
+    texts = [(point.run_id, point.kind, *point.metrics) for point in curves.of(store.run(run_id))]
+    assert [id(text) for text in texts[0]] == [id(text) for text in texts[1]], "each point has texts of its own"
+
+
 def test_only_so_many_curves_are_kept_and_the_others_are_read_again(store: Store) -> None:
     ids = [enqueue(store, presets.smoke())[0] for _ in range(3)]
     curves = Curves(store, max_runs=2)
