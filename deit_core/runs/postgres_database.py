@@ -18,6 +18,7 @@ from deit_core.runs.database import Database
 from deit_core.runs.postgres_errors import server_error
 from deit_core.runs.postgres_listener import TELL, PostgresListener
 
+OLDEST = 13  # the first PostgreSQL with pg_current_xact_id_if_assigned (release notes of 13)
 _CONNECT_S = 10
 _SILENT_S = 60.0
 _ALONE = select(func.pg_advisory_xact_lock(0xDE17))  # any number that no other program takes in this database
@@ -110,6 +111,11 @@ class PostgresDatabase(Database):
 
     def _open(self, *, create: bool, upgrade: bool = False) -> None:
         with self._errors(), self._engine.connect() as connection:
+            major = int((connection.dialect.server_version_info or (OLDEST,))[0])
+            if major < OLDEST:
+                raise StoreError(
+                    f"The server of the store {self.name} is PostgreSQL {major}; take one of {OLDEST} or newer."
+                )
             version, is_empty = schema.version_of(connection), schema.is_empty(connection)
         if version > schema.VERSION:
             raise newer_store(self.name, version, schema.VERSION)

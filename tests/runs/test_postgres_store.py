@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from benchmarks.postgres import PostgresServer
 from deit_core import presets
 from deit_core.errors import DeitError, RunError, StoreError
-from deit_core.runs import NewPoint, Status, Store, enqueue, open_store, queue, schema
+from deit_core.runs import NewPoint, Status, Store, enqueue, open_store, postgres_database, queue, schema
 from deit_core.runs.migrations.versions import version_2
 from deit_core.runs.open_database import open_database
 from deit_core.runs.postgres_errors import server_error
@@ -198,6 +198,12 @@ def test_a_server_without_room_says_so() -> None:
     said = Exception("connection failed: FATAL:  sorry, too many clients already")
     known = server_error(OperationalError("", {}, said), "the store")
     assert "no room for another connection" in str(known)
+
+
+def test_an_older_server_is_refused(url: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_database, "OLDEST", 99)
+    with pytest.raises(StoreError, match=r"is PostgreSQL \d+; take one of 99 or newer\."):
+        open_store(url)
 
 
 def test_a_newer_store_is_refused(url: str, store: Store) -> None:
