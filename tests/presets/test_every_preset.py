@@ -1,10 +1,13 @@
 """Every run of every preset is built, makes two steps on a few images in its data set's own format, and is saved.
 
-So that this takes seconds, images, depth, width, batches and epochs are cut down, and pretrained CNNs are of the
+So that this takes seconds, images, places, depth, width, batches and epochs are cut down, and pretrained CNNs are of the
 smallest kind and start from random weights that lie where torchvision would put its own. Tests of their own build the
 large models as they are, and make a step of the largest.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace as replaced
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +18,12 @@ from published_files import write_cifar, write_idx
 
 from deit_core import presets
 from deit_core.data.sources.idx import FILES
+from deit_core.data.sources.scattered_digits import scattered_digits
+from deit_core.data.sources.source import Source
 from deit_core.events import RunFinished, RunStarted
 from deit_core.models import VisionTransformer, build_model, load_checkpoint, read_card
 from deit_core.models.timm_classifier import TimmClassifier
-from deit_core.spec import AnySpec, RunSpec, members, replace
+from deit_core.spec import AnySpec, DataSpec, RunSpec, members, replace
 from deit_core.torchvision_ops import torchvision
 from deit_core.training import train
 from deit_core.training.device import plain_plan
@@ -42,6 +47,22 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_scattered_digits() -> Iterator[None]:
+    """The same for all runs that ask for the same, with a few test images."""
+
+    @cache
+    def few(spec: DataSpec) -> Source:
+        source = scattered_digits(spec)
+        assert source.test_masks is not None
+        names = ("test_images", "test_labels", "test_masks")
+        return replaced(source, **{name: getattr(source, name)[:80] for name in names})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deit_core.data.sources.folder.scattered_digits", few)
+        yield
+
+
 @pytest.fixture(scope="module")
 def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What torchvision has fetched before: a file of weights for each of the small CNNs."""
@@ -55,24 +76,25 @@ def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-# Half of the images that are left to train on; of scattered digits, at each place.
-_BATCH = {"digits": 50, "scattered-digits": 50, "folder": 6, "mnist": 28, "fashion-mnist": 28, "cifar-10": 14}
+_PLACES = 2  # of a scattered digit: at one of them it is labelled where labels are few
 _LABELLED = 0.5  # of the presets with few labels
+# Half of the images that are left to train on.
+_BATCH = {"digits": 50, "scattered-digits": 50 * _PLACES, "folder": 6, "mnist": 28, "fashion-mnist": 28, "cifar-10": 14}
 
 
 def cut_down(spec: AnySpec) -> tuple[RunSpec, ...]:
     """A preset's runs at a size for tests: the same kinds of model, data, augmentation, loss and optimiser."""
     data = members(spec)[0].data
     labelled = 1.0 if data.labelled_fraction == 1 else _LABELLED
-    num_places = data.places_per_digit if data.source == "scattered-digits" else 1
     changes: dict[str, object] = {
         "data.fraction": 0.1 if "digits" in data.source else 1.0,
         "data.labelled_fraction": labelled,
         "data.val_fraction": 0.3,
+        **({"data.places_per_digit": _PLACES} if data.source == "scattered-digits" else {}),
         "model.depth": 1,
         "optim.epochs": 1,
         "optim.warmup_epochs": 0,
-        "optim.batch_size": round(_BATCH[data.source] * num_places * labelled),
+        "optim.batch_size": round(_BATCH[data.source] * labelled),
         "optim.lr_scaling": "none",
         "compute.precision": "float32",
     }
