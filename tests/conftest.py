@@ -56,6 +56,15 @@ def tiny_trio() -> ExperimentSpec:
     )
 
 
+@pytest.fixture(scope="module")
+def plain() -> Iterator[None]:
+    """Runs make their steps in the plain way."""
+    from plain_steps import computing_plainly  # loads torch
+
+    with computing_plainly():
+        yield
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     runs_dir = tmp_path / "runs"

@@ -1,30 +1,19 @@
 """What tests that train have in common."""
 
-import contextlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from plain_steps import computing_plainly
 
 from deit_core.events import Event
 from deit_core.spec import ExperimentSpec, RunSpec
 from deit_core.training import train
-from deit_core.training.device import plain_plan
 
 
-@contextlib.contextmanager
-def computing_plainly() -> Iterator[None]:
-    """Without a trial of other ways to compute, which would take a third of a short run's time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("deit_core.training.session.choose_plan", lambda step, *_: plain_plan(step.spec.compute))
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plain() -> Iterator[None]:
-    with computing_plainly():
-        yield
+@pytest.fixture(autouse=True)
+def _plain(plain: None) -> None:
+    """All tests here."""
 
 
 def _trained(spec: RunSpec, folder: Path) -> tuple[list[Event], Path]:
