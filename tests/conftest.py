@@ -1,6 +1,7 @@
 """What every test needs: few threads, small specs that train in seconds, and no process that outlives the tests."""
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,11 @@ spin_briefly()  # torch is not loaded yet; a worker does the same
 end_with_me()
 
 
-@pytest.fixture
+def pytest_collection_finish() -> None:
+    gc.freeze()  # else each collection looks through all that the modules of tests have loaded: most of a second
+
+
+@pytest.fixture(scope="session")
 def tiny() -> RunSpec:
     """A plain ViT on digits: 17 steps per epoch, about 0.2 s each epoch."""
     changes = {"model.drop_rate": 0.1, "model.attn_drop_rate": 0.1, "compute.precision": "float32"}
@@ -49,6 +54,15 @@ def tiny_trio() -> ExperimentSpec:
             "distillation.mixed_labels": "both",
         },
     )
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[None]:
+    """Runs make their steps in the plain way."""
+    from plain_steps import computing_plainly  # loads torch
+
+    with computing_plainly():
+        yield
 
 
 @pytest.fixture

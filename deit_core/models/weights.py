@@ -129,9 +129,8 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
 def library_versions(*more: str) -> dict[str, str]:
     """Versions of the libraries that train a model here, for its card. Args: more: that this model needs."""
     names = ("deit-lab", "torch", "torchvision", "numpy", "opencv-python-headless", *more)
-    versions = {
-        one.metadata["Name"].lower(): one.version for name in names for one in metadata.distributions(name=name)
-    }
+    found = [one.metadata for name in names for one in metadata.distributions(name=name)]
+    versions = {one["Name"].lower(): one["Version"] for one in found}
     return {"python": platform.python_version(), **{name: versions[name] for name in names if name in versions}}
 
 

@@ -1,9 +1,6 @@
 """A viewer opens exports and files of others, and sees in them what the run, or their own library, sees."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +8,13 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from typer.testing import CliRunner
 
 from deit_core import torchvision_ops  # noqa: F401  # before timm, which imports torchvision
 from deit_core.attention import Viewer
 from deit_core.attention.drawing.picture_files import draw_pictures
 from deit_core.catalog import METHODS
+from deit_core.cli.app import app
 from deit_core.data.sources.decoding import fit_image
 from deit_core.models import FileReading, ModelCard, build_model, input_statistics, save_weights
 from deit_core.presets import digits_quick
@@ -115,14 +114,14 @@ def test_every_method_draws_a_file_of_others(method: str, tmp_path: Path) -> Non
     assert len(told) == 2
 
 
-def test_the_command_draws_an_export_and_says_what_it_assumes(tmp_path: Path) -> None:
+def test_the_command_draws_an_export_and_says_what_it_assumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     export_checkpoint(a_run("resnet9", tmp_path), tmp_path / "CNN.SAFETENSORS", "safetensors")
     torch.save({"model": facebooks().state_dict()}, tmp_path / "deit.pth")
     Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(tmp_path / "a.png")
     for name, sentences in (("CNN.SAFETENSORS", 0), ("deit.pth", 2)):
-        command = [sys.executable, "-m", "deit_core", "rollout", name, "a.png", "--out", "out", "--json"]
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        done = CliRunner().invoke(app, ["rollout", name, "a.png", "--out", "out", "--json"])
+        assert done.exit_code == 0, done.stderr
         (drawn,) = json.loads(done.stdout)
         assert drawn["predicted"] in (*CLASSES, *"0123456")
         assert len(done.stderr.splitlines()) == sentences, done.stderr

@@ -1,7 +1,6 @@
 """timm's networks as teachers: they say what timm says, stay frozen where asked, and keep how they read pixels."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from deit_core.training import train
 
 import timm  # isort: skip
 
+pytestmark = pytest.mark.usefixtures("plain")
 DIGITS = tuple("0123456789")
 SMALL = "test_efficientnet"  # timm's own for its tests, 160 px
 
@@ -189,19 +189,14 @@ def test_a_size_that_the_network_cannot_read_is_refused_before_anything_is_built
         network_size(spec_of(name="test_vit", input_size=28), 1, 10)
 
 
-def test_without_timm_it_is_one_sentence() -> None:
-    code = (
-        "import sys; sys.modules['timm'] = None\n"
-        "from deit_core.models import build_model\n"
-        "from deit_core.spec import RunSpec\n"
-        "from deit_core.errors import SpecError\n"
-        "try: build_model(RunSpec(model={'family': 'timm'}))\n"
-        "except SpecError as error: print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
-    assert done.stdout == (
+def test_without_timm_it_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)  # as if it could not be found
+    monkeypatch.delitem(sys.modules, "deit_core.timm_ops")
+    with pytest.raises(SpecError) as caught:
+        build_model(RunSpec(model=TimmSpec()))
+    assert str(caught.value) == (
         "Networks of timm's need the package timm, which is not installed; run `python -m pip install "
-        '"deit-lab[timm]"`, or choose another model.family.\n'
+        '"deit-lab[timm]"`, or choose another model.family.'
     )
 
 

@@ -1,6 +1,7 @@
 """Damage to the files of a run is found before it is trained on, and costs at most the steps since the save before."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from hashlib import sha256
@@ -28,13 +29,25 @@ def resume(spec: RunSpec, folder: Path) -> list[Event]:
     return list(train(spec, run_dir=folder, num_threads=1, resume=True))
 
 
-@pytest.fixture
-def stopped(tiny: RunSpec, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def stopped_once(tiny: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was stopped in its second epoch: saved at its beginning, after an epoch, and when it stopped."""
-    events = train(tiny, run_dir=tmp_path / "run", num_threads=1, group_s=0)
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+    events = train(tiny, run_dir=folder, num_threads=1, group_s=0)
     next(event for event in events if isinstance(event, StepDone) and event.step == 20)
     events.close()
-    return tmp_path / "run"
+    return folder
+
+
+@pytest.fixture
+def stopped(stopped_once: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return Path(shutil.copytree(stopped_once, tmp_path / "run"))
+
+
+def assert_equals(folder: Path, whole: tuple[list[Event], Path]) -> None:
+    one, other = (load_file(run / "last.safetensors") for run in (folder, whole[1]))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def flip(file: Path) -> None:
@@ -53,7 +66,7 @@ def empty(file: Path) -> None:
 
 @pytest.mark.parametrize("damage", [flip, cut, empty, Path.unlink], ids=["flipped", "cut", "empty", "gone"])
 def test_a_damaged_state_resumes_from_the_one_before(
-    damage: Callable[[Path], None], stopped: Path, tiny: RunSpec, tmp_path: Path
+    damage: Callable[[Path], None], stopped: Path, tiny: RunSpec, whole: tuple[list[Event], Path]
 ) -> None:
     damage(stopped / NEWEST)
     started, *_, finished = resume(tiny, stopped)
@@ -61,9 +74,7 @@ def test_a_damaged_state_resumes_from_the_one_before(
     assert started.first_step == 17
     assert any("continues from the one before it, after step 17" in note for note in started.notes)
     assert isinstance(finished, RunFinished)
-    list(train(tiny, run_dir=tmp_path / "whole", num_threads=1))
-    one, other = (load_file(folder / "last.safetensors") for folder in (stopped, tmp_path / "whole"))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert_equals(stopped, whole)
 
 
 def test_without_a_good_state_nothing_is_touched(stopped: Path, tiny: RunSpec) -> None:
@@ -78,7 +89,7 @@ def test_without_a_good_state_nothing_is_touched(stopped: Path, tiny: RunSpec) -
 
 @pytest.mark.parametrize("damage", [flip, cut, empty], ids=["flipped", "cut", "empty"])
 def test_a_run_whose_first_state_is_damaged_begins_again(
-    damage: Callable[[Path], None], tiny: RunSpec, tmp_path: Path
+    damage: Callable[[Path], None], tiny: RunSpec, whole: tuple[list[Event], Path], tmp_path: Path
 ) -> None:
     """Nothing was saved after it, so nothing is lost that a resume could bring back."""
     events = train(tiny, run_dir=tmp_path / "run", num_threads=1)
@@ -90,9 +101,7 @@ def test_a_run_whose_first_state_is_damaged_begins_again(
     assert started.first_step == 0
     assert any("the run begins again" in note for note in started.notes)
     assert isinstance(finished, RunFinished)
-    list(train(tiny, run_dir=tmp_path / "whole", num_threads=1))
-    one, other = (load_file(folder / "last.safetensors") for folder in (tmp_path / "run", tmp_path / "whole"))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert_equals(tmp_path / "run", whole)
 
 
 def test_a_damaged_state_never_replaces_a_good_one(stopped: Path, tiny: RunSpec) -> None:

@@ -30,9 +30,9 @@ def test_the_head_is_scikit_learns(num_classes: int) -> None:
     assert (head(features).argmax(-1) == expected.argmax(-1)).float().mean() > 0.99
 
 
+@pytest.mark.usefixtures("teacher")
 def test_it_is_reported_beside_the_heads_and_changes_nothing_else(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
-    teacher, _, deit = tiny_trio.runs
-    list(train(teacher, run_dir=tmp_path / "teacher"))
+    deit = tiny_trio.runs[2]
     fused = replace(deit, {"distillation.trained_fusion": True})
     plain, with_fusion = (
         list(train(spec, run_dir=tmp_path / name))[-1] for name, spec in (("plain", deit), ("fused", fused))

@@ -1,5 +1,6 @@
 """A run that starts from a checkpoint: ours or others', at another resolution, with other classes, with a teacher."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from deit_core.errors import CheckpointError
-from deit_core.events import EpochDone, RunFinished, StepDone
+from deit_core.events import EpochDone, Event, RunFinished, StepDone
 from deit_core.models import ModelCard, build_model, initialise, load_foreign, resample_pos_embed, save_weights
 from deit_core.results.export import Format, export_checkpoint
 from deit_core.runs import open_store
@@ -33,9 +34,9 @@ def initialised(spec: RunSpec, folder: Path, classes: tuple[str, ...] = DIGITS) 
 
 
 @pytest.fixture
-def pretrained(tiny: RunSpec, tmp_path: Path) -> RunSpec:
+def pretrained(tiny: RunSpec, finished: Path) -> RunSpec:
     """A spec whose run, "first" in the folder, has finished."""
-    list(train(tiny, run_dir=tmp_path / "first"))
+    finished.rename(finished.with_name("first"))
     return tiny
 
 
@@ -59,13 +60,12 @@ def test_a_run_starts_where_another_ended_at_a_larger_size_with_a_teacher(pretra
     assert isinstance(list(train(spec, run_dir=tmp_path / "second"))[-1], RunFinished)
 
 
-def test_it_learns_on_from_there(pretrained: RunSpec, tmp_path: Path) -> None:
-    def first_accuracy(spec: RunSpec, name: str) -> float:
-        events = train(spec, run_dir=tmp_path / name)
+def test_it_learns_on_from_there(pretrained: RunSpec, whole: tuple[list[Event], Path], tmp_path: Path) -> None:
+    def first_accuracy(events: Iterable[Event]) -> float:
         return next(event.metrics["val_accuracy"] for event in events if isinstance(event, EpochDone))
 
     again = change(pretrained, initial_checkpoint="first", optim__lr=1e-4)
-    assert first_accuracy(again, "again") > first_accuracy(pretrained, "scratch") + 0.05
+    assert first_accuracy(train(again, run_dir=tmp_path / "again")) > first_accuracy(whole[0]) + 0.05
 
 
 def test_a_resume_needs_no_initial_checkpoint_and_is_bitwise(pretrained: RunSpec, tmp_path: Path) -> None:
@@ -180,9 +180,9 @@ def test_a_sibling_waits_for_the_run_it_starts_from(tiny: RunSpec, settings: Set
     assert store.run(second_id).spec.initial_checkpoint == first_id
 
 
+@pytest.mark.usefixtures("teacher")
 def test_a_plain_student_is_taught_through_its_one_output(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
-    teacher, vit, _ = tiny_trio.runs
-    list(train(teacher, run_dir=tmp_path / "teacher"))
+    vit = replace(tiny_trio.runs[1], {"optim.epochs": 1})
     for kind in ("hard", "soft"):
         spec = RunSpec.model_validate(vit.model_dump() | {"distillation": {"teacher": "teacher", "kind": kind}})
         events = list(train(spec, run_dir=tmp_path / kind))

@@ -29,7 +29,7 @@ def assert_equal_weights(one: Path, other: Path) -> None:
 
 
 def run(spec: RunSpec, folder: Path, **options: object) -> list[Event]:
-    return list(train(spec, run_dir=folder, **options))  # type: ignore[arg-type]
+    return list(train(spec, run_dir=folder, num_threads=1, **options))  # type: ignore[arg-type]
 
 
 def epochs(events: Iterable[Event]) -> dict[int, dict[str, float]]:
@@ -44,8 +44,8 @@ def stop_after(events: Iterator[Event], step: int) -> None:
     events.close()  # type: ignore[attr-defined]
 
 
-def test_the_order_of_events(tiny: RunSpec, tmp_path: Path) -> None:
-    events = run(tiny, tmp_path / "r", group_s=0)
+def test_the_order_of_events(whole: tuple[list[Event], Path]) -> None:
+    events = whole[0]
     kinds = [type(event) for event in events]
     assert kinds == [RunStarted, *([StepDone] * 17 + [EpochDone, CheckpointSaved]) * 2, RunFinished]
     started, finished = events[0], events[-1]
@@ -62,13 +62,13 @@ def test_the_order_of_events(tiny: RunSpec, tmp_path: Path) -> None:
 
 
 def test_grouping_changes_what_is_reported_not_what_is_learned_or_measured(
-    tiny: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: RunSpec, whole: tuple[list[Event], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Group, "age_s", property(lambda group: float(group.num_steps)))  # a step takes a second
-    each, fives = (run(tiny, tmp_path / str(size), group_s=size) for size in (1, 5))
+    fives = run(tiny, tmp_path / "fives", group_s=5)
     assert sum(isinstance(event, StepDone) for event in fives) == 8
-    assert_equal_weights(tmp_path / "1", tmp_path / "5")
-    assert epochs(each) == epochs(fives)
+    assert_equal_weights(whole[1], tmp_path / "fives")
+    assert epochs(whole[0]) == epochs(fives)
 
 
 def test_the_peak_is_scaled_for_the_batch_that_is_made(tiny: RunSpec, tmp_path: Path) -> None:
@@ -83,29 +83,30 @@ def test_the_peak_is_scaled_for_the_batch_that_is_made(tiny: RunSpec, tmp_path: 
 
 def test_golden_loss(tmp_path: Path) -> None:
     """A refactoring that changes what is learned shows here; a new torch may move the last digits."""
-    finished = run(presets.smoke(), tmp_path / "r", num_threads=1)[-1]
+    finished = run(presets.smoke(), tmp_path / "r")[-1]
     assert isinstance(finished, RunFinished)
     assert finished.metrics["test_loss"] == pytest.approx(2.0456, rel=2e-3)
 
 
 @pytest.mark.parametrize("stop", [1, 16, 17, 18, 33])
-def test_stop_and_resume_is_bitwise_the_run_that_was_never_stopped(stop: int, tiny: RunSpec, tmp_path: Path) -> None:
+def test_stop_and_resume_is_bitwise_the_run_that_was_never_stopped(
+    stop: int, tiny: RunSpec, whole: tuple[list[Event], Path], tmp_path: Path
+) -> None:
     """Within an epoch, at its last step, between two, with dropout on."""
-    whole = run(tiny, tmp_path / "whole", group_s=0)
-    stop_after(train(tiny, run_dir=tmp_path / "stopped", group_s=0), stop)
+    stop_after(train(tiny, run_dir=tmp_path / "stopped", group_s=0, num_threads=1), stop)
     rest = run(tiny, tmp_path / "stopped", group_s=0, resume=True)
     assert isinstance(rest[0], RunStarted)
     assert rest[0].first_step == stop
-    assert_equal_weights(tmp_path / "whole", tmp_path / "stopped")
-    assert epochs(rest).items() <= epochs(whole).items()
-    assert rest[-1].metrics == whole[-1].metrics  # type: ignore[union-attr]
+    assert_equal_weights(whole[1], tmp_path / "stopped")
+    assert epochs(rest).items() <= epochs(whole[0]).items()
+    assert rest[-1].metrics == whole[0][-1].metrics  # type: ignore[union-attr]
 
 
+@pytest.mark.usefixtures("teacher")
 def test_a_distilled_run_resumes_bitwise_too(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
-    teacher, _, deit = tiny_trio.runs
-    run(teacher, tmp_path / "teacher")
+    deit = tiny_trio.runs[2]
     whole = run(deit, tmp_path / "whole", group_s=0)
-    stop_after(train(deit, run_dir=tmp_path / "stopped", group_s=0), 20)
+    stop_after(train(deit, run_dir=tmp_path / "stopped", group_s=0, num_threads=1), 20)
     run(deit, tmp_path / "stopped", resume=True)
     assert_equal_weights(tmp_path / "whole", tmp_path / "stopped")
     step = next(event for event in whole if isinstance(event, StepDone))
@@ -165,21 +166,19 @@ def test_a_learning_rate_that_is_far_too_large_ends_the_run_in_its_first_epoch(t
     assert not list((tmp_path / "r").glob("*.safetensors"))
 
 
-def test_folders_are_not_overwritten(tiny: RunSpec, tmp_path: Path) -> None:
-    run(tiny, tmp_path / "r")
+def test_folders_are_not_overwritten(tiny: RunSpec, finished: Path) -> None:
     with pytest.raises(RunError, match="resume it"):
-        run(tiny, tmp_path / "r")
+        run(tiny, finished)
     other = replace(tiny, {"seed": 1})
     with pytest.raises(RunError, match="another spec"):
-        run(other, tmp_path / "r", resume=True)
+        run(other, finished, resume=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half a zip"])
-def test_a_damaged_state_is_one_sentence(content: bytes, tiny: RunSpec, tmp_path: Path) -> None:
-    run(tiny, tmp_path / "r")
-    (tmp_path / "r" / "state.pt").write_bytes(content)
+def test_a_damaged_state_is_one_sentence(content: bytes, tiny: RunSpec, finished: Path) -> None:
+    (finished / "state.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"state\.pt is damaged"):
-        run(tiny, tmp_path / "r", resume=True)
+        run(tiny, finished, resume=True)
 
 
 def test_a_missing_teacher_is_one_sentence(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
@@ -195,11 +194,10 @@ def test_a_missing_device_is_one_sentence(tiny: RunSpec, tmp_path: Path) -> None
         run(spec, tmp_path / "r")
 
 
-def test_the_time_based_checkpoint_resumes_too(tiny: RunSpec, tmp_path: Path) -> None:
+def test_the_time_based_checkpoint_resumes_too(tiny: RunSpec, whole: tuple[list[Event], Path], tmp_path: Path) -> None:
     """What is left when the process is killed: the state of the newest timed checkpoint, and nothing after it."""
     spec = replace(tiny, {"compute.checkpoint_interval_s": 1e-6})
-    run(spec, tmp_path / "whole", group_s=0)
-    events = train(spec, run_dir=tmp_path / "killed", group_s=0)
+    events = train(spec, run_dir=tmp_path / "killed", group_s=0, num_threads=1)
     saved = next(event for event in events if isinstance(event, CheckpointSaved))
     state = (tmp_path / "killed" / "state.pt").read_bytes()
     next(events), next(events)
@@ -207,4 +205,4 @@ def test_the_time_based_checkpoint_resumes_too(tiny: RunSpec, tmp_path: Path) ->
     (tmp_path / "killed" / "state.pt").write_bytes(state)  # as if it had not been closed but killed
     rest = run(spec, tmp_path / "killed", resume=True)
     assert rest[0].first_step == saved.step  # type: ignore[union-attr]
-    assert_equal_weights(tmp_path / "whole", tmp_path / "killed")
+    assert_equal_weights(whole[1], tmp_path / "killed")

@@ -16,12 +16,6 @@ from deit_core.spec import RunSpec
 from deit_core.training import train
 
 
-@pytest.fixture
-def finished(tiny: RunSpec, tmp_path: Path) -> Path:
-    list(train(tiny, run_dir=tmp_path / "finished"))
-    return tmp_path / "finished"
-
-
 def spoil(file: Path, tensor: str, value: float) -> None:
     with safe_open(file, framework="pt") as content:
         metadata = content.metadata()

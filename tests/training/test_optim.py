@@ -173,7 +173,8 @@ from deit_core.spec import replace
 from deit_core.training import train
 
 for optimizer in ("adamw", "sgd", "muon"):
-    spec = replace(presets.smoke(), {"optim.optimizer": optimizer, "optim.epochs": 1, "optim.warmup_epochs": 0})
+    few_steps = {"data.fraction": 0.2, "optim.epochs": 1, "optim.warmup_epochs": 0}
+    spec = replace(presets.smoke(), {"optim.optimizer": optimizer, **few_steps})
     for event in train(spec, run_dir=Path(tempfile.mkdtemp()) / optimizer, num_threads=1):
         if isinstance(event, EpochDone):
             print(optimizer, "torch._dynamo" in sys.modules)

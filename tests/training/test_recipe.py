@@ -72,16 +72,17 @@ def test_killed_and_resumed_it_is_bitwise_the_run_that_was_never_stopped(
     optimizer: str, recipe: RunSpec, tmp_path: Path
 ) -> None:
     """N steps are k, SIGKILL, and N - k: weights, their average, every number, and which epoch was the best."""
-    spec = replace(recipe, {"optim.optimizer": optimizer, "compute.checkpoint_interval_s": 1e-6, "optim.epochs": 3})
+    few_steps = {"optim.epochs": 3, "data.fraction": 0.4}  # of seven in each epoch
+    spec = replace(recipe, {"optim.optimizer": optimizer, "compute.checkpoint_interval_s": 1e-6, **few_steps})
     whole = list(train(spec, run_dir=tmp_path / "whole", num_threads=1, group_s=0))
     file = tmp_path / "spec.json"
     file.write_text(spec.model_dump_json())
-    command = [sys.executable, "-c", _KILL_AFTER, str(file), str(tmp_path / "killed"), "21"]
+    command = [sys.executable, "-c", _KILL_AFTER, str(file), str(tmp_path / "killed"), "9"]
     killed = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=600, check=False)
     assert killed.returncode == -signal.SIGKILL
     rest = list(train(spec, run_dir=tmp_path / "killed", num_threads=1, group_s=0, resume=True))
     assert isinstance(rest[0], RunStarted)
-    assert rest[0].first_step == 21
+    assert rest[0].first_step == 9
     for name in ("last", "best", "best_ema"):
         one, other = (load_file(tmp_path / folder / f"{name}.safetensors") for folder in ("whole", "killed"))
         assert all(torch.equal(one[key], other[key]) for key in one), name
@@ -113,7 +114,7 @@ def test_the_rate_at_every_step_is_the_closed_form(recipe: RunSpec, tmp_path: Pa
     assert [event.metrics["lr"] for event in events if isinstance(event, StepDone)] == pytest.approx(expected)
 
 
-def test_a_spec_and_a_state_from_before_the_recipe_still_serve(tiny: RunSpec, tmp_path: Path) -> None:
+def test_a_spec_and_a_state_from_before_the_recipe_still_serve(tiny: RunSpec, finished: Path) -> None:
     """Their fields are missing; what they leave open is what was done before."""
     document = tiny.model_dump(mode="json")
     before = {
@@ -123,8 +124,7 @@ def test_a_spec_and_a_state_from_before_the_recipe_still_serve(tiny: RunSpec, tm
     for part, names in before.items():
         document[part] = {name: document[part][name] for name in names.split()}
     assert load_spec(json.dumps(document)) == tiny
-    list(train(tiny, run_dir=tmp_path / "r"))
-    state = torch.load(tmp_path / "r" / "state.pt", weights_only=True)
+    state = torch.load(finished / "state.pt", weights_only=True)
     assert state.keys() == {"model", "optimizer", "progress"}
     assert len(state["optimizer"]["param_groups"]) == 2
     assert not {"lr_scale"} & state["optimizer"]["param_groups"][0].keys()
@@ -160,10 +160,9 @@ def test_the_teacher_sees_the_mixed_pixels_and_accuracy_the_stronger_label(
     assert measured["train_accuracy_class"] == (said.argmax(-1) == stronger).float().mean()
 
 
+@pytest.mark.usefixtures("teacher")
 def test_a_student_of_mixed_images_asks_its_teacher(tiny_trio: ExperimentSpec, tmp_path: Path) -> None:
-    teacher, _, deit = tiny_trio.runs
-    list(train(teacher, run_dir=tmp_path / "teacher"))
-    spec = replace(deit, {"augment.mixup_alpha": 0.8, "optim.epochs": 1})
+    spec = replace(tiny_trio.runs[2], {"augment.mixup_alpha": 0.8, "optim.epochs": 1})
     events = list(train(spec, run_dir=tmp_path / "deit"))
     assert isinstance(events[0], RunStarted)
     assert "no view repeats" in events[0].teacher_logits

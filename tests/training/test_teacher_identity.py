@@ -22,13 +22,6 @@ def taught(tiny: RunSpec, teacher: Path, **changes: object) -> RunSpec:
     return replace(spec, {f"distillation.{name}": value for name, value in changes.items()})
 
 
-@pytest.fixture
-def finished(tiny: RunSpec, tmp_path: Path) -> Path:
-    """A run made here."""
-    list(train(tiny, run_dir=tmp_path / "finished"))
-    return tmp_path / "finished"
-
-
 def as_foreign(run: Path, folder: Path, order: list[int] | None = None, **pretrained: object) -> Path:
     """The weights of a run as a hub's folder has them, its classes in another order where one is given."""
     state, card = load_file(run / "best.safetensors"), read_card(run)
@@ -65,11 +58,16 @@ def test_a_run_of_the_same_classes_in_another_order_teaches_too(finished: Path, 
     assert torch.equal(reordered(pixels), own(pixels)[:, SHUFFLED])
 
 
+def of_one_epoch(spec: RunSpec) -> RunSpec:
+    return replace(spec, {"optim.epochs": 1, "optim.warmup_epochs": 0})
+
+
 @pytest.mark.parametrize("names", [{}, {"label_names": [f"LABEL_{index}" for index in range(10)]}])
 def test_a_teacher_without_names_is_tried_on_training_images(
     names: dict[str, object], finished: Path, tiny: RunSpec, tmp_path: Path
 ) -> None:
-    events = list(train(taught(tiny, as_foreign(finished, tmp_path / "d", **names)), run_dir=tmp_path / "r"))
+    spec = of_one_epoch(taught(tiny, as_foreign(finished, tmp_path / "d", **names)))
+    events = list(train(spec, run_dir=tmp_path / "r"))
     started = events[0]
     assert isinstance(started, RunStarted)
     (note,) = started.notes
@@ -85,9 +83,8 @@ def test_a_teacher_in_another_order_without_names_is_refused(finished: Path, tin
         list(train(spec, run_dir=tmp_path / "r"))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "r" / "state.pt").exists()
-    events = list(
-        train(taught(tiny, tmp_path / "d" / "model.safetensors", accept_any_teacher=True), run_dir=tmp_path / "s")
-    )
+    accepting = of_one_epoch(replace(spec, {"distillation.accept_any_teacher": True}))
+    events = list(train(accepting, run_dir=tmp_path / "s"))
     assert "is no better than chance" in events[0].notes[0]  # type: ignore[union-attr]
     assert isinstance(events[-1], RunFinished)
 
@@ -138,7 +135,7 @@ def test_the_start_plays_no_part_once_a_run_has_begun(finished: Path, tiny: RunS
 def test_both_hashes_stand_in_the_card(finished: Path, tiny: RunSpec, tmp_path: Path) -> None:
     file = as_foreign(finished, tmp_path / "d", label_names=list(DIGITS))
     for name in ("one", "two"):
-        list(train(taught(tiny, file), run_dir=tmp_path / name))
+        list(train(of_one_epoch(taught(tiny, file)), run_dir=tmp_path / name))
     one, two = (read_card(tmp_path / name).teacher_hash for name in ("one", "two"))
     assert one == two != ""
     assert read_card(finished).teacher_hash == ""
@@ -155,14 +152,15 @@ def test_a_state_from_before_these_hashes_goes_on(finished: Path, tiny: RunSpec,
 
 def test_heads_that_are_stated_are_believed(tiny: RunSpec, tmp_path: Path) -> None:
     """12 heads at a width that is published with 6, as MoCo-v3 has them."""
-    wide = replace(tiny, {"model.embed_dim": 384, "model.num_heads": 12, "model.depth": 1, "optim.epochs": 1})
+    size = {"model.embed_dim": 384, "model.num_heads": 12, "model.depth": 1, "data.fraction": 0.2}
+    wide = of_one_epoch(replace(tiny, size))
     list(train(wide, run_dir=tmp_path / "wide"))
     file = as_foreign(tmp_path / "wide", tmp_path / "d", label_names=list(DIGITS))
     (tmp_path / "d" / "config.json").write_text(
         json.dumps({"pretrained_cfg": json.loads((tmp_path / "d" / "config.json").read_text())["pretrained_cfg"]})
     )
     pixels = torch.rand(4, 1, tiny.data.img_size, tiny.data.img_size)
-    expected = load_teacher(tmp_path / "wide", DIGITS, tiny.data)(pixels)
+    expected = load_teacher(tmp_path / "wide", DIGITS, wide.data)(pixels)
     torch.testing.assert_close(load_teacher(file, DIGITS, tiny.data, num_heads=12)(pixels), expected)
     started = next(
         train(taught(tiny, file, teacher_num_heads=12, accept_any_teacher=True), run_dir=tmp_path / "stated")

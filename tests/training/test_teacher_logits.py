@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace as replaced
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,9 @@ def test_logits_depend_on_nothing_but_the_image(num_threads: int, precision: str
     The network in float32 gives other bits for 1, 2, 3 and 7 images at once when it is asked directly.
     """
     torch.set_num_threads(num_threads)
-    direct = random_teacher(width=width, num_classes=100, chans=3, img_size=32, precision=precision)
+    direct = random_teacher(width=width, num_classes=100, chans=3, img_size=16, precision=precision)
     teacher = TeacherLogits(direct, ResNet9Spec(width=width), CPU)
-    pixels = torch.rand(66, 3, 32, 32)
+    pixels = torch.rand(66, 3, 16, 16)
     whole = teacher(pixels)
     torch.testing.assert_close(whole, direct(pixels), rtol=1e-4, atol=1e-4 if precision == "float32" else 0.1)
     for count in (1, 2, 3, 7, 32, 33):
@@ -225,7 +225,7 @@ def trio() -> ExperimentSpec:
         "model.depth": 1,
         "model.embed_dim": 32,
         "model.width": 8,
-        "data.fraction": 0.5,
+        "data.fraction": 0.25,
         "compute.precision": "float32",
         "augment.mixup_alpha": 0,  # views that come again have a table
         "distillation.kind": "hard",
@@ -238,7 +238,7 @@ def trio() -> ExperimentSpec:
 def taught(trio: ExperimentSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a trained teacher."""
     folder = tmp_path_factory.mktemp("runs") / "teacher"
-    list(train(trio.runs[0], run_dir=folder))
+    list(train(trio.runs[0], run_dir=folder, num_threads=1))
     return folder
 
 
@@ -273,6 +273,18 @@ class Outcome:
         assert self.metrics == other.metrics
 
 
+@pytest.fixture(scope="module")
+def online(trio: ExperimentSpec, taught: Path) -> Callable[[str], Outcome]:
+    """A student, by the kind of its distillation, whose teacher is asked about every image."""
+
+    @cache
+    def outcome(kind: str) -> Outcome:
+        spec = student(trio, distillation__kind=kind, distillation__stored_logits="off")
+        return Outcome(spec, taught.parent / f"online-{kind}")
+
+    return outcome
+
+
 class CountsImages:
     """Stands for the teacher's forward pass, and counts the images that it is asked about."""
 
@@ -295,17 +307,19 @@ class CountsImages:
 @pytest.mark.parametrize("kind", ["soft", "hard"])
 @pytest.mark.parametrize("write_at_once", [True, False])
 def test_no_student_can_tell_a_table_from_the_teacher(
-    write_at_once: bool, kind: str, trio: ExperimentSpec, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+    write_at_once: bool,
+    kind: str,
+    trio: ExperimentSpec,
+    runs_dir: Path,
+    online: Callable[[str], Outcome],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Bit for bit, whether the table is missing, empty, full, or half filled by a student with another seed."""
     monkeypatch.setattr(session, "TeacherLogits", partial(TeacherLogits, write_at_once=write_at_once))
     spec = student(trio, distillation__kind=kind)
-    online = Outcome(student(trio, distillation__kind=kind, distillation__stored_logits="off"), runs_dir / "online")
-    assert set(online.hit_rates) == {None}
-    assert not (runs_dir / "teacher-logits").exists()
-
+    asking = online(kind)
     cold = Outcome(spec, runs_dir / "cold")
-    cold.assert_equals(online)
+    cold.assert_equals(asking)
     assert "0% filled" in cold.sentence
     assert cold.hit_rates[0] == 0
     assert 0 < sum(cold.hit_rates) / len(cold.hit_rates) < 0.2  # a ninth of the second epoch's views are the first's
@@ -315,7 +329,7 @@ def test_no_student_can_tell_a_table_from_the_teacher(
         patch.setattr(ResNet9, "forward", asked)
         warm = Outcome(spec, runs_dir / "warm")
     assert asked.only_validation(warm)
-    warm.assert_equals(online)
+    warm.assert_equals(asking)
     assert set(warm.hit_rates) == {1.0}
 
     other_seed = student(trio, distillation__kind=kind, seed=7, optim__batch_size=50)
@@ -325,8 +339,13 @@ def test_no_student_can_tell_a_table_from_the_teacher(
     shutil.rmtree(runs_dir / "teacher-logits")
     Outcome(other_seed, runs_dir / "other-first").assert_equals(after)
     half = Outcome(spec, runs_dir / "half")
-    half.assert_equals(online)
+    half.assert_equals(asking)
     assert 0 < half.hit_rates[0] < 0.5
+
+
+def test_where_nothing_is_stored_there_is_no_table(taught: Path, online: Callable[[str], Outcome]) -> None:
+    assert set(online("hard").hit_rates) == {None}
+    assert not (taught.parent / "teacher-logits").exists()
 
 
 @pytest.mark.parametrize("kind", ["soft", "hard"])
@@ -394,15 +413,24 @@ def test_no_room_is_no_failure(trio: ExperimentSpec, runs_dir: Path) -> None:
     Outcome(student(trio), runs_dir / "blocked").assert_equals(cold)
 
 
+@pytest.fixture(scope="module")
+def never_stopped(trio: ExperimentSpec, taught: Path) -> Outcome:
+    """A student by one thread."""
+    return Outcome(student(trio, compute__num_threads=None), taught.parent / "never-stopped", num_threads=1)
+
+
 @pytest.mark.parametrize("write_at_once", [True, False])
 @pytest.mark.parametrize("meanwhile", ["kept", "gone", "no room"])
 def test_a_resumed_run_goes_on_bit_for_bit(
-    meanwhile: str, write_at_once: bool, trio: ExperimentSpec, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+    meanwhile: str,
+    write_at_once: bool,
+    trio: ExperimentSpec,
+    runs_dir: Path,
+    never_stopped: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(session, "TeacherLogits", partial(TeacherLogits, write_at_once=write_at_once))
     spec = student(trio, compute__num_threads=None)
-    whole = Outcome(spec, runs_dir / "whole", num_threads=1)
-    shutil.rmtree(runs_dir / "teacher-logits")
     events = train(spec, run_dir=runs_dir / "stopped", group_s=0, num_threads=1)
     next(event for event in events if isinstance(event, StepDone) and event.step == 7)
     events.close()
@@ -410,11 +438,11 @@ def test_a_resumed_run_goes_on_bit_for_bit(
         shutil.rmtree(runs_dir / "teacher-logits")
     logits_gb = 0 if meanwhile == "no room" else 4
     rest = Outcome(spec, runs_dir / "stopped", resume=True, logits_gb=logits_gb, num_threads=2)
-    assert rest.losses == whole.losses[7:]
-    assert rest.metrics == whole.metrics
-    assert torch.equal(rest.weights["head.weight"], whole.weights["head.weight"])
+    assert rest.losses == never_stopped.losses[7:]
+    assert rest.metrics == never_stopped.metrics
+    assert torch.equal(rest.weights["head.weight"], never_stopped.weights["head.weight"])
     if meanwhile == "kept":  # the table of one thread, though two were offered: with the 7 batches before the stop
-        assert f"{7 * 32 / (9 * 574):.0%} filled" in rest.sentence
+        assert f"{7 * 32 / (9 * 287):.0%} filled" in rest.sentence
 
 
 def test_a_run_that_has_ended_lets_its_table_go(trio: ExperimentSpec, runs_dir: Path) -> None:

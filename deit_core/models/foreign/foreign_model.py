@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
+import torch
 from torch import Tensor, nn
 
 from deit_core.catalog import IMAGENET_MEAN, IMAGENET_STD
@@ -174,8 +175,10 @@ def _torchvision_network(state: Mapping[str, Tensor], file: Path) -> "Torchvisio
     kind = "regnet" if "stem.0.weight" in state else "resnet"
     names = [name for name in get_args(TorchvisionSpec.model_fields["name"].annotation) if name.startswith(kind)]
     for name in names:
-        model = TorchvisionClassifier(name, num_classes=len(head))
-        if shapes == _shapes(model.network.state_dict()):
+        with torch.device("meta"):  # without the time and the memory of its weights
+            outline = TorchvisionClassifier(name, num_classes=len(head))
+        if shapes == _shapes(outline.network.state_dict()):
+            model = TorchvisionClassifier(name, num_classes=len(head))
             model.network.load_state_dict(state)
             return model.eval()
     raise CheckpointError(
