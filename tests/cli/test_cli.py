@@ -14,6 +14,8 @@ from program import Done, Program
 
 from deit_core import presets
 from deit_core.models import ModelCard, build_model, save_weights
+from deit_core.runs import Status, open_store
+from deit_core.settings import Settings
 
 TINY = [
     *("--set", "optim.epochs=2", "--set", "optim.warmup_epochs=0.5", "--set", "model.depth=2"),
@@ -151,11 +153,12 @@ def test_ctrl_c_stops_and_resume_goes_on_in_the_background(deit: Program) -> Non
     (run,) = json.loads(deit("runs", "--json").stdout)
     assert run["status"] == "stopped"
     assert deit("resume", run["id"]).code == 0
-    deadline = time.monotonic() + 600
-    while json.loads(deit("show", run["id"], "--json").stdout)["step"] <= run["step"]:
+    store, deadline = open_store(Settings.from_env().store_url), time.monotonic() + 600
+    while store.run(run["id"]).step <= run["step"]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert deit("stop", run["id"]).code == 0
-    while json.loads(deit("show", run["id"], "--json").stdout)["status"] != "stopped":
+    while store.run(run["id"]).status != Status.STOPPED:
         assert time.monotonic() < deadline + 600
         time.sleep(0.1)
+    assert json.loads(deit("show", run["id"], "--json").stdout)["status"] == "stopped"
