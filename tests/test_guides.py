@@ -2,8 +2,7 @@
 
 import re
 import shlex
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,16 +47,25 @@ def test_it_is_understood(line: str) -> None:
     read_spec(preset, given["--set"], given["--sweep"], trials=int(given["--trials"][0]) if given["--trials"] else None)
 
 
-def run_as_printed(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return done
+Run = Callable[[str], tuple[str, str]]
 
 
-def test_the_python_guide_runs_as_printed(tmp_path: Path) -> None:
+@pytest.fixture
+def run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs a program in an empty folder, and returns what it printed on stdout and on stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(code: str) -> tuple[str, str]:
+        exec(code, {"__name__": "__main__"})
+        return capfd.readouterr()
+
+    return run
+
+
+def test_the_python_guide_runs_as_printed(run_as_printed: Run, tmp_path: Path) -> None:
     *first, _ = examples("python")
     assert len(first) > 1
-    said = run_as_printed("\n".join(first), tmp_path).stdout
+    said, _ = run_as_printed("\n".join(first))
     assert re.search(r"^\{'test_loss': .*'test_accuracy': .*\}\n1 0\.\d+\n$", said, re.S)
     assert (tmp_path / "maps.html").read_text().count("<figure") == 3
     assert (tmp_path / "my-vit" / "README.md").exists()
@@ -68,8 +76,9 @@ def test_the_python_guide_names_the_ten() -> None:
     assert sorted(rows) == deit_core.__all__
 
 
-def test_a_teacher_and_its_student_train_as_printed(tmp_path: Path) -> None:
-    assert run_as_printed(examples("python")[-1], tmp_path).stderr == ""
+def test_a_teacher_and_its_student_train_as_printed(run_as_printed: Run, tmp_path: Path) -> None:
+    _, complaints = run_as_printed(examples("python")[-1])
+    assert complaints == ""
     deit = read_card(tmp_path / "my-runs" / "deit").spec
     assert deit.distillation is not None
     assert read_card(tmp_path / "my-runs" / deit.distillation.teacher).spec.model.family == "resnet9"
@@ -78,10 +87,10 @@ def test_a_teacher_and_its_student_train_as_printed(tmp_path: Path) -> None:
         assert np.asarray(picture).std() > 10
 
 
-def test_the_python_of_the_attention_guide_runs_as_printed(tmp_path: Path) -> None:
+def test_the_python_of_the_attention_guide_runs_as_printed(run_as_printed: Run, tmp_path: Path) -> None:
     (example,) = (code for code in examples("attention") if "checkpoints/RUN" in code)
     run = next((ROOT / "checkpoints" / "demo").glob("*fashion-classroom*deit*"))
     Image.fromarray(np.tile(np.arange(28, dtype=np.uint8) * 9, (28, 1))).save(tmp_path / "shoe.png")
     asked = "print(*result.map.shape, *check.given.area.shape)"
-    done = run_as_printed(f"{example}\n{asked}".replace("checkpoints/RUN", str(run)), tmp_path)
-    assert done.stdout == "1 7 7 1\n"
+    said, _ = run_as_printed(f"{example}\n{asked}".replace("checkpoints/RUN", str(run)))
+    assert said == "1 7 7 1\n"

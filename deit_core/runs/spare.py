@@ -17,10 +17,6 @@ from deit_core.runs.store import Store
 WAIT_S = 600.0
 _POLL_S = 0.25
 _PAINT_S = 2.0  # the page with the form is not on the screen yet, and a browser wants both of two cores for that
-_LOADED = (
-    "deit_core.training",
-    "torch._dynamo",  # the first optimiser of a process loads it, which takes longer than torch itself
-)
 
 
 def stand_by(store: Store, starter: int, is_ending: Callable[[], bool], wait_s: float = WAIT_S) -> None:
@@ -44,6 +40,5 @@ def stand_by(store: Store, starter: int, is_ending: Callable[[], bool], wait_s: 
 def load() -> None:
     """Import what a first step needs, and describe this machine once."""
     spin_briefly()
-    for name in _LOADED:
-        import_module(name)
+    import_module("deit_core.training")
     describe_machine()  # which it keeps

@@ -20,8 +20,8 @@ class ComputeSpec(Part):
     )
     precision: Literal["auto", "float32", "bfloat16"] = field(
         "auto",
-        "Numbers of 32 bits (float32) or, by autocast, of 16 (bfloat16). auto tries both on the run's first steps, and "
-        "takes bfloat16 if it is at least 10 % faster and its losses agree.",
+        "Numbers of 32 bits (float32) or, by autocast, of 16 (bfloat16). auto takes bfloat16 where "
+        "the device has instructions for it, the run's first steps are at least 10 % faster, and their losses agree.",
         advanced=True,
     )
     num_threads: int | None = field(

@@ -40,6 +40,14 @@ def plain_plan(spec: ComputeSpec) -> Plan:
     return Plan("bfloat16" if spec.precision == "bfloat16" else "float32")
 
 
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16; known of GPUs and x86 processors, and assumed of others."""
+    processor = torch.cpu.get_capabilities()
+    if device.type != "cpu" or processor["architecture"] != "x86_64":
+        return True
+    return bool(processor["avx512_bf16"] or processor["amx_bf16"])
+
+
 def choose_device(spec: ComputeSpec, auto: str | None = None) -> torch.device:
     """The device of a run: the spec's, or for "auto" the first GPU, or the CPU.
 

@@ -2,7 +2,8 @@
 
 The result is kept in a file for each (model, batch, device), so that it is measured once and equal runs on one machine
 compute alike. All runs follow the first result; where compiling was tried too, there is a separate file, which has
-priority. Knows nothing of the data of the run.
+priority. Where a processor has no instructions for bfloat16 it is not tried: a step takes many times as long there.
+Knows nothing of the data of the run.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from deit_core.data.batches import Batch
 from deit_core.files import write_atomically
 from deit_core.metrics import TRAIN_LOSS
-from deit_core.training.device import Plan, machine_facts, plain_plan
+from deit_core.training.device import Plan, machine_facts, multiplies_bfloat16, plain_plan
 from deit_core.training.measures import Sums
 from deit_core.training.recorded_step import make_stepper
 from deit_core.training.step import TrainStep
@@ -78,7 +79,7 @@ def choose_plan(
             together this one's own work is tried, and only plans that neither record nor compile it.
         trial: how a plan is tried, called as `try_plan`.
     """
-    precision = step.spec.compute.precision
+    is_free = step.spec.compute.precision == "auto" and multiplies_bfloat16(pixels.device)
     plain = plain_plan(step.spec.compute)
     key = _key(step, pixels)
     files = home / f"{key}-compiled.json", home / f"{key}.json"
@@ -91,7 +92,7 @@ def choose_plan(
     if trial_s > _TRIAL_S:
         plain_s = min(plain_s, trial(step, plain, pixels, labels, trial_s)[1])
     seconds, is_long = {plain: plain_s}, plain_s * num_steps > worth_s
-    plans = _others(plain, step.model, is_free=precision == "auto", is_long=is_long, is_alone=step.ranks.is_alone)
+    plans = _others(plain, step.model, is_free=is_free, is_long=is_long, is_alone=step.ranks.is_alone)
     for plan in plans:
         try:
             its_losses, its_s = trial(step, plan, pixels, labels, max(trial_s, _TRIAL_S))

@@ -159,23 +159,24 @@ def train(store: Store, run_id: str, *, num_epochs: int, time_left_s: float | No
     """Write down what a training would have measured, and leave the run running."""
     store.set_status(run_id, Status.RUNNING)
     is_distilled = store.run(run_id).spec.distillation is not None
+    points = []
     for step in range(1, num_epochs * STEPS_PER_EPOCH + 1):
         metrics = {"train_loss": 1 / step, "train_accuracy": 1 - 1 / step, "lr": 1e-3, "images_per_s": 1000.0}
         if is_distilled:
             metrics |= {"train_loss_class": 1 / step, "train_loss_distillation": 1 / step, "train_agreement": 0.5}
-        add_point(store, run_id, "step", step, metrics)
+        points.append(point("step", step, metrics))
         if step % STEPS_PER_EPOCH == 0:
             metrics = {"val_loss": 2 / step, "val_accuracy": 1 - 2 / step}
             if is_distilled:
                 metrics |= {"val_accuracy_class": 0.8, "val_accuracy_distillation": 0.85}
-            add_point(store, run_id, "epoch", step, metrics)
+            points.append(point("epoch", step, metrics))
     results = {"val_accuracy": 0.8, "best_val_accuracy": 0.85, "best_epoch": 1}
     num_steps = num_epochs * STEPS_PER_EPOCH
     update = RunUpdate(
         step=num_steps, total_steps=2 * num_steps, epoch=num_epochs, results=results, time_left_s=time_left_s
     )
-    store.add_points(run_id, [], update)
+    store.add_points(run_id, points, update)
 
 
-def add_point(store: Store, run_id: str, kind: PointKind, step: int, metrics: dict[str, float]) -> None:
-    store.add_points(run_id, [NewPoint(kind, step, step / STEPS_PER_EPOCH, step / 10, metrics)])
+def point(kind: PointKind, step: int, metrics: dict[str, float]) -> NewPoint:
+    return NewPoint(kind, step, step / STEPS_PER_EPOCH, step / 10, metrics)

@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -545,24 +543,6 @@ def test_the_mark_of_the_scale_stands_at_one() -> None:
     assert "left:25.0%" in images.colour_bar("inferno", 4, "Attention")
     assert "left" not in images.colour_bar("grey", 0.5, "Attention").replace("to right", "")
     assert "left:50.0%" in images.colour_bar("coolwarm", 0.5, "Difference")
-
-
-def test_torch_is_not_loaded_before_a_model_is(tmp_path: Path) -> None:
-    code = (
-        "from dashboard.views.attention import page\nfrom streamlit.testing.v1 import AppTest\nimport sys\n"
-        "page = AppTest.from_string('from dashboard.navigation import pages\\nimport streamlit as st\\n"
-        'st.navigation(pages(), position="hidden")\\nfrom dashboard.views.attention import page\\npage.render()\')\n'
-        "assert page.run(timeout=600).info, page.exception\nassert 'torch' not in sys.modules"
-    )
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "DEIT_RUNS_DIR": str(tmp_path),
-        "HOME": str(tmp_path),
-        "DEIT_DEMO_RUNS": "0",
-    }
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], env=environment, timeout=600
-    )
 
 
 def words_of(page: AppTest) -> dict[str, str]:

@@ -3,10 +3,7 @@
 import io
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -275,21 +272,3 @@ def test_the_true_class_is_shown_though_it_is_unlikely() -> None:
     assert chart.count("<li>") == 6
     assert "✓ 9<" in chart
     assert bars("ViT", chances[:3], list("012"), truth=None, colour="#000").count("<li>") == 3
-
-
-def test_torch_is_not_loaded_before_a_model_is(tmp_path: Path) -> None:
-    code = (
-        "from dashboard.views.predict import page\nfrom streamlit.testing.v1 import AppTest\nimport sys\n"
-        "page = AppTest.from_string('from dashboard.navigation import pages, show\\nimport streamlit as st\\n"
-        'st.navigation(pages(), position="hidden")\\nshow("predict")\')\n'
-        "assert page.run(timeout=600).info, page.exception\nassert 'torch' not in sys.modules"
-    )
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "DEIT_RUNS_DIR": str(tmp_path),
-        "HOME": str(tmp_path),
-        "DEIT_DEMO_RUNS": "0",
-    }
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], env=environment, timeout=600
-    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from worker_here import stop_at, worker_here
 
 from deit_core import presets
 from deit_core.errors import RunError
@@ -21,6 +22,7 @@ WAYS: dict[str, Callable[[Path], object]] = {
     "moved": lambda folder: folder.rename(folder.with_name("moved")),
     "the file alone": lambda folder: (folder / "runs.sqlite").unlink(),
 }
+STEPS = 1149 // 4  # in an epoch of a long run
 
 
 @pytest.fixture
@@ -106,21 +108,23 @@ def test_a_worker_of_the_file_before_takes_no_run_of_the_new_one(store: Store, s
     assert store.run(run_id).status == Status.QUEUED
 
 
-@pytest.mark.parametrize("how", ["removed", "the file alone"])  # moved: in the next test
-def test_a_worker_ends_and_writes_nothing_more(
-    how: str, launcher: LocalLauncher, settings: Settings, tiny: RunSpec
-) -> None:
-    store = launcher.store
-    (run_id,) = launcher.submit(long(tiny))
-    wait_for(lambda: store.run(run_id).step > 20)
-    process = psutil.Process(queue.workers_here(store)[0].pid)
-    WAYS[how](settings.runs_dir)
-    wait_for(lambda: launcher.ensure_workers() or not process.is_running())
+@pytest.mark.parametrize("how", WAYS)
+def test_a_worker_ends_and_writes_nothing_more(how: str, store: Store, settings: Settings, tiny: RunSpec) -> None:
+    def lose(_run: Run, event: Event) -> None:
+        if isinstance(event, StepDone) and not lost:
+            lost.append(event.step)
+            WAYS[how](settings.runs_dir)
+
+    lost: list[int] = []
+    enqueue(store, long(tiny))
+    worker = worker_here(open_store(settings.store_url), settings, lose)
+    worker.work()
+    assert "is gone: it was moved or removed" in str(worker.mistake)
     assert not store.database.path.exists()
     assert settings.runs_dir.exists() == (how == "the file alone")
-    (after,) = launcher.submit(tiny)
-    wait_for(lambda: launcher.ensure_workers() or not store.run(after).status.is_active)
-    assert store.run(after).status == Status.COMPLETED, store.run(after).message
+    (after,) = enqueue(store, tiny)
+    worker_here(store, settings).work()
+    assert [(run.id, run.status) for run in store.runs()] == [(after, Status.COMPLETED)]
 
 
 def test_a_run_that_was_moved_with_its_folder_goes_on_once_it_is_back(
@@ -128,19 +132,19 @@ def test_a_run_that_was_moved_with_its_folder_goes_on_once_it_is_back(
 ) -> None:
     store = launcher.store
     (run_id,) = launcher.submit(long(tiny))
-    wait_for(lambda: store.run(run_id).epoch >= 2)
+    wait_for(lambda: store.run(run_id).epoch >= 1 and store.run(run_id).step > STEPS)  # it has saved the first epoch
     process = psutil.Process(queue.workers_here(store)[0].pid)
     moved = settings.runs_dir.rename(settings.runs_dir.with_name("moved"))
     wait_for(lambda: launcher.ensure_workers() or not process.is_running())
     moved.rename(settings.runs_dir)
     launcher.ensure_workers()
     assert store.run(run_id).status == Status.INTERRUPTED
-    step = store.run(run_id).step
-    launcher.resume(run_id)
-    wait_for(lambda: launcher.ensure_workers() or store.run(run_id).step > step)
-    launcher.stop(run_id)
-    wait_for(lambda: store.run(run_id).status == Status.STOPPED)
-    assert [point.step > 0 for point in store.points(run_id) if point.kind == "start"] == [False, True]
+    store.resume(run_id)
+    worker_here(store, settings, stop_at(store, 0)).work()
+    assert store.run(run_id).status == Status.STOPPED
+    starts = [point.step for point in store.points(run_id) if point.kind == "start"]
+    assert starts[0] == 0
+    assert starts[1] >= STEPS
 
 
 def test_a_new_run_is_not_kept_waiting_by_a_worker_that_lost_its_store(
@@ -149,10 +153,12 @@ def test_a_new_run_is_not_kept_waiting_by_a_worker_that_lost_its_store(
     store = launcher.store
     (before,) = launcher.submit(long(tiny))
     wait_for(lambda: store.run(before).step > 20)
+    process = psutil.Process(queue.workers_here(store)[0].pid)
     shutil.rmtree(settings.runs_dir)
     (after,) = launcher.submit(tiny)
     wait_for(lambda: launcher.ensure_workers() or not store.run(after).status.is_active)
     assert store.run(after).status == Status.COMPLETED, store.run(after).message
+    wait_for(lambda: launcher.ensure_workers() or not process.is_running())
     assert not (settings.runs_dir / before).exists()
 
 

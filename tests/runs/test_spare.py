@@ -159,7 +159,7 @@ def test_it_goes_when_it_is_told_to(store: Store) -> None:
     assert_ends(waiting)
 
 
-def test_what_it_loads_is_what_a_first_step_needs(settings: Settings) -> None:
+def test_what_it_loads_is_what_a_first_step_needs_and_no_more(settings: Settings) -> None:
     """Whatever a training imports later, whoever waits for its first step waits for too."""
     code = f"""
 import sys
@@ -175,5 +175,6 @@ for event in train(presets.digits_quick().runs[1], run_dir=Path({str(settings.ru
         break
 late = sorted(set(sys.modules) - before)
 assert len(late) < 20, late
+assert "torch._dynamo" not in sys.modules, "it takes as long to load as torch, and few runs compile"
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=600)

@@ -1,4 +1,4 @@
-"""Real workers in real processes: they train, stop, die, and their runs go on."""
+"""Workers, as processes where a process is the subject: they train, stop, die, and their runs go on."""
 
 import dataclasses
 import os
@@ -17,12 +17,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from sqlalchemy import select
+from worker_here import stop_at, worker_here
 
 from deit_core.data.sources import progress as reading
 from deit_core.events import EpochDone, Event, Reading, RunFinished, StepDone
 from deit_core.runs import LocalLauncher, Run, Status, Store, enqueue, log_tail, open_store, queue, schema, submit
 from deit_core.runs.foreground import train_here
-from deit_core.runs.worker import Mode, Worker, describe
+from deit_core.runs.worker import describe
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import train
@@ -52,37 +53,42 @@ def assert_same_weights(one: Path, other: Path) -> None:
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
-def test_an_experiment_trains_to_its_end(launcher: LocalLauncher, tiny_trio: ExperimentSpec) -> None:
-    ids = launcher.submit(tiny_trio)
-    wait_for(launcher, lambda: not any(run.status.is_active for run in launcher.store.runs(ids)))
-    runs = {run.name: run for run in launcher.store.runs(ids)}
+def test_an_experiment_trains_to_its_end_in_a_worker_on_the_store_it_was_given(
+    settings: Settings, tiny_trio: ExperimentSpec, tmp_path: Path
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
+    launcher = LocalLauncher(store, settings)
+    ids = submit(store, tiny_trio, settings)
+    wait_for(launcher, lambda: not any(run.status.is_active for run in store.runs(ids)))
+    runs = {run.name: run for run in store.runs(ids)}
     assert {run.status for run in runs.values()} == {Status.COMPLETED}, [run.message for run in runs.values()]
     assert all(0 < run.results["test_accuracy"] <= 1 for run in runs.values())
-    assert runs["teacher"].finished_at < runs["vit"].finished_at < runs["deit"].finished_at  # type: ignore[operator]
+    in_turn = [runs[name] for name in ("teacher", "vit", "deit")]
+    assert all(one.finished_at <= other.started_at for one, other in pairwise(in_turn)), "one at a time"  # type: ignore[operator]
     assert "test_accuracy_distillation" in runs["deit"].results
-    kinds = [point.kind for point in launcher.store.points(ids[2])]
+    kinds = [point.kind for point in store.points(ids[2])]
     assert kinds[0] == "start"
     assert kinds.count("epoch") == 2
-    assert "epoch 2" in log_tail(launcher.settings.runs_dir, ids[0])
-    story = [event.message for event in launcher.store.lifecycle(ids[2])]
+    assert "epoch 2" in log_tail(settings.runs_dir, ids[0])
+    story = [event.message for event in store.lifecycle(ids[2])]
     assert any(
         re.search(r"Computes on cpu with \d threads?: float32.*read from .* MB", message) for message in story
     ), story
-    wait_for(launcher, lambda: not queue.registered_here(launcher.store))  # and the worker leaves
+    wait_for(launcher, lambda: not queue.registered_here(store))  # and the worker leaves
 
 
 def test_killed_workers_run_reads_interrupted_and_resumes_bit_for_bit(
     launcher: LocalLauncher, tiny: RunSpec, tmp_path: Path
 ) -> None:
     spec, store = replace(long(tiny), {"optim.batch_size": 4, "optim.epochs": 2}), launcher.store
-    steps = 1149 // 4  # in an epoch, which lasts some seconds
+    steps = 1149 // 4  # in an epoch, which lasts a second or more
     (run_id,) = launcher.submit(spec)
     wait_for(launcher, lambda: store.run(run_id).epoch >= 1 and store.run(run_id).step % steps != 0)
     os.kill(worker_pid(store, store.run(run_id)), signal.SIGKILL)
     wait_for(launcher, lambda: store.run(run_id).status == Status.INTERRUPTED, timeout_s=45)  # sooner than by silence
     assert "Resume goes on" in store.run(run_id).message
-    launcher.resume(run_id)
-    wait_for(launcher, lambda: not store.run(run_id).status.is_active)
+    store.resume(run_id)
+    worker_here(store, launcher.settings).work()
     assert store.run(run_id).status == Status.COMPLETED
     for _ in train(spec, run_dir=tmp_path / "never-killed"):
         pass
@@ -93,52 +99,41 @@ def test_killed_workers_run_reads_interrupted_and_resumes_bit_for_bit(
     assert starts[1] >= steps
 
 
-def test_stop_keeps_a_checkpoint_and_reads_stopped(launcher: LocalLauncher, tiny: RunSpec, tmp_path: Path) -> None:
-    spec, store = long(tiny, epochs=300), launcher.store
-    (run_id,) = launcher.submit(spec)
-    wait_for(launcher, lambda: store.run(run_id).step > 20)
-    store.stop(run_id)
-    wait_for(launcher, lambda: store.run(run_id).status == Status.STOPPED)
-    assert (launcher.settings.runs_dir / run_id / "state.pt").exists()
-    step = store.run(run_id).step
-    assert 20 < step < 300 * 17
-    launcher.resume(run_id)
-    wait_for(launcher, lambda: store.run(run_id).step > step)
-    assert [point.step for point in store.points(run_id) if point.kind == "start"][1] == step  # not one step lost
-    store.stop(run_id)
-    wait_for(launcher, lambda: store.run(run_id).status == Status.STOPPED)
-    launcher.delete(run_id)
-    assert not (launcher.settings.runs_dir / run_id).exists()
+def test_stop_keeps_a_checkpoint_and_reads_stopped(settings: Settings, tiny: RunSpec) -> None:
+    store = open_store(settings.store_url)
+    (run_id,) = enqueue(store, long(tiny, epochs=300))
+    worker_here(store, settings, stop_at(store, 20)).work()
+    run = store.run(run_id)
+    assert run.status == Status.STOPPED
+    assert (settings.runs_dir / run_id / "state.pt").exists()
+    assert 20 <= run.step < 300 * 17
+    store.resume(run_id)
+    worker_here(store, settings, stop_at(store, run.step + 1)).work()
+    assert store.run(run_id).status == Status.STOPPED
+    starts = [point.step for point in store.points(run_id) if point.kind == "start"]
+    assert starts == [0, run.step], "not one step lost"
+    LocalLauncher(store, settings).delete(run_id)
+    assert not (settings.runs_dir / run_id).exists()
 
 
-def test_a_terminated_worker_saves_before_it_goes(launcher: LocalLauncher, tiny: RunSpec) -> None:
-    store = launcher.store
-    (run_id,) = launcher.submit(long(tiny, epochs=300))
-    wait_for(launcher, lambda: store.run(run_id).step > 20)
-    os.kill(worker_pid(store, store.run(run_id)), signal.SIGTERM)
-    wait_for(launcher, lambda: store.run(run_id).status == Status.INTERRUPTED)
-    assert "Its worker was ended" in store.run(run_id).message
-
-
-def test_a_failing_run_tells_why_and_the_queue_goes_on(launcher: LocalLauncher, tiny_trio: ExperimentSpec) -> None:
+def test_a_failing_run_tells_why_and_the_queue_goes_on(settings: Settings, tiny_trio: ExperimentSpec) -> None:
     """The teacher cannot be trained: its student waits for it, the ViT does not."""
-    broken = replace(tiny_trio, {"teacher.compute.device": "mps"})
-    ids = launcher.submit(broken)
-    wait_for(launcher, lambda: launcher.store.run(ids[1]).status == Status.COMPLETED)
-    teacher, _, deit = (launcher.store.run(run_id) for run_id in ids)
+    store = open_store(settings.store_url)
+    enqueue(store, replace(tiny_trio, {"teacher.compute.device": "mps"}))
+    worker_here(store, settings).work()
+    teacher, vit, deit = store.runs()[::-1]
     assert teacher.status == Status.FAILED
     assert "no mps device" in teacher.message
-    assert deit.status == Status.QUEUED
+    assert (vit.status, deit.status) == (Status.COMPLETED, Status.QUEUED)
 
 
-def test_a_crash_leaves_its_traceback_in_the_log(launcher: LocalLauncher, tiny: RunSpec) -> None:
-    store, settings = launcher.store, launcher.settings
+def test_a_crash_leaves_its_traceback_in_the_log(settings: Settings, tiny: RunSpec) -> None:
+    store = open_store(settings.store_url)
     run_id = enqueue(store, tiny)[0]
     folder = settings.runs_dir / run_id / "epochs"
     folder.parent.mkdir(parents=True)
     folder.write_text("a file where a folder belongs")
-    launcher.ensure_workers()
-    wait_for(launcher, lambda: not store.run(run_id).status.is_active)
+    worker_here(store, settings).work()
     run = store.run(run_id)
     assert run.status == Status.FAILED
     assert str(folder) in run.message
@@ -147,38 +142,26 @@ def test_a_crash_leaves_its_traceback_in_the_log(launcher: LocalLauncher, tiny: 
     assert "Traceback" in log_tail(settings.runs_dir, run_id)
 
 
-def test_submit_starts_a_worker_on_the_store_it_was_given(settings: Settings, tiny: RunSpec, tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
-    (run_id,) = submit(store, tiny, settings)
-    deadline = time.monotonic() + 600
-    while store.run(run_id).status.is_active:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    assert store.run(run_id).status == Status.COMPLETED
-
-
-def test_a_run_whose_log_cannot_be_written_fails_and_the_queue_goes_on(launcher: LocalLauncher, tiny: RunSpec) -> None:
-    store, settings = launcher.store, launcher.settings
+def test_a_run_whose_log_cannot_be_written_fails_and_the_queue_goes_on(settings: Settings, tiny: RunSpec) -> None:
+    store = open_store(settings.store_url)
     (blocked,), (free,) = enqueue(store, tiny), enqueue(store, tiny)
     settings.runs_dir.mkdir(parents=True, exist_ok=True)
     (settings.runs_dir / blocked).write_text("a file where the run's folder belongs")
-    launcher.ensure_workers()
-    wait_for(launcher, lambda: not any(run.status.is_active for run in store.runs()))
+    worker_here(store, settings).work()
     assert (store.run(blocked).status, store.run(free).status) == (Status.FAILED, Status.COMPLETED)
 
 
-def test_a_run_whose_folder_has_gone_is_not_silently_started_again(launcher: LocalLauncher, tiny: RunSpec) -> None:
-    store = launcher.store
-    (run_id,) = launcher.submit(long(tiny, epochs=300))
-    wait_for(launcher, lambda: store.run(run_id).step > 20)
-    launcher.stop(run_id)
-    wait_for(launcher, lambda: store.run(run_id).status == Status.STOPPED)
-    (launcher.settings.runs_dir / run_id).rename(launcher.settings.runs_dir / "moved")
-    launcher.resume(run_id)
-    wait_for(launcher, lambda: not store.run(run_id).status.is_active)
+def test_a_run_whose_folder_has_gone_is_not_silently_started_again(settings: Settings, tiny: RunSpec) -> None:
+    store = open_store(settings.store_url)
+    (run_id,) = enqueue(store, long(tiny, epochs=300))
+    worker_here(store, settings, stop_at(store, 20)).work()
+    assert store.run(run_id).status == Status.STOPPED
+    (settings.runs_dir / run_id).rename(settings.runs_dir / "moved")
+    store.resume(run_id)
+    worker_here(store, settings).work()
     assert store.run(run_id).status == Status.FAILED
     assert "DEIT_RUNS_DIR" in store.run(run_id).message
-    assert not (launcher.settings.runs_dir / run_id).exists(), "the one that was moved could not be moved back"
+    assert not (settings.runs_dir / run_id).exists(), "the one that was moved could not be moved back"
 
 
 def test_workers_that_cannot_start_are_told_and_not_started_for_ever(
@@ -223,37 +206,30 @@ def test_a_run_says_how_far_it_has_read_its_images_and_may_be_stopped_there(
     assert (run.status, run.step) == (Status.STOPPED, 0)
     assert run.message == "Stopped in the terminal; resume reads the images again."
     store.resume(run.id)
-    launcher = LocalLauncher(store, settings)
-    launcher.ensure_workers()
-    wait_for(launcher, lambda: not store.run(run.id).status.is_active)
+    worker_here(store, settings).work()
     assert (store.run(run.id).status, store.run(run.id).message) == (Status.COMPLETED, "")
 
 
-def test_only_one_worker_trains_at_a_time(launcher: LocalLauncher, tiny: RunSpec) -> None:
-    for seed in range(3):
-        spec = replace(tiny, {"seed": seed})
-        launcher.submit(spec)
-        launcher.ensure_workers()
-    wait_for(launcher, lambda: not any(run.status.is_active for run in launcher.store.runs()))
-    runs = sorted(launcher.store.runs(), key=lambda run: run.started_at or 0)
-    assert [run.status for run in runs] == [Status.COMPLETED] * 3
-    assert all(one.finished_at <= other.started_at for one, other in pairwise(runs))  # type: ignore[operator]
-
-
-def test_two_workers_share_what_a_teacher_made_ready(settings: Settings, tiny_trio: ExperimentSpec) -> None:
+def test_two_workers_share_what_a_teacher_made_ready_and_save_when_they_are_ended(
+    settings: Settings, tiny_trio: ExperimentSpec
+) -> None:
     launcher = LocalLauncher(open_store(settings.store_url), dataclasses.replace(settings, num_workers=2))
     teacher, _, deit = tiny_trio.runs
     students = [replace(long(deit, epochs=1000), {"name": name}) for name in ("one", "two")]
     ids = launcher.submit(tiny_trio.with_changes(runs=(teacher, *students)))
-    deadline = time.monotonic() + 600
-    while [run.status for run in launcher.store.runs(ids[1:])] != [
-        Status.RUNNING
-    ] * 2:  # only the worker calls ensure_workers
-        assert time.monotonic() < deadline, [(run.name, run.status, run.message) for run in launcher.store.runs()]
+    store, deadline = launcher.store, time.monotonic() + 600
+    while any(run.step == 0 for run in store.runs(ids[1:])):  # only the worker calls ensure_workers
+        assert time.monotonic() < deadline, [(run.name, run.status, run.message) for run in store.runs()]
         time.sleep(0.1)
-    for run_id in ids[1:]:
-        launcher.stop(run_id)
-    wait_for(launcher, lambda: not any(run.status.is_active for run in launcher.store.runs(ids)))
+    for run in store.runs(ids[1:]):
+        os.kill(worker_pid(store, run), signal.SIGTERM)
+    wait_for(launcher, lambda: not any(run.status.is_active for run in store.runs(ids)))
+    for run in store.runs(ids[1:]):
+        assert (run.status, run.message) == (
+            Status.INTERRUPTED,
+            "Its worker was ended; resume continues from here.",
+        )
+        assert (settings.runs_dir / run.id / "state.pt").exists()
 
 
 def test_as_many_workers_start_as_runs_are_ready_and_are_allowed(
@@ -283,20 +259,14 @@ def test_a_worker_that_is_ended_in_its_last_epoch_never_reads_completed(settings
     (run_id,) = enqueue(store, replace(tiny, {"optim.epochs": 1, "optim.warmup_epochs": 0}))
 
     def end(_run: Run, event: Event) -> None:
-        if isinstance(event, EpochDone) and worker is first:
+        if isinstance(event, EpochDone):
             worker.end()
 
-    def work() -> Worker:
-        entry = queue.register(store, num_slots=1)
-        assert entry is not None
-        return Worker(store, settings, *entry, mode=Mode.BACKGROUND, watch=end)
-
-    worker = first = work()
+    worker = worker_here(store, settings, end)
     worker.work()
     assert store.run(run_id).status == Status.INTERRUPTED
     store.resume(run_id)
-    worker = work()
-    worker.work()
+    worker_here(store, settings).work()
     assert store.run(run_id).status == Status.COMPLETED
 
 
@@ -310,7 +280,7 @@ class Watch:
 
 def test_the_foreground_uses_the_same_store_and_folders(settings: Settings, tiny_trio: ExperimentSpec) -> None:
     store, watch = open_store(settings.store_url), Watch()
-    runs, mistake = train_here(store, settings, tiny_trio, watch)
+    runs, mistake = train_here(store, settings, replace(tiny_trio, {"optim.epochs": 1}), watch)
     assert mistake is None
     assert [(run.name, run.status) for run in runs] == [(name, Status.COMPLETED) for name in ("teacher", "vit", "deit")]
     assert sum(isinstance(event, RunFinished) for _, event in watch.events) == 3
@@ -325,6 +295,6 @@ def test_ctrl_c_stops_the_foreground_and_nothing_is_lost(settings: Settings, tin
         if isinstance(event, StepDone) and run.name == "vit":
             os.kill(os.getpid(), signal.SIGINT)
 
-    runs, _ = train_here(store, settings, tiny_trio, interrupt)
+    runs, _ = train_here(store, settings, replace(tiny_trio, {"optim.epochs": 1}), interrupt)
     assert [run.status for run in runs] == [Status.COMPLETED, Status.STOPPED, Status.STOPPED]
     assert (settings.runs_dir / runs[1].id / "state.pt").exists()

@@ -15,7 +15,7 @@ from deit_core.models import build_model, read_card
 from deit_core.models.teachers import load_teacher
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import train
-from deit_core.training.device import Plan
+from deit_core.training.device import Plan, multiplies_bfloat16
 from deit_core.training.probe import TOLERANCE, SilentTeacher, agree, choose_plan, try_plan
 from deit_core.training.step import TrainStep
 
@@ -26,6 +26,12 @@ def make_step(spec: RunSpec) -> tuple[TrainStep, Tensor, Tensor]:
     torch.manual_seed(0)
     step = TrainStep(spec, build_model(spec), None, lambda x: x - 0.5, steps_per_epoch=10)
     return step, torch.rand(8, 1, 16, 16), torch.arange(8)
+
+
+@pytest.fixture(autouse=True)
+def _bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine counts as one that has it."""
+    monkeypatch.setattr("deit_core.training.probe.multiplies_bfloat16", lambda device: True)
 
 
 @pytest.fixture
@@ -70,6 +76,33 @@ def test_takes_the_fastest_and_remembers_it(auto: RunSpec, tmp_path: Path, trial
     other = replace(auto, {"model.depth": 1})
     choose_plan(*make_step(other), tmp_path, 10, trial=trials)
     assert len(trials.plans) == 4
+
+
+def test_bfloat16_is_not_tried_where_a_processor_has_no_instructions_for_it(
+    auto: RunSpec, tmp_path: Path, trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deit_core.training.probe.multiplies_bfloat16", lambda device: False)
+    choose_plan(*make_step(auto), tmp_path / "auto", 10, trial=trials)
+    assert trials.plans == [Plan()]
+    named = replace(auto, {"compute.precision": "bfloat16"})
+    assert choose_plan(*make_step(named), tmp_path / "named", 10, trial=trials) == BFLOAT16
+
+
+@pytest.mark.parametrize(
+    ("device", "processor", "expected"),
+    [
+        ("cpu", {"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": False}, False),
+        ("cpu", {"architecture": "x86_64", "avx512_bf16": True, "amx_bf16": False}, True),
+        ("cpu", {"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": True}, True),
+        ("cpu", {"architecture": "arm64"}, True),
+        ("cuda", {"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": False}, True),
+    ],
+)
+def test_which_devices_have_bfloat16(
+    device: str, processor: dict[str, object], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor)
+    assert multiplies_bfloat16(torch.device(device)) == expected
 
 
 def test_a_long_run_takes_longer_to_choose(auto: RunSpec, tmp_path: Path, trials: Trials) -> None:
