@@ -458,7 +458,7 @@ def test_a_film_needs_the_weights_of_its_epochs(run_page: RunPage, looked: dict[
     assert pictures(page, "att_film_large") == [first["src"]]
     (run_folder(state.settings().runs_dir, looked["vit"]) / "epochs" / "0001.safetensors").unlink()
     page.run()
-    assert any("nothing to film" in info.value for info in page.info)
+    assert any("there is no film" in info.value for info in page.info)
 
 
 def test_a_film_too_large_to_keep_leaves_epochs_out_and_says_so(
