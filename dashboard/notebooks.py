@@ -1,4 +1,4 @@
-"""A button that saves an experiment as a Jupyter notebook. Knows runs; what stands in it is deit_core's."""
+"""A button that saves an experiment as a Jupyter notebook. Knows runs; `deit_core` writes what stands in it."""
 
 from collections.abc import Sequence
 

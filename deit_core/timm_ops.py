@@ -15,6 +15,7 @@ from deit_core.text.quoting import quoted
 
 try:
     import timm
+    from timm.models import VisionTransformer as VisionTransformer
 except ModuleNotFoundError as error:
     raise SpecError(
         "Networks of timm's need the package timm, which is not installed; run `python -m pip install "

@@ -84,7 +84,7 @@ _TRAIN_AND_VALIDATION = (
     "Thin: training, on augmented images; where two are mixed, the stronger label counts. Thick: validation."
 )
 _LOSSES = (
-    " A training loss holds label smoothing too, and a DeiT's the teacher's term; validation losses are without, so "
+    " Training losses include label smoothing, and for a DeiT the teacher's term. Validation losses do not, so "
     "compare those."
 )
 _A_STUDENT = "a DeiT, or another run that learns from a teacher"
@@ -125,7 +125,7 @@ CHARTS: dict[str, Chart] = {
             Line("val_entropy_distillation", "epoch", "distillation head", "distillation"),
             Line(VAL_ENTROPY, "epoch", "mean"),
         ),
-        "How spread the probabilities of each head are, on validation images: 0 where one class has everything.",
+        "How spread the probabilities of each head are, on validation images: 0 where one class has all of it.",
         needs="the end of an epoch",
     ),
     **_chart_of(HEADS_AGREE, "epoch", needs="the end of an epoch of a DeiT"),
@@ -139,8 +139,8 @@ CHARTS: dict[str, Chart] = {
             Line("train_loss_class", "step", "true labels", "class"),
             Line("train_loss_distillation", "step", "teacher", "distillation"),
         ),
-        "What a DeiT's training loss is made of, before alpha weighs it: the class head against the true labels, the "
-        "distillation head against the teacher.",
+        "The two terms of a DeiT's training loss, without the weight alpha: the class head against the true labels, "
+        "the distillation head against the teacher.",
         needs=_A_STUDENT,
     ),
     **_chart_of(TRAIN_AGREEMENT, needs=_A_STUDENT),

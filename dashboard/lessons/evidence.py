@@ -3,18 +3,22 @@
 Knows runs and presets; no widgets.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dashboard.run_status import family as family_of
 from dashboard.run_status import label
-from dashboard.state import runs, store
+from dashboard.state import facts, runs, store
 from dashboard.text import escape
 from deit_core import presets
 from deit_core.analysis.seeds import Sample
+from deit_core.errors import DataError
 from deit_core.metrics import TEST_ACCURACY
 from deit_core.runs import Run, Status
 from deit_core.spec import ExperimentSpec, listed_name, trainings
+
+_CLEARLY = 1 / 3  # of the way from chance to no mistake
 
 
 class Evidence(NamedTuple):
@@ -66,21 +70,33 @@ def latest(preset: str) -> list[Run]:
     return sorted((run for run in newest if listed_name(run.spec) in names), key=lambda run: run.number)
 
 
-def newest(family: str, *, source: str = "", preset: str = "", name: str = "") -> Run | None:
-    """The newest completed run of a family, the learner's own before those that ship with the program.
+def of_preset(preset: str, name: str) -> Run | None:
+    """The newest completed run of this name in an experiment of a preset."""
+    wanted = (run for run in runs() if run.experiment_name == preset and listed_name(run.spec) == name)
+    return next((run for run in wanted if run.status == Status.COMPLETED), None)
 
-    Args: family: "ViT", "DeiT", or another that `run_status.family` knows; source, preset, name: only of these data,
-        this experiment, this name.
+
+def newest(family: str, *, source: str = "") -> Run | None:
+    """The newest run of a family that has learned, the learner's own before those that ship with the program.
+
+    Args: family: "ViT", "DeiT", or another that `run_status.family` knows; source: only of these data.
     """
-    for run in runs():
-        wanted = family_of(run) == family and run.status == Status.COMPLETED
-        if source and run.spec.data.source != source:
-            continue
-        if preset and run.experiment_name != preset:
-            continue
-        if wanted and (not name or listed_name(run.spec) == name):
-            return run
-    return None
+    wanted = [run for run in runs() if family_of(run) == family and source in ("", run.spec.data.source)]
+    return next(filter(has_learned, wanted), None)
+
+
+def has_learned(run: Run) -> bool:
+    """Whether a run is completed and clearly above chance on test images.
+
+    That is at least a third of the way from chance, where all classes are equally frequent, to no mistake.
+    """
+    if run.status != Status.COMPLETED or TEST_ACCURACY not in run.results:
+        return False
+    try:
+        chance = 1 / len(facts(run.spec.data.model_dump_json()).classes)
+    except DataError:  # a folder that was removed
+        return False
+    return run.results[TEST_ACCURACY] >= chance + _CLEARLY * (1 - chance)
 
 
 def together(families: Sequence[str], *, source: str) -> list[Run]:
@@ -110,6 +126,19 @@ def from_runs(shown: Sequence[Run]) -> str:
         experiments = " and ".join(dict.fromkeys(escape(run.experiment_name) for run in shown if run.experiment_name))
         return f"From {names}. Train {experiments} to see your own numbers here."
     return f"From run{'' if len(shown) == 1 else 's'} {names}."
+
+
+def from_newest(run: Run, *, source: str = "") -> str:
+    """As `from_runs`, of a run that `newest` found, and which newer one it passed over."""
+    newer = itertools.takewhile(lambda one: one.id != run.id, runs())
+    alike = (one for one in newer if family_of(one) == family_of(run) and source in ("", one.spec.data.source))
+    passed = next((one for one in alike if one.status == Status.COMPLETED and not has_learned(one)), None)
+    if passed is None:
+        return from_runs([run])
+    return (
+        f"{from_runs([run])} Run {escape(label(passed))} is newer, but has no test accuracy that is clearly above "
+        "chance."
+    )
 
 
 def _span(completed: Sequence[Run]) -> str:

@@ -181,7 +181,7 @@ def _reader() -> Reader:
 
 
 async def listen(websocket: WebSocket) -> None:
-    """Serve one page until it leaves, or sends what no page sends."""
+    """Serve one page until it closes, or until a message comes that our pages do not send."""
     if not _is_own_page(websocket.headers.get("Origin"), websocket.headers.get("Host")):
         await websocket.close(code=1008)
         return

@@ -58,7 +58,7 @@ def tile(picture_map: PictureMap) -> "Tile":
 def draw_scales(scales: "Scales", spec: RolloutSpec) -> None:
     """The colour bars of all kinds of maps."""
     if not spec.shared_scale:
-        st.caption("Each map uses all of the colours, so no two can be compared by them.")
+        st.caption("Each map has a scale of its own, so the colours of two maps cannot be compared.")
         return
     from deit_core.attention.drawing.cells import colour_map
 

@@ -58,8 +58,10 @@ def choose(data: DataSpec, *, page: str, several: bool) -> Load:
         "Invert",
         key=f"{page}_invert",
         bind="query-params",
-        help="For models that learned from light things on black; most photographs show no such, and a drawing does.",
+        help="Light becomes dark and dark light. Use it for a photograph of a dark thing on a light ground when the "
+        "models learned from light things on black. A drawing is light on black already.",
     )
+    st.caption("The picture stays while you visit other pages, and is gone when you reload or close this one.")
     if kind == "Draw":
         key = f"{page}_drawing"
         canvas(_drawn(key), key=key, on_draw=partial(_remember_strokes, key))
@@ -153,7 +155,7 @@ def _say_gone(data: DataSpec) -> list[Picture]:
 
 def _own(file: "UploadedFile | None", invert: bool) -> list[Picture]:
     if file is None:
-        st.info("Give a picture of one thing. The models see the square in its middle.")
+        st.info("Choose a picture that shows one thing. The models see the square in its middle.")
         return []
     pixels = images.decode(file.file_id, file)
     return [Picture(file.file_id, file.name, pixels, invert=invert, content=file.getvalue())]

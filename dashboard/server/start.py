@@ -20,7 +20,7 @@ def refuse_without_guard() -> None:
     """Raises: SpecError where a page is drawn by a server that answers to every name, and to every other site."""
     if not _guarded.is_set():
         raise SpecError(
-            "The dashboard was started without the part that keeps strangers out. End it, and start it with "
+            "The dashboard was started without its protection against other sites. End it, and start it with "
             "streamlit run dashboard/app.py."
         )
 

@@ -21,15 +21,14 @@ _REASONS = {
     "data": "they learn from, or are evaluated on, different images",
     "data.img_size": "one sees the images in more detail",
     "data.normalization": "their pixels are normalised differently",
-    "model": "the models differ in more than the distillation, so its effect cannot be separated",
-    "optim": "the training recipes differ, so the effect of distillation cannot be separated",
+    "model": "the models are built differently, which alone changes accuracy",
+    "optim": "the training recipes differ, which alone changes accuracy",
     "optim.epochs": "one trains longer",
     "optim.batch_size": "one takes more steps in an epoch, each from fewer images",
     "augment": "they see different views of the training images",
     "compute": "their training times and images per second cannot be compared",
     "compute.precision": "they round differently, and their times cannot be compared",
 }
-
 
 # Fields that change nothing in a run whose other fields are as asked here.
 _IDLE: dict[str, Callable[[RunSpec], bool]] = {

@@ -45,7 +45,7 @@ def test_words_about_a_run_do_not_matter() -> None:
         ("optim.batch_size", 16, "more steps"),
         ("optim.lr", 1e-3, "recipes differ"),
         ("augment.crop_padding", 2, "different views"),
-        ("model.depth", 6, "more than the distillation"),
+        ("model.depth", 6, "built differently"),
         ("compute.num_threads", 2, "times"),
     ],
 )

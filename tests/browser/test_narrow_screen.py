@@ -1,5 +1,6 @@
-"""The Attention page over an untrained model in a real browser: what only a browser and its server's terminal tell."""
+"""Attention over an untrained model, and Learn, on a phone: what only a browser and its server's terminal tell."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,17 @@ def test_a_phone_shows_the_pictures_while_a_control_moves(
     page.get_by_role("application", name="Attention over the picture").click()
     expect(page.get_by_role("spinbutton", name="Row")).to_be_visible()
     assert "default value" not in serve_app.said(url)
+
+
+def test_a_phone_shows_the_diagram_of_learn_in_readable_letters(page: Page, serve_app: Any, tmp_path: Path) -> None:
+    url = serve_app(ROOT / "dashboard" / "app.py", env={"DEIT_RUNS_DIR": str(tmp_path)})
+    page.set_viewport_size({"width": 390, "height": _HEIGHT})
+    page.goto(f"{url}/learn")
+    diagram = page.get_by_test_id("stMermaidChart").get_by_role("img")
+    expect(diagram).to_be_visible()
+    scale = diagram.evaluate("image => image.clientWidth / image.naturalWidth")
+    letters = re.findall(r"font-size:(\d+)px", diagram.evaluate("async image => (await fetch(image.src)).text()"))
+    assert scale * int(letters[0]) >= 12, "px"
 
 
 def box(locator: Locator) -> FloatRect:

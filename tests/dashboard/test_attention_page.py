@@ -321,14 +321,15 @@ def test_an_epoch_that_is_gone_gives_way_to_the_best(run_page: RunPage, looked: 
 
 def test_an_upload_is_shown_to_all_and_survives_another_look(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("attention", att_picture="Upload")
-    assert "Give a picture" in page.info[0].value
+    assert "Choose a picture" in page.info[0].value
+    assert any("gone when you reload" in caption.value for caption in page.caption)
     page.file_uploader[0].upload("shoe.png", png(90, 120)).run()
     shown = pictures(page)
     assert len(shown) == 6
     page.toggle(key="att_invert").set_value(True).run()
     assert pictures(page)[0] != shown[0]
     page.segmented_control(key="att_picture").set_value("Camera").run()
-    assert "Give a picture" in page.info[0].value
+    assert "Choose a picture" in page.info[0].value
     page.segmented_control(key="att_picture").set_value("Test set").run()
     page.segmented_control(key="att_picture").set_value("Upload").run()
     assert pictures(page)[0]
@@ -455,7 +456,7 @@ def test_a_film_needs_the_weights_of_its_epochs(run_page: RunPage, looked: dict[
     assert pictures(page, "att_film_large") == [first["src"]]
     (run_folder(state.settings().runs_dir, looked["vit"]) / "epochs" / "0001.safetensors").unlink()
     page.run()
-    assert any("nothing to film" in info.value for info in page.info)
+    assert any("there is no film" in info.value for info in page.info)
 
 
 def test_a_film_too_large_to_keep_leaves_epochs_out_and_says_so(

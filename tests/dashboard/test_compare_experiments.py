@@ -217,6 +217,19 @@ def test_a_small_search_can_be_chosen(run_page: RunPage, store: Store) -> None:
     assert run_page("compare").selectbox(key="compare_experiment").options == ["smoke sweep (runs 1 to 2)"]
 
 
+def test_a_search_without_a_teacher_speaks_of_none(run_page: RunPage, store: Store, charts: Charts) -> None:
+    scores = {"smoke lr 0.0001": 0.5, "smoke lr 0.01": 0.6}
+    experiment = finish(store, with_sweep(presets.smoke(), {"optim.lr": [1e-4, 1e-2]}), scores)
+    ids = [run.id for run in store.runs()]
+    page = run_page("compare", compare_experiment=experiment, compare=ids)
+    assert not page.exception
+    assert not page.warning
+    assert list(page.table[1].value.columns) == ["`optim.lr`", "ViT"]
+    assert "distillation" not in said(page)
+    assert "Runs of one search." in said(page)
+    assert trace(charts["compare_variation"], "ViT")["y"] == [0.25, 0.3]
+
+
 def test_a_search_is_ordered_by_validation_and_shows_no_test_number(
     run_page: RunPage, store: Store, charts: Charts
 ) -> None:

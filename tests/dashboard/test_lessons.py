@@ -11,9 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import navigation
 from dashboard.lessons.course import Lesson, lessons, terms
-from dashboard.lessons.evidence import evidence, most_seeds, together
+from dashboard.lessons.evidence import evidence, from_newest, most_seeds, newest, together
 from dashboard.lessons.words import with_terms
 from deit_core import presets
+from deit_core.lessons.baselines import UNTRAINED
 from deit_core.runs import RunUpdate, Status, Store, enqueue
 from deit_core.spec import ExperimentSpec, VisionTransformerSpec, replace, trainings
 
@@ -93,11 +94,12 @@ def test_a_term_opens_by_keyboard_and_is_read_aloud() -> None:
 
 def test_the_answer_comes_after_the_guess_which_the_address_keeps(demo_page: RunPage) -> None:
     page = demo_page("learn", lesson="1")
-    assert "Answer" not in [heading.value for heading in page.header]
+    assert [heading.value for heading in page.header] == ["Your guess"]
+    assert lessons()[1].try_next not in [text.value for text in page.markdown]
     page.radio[0].set_value(1).run()
     page.button(key="learn_commit").click().run()
     assert page.query_params["guess"] in ("1", ["1"])
-    assert "Answer" in [heading.value for heading in page.header]
+    assert [heading.value for heading in page.header] == ["Your guess", "Look", "Answer", "Try next"]
     assert "16 times" in page.info[0].value, "257 tokens in place of 65"
 
 
@@ -110,6 +112,13 @@ def test_each_is_walked_on_the_runs_that_come_with_the_program(number: int, demo
     unmeasured = any(evidence(preset) is None for preset in lessons()[number].presets)
     expected = "There are no numbers yet" if unmeasured else r"(fits|does not fit) the numbers.*\d"
     assert any(re.search(expected, text) for text in revealed), revealed
+
+
+def test_the_pointing_game_tells_maps_apart_only_with_clutter(demo_page: RunPage) -> None:
+    shown = demo_page("learn", lesson="7", guess="2").dataframe[0].value.set_index("Map")
+    hits = shown.apply(lambda column: column.str.rstrip("%").astype(int))
+    assert hits["Digits alone"].min() > 95
+    assert hits["With clutter"][UNTRAINED] < hits["With clutter"].drop(UNTRAINED).min() - 10
 
 
 @pytest.mark.parametrize(
@@ -144,6 +153,17 @@ def test_models_are_compared_that_were_trained_together(store: Store) -> None:
     finish(store, "lesson-positions", {"positions": 0.9, "no-positions": 0.7})
     assert [run.name for run in together(("DeiT", "ViT"), source="digits")] == ["deit", "vit"]
     assert together(("DeiT", "ViT"), source="fashion-mnist") == []
+
+
+def test_a_model_that_learned_nothing_is_passed_over_and_named(store: Store) -> None:
+    finish(store, "digits-quick", {"teacher": 0.9, "vit": 0.41, "deit": 0.9})
+    finish(store, "digits-quick", {"teacher": 0.9, "vit": 0.39, "deit": 0.9})
+    found = newest("ViT")
+    assert found is not None
+    assert found.results["test_accuracy"] == 0.41, "with ten classes the limit is 0.4"
+    assert "From run 2 vit. Run 5 vit is newer" in from_newest(found)
+    assert "is newer" not in from_newest(found, source="mnist")
+    assert newest("ViT", source="mnist") is None
 
 
 def test_an_interval_is_over_the_seeds_of_one_model(store: Store) -> None:

@@ -186,14 +186,14 @@ def test_a_model_of_another_data_set_knows_no_class_of_the_picture(
     store.set_status(run_id, Status.RUNNING)
     store.set_status(run_id, Status.COMPLETED)
     page = run_page("predict", predict_models=[looked["deit"], run_id])
-    assert any("knows no class of this picture" in info.value for info in page.info)
+    assert any("does not know the class of this picture" in info.value for info in page.info)
     assert verdicts(page)[-1].startswith(":gray-badge[")
     assert verdicts(page)[0].startswith((":green-badge[", ":red-badge["))
 
 
 def test_an_upload_is_asked_about_without_a_verdict(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("predict", predict_picture="Upload")
-    assert "Give a picture" in page.info[0].value
+    assert "Choose a picture" in page.info[0].value
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)).save(buffer, "PNG")
     page.file_uploader[0].upload("shoe.png", buffer.getvalue()).run()

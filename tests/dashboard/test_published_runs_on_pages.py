@@ -53,6 +53,8 @@ def test_a_run_that_cannot_be_fetched_is_a_warning(
     said = [warning.value for warning in page.warning if "names other files" in warning.value]
     assert said
     assert len(set(said)) == len(said), "each once"
+    missing = [warning.value for warning in page.warning if "There is no checkpoint" in warning.value]
+    assert len(missing) == 3, "one for each model, also where it has several columns"
     assert [one.value for one in page.run().warning if "names other files" in one.value] == said
 
 

@@ -75,7 +75,7 @@ def test_the_frame_without_the_guard_draws_no_page(tmp_path: Path, monkeypatch: 
     page = AppTest.from_file(str(ROOT / "dashboard" / "frame.py"), default_timeout=600).run()
     assert not page.exception
     assert [error.value for error in page.error] == [
-        "The dashboard was started without the part that keeps strangers out. End it, and start it with "
+        "The dashboard was started without its protection against other sites. End it, and start it with "
         "streamlit run dashboard/app.py."
     ]
     assert len(page.main) == 1

@@ -46,7 +46,7 @@ def test_the_address_keeps_what_is_tried(run_page: RunPage) -> None:
     widget(page.text_input, "Values of optim.lr").set_value("1e-4..1e-2").run()
     widget(page.number_input, "Combinations (trials)").set_value(7).run()
     widget(page.number_input, "Seed of the draw").set_value(3).run()
-    widget(page.toggle, "Stop early what falls behind").set_value(True).run()
+    widget(page.toggle, "Stop weak runs early").set_value(True).run()
     kept = {"sweep": "optim.lr=1e-4..1e-2", "trials": "7", "sweep-seed": "3", "stop-early": "true"}
     assert {name: page.query_params[name] for name in kept} == kept
     again = run_page("train", preset="smoke", **kept)

@@ -226,14 +226,29 @@ def test_a_note_that_names_a_larger_network_than_the_file_holds_builds_none(tmp_
         load_foreign_reading(file)
 
 
-def test_grad_cam_reads_the_features_of_a_cnn_alone() -> None:
+def test_grad_cam_reads_the_last_features_of_a_cnn() -> None:
     torch.manual_seed(0)
     model, images = TimmClassifier(SMALL, in_chans=1, num_classes=5, input_size=64).eval(), torch.rand(2, 1, 30, 40)
     with torch.no_grad():
         torch.testing.assert_close(model.forward_head(model.forward_stages(images)["last"]), model(images))
     assert grad_cam(model, images).shape == (2, 30, 40)
-    with pytest.raises(DeitError, match="Grad-CAM reads the rows and columns of a CNN's features"):
-        grad_cam(TimmClassifier("test_vit", num_classes=5, input_size=160).eval(), torch.rand(1, 3, 160, 160))
+    with pytest.raises(DeitError, match="timm's test_mambaout has neither"):
+        grad_cam(TimmClassifier("test_mambaout", num_classes=5, input_size=64).eval(), torch.rand(1, 3, 64, 64))
+
+
+def test_grad_cam_of_a_vit_weighs_the_patches_before_its_last_block() -> None:
+    torch.manual_seed(0)
+    model, images = TimmClassifier("test_vit", num_classes=5, input_size=160).eval(), torch.rand(2, 3, 160, 160)
+    tokens: list[Tensor] = []
+    model.network.blocks[-1].register_forward_pre_hook(lambda _, inputs: tokens.append(inputs[0]))
+    logits = model(images)
+    (gradient,) = torch.autograd.grad(logits[:, 3].sum(), tokens[0])
+    weights = gradient[:, 1:].mean(1, keepdim=True)
+    cells = (weights * tokens[0][:, 1:]).sum(-1).relu().reshape(2, 10, 10)
+    shares = cells / cells.sum((1, 2), keepdim=True)
+    assert cells.sum() > 0
+    found = grad_cam(model, images, target=torch.tensor([3, 3]))
+    torch.testing.assert_close(found[:, 8::16, 8::16] * 256, shares.detach(), rtol=1e-3, atol=1e-5)
 
 
 def lite0s_names() -> dict[str, str]:

@@ -146,8 +146,8 @@ def settings(view: str, pictures: Sequence[Picture], columns: Sequence[Column], 
 
 
 def _find_all(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSpec) -> tuple[list[Row], list[str]]:
-    """The maps, one row for each picture. A model that cannot be shown does not keep the others from it."""
-    mistakes: dict[str, None] = {}
+    """The maps, one row for each picture, and each reason why some are missing, after the columns that have it."""
+    missing: dict[str, dict[str, None]] = {}
     rows: list[Row] = []
     for picture in pictures:
         row: list[PictureMap | None] = []
@@ -155,10 +155,10 @@ def _find_all(pictures: Sequence[Picture], columns: Sequence[Column], spec: Roll
             try:
                 row.append(find(column, picture, spec))
             except DeitError as error:
-                mistakes[f"{column.title}: {error}"] = None
+                missing.setdefault(str(error), {})[column.title] = None
                 row.append(None)
         rows.append(row)
-    return rows, list(mistakes)
+    return rows, [f"{'; '.join(titles)}: {reason}" for reason, titles in missing.items()]
 
 
 def _input(picture_map: PictureMap, picture: Picture, spec: RolloutSpec) -> Panel:

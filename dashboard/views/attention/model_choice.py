@@ -99,7 +99,7 @@ def classes(choice: Choice) -> Sequence[str]:
 
 
 def teacher_of(choices: Sequence[Choice], runs: Sequence[Run]) -> Choice | None:
-    """The teacher of the first model that has one, at its best epoch, if it is a CNN, which Grad-CAM reads."""
+    """The teacher of the first model that has one, at its best epoch, if Grad-CAM reads it."""
     for choice in choices:
         teacher = run_models.teacher_of(choice.run, runs)
         if teacher is not None and teacher.spec.model.family != "vit":

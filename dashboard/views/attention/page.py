@@ -21,7 +21,7 @@ from deit_core.runs import Run
 
 _WHAT_IT_IS = (
     "A rollout follows attention from the output back through the layers and shows where information could have "
-    "flowed. It is the same whatever class one asks about, and it does not show which patches decided the prediction."
+    "flowed. It is the same for every class, and it does not show which patches decided the prediction."
 )
 
 

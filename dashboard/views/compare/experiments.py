@@ -121,6 +121,8 @@ def _roles(found: Variation, by_id: Mapping[str, Run]) -> _Roles:
     names = ["without a teacher", "with a teacher"]
     if len(plain) == len(taught) == 1 and plain != taught:
         names = [*plain, *taught]
+    elif not taught and len(plain) == 1:
+        names[0] = plain.pop()
     return _Roles(
         Role("teacher", look_of("teacher")),
         Role(names[0], look_of("ViT")),
@@ -201,6 +203,8 @@ def _row(found: Variation, row: Row, roles: _Roles) -> dict[str, str]:
         f"`{axis.path}`" if axis.path else axis_title(axis): "–" if value is None else escape(words(value))
         for axis, value in zip(found.axes, row.values, strict=True)
     }
+    if not found.taught:
+        return places | {_begun(roles.plain.name): _percent(plain)}
     return places | {
         _begun(roles.plain.name): _percent(plain),
         _begun(roles.taught.name): _percent(taught),

@@ -20,7 +20,7 @@ from dashboard.run_status import choice_label, is_live, label, newest_pair
 from dashboard.text import escape
 from dashboard.views.compare.closer import judge_pairs, show_closer
 from dashboard.views.compare.experiments import choose_experiment, show_experiment
-from dashboard.views.compare.result_rows import chance, fairness, result_table, setting_table
+from dashboard.views.compare.result_rows import chance, fair, fairness, result_table, setting_table
 from dashboard.views.compare.seed_table import counterparts, other_seeds, over_seeds
 from dashboard.views.compare.speed_chart import show_speed
 from dashboard.views.compare.verdict import show_verdict
@@ -150,7 +150,7 @@ def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
         )
         st.caption(
             "Each difference is between two runs of the same seed that differ only in the distillation. If its "
-            "confidence interval (Student's t) excludes zero, the seeds alone hardly explain it. The share of the "
+            "confidence interval (Student's t) excludes zero, it is hardly chance. The share of the "
             "lead is (distilled − plain) / (teacher − plain), on test images; its interval is Fieller's, for a ratio."
         )
     if tables.best:
@@ -158,7 +158,7 @@ def _seeds(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
         st.table(tables.best, border="horizontal", hide_index=True, alt="The best recipe of each kind")
         st.caption(
             "Of each kind the recipe with the highest mean on validation images, among runs with the same data, seeds "
-            "and number of steps. A recipe that holds the plain model back does not look like a gain here."
+            "and number of steps. So a DeiT does not look better because its recipe is bad for the ViT."
         )
 
 
@@ -174,8 +174,7 @@ def _fairness(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
         st.warning(f"A comparison of **{escape(label(first))}** with {names} is not fair:\n\n{lines}")
     unfinished = [run for run in chosen if run.status != Status.COMPLETED]
     if not unfair and not unfinished:
-        seed = "same seed," if len({run.spec.seed for run in chosen}) == 1 else "seed by seed the same"
-        st.caption(f"A fair comparison: {seed} data, recipe and augmentation. Only the distillation may differ.")
+        st.caption(fair(chosen))
     if unfinished:
         names = ", ".join(
             f"{label(run)} ({run.status}, epoch {run.epoch} of {run.spec.optim.epochs})" for run in unfinished

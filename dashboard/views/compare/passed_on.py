@@ -136,7 +136,7 @@ def _tokens(runs: Sequence[Run]) -> None:
     )
     st.caption(
         "How alike both tokens are after each block, on validation images, at the best epoch. The DeiT paper has 0.06 "
-        "at the input and 0.93 at the end: the tokens come closer, and stay apart. The chart *Cosine of the two "
+        "at the input and 0.93 at the end: the tokens become alike, but not the same. The chart *Cosine of the two "
         "tokens* shows it epoch by epoch."
     )
 

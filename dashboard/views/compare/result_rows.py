@@ -29,17 +29,37 @@ from deit_core.metrics import (
     Unit,
 )
 from deit_core.runs import Point, Run
+from deit_core.spec import SEARCH_TAG
 from deit_core.wording import duration
 
 Columns = dict[str, Sequence[str]]  # of a table, by their titles
 
 
 def fairness(first: Run, other: Run) -> list[str]:
-    """One sentence for each reason why a comparison of the two is not fair; none when it is fair."""
+    """One sentence for each reason why a comparison of the two is not fair; none when it is fair, or when a search
+    without a teacher has varied what differs.
+    """
+    if _are_trials([first, other]):
+        return []
     by_reason: dict[str, list[Mismatch]] = {}
     for mismatch in mismatches(first.spec, other.spec):
         by_reason.setdefault(mismatch.reason, []).append(mismatch)
     return [f"{', '.join(map(_named, group))}: {reason}." for reason, group in by_reason.items()]
+
+
+def fair(runs: Sequence[Run]) -> str:
+    """What runs without a reason in `fairness` have in common."""
+    if _are_trials(runs):
+        return "Runs of one search. What it has varied is below, under *Settings that differ*."
+    seed = "same seed," if len({run.spec.seed for run in runs}) == 1 else "seed by seed the same"
+    only = " Only the distillation may differ." if any(run.spec.distillation for run in runs) else ""
+    return f"A fair comparison: {seed} data, recipe and augmentation.{only}"
+
+
+def _are_trials(runs: Sequence[Run]) -> bool:
+    """Whether these are runs of one search, all without a teacher."""
+    is_search = all(SEARCH_TAG in run.spec.tags and run.spec.distillation is None for run in runs)
+    return is_search and len({run.experiment_id for run in runs}) == 1
 
 
 def chance(runs: Sequence[Run]) -> str:

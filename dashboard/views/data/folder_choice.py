@@ -1,6 +1,6 @@
 """Folders of images on the Data page: which one is shown, and its contents as in `python -m deit_core data`.
 
-Knows widgets; what is in a folder is deit_core's.
+Knows widgets; `deit_core` reads what is in a folder.
 """
 
 import streamlit as st

@@ -18,7 +18,7 @@ def doors() -> None:
     look, train, learn = st.columns(3)
     with look.container(border=True, height="stretch"):
         st.markdown("**See what a transformer looks at**")
-        st.caption("Attention maps of a trained ViT and DeiT, with every control in your hand.")
+        st.caption("Attention maps of a trained ViT and DeiT, and controls to change them.")
         link("attention", "Open Attention")
     with train.container(border=True, height="stretch"):
         st.markdown(f"**Train your first distilled transformer: {_time()}**")

@@ -20,12 +20,12 @@ def render() -> None:
     st.markdown(
         "Train three neural networks that say what is on an image: a CNN (convolutional network), a ViT (Vision "
         "Transformer), and a DeiT, which is the same transformer with that CNN as its teacher. Watch them learn, see "
-        "which is better and why, and look at what they look at."
+        "which is better and why, and see which parts of an image they look at."
     )
     if (example := demo_example()) is not None:
         markup(models_picture(example), key="home_models")
         st.caption(
-            "A transformer cuts the image into patches, and by attention its tokens take from them what they need. A "
+            "A transformer cuts the image into patches, and its tokens take information from them by attention. A "
             "DeiT has two such tokens, each with a head that names the class; one of them learns from the teacher."
         )
     doors()

@@ -23,8 +23,8 @@ _TYPED, _IMAGE = "Typed", "Of a test image"
 def render() -> None:
     st.title("Distillation lab")
     st.caption(
-        "A teacher's logits say more than one class: they say which other classes are similar. Change the temperature "
-        "and see how much of this a student gets to learn."
+        "A teacher's logits say which class it chooses, and also which other classes are similar. Change the "
+        "temperature and see how much of this a student can learn."
     )
     kind = st.segmented_control(
         "Logits",
@@ -92,9 +92,9 @@ def _soft_targets(answers: Answers, tau: float) -> None:
 
 def _in_words(spread: float) -> str:
     if spread < 0.05:
-        return "The soft targets are nearly a hard label here: a higher τ shows what else it knows."
+        return "The soft targets are nearly a hard label here: a higher τ shows the other classes."
     if spread > 0.95:
-        return "All classes have nearly the same here: with so high a τ little is left to learn from one image."
+        return "All classes have nearly the same here: with such a high τ a student learns little from one image."
     return "The other classes have a visible share here: this is what a hard label leaves out."
 
 
@@ -140,9 +140,9 @@ def _why_the_factor(answers: Answers, tau: float) -> None:
             height=320,
         )
         st.caption(
-            "Without the factor the gradient falls with 1/τ² at high temperatures, so a higher τ would also make the "
-            "teacher count less. With it the size comes close to a limit and stays: how much the teacher counts is "
-            "up to α alone."
+            "Without the factor the gradient falls with 1/τ² at high temperatures, so with a higher τ the teacher "
+            "would have less weight. With the factor the size comes close to a limit, and α alone decides how much "
+            "weight the teacher has."
         )
     with second:
         live_chart(

@@ -2,18 +2,23 @@
 
 import streamlit as st
 
+# At most two things side by side, in large letters, so that it is readable on a phone too.
 _DIAGRAM = """
-flowchart LR
-    view["One view of an image"] --> cnn["Teacher: a CNN"]
-    view --> blocks["DeiT: patches,<br/>class token and<br/>distillation token"]
-    blocks --> head["Class head"]
-    blocks --> head_dist["Distillation head"]
-    cnn --> decision["Teacher's logits"]
-    label["True label"] --> base(["Cross-entropy, weight 1 - α"])
-    head --> base
-    head_dist --> term(["Teacher's term, weight α"])
+%%{init: {"flowchart": {"nodeSpacing": 20, "rankSpacing": 30, "padding": 8, "wrappingWidth": 260},
+          "themeVariables": {"fontSize": "20px"}}}%%
+flowchart TB
+    view["One view<br/>of an image"] --> cnn["Teacher:<br/>a CNN"]
+    view --> blocks["DeiT with<br/>two tokens"]
+    cnn --> decision["Teacher's<br/>logits"]
+    blocks --> head_dist["Distillation<br/>head"]
+    head_dist --> term(["Teacher's term,<br/>weight α"])
     decision --> term
+    blocks ----> head["Class<br/>head"]
+    term ~~~ label["True<br/>label"]
+    label --> base(["Cross-entropy,<br/>weight 1 - α"])
+    head --> base
 """
+_DIAGRAM_WIDTH = 440  # px
 
 
 def article() -> None:
@@ -41,6 +46,7 @@ def _explain_distillation() -> None:
     st.header("How the distillation token learns")
     st.mermaid_chart(
         _DIAGRAM,
+        width=_DIAGRAM_WIDTH,
         alt="A view of an image goes to the teacher and to the DeiT. The class head is compared with the true label, "
         "the distillation head with the teacher's logits for the same view.",
     )

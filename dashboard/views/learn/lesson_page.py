@@ -18,19 +18,17 @@ def draw(number: int) -> None:
     st.title(f"{number}. {lesson.title}")
     st.markdown(f"**{lesson.question}**")
     st.caption(contents.needs(lesson))
-    text, _ = st.columns([3, 1])
-    with text:
-        words(lesson.words)
+    words(lesson.words)
     for preset in lesson.presets:
         training(preset)
     guess = _guess(lesson)
     if guess is not None:
         st.header("Look")
-        with st.columns([3, 1])[0]:
-            words(lesson.look_for)
+        words(lesson.look_for)
         answer = exhibit()
         st.header("Answer")
         _reveal(lesson, guess, answer)
+        _try_next(number, lesson)
     _go_on(number, lesson)
 
 
@@ -69,16 +67,18 @@ def _reveal(lesson: Lesson, guess: int, answer: Answer | None) -> None:
             f"Your guess does not fit the numbers, which say: {lesson.guess.options[answer.right]}. {answer.sentence}"
         )
     st.caption(answer.source)
-    with st.columns([3, 1])[0]:
-        words(lesson.meaning)
+    words(lesson.meaning)
 
 
-def _go_on(number: int, lesson: Lesson) -> None:
+def _try_next(number: int, lesson: Lesson) -> None:
     st.header("Try next")
     st.markdown(lesson.try_next)
     with st.container(horizontal=True):
         for door in lesson.doors:
             st.page_link(page(door.page), label=door.label, query_params={**back(number), **door.query})
+
+
+def _go_on(number: int, lesson: Lesson) -> None:
     with st.container(horizontal=True):
         st.page_link(page("learn"), label="All lessons", icon=":material/school:", query_params={})
         if number < max(lessons()):

@@ -10,6 +10,8 @@ from dashboard.lessons.words import style
 from dashboard.views.learn import contents, lesson_page
 from dashboard.views.learn.article import article
 
+_WIDTH = 960  # px: longer lines are hard to read, also on a projector
+
 
 def render() -> None:
     style()
@@ -17,11 +19,11 @@ def render() -> None:
     # A link to the page that is open already reaches this page but not the browser's address (Streamlit 1.67).
     st.query_params.from_dict({} if number is None else panel.back(number))
     if number is not None:
-        lesson_page.draw(number)
+        with st.container(width=_WIDTH):
+            lesson_page.draw(number)
         return
     st.title("Learn")
     contents.draw()
     st.divider()
-    text, _ = st.columns([4, 1])
-    with text:
+    with st.container(width=_WIDTH):
         article()

@@ -38,7 +38,10 @@ def training(preset: str) -> None:
     names = [run.name for run in trainings(spec)]
     with st.container(horizontal=True, vertical_alignment="center"):
         is_asked = st.button(f"Train {preset}", icon=":material/play_arrow:", key=f"learn_train_{preset}")
-        st.caption(f"{counted(len(names), 'run')}: {', '.join(names)}.")
+        st.caption(
+            f"{counted(len(names), 'run')}: {', '.join(names)}. Not needed: without them the lesson shows numbers that "
+            "were measured before."
+        )
     if is_asked:
         try:
             launcher().submit(spec)

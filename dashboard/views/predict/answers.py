@@ -63,7 +63,7 @@ def draw(picture: Picture, models: Sequence[Run], seen: DeltaGenerator) -> None:
     with seen:
         _draw_picture(picture, answers[0].map)
     if any(picture.truth is not None and picture.truth not in answer.classes for answer in answers):
-        st.info("A model that was trained on another data set knows no class of this picture.")
+        st.info("A model that was trained on another data set does not know the class of this picture.")
     scales = scales_of([answer.map for answer in answers], _SPEC)
     for start in range(0, len(answers), _PER_ROW):
         places = st.columns(_PER_ROW)

@@ -42,7 +42,7 @@ def _say_what_to_do(runs: Sequence[Run]) -> None:
 def _ask(finished: Sequence[Run]) -> None:
     models = asked_models.choose(finished)
     if not models:
-        st.caption("Choose a model, and it says what it takes the picture for.")
+        st.caption("Choose a model to see its answer.")
         return
     side, main = side_and_main("predict_parts", side_width=300)
     with side:

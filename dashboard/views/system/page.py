@@ -51,7 +51,9 @@ def _draw_activity() -> None:
         st.subheader("Cluster")
         st.table({name: [_node_row(node)[name] for node in now.nodes] for name in _node_row(now.nodes[0])})
         if not all(node.is_there for node in now.nodes):
-            st.caption("Nobody keeps the cluster any more; start it again with `python -m deit_core cluster up`.")
+            st.caption(
+                "No process looks after the cluster any more; start it again with `python -m deit_core cluster up`."
+            )
     st.caption(machine.describe())
 
 

@@ -36,7 +36,7 @@ def estimate(spec: AnySpec, unchanged: AnySpec) -> None:
     st.fragment(_show, run_every=1.0 if is_open else None)(spec, is_open, roughly(spec, unchanged))
     st.caption(
         f"Up to {gigabytes:.1f} GB of memory, counted from its settings.",
-        help="Of the largest run, Python and its libraries included. It is rather too high than too low.",
+        help="Of the largest run, Python and its libraries included. It is more often too high than too low.",
     )
 
 

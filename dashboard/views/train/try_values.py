@@ -129,7 +129,7 @@ def _options(key: str) -> Mapping[str, Any]:
             key=f"{key}/sweep-seed",
         )
         stop_early = st.toggle(
-            "Stop early what falls behind",
+            "Stop weak runs early",
             help="A run whose best validation accuracy is below the median of the finished runs of its kind stops; "
             "Resume trains it to its end.",
             key=f"{key}/stop-early",

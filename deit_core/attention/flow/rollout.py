@@ -1,7 +1,7 @@
 """Attention rollout: how much of each patch reaches the output tokens through all layers of a transformer.
 
 Works on attention weights alone. Knows nothing of models, images, classes or gradients, so a rollout is the same
-whatever class one asks about.
+for every class.
 
 A token's row of the product a_L ... a_1 is computed by carrying one vector down through the layers, O(L N^2); the
 matrices are never multiplied. `rollout_matrix` does multiply them; it checks the vector form and shows the numbers.

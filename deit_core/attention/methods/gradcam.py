@@ -1,4 +1,4 @@
-"""Grad-CAM: which cells of a CNN's features spoke for a class.
+"""Grad-CAM: which cells of a CNN's features, or which patches of a timm ViT, support a class.
 
 Knows our own CNNs, and of others that they have stages; nothing of attention, files or pages. Reads the features on
 their way to the logits: no hooks, and no parameter's `.grad` is touched.
@@ -20,13 +20,20 @@ from deit_core.models.cnn import Cnn
 
 @runtime_checkable
 class Staged(Protocol):
-    """A CNN whose stages can be read; the last one is what its head reads."""
+    """A network whose stages can be read; the last one is what its head reads."""
 
     in_chans: int
 
     def forward_stages(self, x: Tensor) -> dict[str, Tensor]: ...
 
     def forward_head(self, features: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Tokenised(Protocol):
+    """A network whose stages may be tokens (B, N, D): puts the patches among them in rows and columns."""
+
+    def patches(self, tokens: Tensor) -> Tensor: ...
 
 
 @torch.inference_mode(False)  # a caller may be in it, and only leaving it brings autograd back
@@ -44,10 +51,10 @@ def grad_cam(
     A cell of a ResNet9's "layer3" stands for 8 x 8 pixels, so 28 x 28 pixels have 3 x 3 cells; the 4 rows and columns
     that fill none are pooled away and count through their neighbours alone. The map therefore comes in pixels: each
     cell over the square that it stands for, 0 beyond. Networks of torchvision and timm pad: there the cells share the
-    image.
+    image. Of a ViT of timm's the patches before the last block are the cells.
 
     Args:
-        model: a ResNet9, a PlainCnn, a TorchvisionClassifier, or a CNN as a TimmClassifier, in eval mode.
+        model: a ResNet9, a PlainCnn, a TorchvisionClassifier, or a CNN or ViT as a TimmClassifier, in eval mode.
         images: (B, C, height, width) floating point, normalised as in training.
         query: "head"; a CNN has no other output.
         target: (B,) class indices; None takes the class that the model predicts.
@@ -82,10 +89,18 @@ def grad_cam(
     logits = logit_of(target_class(output, target), output)
     (gradient,) = torch.autograd.grad(output, stages[layer], grad_outputs=logits)
     dtype = torch.promote_types(output.dtype, torch.float32)
-    features, gradient = stages[layer].detach().to(dtype), gradient.to(dtype)  # (B, chans, gh, gw)
+    features, gradient = (_cells(model, one.detach().to(dtype)) for one in (stages[layer], gradient))
     cells = torch.einsum("bc,bcij->bij", gradient.mean((-2, -1)), features).relu()
     size = images.shape[-2:]
     return sum_to_one(_spread(cells, model.strides[layer], size) if isinstance(model, Cnn) else _share(cells, size))
+
+
+def _cells(model: nn.Module, features: Tensor) -> Tensor:
+    """Features or their gradient in rows and columns, (B, chans, gh, gw)."""
+    if features.ndim == 4:
+        return features
+    assert isinstance(model, Tokenised)
+    return model.patches(features)
 
 
 def _spread(cells: Tensor, stride: int, size: torch.Size) -> Tensor:

@@ -19,8 +19,8 @@ def draw(spec: RolloutSpec) -> None:
         return
     example = worked_example_of(spec)
     st.caption(
-        "A class token and 2 × 2 patches, two layers, two heads. A row attends, a column is attended to. The weights "
-        "are made up; what happens to them is what the panel is set to."
+        "A class token and 2 × 2 patches, two layers, two heads. The token of a row attends to those of the columns. "
+        "The weights are invented; the settings of the panel decide what becomes of them."
     )
     for layer in (1, 0):
         steps = [

@@ -28,10 +28,13 @@ from deit_core.spec import RolloutSpec
 Draw = Callable[[Picture, Column, RolloutSpec], None]
 
 _LOOKS: dict[str, tuple[Draw, str]] = {
-    "Depth": (depth.draw, "Where the information sits below each layer, and what the discard leaves of a layer."),
-    "Heads": (heads.draw, "What the token attends to by each head of each layer. A click follows that head alone."),
-    "Variants": (variants.draw, "The same rollout by every fusion and several discard ratios. A click takes one over."),
-    "Faithfulness": (faithfulness.draw, "Does the prediction rest on the patches that the map points at?"),
+    "Depth": (depth.draw, "Which tokens the information comes from, layer by layer, and how many links are left."),
+    "Heads": (heads.draw, "What the token attends to in each head of each layer. A click shows that head alone."),
+    "Variants": (
+        variants.draw,
+        "The rollout with each head aggregation and several discard ratios. A click sets both.",
+    ),
+    "Faithfulness": (faithfulness.draw, "Does the prediction depend on the patches that the map points at?"),
     "Film": (film.draw, "The map after every epoch of the training, on one scale."),
 }
 _PREDICTIONS = "Predictions"  # of all models at once

@@ -60,7 +60,7 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
         _draw_meter(trace, subject.look, passed)
     with honesty:
         if spec.compat:
-            st.caption("vit-explain normalises columns, so its shares do not sum to 1 and no audit of them holds.")
+            st.caption("vit-explain normalises columns, so its shares do not sum to 1 and cannot be checked.")
         else:
             _draw_audit(views.audit_of(subject, fitting, column.token))
     with st.container(horizontal=True):
@@ -149,13 +149,13 @@ def _draw_audit(audit: "Audit") -> None:
             width="small",
             format="%.0f%%",
             max_value=100,
-            help="Links to patches that survive the discard; equal ones stay.",
+            help="Links to patches that are left after the discard; equal ones stay.",
         ),
         "Residual": st.column_config.ProgressColumn(
             width="small",
             format="%.0f%%",
             max_value=100,
-            help="What passes the layer through its residual connection, in place of attention. The paper means half.",
+            help="The share that passes the layer by its residual connection, not by attention; half in the paper.",
         ),
         "Layer": st.column_config.NumberColumn(width=50),
         "Query": st.column_config.TextColumn(

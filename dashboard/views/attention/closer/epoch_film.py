@@ -36,14 +36,16 @@ def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     """Raises: DeitError where a checkpoint is damaged, or these settings do not fit the model."""
     files = models.epoch_files(column.choice.run)
     if len(files) < 2:
-        st.info("This run kept no weights of its single epochs, so there is nothing to film. Small models keep them.")
+        st.info("This run kept no weights of its single epochs, so there is no film. Small models keep them.")
         return
     with st.spinner(f"Looking through {len(files)} epochs"):
         checkpoints = {images.Checkpoint.at(file): epoch for epoch, file in files.items()}
         reel = images.reel(list(checkpoints), picture)
         frames = {checkpoints[subject.checkpoint]: token_map(subject, column.token, spec) for subject in reel}
     if len(frames) < len(files):
-        st.caption(f"{len(frames)} of {len(files)} epochs: what this model sees is too large to keep that of all.")
+        st.caption(
+            f"{len(frames)} of {len(files)} epochs: the attention of this model is too large to keep it for all."
+        )
     plays = st.toggle("Play", key="att_film_plays", help="Goes from epoch to epoch, and begins again after the last.")
     st.fragment(_show, run_every=_FRAME_S if plays else None)(picture, column, spec, frames, reel[0], plays)
 

@@ -67,8 +67,8 @@ def _draw_strip(subject: Subject, picture_map: PictureMap, column: Column, spec:
         f"Area between the map's curves: {areas['map']:+.3f}, larger than {share:.0f}% of {len(measured.random)} "
         f"random orders; of the centre prior: {areas['centre prior']:+.3f}.",
         help="The score is the probability of the chosen class, or else of the predicted one, in the model's output. "
-        "MoRF takes the most relevant patches first, LeRF the least. A map that no random order and no bet on the "
-        "centre can match says something about this prediction; one picture is still only one.",
+        "MoRF takes the most relevant patches first, LeRF the least. A map that is better than all random orders "
+        "and than the centre says something about this prediction; for other pictures it may be different.",
     )
     curves = {"map": measured.given, "centre": measured.centre} | {
         f"random {number}": one for number, one in enumerate(measured.random, start=1)
@@ -160,7 +160,7 @@ def _draw_randomisation(subject: Subject, picture_map: PictureMap, column: Colum
         "stays as it was does not depend on what the model has learned. A rollout knows no classes, so it cannot "
         "change when only the head is random.",
     )
-    if not st.toggle("Show the maps of a model that forgets", key="att_randomise", bind="query-params"):
+    if not st.toggle("Show the maps while the model becomes random", key="att_randomise", bind="query-params"):
         return
     from deit_core.attention.drawing import views
 

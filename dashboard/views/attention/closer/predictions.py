@@ -29,7 +29,7 @@ class _Answer:
 def draw(picture: Picture, columns: Sequence[Column]) -> None:
     answers = [answer for column in _models(columns) for answer in _answers(picture, column)]
     if any(picture.truth is not None and picture.truth not in answer.classes for answer in answers):
-        st.info("A model that was trained on another data set knows no class of this picture.")
+        st.info("A model that was trained on another data set does not know the class of this picture.")
     for start in range(0, len(answers), _PER_ROW):
         for place, answer in zip(st.columns(_PER_ROW, gap="medium"), answers[start : start + _PER_ROW], strict=False):
             with place:

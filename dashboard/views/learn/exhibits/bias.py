@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.components.live_chart import live_chart
-from dashboard.lessons.evidence import Answer, Evidence, evidence, from_runs, newest, together
+from dashboard.lessons.evidence import Answer, Evidence, evidence, from_runs, of_preset, together
 from dashboard.pictures import images
 from dashboard.pictures.images import Checkpoint
 from dashboard.pictures.run_models import best_file
@@ -111,7 +111,7 @@ def _when_moved(checkpoint: Checkpoint, _run: Run) -> list[float]:
 
 
 def _orders() -> None:
-    trained = (newest("ViT", preset="lesson-positions", name=name) for name in ("positions", "no-positions"))
+    trained = (of_preset("lesson-positions", name) for name in ("positions", "no-positions"))
     shown = [run for run in trained if run is not None]
     if not shown:
         shown = [run for run in together(list(_KINDS), source=_STILL) if family(run) == "ViT"]

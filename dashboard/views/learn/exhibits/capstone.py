@@ -29,7 +29,6 @@ def draw() -> Answer | None:
         hide_index=True,
         width=640,
     )
-    st.caption(found.source)
     names = list(_ROWS)
     best, second = sorted(names, key=lambda name: -found.accuracy[name].mean)[:2]
     lead = 100 * (found.accuracy[best].mean - found.accuracy[second].mean)

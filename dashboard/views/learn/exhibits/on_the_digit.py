@@ -1,6 +1,7 @@
 """Lesson 7: maps scored against where the digit really is, beside two baselines."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -18,8 +19,12 @@ from deit_core.lessons.baselines import BRIGHTNESS, UNTRAINED
 from deit_core.results.role_looks import look_of
 from deit_core.runs import Run, Status
 
+if TYPE_CHECKING:
+    from deit_core.lessons.localisation import Score
+
 _NUM_IMAGES = 200
 _MOST_MODELS = 5
+_CLUTTER = 4  # fragments on each image, where the model learned without
 _OPTIONS = ("Attention rollout", "Attention relevance", BRIGHTNESS, UNTRAINED)  # of the guess, in its order
 
 
@@ -39,6 +44,7 @@ def draw() -> Answer | None:
     if not samples:
         return None
     _draw(samples, models)
+    _play(models[0])
     means = {name: sample.mean for name, sample in samples.items()}
     right = max(range(len(_OPTIONS)), key=lambda index: means[_OPTIONS[index]])
     told = ", ".join(f"{name} {mean:.1f}" for name, mean in means.items())
@@ -61,20 +67,34 @@ def _models(kind: str, has_clutter: bool) -> list[Run]:
 
 
 def _samples(models: Sequence[Run]) -> dict[str, Sample]:
-    found = [one for run in models if (one := _scores(Checkpoint.at(best_file(run)), run))]
-    return {name: Sample(tuple(one[name][0] for one in found)) for name in (found[0] if found else ())}
+    found = [one.scores for run in models if (one := _tested(run, run.spec.data.clutter))]
+    return {name: Sample(tuple(one[name].times_chance for one in found)) for name in (found[0] if found else ())}
+
+
+class _Tested(NamedTuple):
+    """The scores of the maps by name, and the accuracy of the model on the same images."""
+
+    scores: "dict[str, Score]"
+    accuracy: float
+
+
+def _tested(run: Run, clutter: int) -> _Tested | None:
+    """Args: clutter: the fragments on each test image. None where the images are not on this machine."""
+    return _scored(Checkpoint.at(best_file(run)), clutter, run)
 
 
 @st.cache_data(max_entries=24, show_spinner="Scoring the maps…")
-def _scores(checkpoint: Checkpoint, _run: Run) -> dict[str, tuple[float, float]]:
+def _scored(checkpoint: Checkpoint, clutter: int, _run: Run) -> _Tested | None:
+    from deit_core.lessons.accuracy import accuracy, fitted
     from deit_core.lessons.localisation import scores
 
-    loaded = test_source(_run.spec.data)
+    loaded = test_source(_run.spec.data.with_changes(clutter=clutter))
     if loaded is None or loaded.test_masks is None:
-        return {}
+        return None
+    viewer = images.viewer(checkpoint)
     pictures = np.asarray(loaded.test_images[:_NUM_IMAGES])
-    found = scores(images.viewer(checkpoint), pictures, loaded.test_masks[:_NUM_IMAGES])
-    return {name: (one.times_chance, one.pointing) for name, one in found.items()}
+    found = scores(viewer, pictures, loaded.test_masks[:_NUM_IMAGES])
+    return _Tested(found, accuracy(viewer, fitted(viewer, pictures), loaded.test_labels[:_NUM_IMAGES]))
 
 
 def _draw(samples: dict[str, Sample], models: Sequence[Run]) -> None:
@@ -102,9 +122,30 @@ def _draw(samples: dict[str, Sample], models: Sequence[Run]) -> None:
     intervals = " Lines are 95 % intervals." if all(sample.interval for sample in samples.values()) else ""
     alt = f"{best} has the most weight on the digit, {samples[best].mean:.1f} times chance."
     live_chart(figure, key="learn_scores", title="Maps against the digit", alt=alt, height=320)
-    pointing = _scores(Checkpoint.at(best_file(models[0])), models[0])
-    told = ", ".join(f"{name} {hit:.0%}" for name, (_, hit) in pointing.items())
+    st.caption(f"{alt}{intervals} {len(models)} model{'s' if len(models) > 1 else ''}, {_NUM_IMAGES} test images each.")
+
+
+def _play(run: Run) -> None:
+    """The pointing game on digits alone, and on the same digits among fragments of others."""
+    clutter = run.spec.data.clutter or _CLUTTER
+    alone, among = _tested(run, 0), _tested(run, clutter)
+    if alone is None or among is None:
+        return
+    st.markdown("**The pointing game: how often the highest value lies on the digit**")
+    st.dataframe(
+        [
+            {
+                "Map": name,
+                "Digits alone": f"{alone.scores[name].pointing:.0%}",
+                "With clutter": f"{among.scores[name].pointing:.0%}",
+            }
+            for name in alone.scores
+        ],
+        hide_index=True,
+        width=560,
+    )
     st.caption(
-        f"{alt}{intervals} {len(models)} model{'s' if len(models) > 1 else ''}, {_NUM_IMAGES} test images each. The "
-        f"highest value lies on the digit (first model): {told}. {from_runs(models)}"
+        "Alone, the digit is the only bright thing, so nearly every map points at it and the game tells nothing "
+        f"apart. With clutter, {clutter} fragments of other digits lie around each digit. The model names "
+        f"{alone.accuracy:.0%} of the digits alone and {among.accuracy:.0%} of those with clutter."
     )

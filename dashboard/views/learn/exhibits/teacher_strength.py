@@ -33,7 +33,7 @@ def _how_flat(own: Sequence[Run]) -> str:
     """How spread the soft targets of the learner's teachers are, at the temperature of their students."""
     taus = {run.spec.distillation.tau for run in own if run.spec.distillation}
     if len(taus) != 1:
-        return "Train it to see how flat the soft targets of each teacher are."
+        return "Train lesson-teachers to see how flat the soft targets of each teacher are."
     tau = taus.pop()
     spreads = []
     for run in own:
@@ -93,12 +93,12 @@ def _answer(found: Evidence) -> Answer:
     )
     alt = f"The ViT without a teacher has {vit:.1%}. Teachers and their students: {told}."
     live_chart(figure, key="learn_teachers", title="Gain by teacher", alt=alt, height=360)
-    st.caption(f"{found.source} {_how_flat(found.own)}")
+    st.caption(_how_flat(found.own))
     gain = gains["narrow"]
     worse = "less" if accuracy["narrow"] < vit else "more"
     sentence = (
-        f"The narrow CNN has {accuracy['narrow']:.1%}, {worse} than the ViT's {vit:.1%}; its student has "
-        f"{100 * gain:+.1f} points. The ResNet-9's student has {100 * gains['resnet']:+.1f}, with label smoothing in "
-        f"the teacher {100 * gains['smoothed']:+.1f}."
+        f"The narrow CNN has {accuracy['narrow']:.1%}, {worse} than the ViT with {vit:.1%}; the gain "
+        f"of its student is {100 * gain:+.1f} points. With the ResNet-9 it is {100 * gains['resnet']:+.1f}, and "
+        f"{100 * gains['smoothed']:+.1f} where that learned with label smoothing."
     )
     return Answer(0 if gain > _POINT else 1 if gain >= -_POINT else 2, sentence, found.source)

@@ -5,7 +5,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard.components.live_chart import live_chart
-from dashboard.lessons.evidence import Answer, from_runs
+from dashboard.lessons.evidence import Answer, from_newest, has_learned
 from dashboard.pictures import images
 from dashboard.pictures.images import Checkpoint
 from dashboard.pictures.run_models import best_file, has_weights
@@ -15,7 +15,7 @@ from dashboard.views.learn.exhibits.figures import chart, enlarged, line
 from deit_core.image_folders.facts import title_of
 from deit_core.lessons.patches import cut, put_together, shuffled
 from deit_core.lessons.token_costs import Cost, costs, exponent
-from deit_core.runs import Run, Status
+from deit_core.runs import Run
 from deit_core.runs.demo_runs import demo_example
 
 _IMG_SIZE, _WIDTH = 32, 48  # px, and the width of a token, of the counted costs
@@ -169,17 +169,17 @@ def _show_positions() -> None:
     live_chart(figure, key="learn_positions", title="Similarity of positions", alt=alt, height=380)
     st.caption(
         f"{alt} Neighbours become alike where things stand at the same place in every image; where a digit may stand "
-        f"anywhere, they need not. {from_runs([run])}"
+        f"anywhere, they need not. {from_newest(run, source=run.spec.data.source)}"
     )
 
 
 def _models_with_positions() -> dict[str, Run]:
-    """The newest ViT of each data set, those first in which things have their place."""
+    """The newest ViT of each data set that has learned, those first in which things have their place."""
     newest_first = [
         run
         for run in runs()
         if family(run) == "ViT"
-        and run.status == Status.COMPLETED
+        and has_learned(run)
         and run.spec.model.family == "vit"
         and run.spec.model.positions == "learned"
         and has_weights(run)

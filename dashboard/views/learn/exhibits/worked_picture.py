@@ -8,7 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard.components.live_chart import live_chart
-from dashboard.lessons.evidence import Answer, from_runs, newest
+from dashboard.lessons.evidence import Answer, from_newest, newest
 from dashboard.pictures import images
 from dashboard.pictures.images import Checkpoint, Picture
 from dashboard.pictures.run_models import best_file
@@ -74,7 +74,7 @@ def _worked_picture(run: Run, pictures: NDArray[np.uint8]) -> None:
         st.image(enlarged(pixels, _SIZE), caption="The picture", width=_SIZE)
         for title, changed in options:
             st.image(_map(seen, changed), caption=title, width=_SIZE)
-    st.caption(f"{look_for} Bright is much; each map has a scale of its own. {from_runs([run])}")
+    st.caption(f"{look_for} Bright is much; each map has a scale of its own. {from_newest(run)}")
 
 
 def _map(seen: images.Subject, changed: Mapping[str, Any]) -> NDArray[np.uint8]:
@@ -106,7 +106,7 @@ def _later_layers(run: Run, pictures: NDArray[np.uint8]) -> Answer:
     )
     live_chart(figure, key="learn_layers", title="Layers against the first", alt=alt, height=300)
     right = 0 if last < -_LIMIT else 1 if last <= _LIMIT else 2
-    return Answer(right, alt, from_runs([run]))
+    return Answer(right, alt, from_newest(run))
 
 
 @st.cache_data(max_entries=8, show_spinner="Looking at the test images…")
