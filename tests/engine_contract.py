@@ -32,8 +32,8 @@ class EngineContract:
         self, engine: Engine, launcher: LocalLauncher, tiny: RunSpec
     ) -> None:
         store = launcher.store
-        endless = replace(tiny, {"optim.epochs": 1000, "compute.num_threads": 1})
-        (stopped,), (lost,), (short,) = (enqueue(store, spec) for spec in (endless, endless, tiny))
+        long = replace(tiny, {"optim.epochs": 200, "compute.num_threads": 1})  # where more, it might try compiling
+        (stopped,), (lost,), (short,) = (enqueue(store, spec) for spec in (long, long, tiny))
         wait_for(launcher, lambda: store.run(stopped).step > 0)
         launcher.stop(stopped)
         wait_for(launcher, lambda: store.run(stopped).status == Status.STOPPED)

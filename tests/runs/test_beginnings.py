@@ -14,7 +14,7 @@ from deit_core.training import train
 
 def test_a_resume_without_state_fails_and_leaves_the_weights_alone(settings: Settings, tiny: RunSpec) -> None:
     store = open_store(settings.store_url)
-    (run_id,) = enqueue(store, replace(tiny, {"optim.epochs": 200, "compute.num_threads": 1}))
+    (run_id,) = enqueue(store, replace(tiny, {"optim.epochs": 50, "compute.num_threads": 1}))
     worker_here(store, settings, stop_at(store, 18)).work()  # in its second epoch
     assert store.run(run_id).status == Status.STOPPED
     folder = run_folder(settings.runs_dir, run_id)
