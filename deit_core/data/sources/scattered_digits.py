@@ -78,7 +78,7 @@ def _add_fragment(canvas: NDArray[np.float64], digit: NDArray[np.float64], draw:
 
 def _corner(num: int, draw: np.random.Generator) -> tuple[int, int]:
     """A row and a column, each below `num`; one after the other is quicker than both at once."""
-    return draw.integers(num), draw.integers(num)
+    return int(draw.integers(num)), int(draw.integers(num))
 
 
 def scattered_digits(spec: DataSpec) -> Source:
