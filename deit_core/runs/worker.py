@@ -19,7 +19,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from deit_core.errors import DeitError, LostRankError, RunError, StoreError
-from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted
+from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
 from deit_core.machine.own_limit import limited_memory
@@ -49,11 +49,13 @@ Watcher = Callable[[Run, Event], None]
 class Mode(Enum):
     """For whom a worker works.
 
-    In the background it takes any run that is ready, and one that it has to leave is interrupted. In the foreground it
-    takes the runs that a command has reserved for it, and stops them when the command has to end.
+    In the background it takes any run that is ready, and one that it has to leave is interrupted; in a cluster that one
+    is queued again. In the foreground it takes the runs that a command has reserved for it, and stops them when the
+    command has to end.
     """
 
     BACKGROUND = auto()
+    CLUSTER = auto()
     FOREGROUND = auto()
 
 
@@ -97,6 +99,7 @@ class Worker:
         self._log, self._num_threads, self._on_claim = log, num_threads, on_claim
         self._ending = threading.Event()  # the process is to end
         self._stopping = threading.Event()  # the run is to stop
+        self._has_stepped = False  # in this session of the run
         self._is_given_up = False  # counted as dead, perhaps after a long sleep: another worker may have the run
         self._run: Run | None = None
         self.mistake: DeitError | None = None  # the first error that ended a run and that the user can fix
@@ -129,7 +132,7 @@ class Worker:
     def train(self, run: Run) -> None:
         """Train one claimed run until it ends; its final status is in the store afterwards."""
         self._stopping.clear()
-        self._run = run
+        self._run, self._has_stepped = run, False
         publisher = Publisher(self.settings, run.id, lambda: self._is_given_up)
         try:
             self._bring(run)
@@ -172,6 +175,7 @@ class Worker:
         ):
 
             def note(event: Event) -> None:
+                self._has_stepped |= isinstance(event, StepDone)
                 if isinstance(event, RunStarted):
                     recorder.correct(correction(self.store, run, folder, event))
                 recorder.record(event)
@@ -248,10 +252,18 @@ class Worker:
             raise GivenUpError("This worker had given no sign of life for too long, and its run was taken from it.")
         if self._stopping.is_set():
             raise _StoppedError(Status.STOPPED, f"Stopped; {resume}")
-        if self._ending.is_set() and self.mode is Mode.BACKGROUND:
-            raise _StoppedError(Status.INTERRUPTED, f"Its worker was ended; {resume}")
-        if self._ending.is_set():
-            raise _StoppedError(Status.STOPPED, f"Stopped in the terminal; {resume}")
+        if not self._ending.is_set():
+            return
+        match self.mode:
+            case Mode.CLUSTER if self._has_stepped:
+                raise _StoppedError(Status.QUEUED, "The time of its worker was over; it goes on from here on another.")
+            case Mode.CLUSTER:
+                why = "The time of its worker was over before its first step; give workers more time, then resume."
+                raise _StoppedError(Status.INTERRUPTED, why)
+            case Mode.BACKGROUND:
+                raise _StoppedError(Status.INTERRUPTED, f"Its worker was ended; {resume}")
+            case Mode.FOREGROUND:
+                raise _StoppedError(Status.STOPPED, f"Stopped in the terminal; {resume}")
 
     def _device(self) -> str | None:
         """With several GPUs each slot has its own; None leaves the choice to the run."""

@@ -9,14 +9,13 @@ import sys
 from dataclasses import replace
 
 from deit_core.runs import queue
-from deit_core.runs.engines import Engine
+from deit_core.runs.engines import MAX_FAILED_STARTS, Engine
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
 
 WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
 SPARE_VARIABLE = "DEIT_SPARE_OF"
 _WORKERS_LOG = "workers.log"
-_MAX_FAILED_STARTS = 3
 
 
 class LocalEngine(Engine):
@@ -53,7 +52,7 @@ class LocalEngine(Engine):
     @property
     def trouble(self) -> str:
         """A message if workers end as soon as they start, else empty."""
-        if self._num_failed_starts < _MAX_FAILED_STARTS:
+        if self._num_failed_starts < MAX_FAILED_STARTS:
             return ""
         return f"Workers cannot start; {self.settings.runs_dir / _WORKERS_LOG} says why. Then submit or resume a run."
 
@@ -61,7 +60,7 @@ class LocalEngine(Engine):
         self._num_failed_starts = 0
 
     def _start(self, *, is_spare: bool = False) -> None:
-        if self._num_failed_starts < _MAX_FAILED_STARTS:
+        if self._num_failed_starts < MAX_FAILED_STARTS:
             worker_id = new_id()
             self._starting[worker_id] = start_worker(self.store, self.settings, worker_id, is_spare)
 
