@@ -5,13 +5,18 @@ Knows settings and the queue; not whose task or job it is (see engines/ray.py, e
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from deit_core.runs import queue
 from deit_core.runs.run_log import all_output, log
 from deit_core.runs.store import open_store
+from deit_core.runs.wants import Takes
 from deit_core.runs.worker import Mode, Worker
 from deit_core.settings import Settings
+
+if TYPE_CHECKING:
+    from deit_core.training.rank_processes import RankProcesses
 
 
 def train_ready(
@@ -19,20 +24,23 @@ def train_ready(
     worker_id: str,
     *,
     node_id: str,
-    devices: Sequence[str],
+    takes: Takes,
     num_threads: int,
+    processes: "RankProcesses | None" = None,
     on_begin: Callable[[Worker], object] = lambda _: None,
 ) -> None:
     """Work as this process.
 
-    Args: as `queue.register` takes them; num_threads: how many it computes with; on_begin: is given the worker.
+    Args: as `queue.register` and `Worker` take them; on_begin: is given the worker.
     Raises: StoreError where the store cannot be read or written.
     """
     log.setLevel(logging.INFO)
     os.environ.update(settings.environment())  # for the processes that a training starts
     store = open_store(settings.store_url, create=False)
-    entry = queue.register(store, None, worker_id, node_id=node_id, devices=devices)
+    entry = queue.register(store, None, worker_id, node_id=node_id, takes=takes)
     assert entry is not None, "a worker of a cluster needs no slot"
-    worker = Worker(store, settings, *entry, mode=Mode.CLUSTER, log=all_output, num_threads=num_threads)
+    worker = Worker(
+        store, settings, *entry, mode=Mode.CLUSTER, log=all_output, num_threads=num_threads, processes=processes
+    )
     on_begin(worker)
     worker.work()

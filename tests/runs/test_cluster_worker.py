@@ -3,6 +3,7 @@
 from deit_core.events import Event, RunStarted, StepDone
 from deit_core.runs import Run, Status, enqueue, open_store, queue
 from deit_core.runs.cluster_worker import train_ready
+from deit_core.runs.wants import Takes
 from deit_core.runs.worker import Worker
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec, replace
@@ -18,7 +19,7 @@ def train_until(settings: Settings, kind: type[Event]) -> None:
 
         worker.watch = watch
 
-    train_ready(settings, "a1", node_id="job 7", devices=("auto", "cpu"), num_threads=1, on_begin=hear)
+    train_ready(settings, "a1", node_id="job 7", takes=Takes("slurm"), num_threads=1, on_begin=hear)
 
 
 def test_a_run_goes_on_with_the_next_worker(settings: Settings, tiny: RunSpec) -> None:
@@ -31,7 +32,7 @@ def test_a_run_goes_on_with_the_next_worker(settings: Settings, tiny: RunSpec) -
         "The time of its worker was over; it goes on from here on another.",
     )
     assert queue.registered(store) == set()
-    train_ready(settings, "b2", node_id="job 8", devices=("auto", "cpu"), num_threads=1)
+    train_ready(settings, "b2", node_id="job 8", takes=Takes("slurm"), num_threads=1)
     assert store.run(run_id).status == Status.COMPLETED
     starts = [point.step for point in store.points(run_id) if point.kind == "start"]
     assert starts == [0, run.step]

@@ -11,10 +11,12 @@ from dataclasses import replace
 from deit_core.runs import queue
 from deit_core.runs.engines import MAX_FAILED_STARTS, Engine
 from deit_core.runs.store import Store, new_id
+from deit_core.runs.wants import Takes
 from deit_core.settings import Settings
 
 WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
 SPARE_VARIABLE = "DEIT_SPARE_OF"
+TAKES = Takes("local")
 _WORKERS_LOG = "workers.log"
 
 
@@ -28,7 +30,7 @@ class LocalEngine(Engine):
 
     def ensure_workers(self) -> None:
         self._collect()
-        if num_ready := queue.num_ready(self.store, at_most=self.settings.num_workers):
+        if num_ready := queue.num_ready(self.store, TAKES, at_most=self.settings.num_workers):
             here = queue.registered_here(self.store)
             at_work = {worker.id for worker in queue.workers_here(self.store)}
             slotted = {worker.id for worker in here if worker.slot is not None}

@@ -6,7 +6,7 @@ and what it says, in files there. Knows submitit and the queue; nothing of Slurm
 
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,18 @@ from deit_core.layout import slurm_folder
 from deit_core.runs import queue
 from deit_core.runs.engines.tasks import MOST_WAITING, End, TaskEngine
 from deit_core.runs.store import Store
+from deit_core.runs.wants import Takes
 from deit_core.runs.worker import Worker
 from deit_core.settings import Settings
 
 _DEFAULTS = {"job_name": "deit", "time": 60, "cpus_per_task": 1}
 _NOT_OURS = {"nodes", "ntasks_per_node", "array_parallelism"}  # a job is one worker
-_NO_JOB = "It waits for a job with its compute.device: the jobs of `slurm` have none."
+_WAITS = f"{queue.WAITS}jobs of Slurm"
+_NO_JOB = f"{_WAITS} with its compute.device: those of `slurm` have none."
+_ONE_NODE = f"{_WAITS} on several machines: those of `slurm` have one; set compute.nodes to 1."
 
-Devices = tuple[str, ...]
 
-
-class SlurmEngine(TaskEngine[Devices, Any]):
+class SlurmEngine(TaskEngine[Takes, Any]):
     """Submits a job for each run that is ready. All jobs are alike.
 
     Args:
@@ -42,18 +43,21 @@ class SlurmEngine(TaskEngine[Devices, Any]):
         self._executor = _executor(slurm_folder(settings.runs_dir), asked, cluster)
         self._num_threads = int(asked["cpus_per_task"])
         has_gpu = bool({"gpus_per_node", "gpus_per_task"} & asked.keys()) or "gpu" in str(asked.get("gres"))
-        self._devices: Devices = ("auto", "cuda", "cpu") if has_gpu else ("auto", "cpu")
+        self._devices = ("auto", "cuda", "cpu") if has_gpu else ("auto", "cpu")
 
     def leave(self) -> None:
         super().leave()
-        queue.tell_waiting(self.store, (), _NO_JOB)
+        queue.tell_waiting(self.store, _WAITS, {})
 
-    def _wanted(self) -> Mapping[Devices, int]:
-        nowhere = {"cuda", "mps"} - set(self._devices)
-        queue.tell_waiting(self.store, tuple(nowhere), _NO_JOB)
-        return {self._devices: queue.num_ready(self.store, self._devices, at_most=MOST_WAITING)}
+    def _wanted(self) -> Mapping[Takes, int]:
+        ready = queue.ready_by_wants(self.store, "slurm")
+        told = {wants: _NO_JOB for wants in ready if wants.device not in self._devices}
+        told |= {wants: _ONE_NODE for wants in ready if wants.num_nodes > 1}
+        queue.tell_waiting(self.store, _WAITS, told)
+        num_ready = sum(number for wants, number in ready.items() if wants not in told)
+        return {Takes("slurm", self._devices): min(num_ready, MOST_WAITING)}
 
-    def _submit(self, kind: Devices, worker_id: str) -> Any:
+    def _submit(self, kind: Takes, worker_id: str) -> Any:
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         try:
@@ -75,7 +79,7 @@ class SlurmEngine(TaskEngine[Devices, Any]):
         _forget_files(handle)
 
 
-def work_in_job(settings: Settings, worker_id: str, devices: Sequence[str], num_threads: int) -> None:
+def work_in_job(settings: Settings, worker_id: str, takes: Takes, num_threads: int) -> None:
     """The job: train what is ready until nothing is, or until its time is over."""
     import submitit
 
@@ -86,7 +90,7 @@ def work_in_job(settings: Settings, worker_id: str, devices: Sequence[str], num_
             signal.signal(number, lambda *_: worker.end())
 
     node_id = f"job {submitit.JobEnvironment().job_id}"
-    train_ready(settings, worker_id, node_id=node_id, devices=devices, num_threads=num_threads, on_begin=end_when_told)
+    train_ready(settings, worker_id, node_id=node_id, takes=takes, num_threads=num_threads, on_begin=end_when_told)
 
 
 def _executor(folder: Path, parameters: Mapping[str, Any], cluster: str) -> Any:
