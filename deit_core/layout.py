@@ -4,6 +4,7 @@ runs.sqlite                   the store, unless DEIT_STORE names another
 estimates/                    how long a spec takes on this machine
 plans/                        how a model computes fastest on this machine
 teacher-logits/               tables of teachers' logits
+slurm/                        what jobs of Slurm are given, and what they say where they do not work
 tensorboard/, mlflow/         what runs measured, for these tools, where DEIT_LOG_TO names them
 <id>/                         the folder of one run
     spec.json                 the whole spec
@@ -53,6 +54,10 @@ def store_file(runs_dir: Path) -> Path:
 
 def estimates_folder(runs_dir: Path) -> Path:
     return runs_dir / "estimates"
+
+
+def slurm_folder(runs_dir: Path) -> Path:
+    return runs_dir / "slurm"
 
 
 def plans_folder(runs_dir: Path) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import typer
 
 from deit_core.cli.analysis import compare, predict
-from deit_core.cli.cluster import cluster_app
+from deit_core.cli.cluster import cluster_app, slurm
 from deit_core.cli.commands import Commands
 from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.doctor import doctor
@@ -36,6 +36,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "submit": submit,
     "work": work,
+    "slurm": slurm,
     "runs": list_runs,
     "show": show,
     "stop": stop,

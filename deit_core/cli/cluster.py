@@ -1,4 +1,4 @@
-"""Commands on a cluster of machines that train what is queued, with Ray."""
+"""Commands that let a cluster train what is queued: one of Ray's, which they start and end, or one that Slurm rules."""
 
 import sys
 import time
@@ -14,6 +14,7 @@ from deit_core.errors import RunError
 from deit_core.runs import open_store
 from deit_core.runs.nodes import ask_to_end, nodes_of
 from deit_core.settings import Settings
+from deit_core.spec import parse_change
 from deit_core.wording import duration
 
 cluster_app = typer.Typer(
@@ -39,10 +40,10 @@ def up(
 
     One Ctrl-C ends it after what trains; a second at once, and cut off runs go on at the next `up`.
     """
-    from deit_core.runs import cluster
+    from deit_core.runs import cluster, keeper
 
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
-    cluster.check_shared(settings)
+    keeper.check_shared(settings)
     store = open_store(settings.store_url)
     with suppress(KeyboardInterrupt), until_asked_to_end("Press Ctrl-C again to end at once.") as asked:
         cluster.keep_cluster(store, settings, port, cpus_per_run=cpus_per_run, is_ending=asked.is_set, say=_say)
@@ -87,3 +88,31 @@ def status(as_json: JsonOption = False) -> None:
         runs = f"trains {', '.join(f'run {number}' for number in node.run_numbers)}" if node.run_numbers else "is free"
         seen = "" if node.is_there else f"; last seen {duration(node.seen_s)} ago: start the cluster again"
         terminal.say(f"{node.host}: {node.num_cpus:g} cores, {node.num_gpus:g} GPUs; {runs}{seen}")
+
+
+def slurm(
+    parameters: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=VALUE]...",
+            help="What each job asks Slurm for, by the names of sbatch: partition=gpu account=lab time=240 "
+            "cpus_per_task=4 gpus_per_node=1. time is in minutes (default: 60).",
+        ),
+    ] = None,
+    data_dir: DataDirOption = None,
+    runs_dir: RunsDirOption = None,
+) -> None:
+    """Train what is queued as jobs of Slurm, which this command submits: one for each run that is ready.
+
+    One Ctrl-C ends it after what trains; after a second one the jobs that train go on by themselves.
+    """
+    from deit_core.runs import keeper
+    from deit_core.runs.engines.slurm import SlurmEngine
+
+    settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
+    keeper.check_shared(settings)
+    store = open_store(settings.store_url)
+    engine = SlurmEngine(store, settings, dict(map(parse_change, parameters or [])))
+    _say("Slurm trains what is queued; Ctrl-C ends that.")
+    with suppress(KeyboardInterrupt), until_asked_to_end("Press Ctrl-C again to end at once.") as asked:
+        keeper.keep(engine, is_ending=asked.is_set, say=_say)

@@ -3,7 +3,7 @@
 Reads the specs of teachers in the runs folder or in cards; builds nothing and loads no torch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from deit_core.catalog import SourceFacts
@@ -25,7 +25,12 @@ _REMEDIES = {
 
 
 def check_granted(
-    spec: AnySpec, runs_dir: Path, *, granted: int | None = None, facts: SourceFacts | None = None
+    spec: AnySpec,
+    runs_dir: Path,
+    *,
+    granted: int | None = None,
+    facts: SourceFacts | None = None,
+    only: Callable[[RunSpec], bool] = lambda _: True,
 ) -> None:
     """Check every run of a spec against the memory that this machine grants, whatever is free at the moment.
 
@@ -33,11 +38,12 @@ def check_granted(
         runs_dir: where a teacher named by its run's id is found.
         granted: in bytes; None: as `total_memory` says.
         facts: of the data of all runs; None: those of its data set, and of a folder only that it has images.
+        only: which runs are checked.
     Raises: ResourceError for the first run that needs more.
     """
     limit = total_memory() if granted is None else granted
     for run, needed in _needed_by_run(spec, runs_dir, limit, facts):
-        if needed.total > limit:
+        if only(run) and needed.total > limit:
             raise _too_large(repr(run.name), needed, f"this machine grants {_gb(limit)}")
 
 

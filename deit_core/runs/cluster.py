@@ -1,7 +1,6 @@
 """Starts Ray on this machine, and keeps a cluster at work on the queue until it is to end.
 
-The keeper is the process that asks Ray for workers; it runs on the first node. Knows Ray's own command, the store and
-the engine; nothing of pages or terminals.
+The keeper runs on the first node. Knows Ray's own command and the engine; nothing of pages or terminals.
 """
 
 import os
@@ -12,27 +11,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-from deit_core.errors import RunError, StoreError
+from deit_core.errors import RunError
 from deit_core.runs.engines.ray import RayEngine, connect, refusal_of_cluster
-from deit_core.runs.launcher import LocalLauncher
+from deit_core.runs.keeper import Say, check_shared, keep
 from deit_core.runs.store import Store
 from deit_core.settings import Settings
 
 _STARTED = "Ray runtime started"  # as its command says
 _START_S = 300.0
 _ANSWER_S = 10.0
-_LOOK_S = 1.0
 _END_S = 30.0
 _ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
     "RAY_memory_monitor_refresh_ms": "0",  # a worker limits its own memory, and says so in words
     "RAY_worker_niceness": "0",  # as a worker of a machine by itself
 }
-
-Say = Callable[[str], object]
 
 
 class RayNode:
@@ -114,73 +110,30 @@ def check_ray() -> None:
         raise RunError("Ray is not installed; run `python -m pip install -r requirements-cluster.txt`.") from None
 
 
-def check_shared(settings: Settings) -> None:
-    """Raises: RunError where other machines cannot reach the store."""
-    if settings.store_url.startswith("sqlite"):
-        raise RunError(
-            "A cluster needs a store that all its machines reach; set DEIT_STORE to one on a PostgreSQL server "
-            "(docs/scaling.md says how)."
-        )
-
-
-def keep(
-    store: Store,
-    settings: Settings,
-    node: RayNode,
-    *,
-    cpus_per_run: int,
-    is_ending: Callable[[], bool],
-    say: Say,
-) -> None:
-    """Train what is queued, until `is_ending` or a person asks the cluster to end; then wait for what is training.
-
-    Args: say: takes a sentence on what happens, when it begins.
-    Raises: RunError where Ray ends by itself.
-    """
-    engine = RayEngine(store, settings, cpus_per_run=cpus_per_run)
-    launcher = LocalLauncher(store, settings, engine)
-    said = ""
-    try:
-        while not (is_ending() or engine.is_asked_to_end):
-            _check_alive(node)
-            trouble = _look_after(launcher)
-            if trouble and trouble != said:
-                say(trouble)
-            said = trouble
-            time.sleep(_LOOK_S)
-        say("The cluster takes no other run, and ends with those that train.")
-        while not engine.drain():
-            _check_alive(node)
-            time.sleep(_LOOK_S)
-    finally:
-        with suppress(StoreError, RunError):
-            engine.leave()
-
-
 def keep_cluster(
     store: Store, settings: Settings, port: int, *, cpus_per_run: int, is_ending: Callable[[], bool], say: Say
 ) -> None:
-    """Start a cluster on this machine and `keep` it. Raises: RunError as `first_node` and `keep` do."""
+    """Start a cluster on this machine and `keep` it, until `is_ending` or a person asks the cluster to end.
+
+    Raises: RunError as `first_node` does, and where Ray ends by itself.
+    """
     check_shared(settings)
     node = first_node(port)
     try:
         connect(node.address)
         say(f"The cluster is up. Another machine joins with: python -m deit_core cluster join {node.address}")
-        keep(store, settings, node, cpus_per_run=cpus_per_run, is_ending=is_ending, say=say)
+        engine = RayEngine(store, settings, cpus_per_run=cpus_per_run)
+        keep(
+            engine,
+            is_ending=lambda: is_ending() or engine.is_asked_to_end,
+            say=say,
+            check=partial(_check_alive, node),
+        )
     finally:
         import ray
 
         ray.shutdown()
         node.end()
-
-
-def _look_after(launcher: LocalLauncher) -> str:
-    """What keeps runs from being trained now, in a sentence; else empty."""
-    try:
-        launcher.ensure_workers()
-    except StoreError as error:  # the queue is as it was; what trains has patience too
-        return str(error)
-    return launcher.trouble
 
 
 def _check_alive(node: RayNode) -> None:

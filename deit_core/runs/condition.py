@@ -10,6 +10,12 @@ from deit_core.runs.queue import waiting_for
 from deit_core.runs.records import Run, Status
 from deit_core.wording import duration
 
+_WORKERS = {
+    "any": "a worker is free",
+    "local": "a machine by itself has a worker free (DEIT_WORKERS, or `work`), as its compute.engine wants",
+    "ray": "a Ray cluster has a worker free (`cluster up`), as its compute.engine wants",
+    "slurm": "Slurm has a worker free (`slurm`), as its compute.engine wants",
+}
 _ENDS = {Status.STOPPED: "was stopped", Status.INTERRUPTED: "was interrupted", Status.FAILED: "failed"}
 
 
@@ -69,7 +75,7 @@ def _explain_queued(run: Run, runs: Sequence[Run]) -> str:
     if run.message:
         return run.message
     if not ahead:
-        return "Next in the queue: it starts as soon as a worker is free."
+        return f"Next in the queue: it starts as soon as {_WORKERS[run.spec.compute.engine]}."
     return f"Place {ahead + 1:,} in the queue."
 
 

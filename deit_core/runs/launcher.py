@@ -19,7 +19,7 @@ from deit_core.presets import WEIGHTS
 from deit_core.runs import queue
 from deit_core.runs.artifacts import artifacts_of
 from deit_core.runs.engines import Engine
-from deit_core.runs.engines.local import LocalEngine
+from deit_core.runs.engines.local import TAKES, LocalEngine
 from deit_core.runs.rows import is_run_id
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
@@ -45,9 +45,9 @@ class LocalLauncher:
         """Queue a run or an experiment and make sure that a worker trains it. Returns the ids of its runs.
 
         Args: key: a name for this submission; a second one with the same key returns the runs of the first.
-        Raises: ResourceError where a run needs more memory than this machine grants; SpecError as `enqueue` does.
+        Raises: ResourceError as `check_here` does; SpecError as `enqueue` does.
         """
-        check_granted(spec, self.settings.runs_dir)
+        check_here(spec, self.settings)
         run_ids = enqueue(self.store, spec, key=key)
         self.engine.try_again()
         self.ensure_workers()
@@ -130,6 +130,15 @@ class LocalLauncher:
         """Find dead workers, and finish what a full disk had kept."""
         queue.reap(self.store, self.engine.ended)
         self._finish_deleting()
+
+
+def check_here(spec: AnySpec, settings: Settings) -> None:
+    """Check the memory of this machine for the runs that it may train. Other machines judge when they train one.
+
+    Raises: ResourceError where such a run needs more than it grants.
+    """
+    if settings.num_workers:
+        check_granted(spec, settings.runs_dir, only=lambda run: run.compute.engine in TAKES.engines)
 
 
 def submit(store: Store, spec: AnySpec, settings: Settings | None = None) -> list[str]:

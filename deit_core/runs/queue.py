@@ -6,20 +6,22 @@ a worker is started (see launcher.py), or of how one is seen to be gone (see pul
 
 import os
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
-from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select, true, update
+from sqlalchemy import Connection, Row, Select, delete, exists, false, func, insert, or_, select, true, update
 
 from deit_core.errors import FullStoreError, ReadOnlyStoreError
 from deit_core.machine.own_limit import remove_group
 from deit_core.runs import pulse, schema
 from deit_core.runs.records import Run, RunUpdate, Status
 from deit_core.runs.store import Store, new_id
+from deit_core.runs.wants import ALL, ANY_ENGINE, COLUMNS, Takes, Wants
 
 HEARTBEAT_S = 2.0
+WAITS = "It waits for "  # how all sentences of `tell_waiting` begin
 _OUT_OF_MEMORY = (
     "Out of memory: the system ended its worker, which had taken all the memory that there was. Start again with a "
     "smaller optim.batch_size, data.img_size or model, or resume where there is more memory: it continues from the "
@@ -37,7 +39,7 @@ def register(
     worker_id: str | None = None,
     *,
     node_id: str | None = None,
-    devices: Sequence[str] | None = None,
+    takes: Takes = ALL,
 ) -> tuple[str, int | None] | None:
     """Enter this process as a worker of this machine: (worker id, slot), or None when all slots are taken.
 
@@ -45,7 +47,7 @@ def register(
         num_slots: how many workers this machine may have; None enters one beside them, as a foreground command is.
         worker_id: the name that whoever started the process knows it by.
         node_id: the node of a cluster that it works on. A run that is lost with it is queued again.
-        devices: the values of compute.device whose runs it takes; None for all.
+        takes: which runs it takes.
     """
     host, worker_id = socket.gethostname(), worker_id or new_id()
     with store.writing(anew=True) as connection:
@@ -65,7 +67,7 @@ def register(
                 slot=slot,
                 heartbeat_at=store.now(),
                 node_id=node_id,
-                devices=None if devices is None else ",".join(devices),
+                **takes.columns(),
             )
         )
         pulse.begin(connection, store, worker_id)
@@ -91,7 +93,9 @@ def claim(store: Store, worker_id: str, *, reserved_only: bool = False) -> Run |
         if worker is None:
             return None
         next_ready = (
-            _ready(worker_id, reserved_only, worker.devices).limit(1).with_for_update(of=_runs, skip_locked=True)
+            _ready(worker_id, reserved_only, Takes.of_worker(worker))
+            .limit(1)
+            .with_for_update(of=_runs, skip_locked=True)
         )
         while (run_id := connection.scalar(next_ready)) is not None:
             is_next = _runs.c.id == run_id
@@ -109,22 +113,22 @@ def retire(store: Store, worker_id: str) -> bool:
     with store.writing() as connection:
         worker = _taking(connection, worker_id)
         if worker is not None:
-            ready = _ready(worker_id, reserved_only=False, devices=worker.devices).limit(1)
+            ready = _ready(worker_id, reserved_only=False, takes=Takes.of_worker(worker)).limit(1)
             if connection.scalar(ready) is not None:
                 return False
         connection.execute(delete(_workers).where(_workers.c.id == worker_id))
     return True
 
 
-def leave(store: Store, worker_id: str) -> None:
+def leave(store: Store, worker_id: str, reason: str = "Its worker was cut off") -> None:
     """Leave the queue whatever is ready; runs that were reserved for this worker stop, one it had begun is cut off.
 
-    In a cluster such a run is queued again.
+    In a cluster such a run is queued again. Args: reason: why it was cut off, a sentence without its full stop.
     """
     with store.writing() as connection:
         _release(connection, store, worker_id, Status.STOPPED, "Stopped before it began; resume to queue it again.")
         if connection.scalar(select(_workers.c.node_id).where(_workers.c.id == worker_id)) is not None:
-            _queue_lost(connection, store, worker_id, "Its worker was cut off")
+            _queue_lost(connection, store, worker_id, reason)
         connection.execute(delete(_workers).where(_workers.c.id == worker_id))
         _end_orphans(connection, store, "Its worker broke off. Resume goes on from the last saved state.")
 
@@ -220,26 +224,37 @@ def at_work(store: Store) -> set[str]:
         return set(connection.scalars(training))
 
 
-def num_ready(store: Store, devices: Sequence[str] | None = None, *, at_most: int | None = None) -> int:
-    """How many runs wait for nothing but a worker.
+def num_ready(store: Store, takes: Takes = ALL, *, at_most: int | None = None) -> int:
+    """How many runs wait for nothing but a worker, of those that it takes.
 
-    Args:
-        devices: only those with one of these as compute.device.
-        at_most: where to stop counting; of thousands nobody needs the number.
+    Args: at_most: where to stop counting; of thousands nobody needs the number.
     """
     with store.reading() as connection:
-        names = None if devices is None else ",".join(devices)
-        ready = _ready(None, reserved_only=False, devices=names).order_by(None).limit(at_most).subquery()
+        ready = _ready(None, reserved_only=False, takes=takes).order_by(None).limit(at_most).subquery()
         return connection.scalar(select(func.count()).select_from(ready)) or 0
 
 
-def tell_waiting(store: Store, devices: Sequence[str], message: str) -> None:
-    """Say on each queued run of these values of compute.device why nobody takes it, and no more on the others."""
+def ready_by_wants(store: Store, engine: str) -> dict[Wants, int]:
+    """How many runs that an engine may train wait for nothing but a worker, by what they want."""
+    is_ready = _runs.c.id.in_(_ready(None, reserved_only=False, takes=None).order_by(None))
+    counted = select(*COLUMNS, func.count()).where(is_ready, _runs.c.engine.in_((ANY_ENGINE, engine)))
+    with store.reading() as connection:
+        return {Wants(*row[:-1]): row[-1] for row in connection.execute(counted.group_by(*COLUMNS))}
+
+
+def tell_waiting(store: Store, begins: str, told: Mapping[Wants, str]) -> None:
+    """Say on queued runs why an engine cannot train them, by what they want, and no more on the others.
+
+    Args: begins: how every sentence of that engine begins. The sentence of another engine stays.
+    """
     queued = update(_runs).where(_runs.c.status == Status.QUEUED)
+    is_ours = _runs.c.message.startswith(begins, autoescape=True)
     with store.writing(alone=False) as connection:
-        lacks = _runs.c.device.in_(devices)
-        connection.execute(queued.where(lacks, _runs.c.message == "").values(message=message))
-        connection.execute(queued.where(~lacks, _runs.c.message == message).values(message=""))
+        for wants, sentence in told.items():
+            is_new = (_runs.c.message != sentence) & (is_ours | ~_runs.c.message.startswith(WAITS, autoescape=True))
+            connection.execute(queued.where(wants.is_of_run(), is_new).values(message=sentence))
+        is_told = or_(false(), *(wants.is_of_run() for wants in told))
+        connection.execute(queued.where(is_ours, ~is_told).values(message=""))
 
 
 def waiting_for(run: Run, runs: Sequence[Run]) -> list[Run]:
@@ -259,21 +274,23 @@ def _here() -> Select[str, int, int | None]:
     return select(_workers.c.id, _workers.c.pid, _workers.c.slot).where(_workers.c.host == socket.gethostname())
 
 
-def _ready(worker_id: str | None, reserved_only: bool, devices: str | None = None) -> Select[str]:
-    """The runs that a worker may take, the oldest first: queued, their teachers completed, not another's, for one of
-    its devices."""
+def _ready(worker_id: str | None, reserved_only: bool, takes: Takes | None) -> Select[str]:
+    """The runs that a worker may take, the oldest first: queued, their teachers completed, not another's.
+
+    Args: takes: which of them; None for all, whatever they want.
+    """
     needed = _runs.alias()
     waiting = (  # a set, made once from the few that others wait for, not by a look at each of thousands that wait
         select(schema.dependencies.c.run_id)
         .join(needed, needed.c.id == schema.dependencies.c.needs_id)
         .where(needed.c.status.in_(_UNFINISHED))
     )
-    mine = _runs.c.reserved_for == worker_id
+    mine = false() if worker_id is None else _runs.c.reserved_for == worker_id
+    free = _runs.c.reserved_for.is_(None) & (true() if takes is None else takes.fits())
     return (
         select(_runs.c.id)
         .where(_runs.c.status == Status.QUEUED, _runs.c.id.not_in(waiting))
-        .where(mine if reserved_only else mine | _runs.c.reserved_for.is_(None))
-        .where(true() if devices is None else _runs.c.device.in_(devices.split(",")))
+        .where(mine if reserved_only else mine | free)
         .order_by(_runs.c.number)
     )
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
 )
 
-VERSION = 3
+VERSION = 4
 
 
 class _JsonText(TypeDecorator[Any]):
@@ -75,7 +75,10 @@ workers = Table(
     Column("slot", Integer),  # its worker slot on the machine; none for a foreground command
     Column("heartbeat_at", Float, nullable=False),
     Column("node_id", String(64)),  # the node of a cluster that it works on; none for a process of a machine by itself
+    Column("engine", String(8)),  # who started it, and so whose runs it takes; none for all
     Column("devices", String(40)),  # the values of compute.device whose runs it takes, with commas; none for all
+    Column("num_devices", Integer),  # the value of compute.devices; none for all
+    Column("num_nodes", Integer, nullable=False, default=1, server_default="1"),  # and of compute.nodes
     Column("is_draining", Integer, nullable=False, default=0, server_default="0"),  # it takes no other run
 )
 
@@ -133,7 +136,11 @@ runs = Table(
     Column("epoch", Integer, nullable=False, default=0),
     Column("time_left_s", Float),
     Column("results", JSON_COLUMN, nullable=False, default=dict),  # newest val_*, best_epoch, then test_*, num_params
-    Column("device", String(8), nullable=False, default="auto", server_default="auto"),  # compute.device of its spec
+    # Of its spec: compute.engine, device, devices and nodes.
+    Column("engine", String(8), nullable=False, default="any", server_default="any"),
+    Column("device", String(8), nullable=False, default="auto", server_default="auto"),
+    Column("num_devices", Integer, nullable=False, default=1, server_default="1"),
+    Column("num_nodes", Integer, nullable=False, default=1, server_default="1"),
     Column(
         "times_lost", Integer, nullable=False, default=0, server_default="0"
     ),  # with a node, since a person queued it

@@ -12,6 +12,7 @@ import psutil
 from deit_core.machine.description import describe_machine
 from deit_core.machine.threads import spin_briefly
 from deit_core.runs import queue
+from deit_core.runs.engines.local import TAKES
 from deit_core.runs.store import Store
 
 WAIT_S = 600.0
@@ -29,7 +30,7 @@ def stand_by(store: Store, starter: int, is_ending: Callable[[], bool], wait_s: 
     is_loaded = False
     while not is_ending() and psutil.pid_exists(starter) and store.is_there:
         waited_s = time.monotonic() - began
-        if queue.num_ready(store, at_most=1) or waited_s > wait_s:
+        if queue.num_ready(store, TAKES, at_most=1) or waited_s > wait_s:
             return
         if not is_loaded and waited_s > _PAINT_S:
             load()

@@ -15,6 +15,7 @@ from deit_core.runs import schema
 from deit_core.runs.reader import ROW, StoreReader
 from deit_core.runs.records import NewPoint, RunUpdate, Status
 from deit_core.runs.rows import parse_spec
+from deit_core.runs.wants import Wants
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec
 
@@ -113,7 +114,7 @@ class Store(StoreReader):
                         spec=spec.model_dump_json(),
                         status=Status.QUEUED,
                         reserved_for=reserved_for,
-                        device=spec.compute.device,
+                        **Wants.of(spec.compute)._asdict(),
                         created_at=now,
                         results={},
                     )

@@ -10,16 +10,16 @@ import gc
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deit_core.errors import DeitError, LostRankError, RunError, StoreError
-from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted
+from deit_core.events import EpochDone, Event, Reading, RunFailed, RunFinished, RunStarted, StepDone
 from deit_core.layout import RunFiles, run_folder
 from deit_core.machine.limits import num_cores
 from deit_core.machine.own_limit import limited_memory
@@ -28,7 +28,8 @@ from deit_core.refusals import user_error
 from deit_core.runs import queue
 from deit_core.runs.artifacts import PATIENCE_S, bring
 from deit_core.runs.early_stopping import EarlyStopping
-from deit_core.runs.engines.local import SPARE_VARIABLE, WORKER_ID_VARIABLE
+from deit_core.runs.endings import describe, kept_here
+from deit_core.runs.engines.local import SPARE_VARIABLE, TAKES, WORKER_ID_VARIABLE
 from deit_core.runs.launcher import LocalLauncher
 from deit_core.runs.publisher import Publisher
 from deit_core.runs.reconcile import correction
@@ -43,17 +44,22 @@ from deit_core.settings import Settings
 from deit_core.sinks import Sinks
 from deit_core.spec import SEARCH_TAG
 
+if TYPE_CHECKING:
+    from deit_core.training.rank_processes import RankProcesses
+
 Watcher = Callable[[Run, Event], None]
 
 
 class Mode(Enum):
     """For whom a worker works.
 
-    In the background it takes any run that is ready, and one that it has to leave is interrupted. In the foreground it
-    takes the runs that a command has reserved for it, and stops them when the command has to end.
+    In the background it takes any run that is ready, and one that it has to leave is interrupted; in a cluster that one
+    is queued again. In the foreground it takes the runs that a command has reserved for it, and stops them when the
+    command has to end.
     """
 
     BACKGROUND = auto()
+    CLUSTER = auto()
     FOREGROUND = auto()
 
 
@@ -75,6 +81,7 @@ class Worker:
         on_claim: called when it has taken a run: the run before may have made several ready.
         watch: called with each event of each run, for a progress bar.
         spare_of: the process that started it as a spare; it loads torch and waits for its first run.
+        processes: of the other ranks of its runs, where a cluster starts them; it ends with the loss of one.
     """
 
     def __init__(
@@ -90,13 +97,16 @@ class Worker:
         on_claim: Callable[[], object] = lambda: None,
         watch: Watcher | None = None,
         spare_of: int | None = None,
+        processes: "RankProcesses | None" = None,
     ) -> None:
         self.store, self.settings = store, settings
         self.worker_id, self.slot, self.mode = worker_id, slot, mode
-        self.watch, self.spare_of = watch, spare_of
+        self.watch, self.spare_of, self._processes = watch, spare_of, processes
+        self._cut_off = "Its worker was cut off"
         self._log, self._num_threads, self._on_claim = log, num_threads, on_claim
         self._ending = threading.Event()  # the process is to end
         self._stopping = threading.Event()  # the run is to stop
+        self._has_stepped = False  # in this session of the run
         self._is_given_up = False  # counted as dead, perhaps after a long sleep: another worker may have the run
         self._run: Run | None = None
         self.mistake: DeitError | None = None  # the first error that ended a run and that the user can fix
@@ -120,7 +130,7 @@ class Worker:
             done.set()
             beat.join()
             if self.store.is_there:
-                queue.leave(self.store, self.worker_id)
+                queue.leave(self.store, self.worker_id, self._cut_off)
 
     def end(self) -> None:
         """Stop the run after its step, save it, and take no other. Safe to call from a signal handler."""
@@ -129,7 +139,7 @@ class Worker:
     def train(self, run: Run) -> None:
         """Train one claimed run until it ends; its final status is in the store afterwards."""
         self._stopping.clear()
-        self._run = run
+        self._run, self._has_stepped = run, False
         publisher = Publisher(self.settings, run.id, lambda: self._is_given_up)
         try:
             self._bring(run)
@@ -147,8 +157,10 @@ class Worker:
         except (OSError, DeitError) as error:  # there is no folder, or not even its log can be written
             status, message, update = self._failed(error)
         if trouble := publisher.finish():
-            message = f"{message} {_kept_here(run, self.settings, trouble)}".lstrip()
+            message = f"{message} {kept_here(run, self.settings, trouble)}".lstrip()
         self._run = None
+        if status is Status.RUNNING:
+            return  # `leave` queues it again
         if not patiently(lambda: self.store.runs([run.id])):  # no store is there, or another
             self.mistake = RunError(self.store.database.gone())
         else:
@@ -157,8 +169,13 @@ class Worker:
 
     def _failed(self, error: Exception) -> tuple[Status, str, RunUpdate]:
         self.mistake = self.mistake or user_error(error)
-        status = Status.INTERRUPTED if isinstance(error, LostRankError) else Status.FAILED
-        return status, describe(error), RunUpdate()
+        if not isinstance(error, LostRankError):
+            return Status.FAILED, describe(error), RunUpdate()
+        if self._processes is None:
+            return Status.INTERRUPTED, describe(error), RunUpdate()
+        self._cut_off = describe(error).partition(". ")[0]
+        self._ending.set()
+        return Status.RUNNING, describe(error), RunUpdate()
 
     def _follow(self, run: Run, publisher: Publisher) -> tuple[Status, str, RunUpdate]:
         """Train and record events until the run ends; returns its status, the reason, and its last columns."""
@@ -172,6 +189,7 @@ class Worker:
         ):
 
             def note(event: Event) -> None:
+                self._has_stepped |= isinstance(event, StepDone)
                 if isinstance(event, RunStarted):
                     recorder.correct(correction(self.store, run, folder, event))
                 recorder.record(event)
@@ -196,6 +214,7 @@ class Worker:
                 logits_gb=self.settings.logits_gb,
                 on_progress=on_progress,
                 teacher_hash=shared_teacher_hash(self.store, run, self.settings.runs_dir),
+                processes=self._processes,
             )
             with contextlib.closing(events):
                 try:
@@ -248,10 +267,18 @@ class Worker:
             raise GivenUpError("This worker had given no sign of life for too long, and its run was taken from it.")
         if self._stopping.is_set():
             raise _StoppedError(Status.STOPPED, f"Stopped; {resume}")
-        if self._ending.is_set() and self.mode is Mode.BACKGROUND:
-            raise _StoppedError(Status.INTERRUPTED, f"Its worker was ended; {resume}")
-        if self._ending.is_set():
-            raise _StoppedError(Status.STOPPED, f"Stopped in the terminal; {resume}")
+        if not self._ending.is_set():
+            return
+        match self.mode:
+            case Mode.CLUSTER if self._has_stepped:
+                raise _StoppedError(Status.QUEUED, "The time of its worker was over; it goes on from here on another.")
+            case Mode.CLUSTER:
+                why = "The time of its worker was over before its first step; give workers more time, then resume."
+                raise _StoppedError(Status.INTERRUPTED, why)
+            case Mode.BACKGROUND:
+                raise _StoppedError(Status.INTERRUPTED, f"Its worker was ended; {resume}")
+            case Mode.FOREGROUND:
+                raise _StoppedError(Status.STOPPED, f"Stopped in the terminal; {resume}")
 
     def _device(self) -> str | None:
         """With several GPUs each slot has its own; None leaves the choice to the run."""
@@ -290,32 +317,13 @@ def _check_folder(run: Run, folder: Path) -> None:
         )
 
 
-def _kept_here(run: Run, settings: Settings, trouble: str) -> str:
-    where = f"{socket.gethostname()}, in {run_folder(settings.runs_dir, run.id)}"
-    todo = f"`python -m deit_core publish {run.id}` there publishes them"
-    return f"Its files are only on {where}: {trouble} When that is mended, {todo}."
-
-
-def describe(error: Exception) -> str:
-    """The reason why a run ended, in a sentence that says what to do."""
-    if (mistake := user_error(error)) is not None:
-        return str(mistake)
-    if isinstance(error, MemoryError):  # an error in a training step names the batch size that fits
-        return (
-            "Out of memory: there was not enough for this run. End other programs, then resume: it continues from the "
-            "last saved state."
-        )
-    first_line = (str(error).splitlines() or [""])[0]
-    return f"This run failed because of a bug in DeiT Lab ({type(error).__name__}: {first_line}); the log has more."
-
-
 def main() -> None:
     faulthandler.enable()
     atexit.register(gc.freeze)  # without it Python looks through all of torch again before it ends
     logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])
     settings = Settings.from_env()
     store = open_store(settings.store_url)
-    entry = queue.register(store, settings.num_workers, os.environ.get(WORKER_ID_VARIABLE))
+    entry = queue.register(store, settings.num_workers, os.environ.get(WORKER_ID_VARIABLE), takes=TAKES)
     if entry is None:
         return
     starter = os.environ.get(SPARE_VARIABLE)

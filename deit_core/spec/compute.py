@@ -1,6 +1,8 @@
 """Device, precision and threads."""
 
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from deit_core.spec.fields import Part, field
 
@@ -8,6 +10,12 @@ from deit_core.spec.fields import Part, field
 class ComputeSpec(Part):
     """Where and how a run is computed. Changes the speed, not what is learned (beyond rounding)."""
 
+    engine: Literal["any", "local", "ray", "slurm"] = field(
+        "any",
+        "Whose workers may take the run from the queue: any, or only those of a machine by itself (local), of a Ray "
+        "cluster, or of Slurm.",
+        advanced=True,
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = field("auto", "auto takes a GPU if there is one.", advanced=True)
     devices: int = field(
         1,
@@ -16,6 +24,14 @@ class ComputeSpec(Part):
         ge=1,
         le=1024,
         title="Number of devices",
+        advanced=True,
+    )
+    nodes: int = field(
+        1,
+        "Over how many machines of a Ray cluster these devices are spread, as many on each.",
+        ge=1,
+        le=1024,
+        title="Number of machines",
         advanced=True,
     )
     precision: Literal["auto", "float32", "bfloat16"] = field(
@@ -34,3 +50,14 @@ class ComputeSpec(Part):
         gt=0,
         advanced=True,
     )
+
+    @model_validator(mode="after")
+    def _nodes_fit(self) -> Self:
+        if self.devices % self.nodes:
+            raise ValueError(
+                f"{self.devices} devices cannot be spread evenly over {self.nodes} machines; make compute.devices a "
+                "multiple of compute.nodes."
+            )
+        if self.nodes > 1 and self.engine not in ("any", "ray"):
+            raise ValueError("Only Ray spreads a run over several machines; set compute.engine to ray or any.")
+        return self

@@ -1,10 +1,7 @@
-"""What rank 0 does for a run on several devices: it starts the other ranks, or takes those of torchrun, gives them the
-run as their task, and says why one is gone. Knows processes; nothing of steps.
+"""What rank 0 does for a run on several devices: it lets the other ranks be started, or takes those of torchrun, gives
+them the run as their task, and says why one is gone. Knows nothing of steps, or of how a process is started.
 """
 
-import os
-import subprocess
-import sys
 import time
 
 import torch
@@ -13,26 +10,28 @@ import torch.distributed as dist
 from deit_core.errors import LostRankError, RunError, SpecError
 from deit_core.machine import torchrun
 from deit_core.machine.limits import num_cores
+from deit_core.spec import ComputeSpec
 from deit_core.training.meeting import PATIENCE, Meeting, Task, described, difference, part
+from deit_core.training.rank_processes import RankProcesses
 from deit_core.wording import counted
 
 NUM_RESTARTS = 3  # of a run in one session: it may be the run that ends its ranks
-_HOST = "127.0.0.1"
 _LOOK_S = 0.1
-_LAST_WORDS_S = 5.0  # until a process whose connections are closed has ended
+_LAST_WORDS_S = 5.0
 
 
 class Leader:
     """Gives ranks 1 and up a task, and knows what became of them.
 
-    Args: world: how many ranks there are, this process among them.
+    Args:
+        world: how many ranks there are, this process among them.
+        processes: of the others; None where torchrun has started them.
     Raises: SpecError where torchrun has started another number.
     """
 
-    def __init__(self, world: int) -> None:
-        self._world, self._number = world, 0
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}  # by rank; none where torchrun has started them
-        if torchrun.is_by_torchrun() and torchrun.world() != world:
+    def __init__(self, world: int, processes: RankProcesses | None) -> None:
+        self._world, self._number, self._processes = world, 0, processes
+        if processes is None and torchrun.world() != world:
             raise SpecError(
                 f"compute.devices is {world}, but torchrun has started {torchrun.world()} processes; give both the "
                 "same number."
@@ -43,35 +42,29 @@ class Leader:
 
         Raises: RunError where one has other versions; LostRankError where one ends.
         """
-        if torchrun.is_by_torchrun():
+        if self._processes is None:
             self._meeting = Meeting()
         else:
             store = dist.TCPStore(  # type: ignore[attr-defined]
-                _HOST, 0, is_master=True, wait_for_workers=False, timeout=PATIENCE
+                self._processes.host, 0, is_master=True, wait_for_workers=False, timeout=PATIENCE
             )
             self._meeting = Meeting(store)
-            self._start(store.port)
+            place = {
+                "MASTER_ADDR": self._processes.host,
+                "MASTER_PORT": str(store.port),
+                "WORLD_SIZE": str(self._world),
+                "TORCHELASTIC_USE_AGENT_STORE": "True",
+            }
+            self._processes.start({rank: place | {"RANK": str(rank)} for rank in range(1, self._world)})
         self._number = self._meeting.give(task)
         for rank in range(1, self._world):
             self._check_versions(rank)
         self._meeting.join(self._number, 0, self._world, task.backend)
 
-    def _start(self, port: int) -> None:
-        place = {"MASTER_ADDR": _HOST, "MASTER_PORT": str(port), "WORLD_SIZE": str(self._world)}
-        for rank in range(1, self._world):
-            self._processes[rank] = subprocess.Popen(
-                [sys.executable, "-m", "deit_core.training.follower"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env=os.environ | place | {"RANK": str(rank), "TORCHELASTIC_USE_AGENT_STORE": "True"},
-                start_new_session=True,  # Ctrl-C is for rank 0, which ends the others when it has saved
-            )
-
     def _check_versions(self, rank: int) -> None:
         deadline = time.monotonic() + PATIENCE.total_seconds()
         while (theirs := self._meeting.versions(self._number, rank)) is None:
-            process = self._processes.get(rank)
-            if time.monotonic() > deadline or (process is not None and process.poll() is not None):
+            if time.monotonic() > deadline or self._ended():
                 raise LostRankError(f"Rank {rank} of this run did not begin.")
             time.sleep(_LOOK_S)
         if found := difference(theirs, described()):
@@ -80,17 +73,18 @@ class Leader:
                 "0. Install the same for all, then resume."
             )
 
+    def _ended(self) -> str:
+        return "" if self._processes is None else self._processes.ended()
+
     def reason(self) -> RunError:
         """Why a rank is gone: in its own words, or how its process ended."""
         deadline = time.monotonic() + _LAST_WORDS_S
         while time.monotonic() < deadline:
             if self._number and (trouble := self._meeting.trouble(self._number)):
                 return RunError(trouble)
-            for rank, process in self._processes.items():
-                if (status := process.poll()) is not None:
-                    how = f"by signal {-status}" if status < 0 else f"with exit code {status}"
-                    return LostRankError(f"Rank {rank} of this run ended {how}, perhaps because memory ran out.")
-            if not self._processes:
+            if ended := self._ended():
+                return LostRankError(f"{ended}, perhaps because memory ran out.")
+            if self._processes is None:
                 break
             time.sleep(_LOOK_S)
         return LostRankError("Another process of this run is gone.")
@@ -98,21 +92,21 @@ class Leader:
     def close(self) -> None:
         """Part from the others, which end with that."""
         part()
-        for process in self._processes.values():
-            try:
-                process.wait(_LAST_WORDS_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._processes = {}
+        if self._processes is not None:
+            self._processes.close()
 
 
-def check_devices(num_devices: int, device: torch.device) -> None:
+def check_devices(compute: ComputeSpec, device: torch.device) -> None:
     """Check that this machine has a device for each of its ranks.
 
-    Raises: SpecError where it has not.
+    Raises: SpecError where it has not, or the ranks are for several machines and torchrun has not started them.
     """
-    here = torchrun.world_here() if torchrun.is_by_torchrun() else num_devices
+    here = torchrun.world_here() if torchrun.is_by_torchrun() else compute.devices
+    if compute.nodes > 1 and not torchrun.is_by_torchrun():
+        raise SpecError(
+            f"compute.nodes asks for {compute.nodes} machines, and this is one; submit the run to a Ray cluster "
+            "(`python -m deit_core cluster up`), or set it to 1."
+        )
     numbers = {"cuda": (torch.cuda.device_count(), "GPU"), "cpu": (num_cores(), "CPU core")}
     has, what = numbers.get(device.type, (1, "device of this kind"))
     if here > has:

@@ -37,6 +37,7 @@ from deit_core.training.leader import NUM_RESTARTS, Leader, backend_for, check_d
 from deit_core.training.measures import Group
 from deit_core.training.meeting import Task
 from deit_core.training.memory import fitting_batch_size, is_out_of_memory, out_of_memory, release
+from deit_core.training.rank_processes import LocalProcesses, RankProcesses
 from deit_core.training.ranks import Ranks
 from deit_core.training.session import Session
 
@@ -55,6 +56,7 @@ def train(
     images_gb: float | None = None,
     on_progress: OnProgress = no_progress,
     teacher_hash: str = "",
+    processes: RankProcesses | None = None,
 ) -> Generator[Event, None, None]:
     """Train one run and yield its events.
 
@@ -75,6 +77,8 @@ def train(
             run there.
         teacher_hash: the teacher's hash (see `ModelCard`) in another run that this one repeats with another seed; empty
             if there is none.
+        processes: of the other ranks, where the run has several devices; by default processes of this machine, or those
+            of torchrun.
         images_gb: a folder whose images need more memory is read in every epoch; None is a quarter of the memory.
     Raises: DeitError where data, teacher or folder do not fit the spec, or memory or disk are too small; the last good
         checkpoint stays then, too.
@@ -93,15 +97,17 @@ def train(
         options["num_threads"] = num_threads
         yield from _session(spec, options, None, group_s, logits_gb, resume=resume)
         return
-    check_devices(world, choose_device(spec.compute, device))
+    if processes is None:
+        check_devices(spec.compute, choose_device(spec.compute, device))
+        processes = None if torchrun.is_by_torchrun() else LocalProcesses()
     options |= {"num_threads": max(1, (num_threads or torch.get_num_threads()) // world), "ranks": Ranks(0, world)}
     lost = ""
     for restarts_left in reversed(range(NUM_RESTARTS + 1)):
         try:
-            yield from _session(spec, options, Leader(world), group_s, logits_gb, resume=resume, note=lost)
+            yield from _session(spec, options, Leader(world, processes), group_s, logits_gb, resume=resume, note=lost)
             return
         except LostRankError as error:
-            if not restarts_left or torchrun.is_by_torchrun():  # which starts all processes again, if it is to
+            if not restarts_left or processes is None or not processes.can_start_again:  # as torchrun does, if it is to
                 raise LostRankError(f"{error} Resume goes on from the last saved state.") from None
             lost, resume = f"{error} All were started again, from the last saved state.", True
 

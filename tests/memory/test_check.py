@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace as with_fields
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from deit_core.runs import Store, enqueue, open_store, submit
 from deit_core.runs.estimates import Estimates
 from deit_core.runs.estimator import measure
 from deit_core.runs.foreground import train_here
+from deit_core.runs.launcher import check_here
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, members, replace
 
@@ -125,6 +127,14 @@ def test_what_does_not_fit_is_refused_before_it_is_begun(
         begin(store, settings, huge)
     assert store.runs() == []
     assert not (settings.runs_dir / "estimates").exists()
+
+
+def test_a_machine_judges_no_run_that_others_train(huge: RunSpec, settings: Settings) -> None:
+    for spec in (huge, replace(huge, {"compute.engine": "local"})):
+        with pytest.raises(ResourceError):
+            check_here(spec, settings)
+        check_here(spec, with_fields(settings, num_workers=0))
+    check_here(replace(huge, {"compute.engine": "slurm"}), settings)
 
 
 def test_a_session_is_refused_where_too_little_is_free(

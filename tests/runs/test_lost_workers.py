@@ -13,13 +13,14 @@ from deit_core.runs import NewPoint, Run, Status, Store, enqueue, open_store, qu
 from deit_core.runs.condition import explain
 from deit_core.runs.nodes import Node, ask_to_end, nodes_of, write_nodes
 from deit_core.runs.store import GivenUpError
-from deit_core.spec import replace
+from deit_core.runs.wants import ALL, Takes, Wants
+from deit_core.spec import RunSpec, replace
 
 POINT = NewPoint(kind="step", step=1, epoch=0.1, elapsed_s=1.0, metrics={"train_loss": 1.0})
 
 
-def worker_of(store: Store, node_id: str | None = "node", devices: tuple[str, ...] | None = None) -> str:
-    entry = queue.register(store, None, node_id=node_id, devices=devices)
+def worker_of(store: Store, node_id: str | None = "node", takes: Takes = ALL) -> str:
+    entry = queue.register(store, None, node_id=node_id, takes=takes)
     assert entry is not None
     return entry[0]
 
@@ -139,26 +140,73 @@ def test_a_worker_that_drains_takes_no_other_run(each_store: Store) -> None:
     assert queue.num_ready(each_store) == 1
 
 
+def wanting(**compute: object) -> RunSpec:
+    return replace(presets.smoke(), {f"compute.{name}": value for name, value in compute.items()})
+
+
 def test_a_worker_takes_only_runs_for_its_devices(each_store: Store) -> None:
     for device in ("cuda", "cpu", "auto"):
-        enqueue(each_store, replace(presets.smoke(), {"compute.device": device}))
-    worker = worker_of(each_store, devices=("auto", "cpu"))
-    assert queue.num_ready(each_store, ("auto", "cpu")) == 2
+        enqueue(each_store, wanting(device=device))
+    takes = Takes(devices=("auto", "cpu"))
+    worker = worker_of(each_store, takes=takes)
+    assert queue.num_ready(each_store, takes) == 2
     assert [claimed(each_store, worker).spec.compute.device for _ in range(2)] == ["cpu", "auto"]
     assert queue.claim(each_store, worker) is None
     assert queue.retire(each_store, worker), "what it may not take does not hold it"
 
 
+@pytest.mark.parametrize(
+    ("takes", "taken"),
+    [
+        (Takes("local"), ["any", "local", "pair"]),
+        (Takes("slurm", ("auto", "cpu")), ["any", "slurm", "pair"]),
+        (Takes("ray", ("auto", "cpu"), 1), ["any", "ray"]),
+        (Takes("ray", ("auto", "cpu"), 2), ["pair"]),
+        (Takes("ray", ("auto", "cpu"), 2, 2), ["spread"]),
+        (Takes("ray", ("cuda",), 2, 2), []),
+    ],
+)
+def test_a_worker_takes_what_its_engine_and_its_devices_are_wanted_for(
+    each_store: Store, takes: Takes, taken: list[str]
+) -> None:
+    compute: dict[str, dict[str, object]] = {name: {"engine": name} for name in ("any", "local", "ray", "slurm")}
+    compute |= {"pair": {"devices": 2}, "spread": {"devices": 2, "nodes": 2}}
+    for name, wants in compute.items():
+        enqueue(each_store, replace(wanting(**wants), {"name": name}))
+    worker = worker_of(each_store, takes=takes)
+    assert queue.num_ready(each_store, takes) == len(taken)
+    assert [claimed(each_store, worker).name for _ in taken] == taken
+    assert queue.claim(each_store, worker) is None
+
+
+def test_what_is_ready_for_an_engine_is_counted_by_what_it_wants(each_store: Store) -> None:
+    for spec in (wanting(), wanting(), wanting(device="cpu", devices=2, engine="ray"), wanting(engine="local")):
+        enqueue(each_store, spec)
+    assert queue.ready_by_wants(each_store, "ray") == {
+        Wants("any", "auto", 1, 1): 2,
+        Wants("ray", "cpu", 2, 1): 1,
+    }
+
+
 def test_a_run_that_no_node_can_train_says_why_until_one_can(each_store: Store) -> None:
-    (wants,), (other,) = (enqueue(each_store, replace(presets.smoke(), {"compute.device": d})) for d in ("cuda", "cpu"))
-    queue.tell_waiting(each_store, ("cuda",), "It waits for a GPU.")
-    runs = each_store.runs()
-    assert [explain(each_store.run(one), runs) for one in (wants, other)] == [
-        "It waits for a GPU.",
-        "Place 2 in the queue.",
-    ]
-    queue.tell_waiting(each_store, ("mps",), "It waits for a GPU.")
-    assert explain(each_store.run(wants), runs).startswith("Next in the queue")
+    specs = wanting(device="cuda"), wanting(device="cpu")
+    (wants,), (other,) = (enqueue(each_store, spec) for spec in specs)
+
+    def told() -> list[str]:
+        runs = each_store.runs()
+        return [explain(each_store.run(one), runs) for one in (wants, other)]
+
+    queue.tell_waiting(each_store, "It waits for nodes", {Wants.of(specs[0].compute): "It waits for nodes with GPUs."})
+    queue.tell_waiting(each_store, "It waits for jobs", {Wants.of(specs[0].compute): "It waits for jobs with GPUs."})
+    assert told() == ["It waits for nodes with GPUs.", "Place 2 in the queue."], "the first sentence stays"
+    queue.tell_waiting(each_store, "It waits for nodes", {})
+    assert told()[0].startswith("Next in the queue: it starts as soon as a worker is free")
+
+
+def test_a_run_for_one_engine_says_what_it_waits_for(each_store: Store) -> None:
+    (run_id,) = enqueue(each_store, wanting(engine="slurm"))
+    sentence = explain(each_store.run(run_id), each_store.runs())
+    assert sentence.endswith("Slurm has a worker free (`slurm`), as its compute.engine wants.")
 
 
 def test_one_key_is_one_submission_however_often_it_comes(each_store: Store) -> None:

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from deit_core.runs import Store, enqueue, open_store, queue, schema
+from deit_core.runs.endings import describe
 from deit_core.runs.records import Status
-from deit_core.runs.worker import describe
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec
 

@@ -19,6 +19,7 @@ from deit_core.runs import NewPoint, Status, Store, enqueue, open_store, postgre
 from deit_core.runs.migrations.versions import version_2
 from deit_core.runs.open_database import open_database
 from deit_core.runs.postgres_errors import server_error
+from deit_core.runs.wants import Takes
 from deit_core.spec import replace
 
 Act = Callable[[Store], Any]
@@ -214,12 +215,13 @@ def test_a_newer_store_is_refused(url: str, store: Store) -> None:
 
 
 def test_an_older_store_is_upgraded_when_somebody_asks_and_no_worker_is_at_work(url: str, store: Store) -> None:
-    (run_id,) = enqueue(store, replace(presets.smoke(), {"compute.device": "cuda"}))
+    (run_id,) = enqueue(store, replace(presets.smoke(), {"compute.device": "cuda", "compute.devices": 2}))
     worker_of(store)
     with store.writing() as connection:
         schema.set_version(connection, int(version_2.down_revision))
         connection.exec_driver_sql("ALTER TABLE pulses DROP COLUMN pid_namespace")
-        connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN device")
+        for column in ("device", "engine", "num_devices", "num_nodes"):
+            connection.exec_driver_sql(f"ALTER TABLE runs DROP COLUMN {column}")
         connection.exec_driver_sql("DROP TABLE submissions")
     with pytest.raises(StoreError, match="store upgrade"):
         open_store(url)
@@ -230,5 +232,6 @@ def test_an_older_store_is_upgraded_when_somebody_asks_and_no_worker_is_at_work(
     open_database(url, upgrade=True).close()
     with contextlib.closing(open_store(url)) as upgraded:
         assert upgraded.run(run_id).status == Status.QUEUED
-        assert [queue.num_ready(upgraded, (device,)) for device in ("cuda", "auto")] == [1, 0]
+        assert [queue.num_ready(upgraded, Takes(devices=(device,))) for device in ("cuda", "auto")] == [1, 0]
+        assert queue.num_ready(upgraded, Takes("ray", num_devices=2)) == 1, "version 4 reads what a run wants"
         worker_of(upgraded)

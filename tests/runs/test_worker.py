@@ -22,8 +22,8 @@ from worker_here import stop_at, worker_here
 from deit_core.data.sources import progress as reading
 from deit_core.events import EpochDone, Event, Reading, RunFinished, StepDone
 from deit_core.runs import LocalLauncher, Run, Status, Store, enqueue, log_tail, open_store, queue, schema, submit
+from deit_core.runs.endings import describe
 from deit_core.runs.foreground import train_here
-from deit_core.runs.worker import describe
 from deit_core.settings import Settings
 from deit_core.spec import ExperimentSpec, RunSpec, replace
 from deit_core.training import train

@@ -17,7 +17,7 @@ from deit_core.data import TrainBatches, load_data
 from deit_core.errors import RunError, SpecError
 from deit_core.events import EpochDone, Event, RunFinished, RunStarted, StepDone
 from deit_core.models import library_versions
-from deit_core.spec import ExperimentSpec, RunSpec, replace
+from deit_core.spec import ComputeSpec, ExperimentSpec, RunSpec, replace
 from deit_core.training import train
 from deit_core.training.leader import check_devices
 from deit_core.training.meeting import Meeting, Task, described, difference
@@ -155,7 +155,12 @@ def test_a_cnn_on_several_cpu_devices_is_refused(tiny_trio: ExperimentSpec, tmp_
 
 def test_more_devices_than_there_are_is_refused() -> None:
     with pytest.raises(SpecError, match=r"asks for 1000 devices of this machine, which has \d+ CPU core"):
-        check_devices(1000, CPU)
+        check_devices(ComputeSpec(devices=1000), CPU)
+
+
+def test_a_run_for_several_machines_is_not_squeezed_into_one() -> None:
+    with pytest.raises(SpecError, match=r"compute.nodes asks for 2 machines, and this is one; submit the run"):
+        check_devices(ComputeSpec(devices=2, nodes=2), CPU)
 
 
 def test_versions_are_told_apart_by_what_differs() -> None:

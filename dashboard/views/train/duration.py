@@ -12,8 +12,9 @@ from dashboard.state import settings, store
 from dashboard.text import escape
 from deit_core.analysis.rough_time import rough_duration
 from deit_core.errors import DeitError
-from deit_core.memory import check_granted, most_needed
+from deit_core.memory import most_needed
 from deit_core.runs.estimates import Estimate, Estimates
+from deit_core.runs.launcher import check_here
 from deit_core.spec import AnySpec, ExperimentSpec
 from deit_core.wording import duration
 
@@ -27,7 +28,7 @@ def estimate(spec: AnySpec, unchanged: AnySpec) -> None:
     Args: unchanged: the spec without the user's changes, of which the time may be known.
     """
     try:
-        check_granted(spec, settings().runs_dir)
+        check_here(spec, settings())
         gigabytes = most_needed(spec, settings().runs_dir) / 1e9
     except DeitError as error:
         st.warning(escape(str(error)))

@@ -6,6 +6,8 @@ decided in the queue, so no engine can give a run to two workers.
 
 from abc import ABC, abstractmethod
 
+MAX_FAILED_STARTS = 3  # in sequence; an engine then waits until somebody tries again
+
 
 class Engine(ABC):
     """Starts workers. Its caller lets one thread in at a time."""

@@ -9,14 +9,15 @@ import sys
 from dataclasses import replace
 
 from deit_core.runs import queue
-from deit_core.runs.engines import Engine
+from deit_core.runs.engines import MAX_FAILED_STARTS, Engine
 from deit_core.runs.store import Store, new_id
+from deit_core.runs.wants import Takes
 from deit_core.settings import Settings
 
 WORKER_ID_VARIABLE = "DEIT_WORKER_ID"
 SPARE_VARIABLE = "DEIT_SPARE_OF"
+TAKES = Takes("local")
 _WORKERS_LOG = "workers.log"
-_MAX_FAILED_STARTS = 3
 
 
 class LocalEngine(Engine):
@@ -29,7 +30,7 @@ class LocalEngine(Engine):
 
     def ensure_workers(self) -> None:
         self._collect()
-        if num_ready := queue.num_ready(self.store, at_most=self.settings.num_workers):
+        if num_ready := queue.num_ready(self.store, TAKES, at_most=self.settings.num_workers):
             here = queue.registered_here(self.store)
             at_work = {worker.id for worker in queue.workers_here(self.store)}
             slotted = {worker.id for worker in here if worker.slot is not None}
@@ -53,7 +54,7 @@ class LocalEngine(Engine):
     @property
     def trouble(self) -> str:
         """A message if workers end as soon as they start, else empty."""
-        if self._num_failed_starts < _MAX_FAILED_STARTS:
+        if self._num_failed_starts < MAX_FAILED_STARTS:
             return ""
         return f"Workers cannot start; {self.settings.runs_dir / _WORKERS_LOG} says why. Then submit or resume a run."
 
@@ -61,7 +62,7 @@ class LocalEngine(Engine):
         self._num_failed_starts = 0
 
     def _start(self, *, is_spare: bool = False) -> None:
-        if self._num_failed_starts < _MAX_FAILED_STARTS:
+        if self._num_failed_starts < MAX_FAILED_STARTS:
             worker_id = new_id()
             self._starting[worker_id] = start_worker(self.store, self.settings, worker_id, is_spare)
 

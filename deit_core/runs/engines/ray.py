@@ -1,125 +1,140 @@
 """Workers as tasks of a Ray cluster: each runs on whichever node has room, and Ray queues those that must wait.
 
-Ray decides where a worker works, never what it trains: runs are claimed in the store, and a run that is lost with its
-node is queued again there. Knows Ray and the queue; nothing of how a cluster is started (see cluster.py).
+Knows Ray and the queue; nothing of how a cluster is started (see cluster.py).
 """
 
-import logging
 import math
-import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from deit_core.errors import RunError
 from deit_core.runs import queue
-from deit_core.runs.engines import Engine
+from deit_core.runs.engines.tasks import MOST_WAITING, End, TaskEngine
 from deit_core.runs.nodes import Node, write_nodes
-from deit_core.runs.store import Store, new_id, open_store
+from deit_core.runs.store import Store
+from deit_core.runs.wants import Takes, Wants
 from deit_core.settings import Settings
+from deit_core.wording import counted
 
-_NO_NODE = "It waits for a node with its compute.device: the cluster has none."
-_MOST_WAITING = 100  # tasks of one kind; Ray starts more of them as those end
-_MAX_FAILED_STARTS = 3
+_WAITS = f"{queue.WAITS}nodes of the cluster"
+_NO_NODE = f"{_WAITS} with its compute.device: there are none."
 
 
 class _Kind(NamedTuple):
-    """A kind of workers: the values of compute.device whose runs it takes, and the GPUs that it needs."""
+    """A kind of workers: the values of compute.device whose runs it takes, how many of these devices it has on how many
+    nodes, and how many GPUs each of them is.
+    """
 
     devices: tuple[str, ...]
     num_gpus: int
+    num_devices: int
+    num_nodes: int
+
+    @property
+    def per_node(self) -> int:
+        return self.num_devices // self.num_nodes
+
+    @property
+    def takes(self) -> Takes:
+        return Takes("ray", self.devices, self.num_devices, self.num_nodes)
 
 
 class _Task(NamedTuple):
-    worker_id: str
-    kind: _Kind
+    """The reference to the result of a worker, and its placement group if it has several nodes."""
+
+    reference: Any
+    group: Any
 
 
-class RayEngine(Engine):
+class RayEngine(TaskEngine[_Kind, _Task]):
     """Starts a task for each run that is ready; the cluster that this process is connected to has the room.
 
-    Args: cpus_per_run: how many cores a worker gets, and so its threads.
+    Args: cpus_per_run: how many cores a worker gets for each device of its runs, and so its threads.
     """
 
     def __init__(self, store: Store, settings: Settings, *, cpus_per_run: int = 1) -> None:
         import ray
 
-        self.store, self.settings, self.cpus_per_run = store, settings, cpus_per_run
+        super().__init__(store, settings)
+        self.cpus_per_run = cpus_per_run
         self.is_asked_to_end = False
         self._work = ray.remote(max_retries=0, max_calls=1)(work_on_node)
-        self._tasks: dict[Any, _Task] = {}  # by the reference to its result
-        self._ended: set[str] = set()
-        self._num_failed_starts = 0
-        self._trouble = self._why_failed = ""
-
-    def ensure_workers(self) -> None:
-        self._collect()
-        nodes = alive_nodes()
-        self.is_asked_to_end = write_nodes(self.store, nodes)
-        has_gpu = any(node.num_gpus >= 1 for node in nodes)
-        kinds = [_Kind(("cpu",), 0), _Kind(("auto", "cuda"), 1)] if has_gpu else [_Kind(("auto", "cpu"), 0)]
-        nowhere = ("mps",) if has_gpu else ("cuda", "mps")
-        queue.tell_waiting(self.store, nowhere, _NO_NODE)
-        self._trouble = self._lacking(nodes)
-        if self.is_asked_to_end or self.trouble:
-            return
-        at_work = queue.at_work(self.store)
-        for kind in kinds:
-            waiting = sum(task.kind == kind and task.worker_id not in at_work for task in self._tasks.values())
-            for _ in range(queue.num_ready(self.store, kind.devices, at_most=_MOST_WAITING) - waiting):
-                self._start(kind)
-
-    @property
-    def trouble(self) -> str:
-        return self._trouble if self._num_failed_starts < _MAX_FAILED_STARTS else self._why_failed
-
-    def try_again(self) -> None:
-        self._num_failed_starts = 0
-
-    @property
-    def ended(self) -> frozenset[str]:
-        return frozenset(self._ended)
-
-    def drain(self) -> bool:
-        """Let each worker end with its run, and start no other. Returns whether none is left."""
-        import ray
-
-        self._collect()
-        queue.drain(self.store, [task.worker_id for task in self._tasks.values()])
-        registered = queue.registered(self.store)
-        for reference, task in self._tasks.items():
-            if task.worker_id not in registered:  # it waits for room
-                ray.cancel(reference)
-        return not self._tasks
 
     def leave(self) -> None:
-        """Take back what the store says of the cluster."""
+        super().leave()
         write_nodes(self.store, [])
-        queue.tell_waiting(self.store, (), _NO_NODE)
+        queue.tell_waiting(self.store, _WAITS, {})
 
-    def _start(self, kind: _Kind) -> None:
-        worker_id = new_id()
-        task = self._work.options(num_cpus=self.cpus_per_run, num_gpus=kind.num_gpus, name=f"worker {worker_id}")
-        self._tasks[task.remote(self.settings, worker_id, kind.devices, self.cpus_per_run)] = _Task(worker_id, kind)
+    def _wanted(self) -> Mapping[_Kind, int]:
+        nodes = alive_nodes()
+        self.is_asked_to_end = write_nodes(self.store, nodes)
+        self._trouble = self._lacking(nodes)
+        has_gpu = any(node.num_gpus >= 1 for node in nodes)
+        counts: Counter[_Kind] = Counter()
+        told: dict[Wants, str] = {}
+        for wants, number in queue.ready_by_wants(self.store, "ray").items():
+            kind = _kind(wants, has_gpu)
+            if kind is None:
+                told[wants] = _NO_NODE
+            elif sentence := self._too_large(kind, nodes):
+                told[wants] = sentence
+            else:
+                counts[kind] += number
+        queue.tell_waiting(self.store, _WAITS, told)
+        return {} if self.is_asked_to_end else {kind: min(counts[kind], MOST_WAITING) for kind in counts}
 
-    def _collect(self) -> None:
-        """Forget tasks that have ended, remember those that broke off, and count failed starts in sequence."""
+    def _submit(self, kind: _Kind, worker_id: str) -> _Task:
+        import ray
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        num_cpus, num_gpus, group, place = self.cpus_per_run, kind.num_gpus, None, "DEFAULT"
+        if kind.num_nodes == 1:
+            num_cpus, num_gpus = num_cpus * kind.num_devices, num_gpus * kind.num_devices
+        else:
+            part = {"CPU": num_cpus * kind.per_node} | ({"GPU": num_gpus * kind.per_node} if num_gpus else {})
+            group = ray.util.placement_group([part] * kind.num_nodes, strategy="STRICT_SPREAD")
+            place = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=0)
+        task = self._work.options(
+            num_cpus=num_cpus, num_gpus=num_gpus, scheduling_strategy=place, name=f"worker {worker_id}"
+        )
+        return _Task(task.remote(self.settings, worker_id, kind, self.cpus_per_run), group)
+
+    def _end_of(self, handle: _Task) -> End | None:
         import ray
 
-        done, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0) if self._tasks else ([], [])
-        for reference in done:
-            task = self._tasks.pop(reference)
-            try:
-                ray.get(reference)
-                self._num_failed_starts = 0
-            except ray.exceptions.TaskCancelledError:
-                pass
-            except ray.exceptions.RayTaskError as error:
-                self._num_failed_starts += 1
-                first_line = (str(error.cause).splitlines() or [""])[0]
-                self._why_failed = f"Workers cannot start: {first_line} Mend that, then start the cluster again."
-            except ray.exceptions.RayError:  # its node or its process is gone
-                self._ended.add(task.worker_id)
-        self._ended &= queue.registered(self.store)
+        if not ray.wait([handle.reference], timeout=0)[0]:
+            return None
+        _give_back(handle.group)
+        try:
+            ray.get(handle.reference)
+        except ray.exceptions.TaskCancelledError:
+            pass
+        except ray.exceptions.RayTaskError as error:
+            first_line = (str(error.cause).splitlines() or [""])[0]
+            return End(error=f"Workers cannot start: {first_line} It is tried again every minute.")
+        except ray.exceptions.RayError:  # its node or its process is gone
+            return End(is_cut_off=True)
+        return End()
+
+    def _cancel(self, handle: _Task) -> None:
+        import ray
+
+        ray.cancel(handle.reference)
+        _give_back(handle.group)
+
+    def _too_large(self, kind: _Kind, nodes: Sequence[Node]) -> str:
+        """Why the cluster will never have room for a kind as it is now; empty where it may."""
+        num_cpus, num_gpus = self.cpus_per_run * kind.per_node, kind.num_gpus * kind.per_node
+        fitting = [node for node in nodes if node.num_cpus >= num_cpus and node.num_gpus >= num_gpus]
+        if kind.num_devices == 1 or len(fitting) >= kind.num_nodes:
+            return ""
+        gpus = f" and {counted(num_gpus, 'GPU')}" if num_gpus else ""
+        return (
+            f"{_WAITS}: it needs {kind.num_nodes} with {counted(num_cpus, 'core')}{gpus} each, and there "
+            f"{'is' if len(fitting) == 1 else 'are'} {len(fitting)}. Change compute.devices or compute.nodes, or let "
+            "more machines join."
+        )
 
     def _lacking(self, nodes: Sequence[Node]) -> str:
         most = max((math.floor(node.num_cpus) for node in nodes), default=0)
@@ -170,17 +185,42 @@ def refusal_of_cluster(address: str, said: str) -> str:
     return f"No cluster answers at {address}; check the address, and that `cluster up` runs there."
 
 
-def work_on_node(settings: Settings, worker_id: str, devices: Sequence[str], num_cpus: int) -> None:
+def work_on_node(settings: Settings, worker_id: str, kind: _Kind, cpus_per_rank: int) -> None:
     """The task: train what is ready, in a process of a node, until nothing is."""
     import ray
 
-    from deit_core.runs.run_log import all_output, log
-    from deit_core.runs.worker import Mode, Worker
+    from deit_core.runs.cluster_worker import train_ready
 
-    log.setLevel(logging.INFO)
-    os.environ.update(settings.environment())  # for the processes that a training starts
-    store = open_store(settings.store_url, create=False)
-    node_id = ray.get_runtime_context().get_node_id()
-    entry = queue.register(store, None, worker_id, node_id=node_id, devices=devices)
-    assert entry is not None, "a worker of a cluster needs no slot"
-    Worker(store, settings, *entry, mode=Mode.BACKGROUND, log=all_output, num_threads=num_cpus).work()
+    processes = None
+    if kind.num_nodes > 1:
+        from deit_core.runs.engines.ray_ranks import RayProcesses
+
+        processes = RayProcesses(settings, per_node=kind.per_node, num_cpus=cpus_per_rank, num_gpus=kind.num_gpus)
+    train_ready(
+        settings,
+        worker_id,
+        node_id=ray.get_runtime_context().get_node_id(),
+        takes=kind.takes,
+        num_threads=cpus_per_rank * kind.num_devices,
+        processes=processes,
+    )
+
+
+def _kind(wants: Wants, has_gpu: bool) -> _Kind | None:
+    """The workers that take such runs: with GPUs, if any node has one, unless a run wants the CPU; None if none do."""
+    match wants.device:
+        case "cpu" | "auto" if not has_gpu:
+            return _Kind(("auto", "cpu"), 0, wants.num_devices, wants.num_nodes)
+        case "cpu":
+            return _Kind(("cpu",), 0, wants.num_devices, wants.num_nodes)
+        case "auto" | "cuda" if has_gpu:
+            return _Kind(("auto", "cuda"), 1, wants.num_devices, wants.num_nodes)
+    return None
+
+
+def _give_back(group: Any) -> None:
+    """Let others have the room of a placement group."""
+    if group is not None:
+        import ray
+
+        ray.util.remove_placement_group(group)
