@@ -16,7 +16,8 @@ from deit_core.runs.records import Status
 
 _BLOCK = 1000
 _OF_WORKERS = (schema.workers, schema.pulses, schema.worker_groups, schema.nodes)  # processes do not move along
-_TABLES = [one for one in schema.metadata.sorted_tables if one not in _OF_WORKERS]
+_LEFT = (*_OF_WORKERS, schema.run_writes)  # which each store notes for itself
+_TABLES = [one for one in schema.metadata.sorted_tables if one not in _LEFT]
 
 
 def copy_store(source: str, target: str, on_table: Callable[[str, int], None] = lambda name, rows: None) -> int:

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Column,
@@ -22,12 +23,15 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     delete,
+    event,
     insert,
     inspect,
     select,
 )
 
-VERSION = 3
+from deit_core.runs.sqlite_triggers import TRIGGERS
+
+VERSION = 4
 
 
 class _JsonText(TypeDecorator[Any]):
@@ -120,7 +124,7 @@ runs = Table(
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("experiment_id", ForeignKey("experiments.id", ondelete="SET NULL"), index=True),
     Column("spec", Text, nullable=False),
-    Column("status", String(12), nullable=False, index=True),
+    Column("status", String(12), nullable=False),
     Column("message", Text, nullable=False, default=""),
     Column("stop_requested", Integer, nullable=False, default=0),
     Column("reserved_for", String(12)),  # the only worker that may claim it: that of a foreground command
@@ -137,6 +141,17 @@ runs = Table(
     Column(
         "times_lost", Integer, nullable=False, default=0, server_default="0"
     ),  # with a node, since a person queued it
+    Index("runs_in_queue", "status", "number", "reserved_for", "device", "id"),  # all that a claim asks of a run
+    sqlite_autoincrement=True,
+)
+
+# The last write of each run's row, or of its part in other tables, in a SQLite file, whose triggers keep it; `seq` only
+# grows. A PostgreSQL server notes it in the rows themselves.
+run_writes = Table(
+    "run_writes",
+    metadata,
+    Column("seq", COUNTER, primary_key=True, autoincrement=True),
+    Column("number", Integer, nullable=False, unique=True),
     sqlite_autoincrement=True,
 )
 
