@@ -4,7 +4,7 @@ runs.sqlite                   the store, unless DEIT_STORE names another
 estimates/                    how long a spec takes on this machine
 plans/                        how a model computes fastest on this machine
 teacher-logits/               tables of teachers' logits
-tensorboard/, mlflow/         what runs measured, for these tools, where DEIT_LOG_TO names them
+tensorboard/, mlflow/, wandb/ what runs measured, for these tools, where DEIT_LOG_TO names them
 <id>/                         the folder of one run
     spec.json                 the whole spec
     last.safetensors          weights after the newest finished epoch
