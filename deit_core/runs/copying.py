@@ -36,8 +36,10 @@ def copy_store(source: str, target: str, on_table: Callable[[str, int], None] = 
         with old.reading() as reading, new.writing(anew=True) as writing:
             if reading.scalar(select(schema.runs.c.number).where(schema.runs.c.status == Status.RUNNING).limit(1)):
                 raise RunError(f"A run of the store {old.name} is running; stop it, then copy.")
-            if writing.scalar(select(schema.runs.c.number).limit(1)):
-                raise RunError(f"The store {new.name} has runs already; give the address of an empty one.")
+            if any(writing.scalar(select(one).limit(1)) for one in (schema.runs.c.number, schema.imported_curves.c.id)):
+                raise RunError(
+                    f"The store {new.name} has runs or imported curves already; give the address of an empty one."
+                )
             num_runs = 0
             for one in _TABLES:
                 num_rows = _copy(one, reading, writing)

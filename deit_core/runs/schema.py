@@ -193,6 +193,30 @@ lifecycle = Table(
     Column("message", Text, nullable=False, default=""),
 )
 
+# Curves of other programs, which are drawn beside those of runs and are no runs: they have no spec.
+imported_curves = Table(
+    "imported_curves",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("name", String(80), nullable=False, unique=True),
+    Column("imported_at", Float, nullable=False),
+    Column("steps_per_epoch", Float),  # none where it is not known
+)
+
+imported_lines = Table(
+    "imported_lines",
+    metadata,
+    Column("curve_id", ForeignKey("imported_curves.id", ondelete="CASCADE"), primary_key=True),
+    Column("metric", String(40), primary_key=True),
+    Column("kind", String(6), nullable=False),  # step or epoch, as of `metrics`
+    Column("tag", Text, nullable=False),  # what the other program called it
+    Column("points", JSON_COLUMN, nullable=False),  # a list of [step, seconds since the first, value]
+)
+
+for _trigger in TRIGGERS:
+    _in_a_file = DDL(_trigger).execute_if(dialect="sqlite")  # type: ignore[no-untyped-call]
+    event.listen(metadata, "after_create", _in_a_file)
+
 
 def is_empty(connection: Connection) -> bool:
     """Whether a database has none of the tables yet."""

@@ -63,7 +63,7 @@ def test_a_store_with_a_running_run_and_one_that_has_runs_are_not_touched(tmp_pa
             copy_store(source, target)
         store.set_status(run_id, Status.STOPPED)
     copy_store(source, target)
-    with pytest.raises(RunError, match="has runs already"):
+    with pytest.raises(RunError, match="has runs or imported curves already"):
         copy_store(source, target)
 
 
