@@ -27,7 +27,7 @@ def copy_store(source: str, target: str, on_table: Callable[[str, int], None] = 
         source, target: addresses of stores; there may be none at `target` yet.
         on_table: called with the name and the number of rows of each table that is copied.
     Returns: the number of runs.
-    Raises: RunError where there is no store at `source`, a run of it is running, `target` has runs already, or a row
+    Raises: RunError where there is no store at `source`, a run of it is running, `target` has runs or curves, or a row
         cannot be copied; StoreError where one of them cannot be opened.
     """
     with closing(open_database(source, create=False)) as old, closing(open_database(target)) as new:

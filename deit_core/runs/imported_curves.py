@@ -108,7 +108,7 @@ def delete_curve(store: Store, name: str) -> None:
 
 
 def _points_of(line: Any) -> list[FoundPoint]:
-    """None where the row is damaged."""
+    """Empty where the row is damaged."""
     if line.kind not in get_args(PointKind):
         return []
     try:
