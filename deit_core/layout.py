@@ -5,7 +5,7 @@ estimates/                    how long a spec takes on this machine
 plans/                        how a model computes fastest on this machine
 teacher-logits/               tables of teachers' logits
 slurm/                        what jobs of Slurm are given, and what they say where they do not work
-tensorboard/, mlflow/         what runs measured, for these tools, where DEIT_LOG_TO names them
+tensorboard/, mlflow/, wandb/ what runs measured, for these tools, where DEIT_LOG_TO names them
 <id>/                         the folder of one run
     spec.json                 the whole spec
     last.safetensors          weights after the newest finished epoch

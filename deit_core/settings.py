@@ -11,7 +11,7 @@ from deit_core.layout import store_file
 from deit_core.machine.limits import num_cores
 from deit_core.text.quoting import quoted
 
-TOOLS = ("tensorboard", "mlflow")  # that a run's numbers can go to
+TOOLS = ("tensorboard", "mlflow", "wandb")  # that a run's numbers can go to
 
 _RUNS_PER_CORE = 2  # more at once only wait for each other
 
@@ -131,7 +131,7 @@ def _log_to(text: str) -> tuple[str, ...]:
     names = tuple(name for part in text.split(",") if (name := part.strip()))
     if unknown := set(names) - set(TOOLS):
         raise SpecError(
-            f"DEIT_LOG_TO names the tools that a run's numbers go to as well, {' and '.join(TOOLS)} with a comma "
+            f"DEIT_LOG_TO names the tools that a run's numbers go to as well, {', '.join(TOOLS)} with a comma "
             f"between them, not {quoted(min(unknown))}."
         )
     return tuple(dict.fromkeys(names))

@@ -1,32 +1,39 @@
 """Figures of training curves, as plain Plotly dictionaries.
 
-Knows charts, runs and points; neither Streamlit nor the store.
+Knows charts, runs, imported curves and points; neither Streamlit nor the store.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from dashboard.curves.charts import Chart, Line
+from dashboard.curves.charts import COLOURS, Chart, Line
 from deit_core.metrics import METRICS
 from deit_core.results.role_looks import Look, look_of, numbered_roles
 from deit_core.runs import Point, Run
 from deit_core.runs.condition import label
+from deit_core.runs.imported_curves import ImportedCurve
 
 Axis = Literal["epoch", "step", "time"]
 AXES: tuple[Axis, ...] = get_args(Axis)
 _POSITIONS: dict[Axis, str] = {"epoch": "epoch", "step": "step", "time": "elapsed_s"}  # of a point on each
 
 MAX_POINTS = 1000
+_SYMBOLS = ("x", "cross", "star")  # of imported curves, one after the other once all colours are taken
 _FEW = 8  # markers on a line of training, which is there without them
 
 
 class Curve(NamedTuple):
-    run: Run
+    run: Run | ImportedCurve
     points: Sequence[Point]
+
+    @property
+    def name(self) -> str:
+        return label(self.run) if isinstance(self.run, Run) else self.run.name
 
 
 def figure(
@@ -43,10 +50,10 @@ def figure(
     title = {"epoch": "Epoch", "step": "Step", "time": "Time (min)" if in_minutes else "Time (s)"}[axis]
     scale = 60 if in_minutes and axis == "time" else 1
     is_log = is_log and chart.can_be_log
-    roles = roles_of([curve.run for curve in curves])
+    looks = _looks([curve.run for curve in curves])
     traces = list(
         chain.from_iterable(
-            _traces(chart, curve, *roles[curve.run.id], axis=axis, scale=scale, smoothing=smoothing) for curve in curves
+            _traces(chart, curve, looks[curve.run.id], axis=axis, scale=scale, smoothing=smoothing) for curve in curves
         )
     )
     return {
@@ -76,6 +83,8 @@ def _planned(axis: Axis, curves: Sequence[Curve]) -> dict[str, Any]:
 def _end(axis: Axis, curve: Curve) -> float:
     run = curve.run
     measured = getattr(curve.points[-1], _POSITIONS[axis]) if curve.points else 0
+    if not isinstance(run, Run):
+        return measured
     planned = run.spec.optim.epochs if axis == "epoch" else run.total_steps
     return max(measured, planned) if run.status.is_active else measured
 
@@ -102,7 +111,7 @@ def _explained(chart: Chart, traces: Sequence[dict[str, Any]]) -> list[dict[str,
 
 def finding(chart: Chart, curves: Iterable[Curve]) -> str:
     """Where the lines of each run end, in words."""
-    return "; ".join(f"{label(curve.run)} {ends}" for curve in curves if (ends := _ends(chart, curve)))
+    return "; ".join(f"{curve.name} {ends}" for curve in curves if (ends := _ends(chart, curve)))
 
 
 def roles_of(runs: Iterable[Run]) -> dict[str, tuple[str, int]]:
@@ -110,6 +119,19 @@ def roles_of(runs: Iterable[Run]) -> dict[str, tuple[str, int]]:
     ordered = sorted(runs, key=lambda run: run.number)
     roles = numbered_roles([run.spec for run in ordered])
     return {run.id: one for run, one in zip(ordered, roles, strict=True)}
+
+
+def _looks(runs: Sequence[Run | ImportedCurve]) -> dict[str, Callable[[str], Look]]:
+    """By id the look of a line about a head: a run's by its role, that of an imported curve one that no model has."""
+    roles = roles_of([run for run in runs if isinstance(run, Run)])
+    looks: dict[str, Callable[[str], Look]] = {run_id: partial(look_of, *role) for run_id, role in roles.items()}
+    imported = [run for run in runs if not isinstance(run, Run)]
+    return looks | {curve.id: partial(_look_of_imported, number) for number, curve in enumerate(imported)}
+
+
+def _look_of_imported(number: int, head: str) -> Look:
+    """The same for each head."""
+    return Look(COLOURS[number % len(COLOURS)], _SYMBOLS[number // len(COLOURS) % len(_SYMBOLS)], "dot", "")
 
 
 @dataclass
@@ -151,15 +173,14 @@ def thin(values: Sequence[float], max_points: int = MAX_POINTS) -> list[int]:
 
 
 def _traces(
-    chart: Chart, curve: Curve, role: str, number: int, *, axis: Axis, scale: float, smoothing: float
+    chart: Chart, curve: Curve, look: Callable[[str], Look], *, axis: Axis, scale: float, smoothing: float
 ) -> list[dict[str, Any]]:
-    """Args: number: how many of the role come before."""
     measured = {line: _points(line, curve) for line in chart.lines}
     drawn = [line for line in chart.lines if measured[line]]
     traces: list[dict[str, Any]] = []
     for line in drawn:
         shown = line if len(drawn) > 1 else line._replace(label="")
-        brush = _Brush(shown, curve.run, look_of(role, number, line.head), chart.number_format)
+        brush = _Brush(shown, curve.run.id, curve.name, look(line.head), chart.number_format)
         x = [getattr(point, _POSITIONS[axis]) / scale for point in measured[line]]
         y = [point.metrics[line.metric] for point in measured[line]]
         source = _source(line, curve, axis, scale)
@@ -207,7 +228,8 @@ def _source(line: Line, curve: Curve, axis: Axis, scale: float) -> dict[str, Any
 
 class _Brush(NamedTuple):
     line: Line
-    run: Run
+    run_id: str
+    name: str
     look: Look
     number_format: str
 
@@ -222,14 +244,14 @@ class _Brush(NamedTuple):
         width: float = 1.5,
         num_markers: int = 0,
     ) -> dict[str, Any]:
-        line, run, look = self.line, self.run, self.look
+        line, look = self.line, self.look
         kept = thin(y)
-        column = [label(run), METRICS[line.metric].title, *(["smoothed"] if what == "smoothed" else [])]
+        column = [self.name, METRICS[line.metric].title, *(["smoothed"] if what == "smoothed" else [])]
         return {
             "type": "scatter",
-            "uid": f"{run.id} {line.metric} {what}",
-            "name": ", ".join(filter(None, (label(run), line.label))),
-            "legendgroup": f"{run.id} {line.label}",
+            "uid": f"{self.run_id} {line.metric} {what}",
+            "name": ", ".join(filter(None, (self.name, line.label))),
+            "legendgroup": f"{self.run_id} {line.label}",
             "x": [x[index] for index in kept],
             "y": [y[index] for index in kept],
             "meta": source | {"column": ", ".join(column)},

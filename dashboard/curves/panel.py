@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.live_chart import live_chart
+from dashboard.curves import curve_imports
 from dashboard.curves.charts import CHARTS, Chart
 from dashboard.curves.figure import AXES, Axis, Curve, figure, finding
 from dashboard.tables import points_table
@@ -26,6 +27,7 @@ class View:
     axis: Axis
     smoothing: float
     is_log: bool
+    imported: tuple[str, ...] = ()
 
 
 def controls() -> View:
@@ -54,7 +56,8 @@ def controls() -> View:
             help="Averages the training curves; the measured values stay faintly visible. Validation is not averaged.",
         )
         is_log = st.toggle("Logarithmic loss", key="curve_log", bind="query-params")
-    return View(tuple(titles), axis or "epoch", smoothing, is_log)
+        imported = curve_imports.choose()
+    return View(tuple(titles), axis or "epoch", smoothing, is_log, imported)
 
 
 def draw(runs: Sequence[Run], view: View, *, key: str) -> None:
@@ -62,7 +65,7 @@ def draw(runs: Sequence[Run], view: View, *, key: str) -> None:
 
     Args: key: identifies the charts of this page.
     """
-    curves = [Curve(run, state.curves().of(run)) for run in runs]
+    curves = [Curve(run, state.curves().of(run)) for run in runs] + curve_imports.curves(view.imported, view.axis)
     with st.grid(2, min_column_width=420):
         for title in view.titles:
             with st.container():

@@ -11,6 +11,7 @@ import typer
 from deit_core.cli.analysis import compare, predict
 from deit_core.cli.cluster import cluster_app, slurm
 from deit_core.cli.commands import Commands
+from deit_core.cli.curves import curves_app
 from deit_core.cli.data import describe_data, import_images
 from deit_core.cli.doctor import doctor
 from deit_core.cli.pictures import rollout
@@ -57,6 +58,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 app.add_typer(store_app)
 app.add_typer(cluster_app)
+app.add_typer(curves_app)
 for name, command in _COMMANDS.items():
     app.command(name)(command)
 

@@ -17,7 +17,7 @@ from deit_core.spec import AnySpec, DataSpec, ExperimentSpec, RunSpec, members, 
 _STEP = "each step"
 _REMEDIES = {
     "the model": "choose a smaller model",
-    _STEP: "make optim.batch_size, data.img_size or the model smaller",
+    _STEP: "make compute.gradient_accumulation_steps larger, or data.img_size, optim.batch_size or the model smaller",
     "its images": "make data.fraction or data.img_size smaller",
     "its teacher": "choose a smaller teacher",
     "Python": "use a machine with more memory",

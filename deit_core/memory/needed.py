@@ -128,7 +128,8 @@ def _step(run: RunSpec, facts: SourceFacts, size: NetworkSize) -> int:
     batch_size = run.optim.batch_size
     num_images = min(batch_size, round(facts.num_train * run.data.fraction)) or batch_size  # none are known of
     pixels = _NUM_PIXEL_COPIES * facts.in_chans * run.data.img_size**2
-    return round(_POOL * _NUMBER_BYTES * num_images * (size.kept + pixels))
+    at_once = -(-num_images // run.compute.gradient_accumulation_steps)
+    return round(_POOL * _NUMBER_BYTES * (at_once * size.kept + num_images * pixels))
 
 
 def _logits(run: RunSpec, facts: SourceFacts) -> int:

@@ -17,6 +17,7 @@ from deit_core.layout import RunFiles, run_folder
 from deit_core.refusals import damaged_store
 from deit_core.runs import schema
 from deit_core.runs.artifacts import artifacts_of
+from deit_core.runs.imported_curves import damaged_curves
 from deit_core.runs.open_database import is_on_a_server, name_of
 from deit_core.runs.records import Run
 from deit_core.runs.run_folders import FoundRun, find_run, folders_of_runs
@@ -116,8 +117,8 @@ def rebuild_store(settings: Settings) -> Rebuilt:
     lost += [f"{names[run.id]} has lost {' and '.join(run.lost)}." for run in found if run.lost]
     if is_new:
         lost.append(
-            "Folders do not say to which experiment a run belongs, or which runs waited for their first step: that is "
-            "lost."
+            "Folders do not say to which experiment a run belongs, which runs waited for their first step, or which "
+            "curves were imported: that is lost."
         )
     return Rebuilt(kept_as, tuple(runs), tuple(lost))
 
@@ -141,6 +142,11 @@ def _problems(store: Store, settings: Settings) -> list[str]:
                 f"Run {run.number} {run.name}: its folder {run_folder(runs_dir, run.id)} is gone; put it back, or "
                 "delete the run."
             )
+    problems += [
+        f"A line of the imported curves {name} cannot be read; delete them with `python -m deit_core curves delete`, "
+        "and import them again."
+        for name in damaged_curves(store)
+    ]
     unknown = [folder for folder in folders_of_runs(runs_dir) if folder.name not in known]
     copies = [folder.name for folder in unknown if artifacts and RunFiles(folder).published.exists()]
     if copies:

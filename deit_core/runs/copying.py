@@ -16,7 +16,8 @@ from deit_core.runs.records import Status
 
 _BLOCK = 1000
 _OF_WORKERS = (schema.workers, schema.pulses, schema.worker_groups, schema.nodes)  # processes do not move along
-_TABLES = [one for one in schema.metadata.sorted_tables if one not in _OF_WORKERS]
+_LEFT = (*_OF_WORKERS, schema.run_writes)  # which each store notes for itself
+_TABLES = [one for one in schema.metadata.sorted_tables if one not in _LEFT]
 
 
 def copy_store(source: str, target: str, on_table: Callable[[str, int], None] = lambda name, rows: None) -> int:
@@ -26,7 +27,7 @@ def copy_store(source: str, target: str, on_table: Callable[[str, int], None] = 
         source, target: addresses of stores; there may be none at `target` yet.
         on_table: called with the name and the number of rows of each table that is copied.
     Returns: the number of runs.
-    Raises: RunError where there is no store at `source`, a run of it is running, `target` has runs already, or a row
+    Raises: RunError where there is no store at `source`, a run of it is running, `target` has runs or curves, or a row
         cannot be copied; StoreError where one of them cannot be opened.
     """
     with closing(open_database(source, create=False)) as old, closing(open_database(target)) as new:
@@ -35,8 +36,10 @@ def copy_store(source: str, target: str, on_table: Callable[[str, int], None] = 
         with old.reading() as reading, new.writing(anew=True) as writing:
             if reading.scalar(select(schema.runs.c.number).where(schema.runs.c.status == Status.RUNNING).limit(1)):
                 raise RunError(f"A run of the store {old.name} is running; stop it, then copy.")
-            if writing.scalar(select(schema.runs.c.number).limit(1)):
-                raise RunError(f"The store {new.name} has runs already; give the address of an empty one.")
+            if any(writing.scalar(select(one).limit(1)) for one in (schema.runs.c.number, schema.imported_curves.c.id)):
+                raise RunError(
+                    f"The store {new.name} has runs or imported curves already; give the address of an empty one."
+                )
             num_runs = 0
             for one in _TABLES:
                 num_rows = _copy(one, reading, writing)

@@ -39,7 +39,7 @@ def measure(spec: AnySpec, settings: Settings) -> Estimate:
             raise
         raise ResourceError(
             "Out of memory: its steps need more than is free now; end other programs and measure again, or make "
-            "optim.batch_size, data.img_size or the model smaller."
+            "compute.gradient_accumulation_steps larger, or data.img_size or the model smaller."
         ) from error
     return Estimate(start_s + sum(run_s.values()), run_s)
 

@@ -24,8 +24,8 @@ HEARTBEAT_S = 2.0
 WAITS = "It waits for "  # how all sentences of `tell_waiting` begin
 _OUT_OF_MEMORY = (
     "Out of memory: the system ended its worker, which had taken all the memory that there was. Start again with a "
-    "smaller optim.batch_size, data.img_size or model, or resume where there is more memory: it continues from the "
-    "last saved state."
+    "larger compute.gradient_accumulation_steps, or a smaller data.img_size or model, or resume where there is more "
+    "memory: it continues from the last saved state."
 )
 
 _MOST_LOSSES = 3  # of a run since a person queued it: it may be what ends the nodes

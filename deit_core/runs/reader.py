@@ -3,11 +3,11 @@
 A row that cannot be read hides no other (rows.py). A row that has not changed is not read again.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, String, Text, cast, false, literal_column, select
+from sqlalchemy import ColumnElement, Connection, String, Text, cast, false, literal_column, select
 
 from deit_core.errors import RunError
 from deit_core.runs import schema
@@ -21,6 +21,15 @@ _LONGEST_ID = 12
 _MANY = 500  # rows of which so many have changed are all read
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What was read last, of which opening of the database: by number, the marks of rows and what became of them."""
+
+    opening: int = 0
+    marks: dict[int, Any] = field(default_factory=dict)
+    found: dict[int, Run | UnreadableRun] = field(default_factory=dict)
+
+
 class StoreReader:
     """The reading half of a `Store`. Safe to share between threads."""
 
@@ -28,7 +37,7 @@ class StoreReader:
         self.database = open_database(url, create=create)
         self.reading = self.database.reading
         self.lost_workers: dict[str, str] = {}  # gone while nothing could be written: id -> a message on their runs
-        self._known: dict[int, tuple[int, Run | UnreadableRun]] = {}  # number -> a mark of its row, what that became
+        self._known = _Known()
 
     @property
     def is_there(self) -> bool:
@@ -92,34 +101,23 @@ class StoreReader:
 
         Of a worker that is gone no run reads running, written or not.
         """
-        if which is None:
-            found = self._all(connection)
-        else:
-            needs = _needs(connection, which)
-            rows = connection.execute(_RUNS.where(which)).mappings().all()
-            found = [run_or_reason(row, needs.get(row["id"], ())) for row in rows]
+        found = self._all(connection) if which is None else _found(connection, which).values()
         runs = [run for run in found if isinstance(run, Run)]
         if self.lost_workers:
             runs = [self._as_seen_here(run) for run in runs]
         return runs, [run for run in found if isinstance(run, UnreadableRun)]
 
-    def _all(self, connection: Connection) -> list[Run | UnreadableRun]:
+    def _all(self, connection: Connection) -> Collection[Run | UnreadableRun]:
         """All rows, of which only those are read whose mark is another one than before."""
-        known, needs = self._known, _needs(connection)
-        marks = {
-            number: hash((run_id, *mark, *needs.get(run_id, ())))
-            for number, run_id, *mark in connection.execute(_marks(connection)).all()
-        }
-        changed = {number for number, mark in marks.items() if number not in known or known[number][0] != mark}
-        rows = _RUNS if len(changed) > _MANY else _RUNS.where(schema.runs.c.number.in_(changed))
-        read = {
-            row["number"]: (marks[row["number"]], run_or_reason(row, needs.get(row["id"], ())))
-            for row in (connection.execute(rows).mappings().all() if changed else ())
-            if row["number"] in changed
-        }
-        both = known | read
-        self._known = {number: both[number] for number in marks if number in both}  # none that was deleted meanwhile
-        return [run for _, run in self._known.values()]
+        opening, marks = self.database.num_openings, _marks(connection)
+        known = self._known if self._known.opening == opening else _Known()
+        if marks != known.marks:
+            changed = {number for number, _ in marks.items() - known.marks.items()}
+            which = schema.runs.c.number.in_(changed) if len(changed) <= _MANY else None
+            both = known.found | _found(connection, which)
+            found = {number: both[number] for number in marks if number in both}  # none that was deleted meanwhile
+            known = self._known = _Known(opening, marks, found)
+        return known.found.values()
 
     def _as_seen_here(self, run: Run) -> Run:
         if not self.is_lost(run):
@@ -180,14 +178,24 @@ _POINTS = select(  # in the order of a Point's fields, the metrics as they are w
 )
 
 
-def _marks(connection: Connection) -> Select[Any]:
-    """Of each run, the newest first: number, id, and values of which one differs once its row has changed."""
-    mark: list[ColumnElement[Any]]
-    if connection.dialect.name == "postgresql":  # which notes in each row the transaction that wrote it
-        mark = [cast(literal_column(f"{table}.xmin"), Text) for table in ("runs", "experiments")]
-    else:
-        mark = [column for column in _RUNS.selected_columns if column.name not in ("number", "id")]
-    return _RUNS.with_only_columns(schema.runs.c.number, schema.runs.c.id, *mark)
+def _marks(connection: Connection) -> dict[int, Any]:
+    """By its number, the newest first, a value of each run that differs once the run has changed."""
+    runs = schema.runs.c
+    if connection.dialect.name == "sqlite":
+        written = schema.run_writes.c
+        rows = connection.execute(select(written.number, written.seq).order_by(written.number.desc()))
+        return dict(rows.all())
+    needs = _needs(connection)
+    xmin = [cast(literal_column(f"{table}.xmin"), Text) for table in ("runs", "experiments")]  # what wrote the row
+    query = _RUNS.with_only_columns(runs.number, runs.id, *xmin)
+    return {number: (*mark, *needs.get(run_id, ())) for number, run_id, *mark in connection.execute(query).all()}
+
+
+def _found(connection: Connection, which: ColumnElement[bool] | None) -> dict[int, Run | UnreadableRun]:
+    """By number, the newest first, what the rows of all runs become, or of those that are meant."""
+    needs, query = _needs(connection, which), _RUNS if which is None else _RUNS.where(which)
+    rows = connection.execute(query).mappings().all()
+    return {row["number"]: run_or_reason(row, needs.get(row["id"], ())) for row in rows}
 
 
 def _needs(connection: Connection, which: ColumnElement[bool] | None = None) -> dict[str, list[str]]:

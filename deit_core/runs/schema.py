@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Column,
@@ -22,10 +23,13 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     delete,
+    event,
     insert,
     inspect,
     select,
 )
+
+from deit_core.runs.sqlite_triggers import TRIGGERS
 
 VERSION = 4
 
@@ -123,7 +127,7 @@ runs = Table(
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("experiment_id", ForeignKey("experiments.id", ondelete="SET NULL"), index=True),
     Column("spec", Text, nullable=False),
-    Column("status", String(12), nullable=False, index=True),
+    Column("status", String(12), nullable=False),
     Column("message", Text, nullable=False, default=""),
     Column("stop_requested", Integer, nullable=False, default=0),
     Column("reserved_for", String(12)),  # the only worker that may claim it: that of a foreground command
@@ -144,6 +148,19 @@ runs = Table(
     Column(
         "times_lost", Integer, nullable=False, default=0, server_default="0"
     ),  # with a node, since a person queued it
+    Index(  # all that a claim asks of a run
+        "runs_in_queue", "status", "number", "reserved_for", "engine", "device", "num_devices", "num_nodes", "id"
+    ),
+    sqlite_autoincrement=True,
+)
+
+# The last write of each run's row, or of its part in other tables, in a SQLite file, whose triggers keep it; `seq` only
+# grows. A PostgreSQL server notes it in the rows themselves.
+run_writes = Table(
+    "run_writes",
+    metadata,
+    Column("seq", COUNTER, primary_key=True, autoincrement=True),
+    Column("number", Integer, nullable=False, unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -184,6 +201,30 @@ lifecycle = Table(
     Column("status", String(12), nullable=False),
     Column("message", Text, nullable=False, default=""),
 )
+
+# Curves of other programs, which are drawn beside those of runs and are no runs: they have no spec.
+imported_curves = Table(
+    "imported_curves",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("name", String(80), nullable=False, unique=True),
+    Column("imported_at", Float, nullable=False),
+    Column("steps_per_epoch", Float),  # none where it is not known
+)
+
+imported_lines = Table(
+    "imported_lines",
+    metadata,
+    Column("curve_id", ForeignKey("imported_curves.id", ondelete="CASCADE"), primary_key=True),
+    Column("metric", String(40), primary_key=True),
+    Column("kind", String(6), nullable=False),  # step or epoch, as of `metrics`
+    Column("tag", Text, nullable=False),  # what the other program called it
+    Column("points", JSON_COLUMN, nullable=False),  # a list of [step, seconds since the first, value]
+)
+
+for _trigger in TRIGGERS:
+    _in_a_file = DDL(_trigger).execute_if(dialect="sqlite")  # type: ignore[no-untyped-call]
+    event.listen(metadata, "after_create", _in_a_file)
 
 
 def is_empty(connection: Connection) -> bool:

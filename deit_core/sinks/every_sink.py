@@ -12,12 +12,13 @@ from deit_core.events import EpochDone, Event, RunFinished, RunStarted, StepDone
 from deit_core.sinks.mlflow_sink import MlflowSink
 from deit_core.sinks.sink import Sink, Told
 from deit_core.sinks.tensorboard_sink import TensorBoardSink
+from deit_core.sinks.wandb_sink import WandbSink
 from deit_core.text.quoting import shortened
 
 log = logging.getLogger("deit_core.worker")
 
-OPEN: dict[str, Callable[[Told], Sink]] = {"tensorboard": TensorBoardSink, "mlflow": MlflowSink}
-_PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow-skinny cryptography"}
+OPEN: dict[str, Callable[[Told], Sink]] = {"tensorboard": TensorBoardSink, "mlflow": MlflowSink, "wandb": WandbSink}
+_PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow-skinny cryptography", "wandb": "wandb"}
 
 
 class Sinks:

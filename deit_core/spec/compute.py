@@ -8,7 +8,9 @@ from deit_core.spec.fields import Part, field
 
 
 class ComputeSpec(Part):
-    """Where and how a run is computed. Changes the speed, not what is learned (beyond rounding)."""
+    """Where and how a run is computed. Changes speed and memory, not what is learned, beyond rounding and what a field
+    says of itself.
+    """
 
     engine: Literal["any", "local", "ray", "slurm"] = field(
         "any",
@@ -32,6 +34,15 @@ class ComputeSpec(Part):
         ge=1,
         le=1024,
         title="Number of machines",
+        advanced=True,
+    )
+    gradient_accumulation_steps: int = field(
+        1,
+        "In how many parts each batch of optim.batch_size images is computed, one after the other, which needs less "
+        "memory. The update is that of the whole batch; but dropout is drawn for each part, and batch norm, as in a "
+        "CNN, takes the statistics of each part.",
+        ge=1,
+        le=1024,
         advanced=True,
     )
     precision: Literal["auto", "float32", "bfloat16"] = field(

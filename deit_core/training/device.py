@@ -80,14 +80,19 @@ def with_shared_norms(model: nn.Module, device: torch.device) -> nn.Module:
 
     Raises: SpecError where it has some and the device is no GPU: PyTorch has them for GPUs only.
     """
-    model.train()
-    learning = [one for one in model.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm) and one.training]
+    learning = learns_norms(model)
     if learning and device.type != "cuda":
         raise SpecError(
             "A model with batch norm, such as a CNN, cannot be computed on several CPU devices, since PyTorch shares "
             "batch norm between GPUs only; set compute.devices of this run to 1."
         )
     return nn.SyncBatchNorm.convert_sync_batchnorm(model) if learning else model
+
+
+def learns_norms(model: nn.Module) -> bool:
+    """Whether a model has batch norms that learn from the images of a step; sets it to training."""
+    model.train()
+    return any(isinstance(one, nn.modules.batchnorm._BatchNorm) and one.training for one in model.modules())
 
 
 def place(model: Model, device: torch.device, *, channels_last: bool = True) -> Model:

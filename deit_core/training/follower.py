@@ -82,7 +82,8 @@ def _sentence(error: Exception, rank: int) -> str:
     if (mistake := user_error(error)) is not None:
         return str(mistake)
     if is_out_of_memory(error):
-        return f"Out of memory: there was not enough for rank {rank}; start again with a smaller optim.batch_size."
+        larger = "start again with a larger compute.gradient_accumulation_steps"
+        return f"Out of memory: there was not enough for rank {rank}; {larger}."
     return f"Rank {rank} failed because of a bug in DeiT Lab ({type(error).__name__}: {error})."
 
 

@@ -151,7 +151,8 @@ def _session(
             raise
         release(error)
         session.go_alone()
-        raise out_of_memory(session.batches.batch_size, fitting_batch_size(session.step, session.batches)) from error
+        num_images, num_parts = session.batches.batch_size, session.step.num_parts
+        raise out_of_memory(num_images, num_parts, fitting_batch_size(session.step, session.batches)) from error
     finally:
         session.close()
         if leader is not None:

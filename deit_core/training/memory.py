@@ -59,26 +59,28 @@ def with_smaller_batches(score: Callable[[int], Result], batch_size: int) -> Res
             batch_size //= 2
 
 
-def out_of_memory(num_images: int, fitting: int | None) -> ResourceError:
-    """The error for a step of `num_images` that failed, where a step of `fitting` images is possible."""
-    problem = f"Out of memory: there was not enough for a step of {num_images} images{limit_in_words()}"
+def out_of_memory(num_images: int, num_parts: int, fitting: int | None) -> ResourceError:
+    """The error for a step of `num_images` in so many parts, where at most `fitting` images fit at once."""
+    at_once = -(-num_images // num_parts)
+    problem = f"Out of memory: there was not enough for a step of {at_once} images{limit_in_words()}"
     if fitting is None:
         return ResourceError(
             f"{problem}, and not even {_SMALLEST} fit; start again with a smaller model or data.img_size, or resume "
             "where there is more memory."
         )
-    if fitting == num_images:
+    if fitting == at_once:
         return ResourceError(
             f"{problem}, but there is now: something else had taken it. Resume; it continues from the last saved state."
         )
     return ResourceError(
-        f"{problem}; {fitting} fit. Start again with optim.batch_size {fitting}, or resume where there is more memory: "
-        "it continues from the last saved state."
+        f"{problem}; {fitting} fit. Start again with compute.gradient_accumulation_steps {-(-num_images // fitting)}, "
+        f"which computes a batch of {num_images} in parts of {fitting}, or resume where there is more memory: it "
+        "continues from the last saved state."
     )
 
 
 def fitting_batch_size(step: TrainStep, batches: TrainBatches) -> int | None:
-    """The largest power of two up to the batch size of a run whose step can be made; None where not even 4 fit.
+    """The most images, a power of two up to those of a part, whose step can be made at once; None where not even 4 fit.
 
     Steps are really made, of twice as many images, since memory is in pieces later on; so the model is of no use
     afterwards. On a CPU, sizes are passed over whose activations alone are larger than what is free: there the system
@@ -87,6 +89,7 @@ def fitting_batch_size(step: TrainStep, batches: TrainBatches) -> int | None:
     step.optimizer.zero_grad(set_to_none=True)
     step.follow(replace(step.plan, compiled=False, recorded=False))  # compiling for each size would take minutes
     step.model.train()
+    at_once, step.num_parts = -(-batches.batch_size // step.num_parts), 1
 
     def attempt(num_images: int) -> None:
         some = copy(batches)
@@ -94,7 +97,7 @@ def fitting_batch_size(step: TrainStep, batches: TrainBatches) -> int | None:
         batch = next(some.epoch(0))
         step(batch.pixels, batch.labels, 0, None, batch.mix)
 
-    size = 1 << (batches.batch_size.bit_length() - 1)
+    size = 1 << (at_once.bit_length() - 1)
     if batches.device.type == "cpu":
         needed = _bytes_per_image(attempt)
         while size * needed > available_memory():

@@ -161,4 +161,6 @@ def _key(step: TrainStep, pixels: Tensor) -> str:
     }
     if not step.ranks.is_alone:
         facts["together"] = True
+    if step.num_parts > 1:
+        facts["parts"] = step.num_parts
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

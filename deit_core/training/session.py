@@ -45,6 +45,7 @@ from deit_core.training.device import (
     Plan,
     choose_device,
     device_of_rank,
+    learns_norms,
     name_gpu,
     place,
     plain_plan,
@@ -118,6 +119,9 @@ class Session:
             self.notes.append("The first saved state is damaged, and there was none after it: the run begins again.")
         if self.is_new:
             self._initialise(model)
+        num_parts = spec.compute.gradient_accumulation_steps
+        if num_parts > 1 and learns_norms(model):
+            self.notes.append(f"Its batch norm takes the statistics of each of the {num_parts} parts of a batch.")
         self.model = place(model if ranks.is_alone else with_shared_norms(model, self.device), self.device)
         self.teacher: TeacherLogits | None = None
         if spec.distillation is not None:

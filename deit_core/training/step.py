@@ -1,7 +1,8 @@
 """One step of training: forward, loss, backward, update. Its metrics stay on the device."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from itertools import repeat
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,17 @@ from deit_core.training.optim import build_optimizer, learning_rate, set_learnin
 from deit_core.training.ranks import ALONE, Ranks
 from deit_core.training.teacher_logits import TeacherLogits
 
+_LABELLED = "the number of labelled images"  # among what is measured, while parts are added up
+
+
+class _Part(NamedTuple):
+    """Some images of a batch, as `TrainStep.learn` takes all of them."""
+
+    pixels: Tensor
+    labels: Tensor
+    teacher_logits: Tensor | None
+    mix: Mix | None
+
 
 class TrainStep:
     """A model, its loss, its optimiser and its EMA weights; called with a step number, it makes that step.
@@ -27,6 +39,8 @@ class TrainStep:
         teacher: pixels (B, C, S, S) in [0, 1] -> logits (B, K); TeacherLogits also gets the views' rows.
         ranks: who share each batch of `spec`. Each is called with its own images of it; the update, and all that is
             measured, are of the whole batch.
+
+    `num_parts` is in how many parts the images are computed, one after the other; at most one for each image.
     """
 
     def __init__(
@@ -38,7 +52,7 @@ class TrainStep:
         steps_per_epoch: int,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.ranks = ranks
+        self.ranks, self.num_parts = ranks, spec.compute.gradient_accumulation_steps
         self.spec, self.model, self.teacher, self.normalize = spec, model, teacher, normalize
         self.steps_per_epoch = steps_per_epoch
         self.optimizer = build_optimizer(model, spec.optim)
@@ -97,6 +111,21 @@ class TrainStep:
         self, pixels: Tensor, labels: Tensor, teacher_logits: Tensor | None, mix: Mix | None
     ) -> dict[str, Tensor]:
         """Update the weights once, with the random numbers and learning rate that are set; waits for no device."""
+        self.optimizer.zero_grad(set_to_none=True)
+        num_parts, batch = min(self.num_parts, len(labels)), _Part(pixels, labels, teacher_logits, mix)
+        if self.ranks.is_alone and num_parts == 1:
+            loss, measured, _ = self._look_at(batch)
+            loss.backward()
+        else:
+            measured = self._learn_together(_parts(batch, num_parts))
+        if self.spec.optim.clip_grad is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.optim.clip_grad)
+        self.optimizer.step()
+        return measured
+
+    def _look_at(self, part: _Part) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
+        """The loss, what is measured, and which images are labelled (B,), None where all are."""
+        pixels, labels, teacher_logits, mix = part
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.plan.precision == "bfloat16"):
             outputs = self._forward(self.normalize(pixels))
         outputs = (outputs[0].float(), outputs[1].float()) if isinstance(outputs, tuple) else outputs.float()
@@ -110,31 +139,30 @@ class TrainStep:
         loss = self.terms(  # in float32: bfloat16 would blur small terms
             outputs, targets, teacher_logits, is_labelled=is_labelled, uses_labels=uses_labels
         )
-        self.optimizer.zero_grad(set_to_none=True)
-        measured = measure(loss, outputs, labels, teacher_logits, is_labelled)
-        if self.ranks.is_alone:
-            loss.total.backward()
-        else:
-            self._learn_together(loss.total, measured, len(labels), is_labelled)
-        if self.spec.optim.clip_grad is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.optim.clip_grad)
-        self.optimizer.step()
-        return measured
+        return loss.total, measure(loss, outputs, labels, teacher_logits, is_labelled), is_labelled
 
-    def _learn_together(
-        self, loss: Tensor, measured: dict[str, Tensor], num_images: int, is_labelled: Tensor | None
-    ) -> None:
-        """Give the gradients and what was measured on the images of this rank the values of the whole batch."""
-        share = torch.full_like(loss, num_images / self.spec.optim.batch_size)
-        loss.backward(share)
-        of_labelled = OF_LABELLED.intersection(measured) if is_labelled is not None else set()
-        num_labelled = share if is_labelled is None else is_labelled.sum().float()
-        for name, value in measured.items():
-            measured[name] = value * (num_labelled if name in of_labelled else share)
+    def _learn_together(self, parts: Iterable[_Part]) -> dict[str, Tensor]:
+        """Add up the gradients of the parts, and of all ranks; what is measured is of the whole batch too."""
+        of_labelled, num_images = frozenset[str](), self.spec.optim.batch_size
+        sums: dict[str, Tensor] = {}
+        for part in parts:
+            loss, measured, is_labelled = self._look_at(part)
+            share = torch.full_like(loss, len(part.labels) / num_images)
+            (loss * share).backward()
+            num_labelled = share
+            if is_labelled is not None:
+                of_labelled, num_labelled = OF_LABELLED.intersection(measured), is_labelled.sum().float()
+            weighed = {
+                name: value * (num_labelled if name in of_labelled else share) for name, value in measured.items()
+            }
+            weighed[_LABELLED] = num_labelled
+            sums = {name: sums[name] + value for name, value in weighed.items()} if sums else weighed
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
-        self.ranks.add_up([*gradients, *measured.values(), num_labelled])
+        self.ranks.add_up([*gradients, *sums.values()])
+        num_labelled = sums.pop(_LABELLED)
         for name in of_labelled:
-            measured[name] /= num_labelled.clamp(min=1)
+            sums[name] /= num_labelled.clamp(min=1)
+        return sums
 
     def _which_are_labelled(self, labels: Tensor, mix: Mix | None) -> Tensor | None:
         """(B,), None where all are. A mixed image is if both its images are."""
@@ -149,6 +177,18 @@ class TrainStep:
 
     def learning_rate(self, step: int) -> float:
         return learning_rate(step, self.spec.optim, self.steps_per_epoch)
+
+
+def _parts(batch: _Part, num_parts: int) -> Iterable[_Part]:
+    """The images of a batch in parts of nearly the same size."""
+
+    def split(tensor: Tensor | None) -> Iterable[Any]:
+        return repeat(None) if tensor is None else tensor.tensor_split(num_parts)
+
+    pixels, labels, teacher_logits, mix = batch
+    mixes = repeat(None) if mix is None else (Mix(others, mix.share) for others in mix.others.tensor_split(num_parts))
+    for part in zip(split(pixels), split(labels), split(teacher_logits), mixes, strict=False):
+        yield _Part(*part)
 
 
 def build_terms(spec: RunSpec) -> DistillationTerms:

@@ -15,6 +15,7 @@ from deit_core.metrics import METRICS
 from deit_core.presets import digits_quick, smoke
 from deit_core.results.role_looks import look_of
 from deit_core.runs import Point, Run, Status
+from deit_core.runs.imported_curves import ImportedCurve
 
 
 def a_run(number: int) -> Run:
@@ -236,6 +237,18 @@ def test_words_say_where_the_curves_end() -> None:
     cosines = Point(1, "", "epoch", 1, 1.0, 1.0, {f"val_token_cosine_{block}": block / 10 for block in range(7)})
     assert finding(CHARTS["Cosine of the two tokens"], [Curve(a_run(4), [cosines])]) == "4 smoke input 0, block 6 0.6"
     assert finding(CHARTS["Learning rate"], [Curve(a_run(1), [])]) == ""
+
+
+def test_imported_curves_have_looks_that_no_run_has() -> None:
+    points = a_curve(num_steps=30).points
+    others = [Curve(ImportedCurve(f"c{number}", f"mine {number}", True, points, {}), points) for number in range(8)]
+    drawn = figure(CHARTS["Loss"], [a_curve(), *others], axis="epoch")
+    looks = {(trace["line"]["color"], trace["line"]["dash"], trace["marker"]["symbol"]) for trace in drawn["data"][2:]}
+    assert len(looks) == 8
+    assert not {colour for colour, *_ in looks} & {trace["line"]["color"] for trace in drawn["data"][:2]}
+    assert {dash for _, dash, _ in looks} == {"dot"}
+    assert {trace["name"] for trace in drawn["data"]} == {"1 smoke", *(f"mine {number}" for number in range(8))}
+    assert "; mine 7 0.0667" in finding(CHARTS["Loss"], others)
 
 
 def test_what_is_no_model_has_no_model_s_colour() -> None:

@@ -5,6 +5,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect
 
 from benchmarks.postgres import PostgresServer
 from deit_core import presets
@@ -62,7 +63,7 @@ def test_a_store_with_a_running_run_and_one_that_has_runs_are_not_touched(tmp_pa
             copy_store(source, target)
         store.set_status(run_id, Status.STOPPED)
     copy_store(source, target)
-    with pytest.raises(RunError, match="has runs already"):
+    with pytest.raises(RunError, match="has runs or imported curves already"):
         copy_store(source, target)
 
 
@@ -85,15 +86,19 @@ def test_the_migrations_lead_to_the_tables_of_a_new_store(tmp_path: Path) -> Non
         with new.reading() as connection:
             assert schema.lacks(connection) == []
             assert schema.version_of(connection) == schema.VERSION
+            indexes = inspect(connection).get_indexes("runs")
     with contextlib.closing(open_store(f"sqlite:///{tmp_path}/old.sqlite")) as old:
         fill(old)
         before = content(old)
         with old.writing() as connection:
             connection.exec_driver_sql("ALTER TABLE pulses DROP COLUMN pid_namespace")
+            connection.exec_driver_sql("DROP INDEX runs_in_queue")
+            connection.exec_driver_sql("DROP TABLE run_writes")
             schema.set_version(connection, 1)
     with contextlib.closing(open_store(f"sqlite:///{tmp_path}/old.sqlite")) as upgraded:
         assert content(upgraded) == before
         with upgraded.reading() as connection:
             assert schema.lacks(connection) == []
+            assert inspect(connection).get_indexes("runs") == indexes
     with contextlib.closing(open_store(f"sqlite:///{tmp_path}/old.sqlite.version-1")) as copy:
         assert content(copy) == before, "a copy from before stays"

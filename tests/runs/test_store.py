@@ -279,6 +279,9 @@ def test_a_row_is_read_again_when_it_changes_and_not_before(store: Store) -> Non
     assert store.unreadable([student]) == []
     write(f"delete from dependencies where run_id = '{student}'")
     assert store.run(student).needs == ()
+    assert [run.needs for run in store.runs() if run.id == student] == [()]
+    write("update experiments set name = 'renamed'")
+    assert {run.experiment_name for run in store.runs()} == {"renamed"}
     write(f"update runs set spec = (select spec from runs where id = '{student}') where id = '{alone}'")
     assert store.listed() == (store.runs(), [])
     assert store.run(alone).name == "deit"

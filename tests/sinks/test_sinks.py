@@ -1,5 +1,7 @@
 """Sinks: each tool's own reader finds the numbers, and no failure of a tool reaches the training."""
 
+import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +93,45 @@ def test_mlflow_reads_a_run_and_its_resumed_session(
     assert (run.info.status, run.info.run_name) == ("FINISHED", "vit lr 0.001")
 
 
+def logged(file: Path) -> list[dict[str, float]]:
+    """What W&B has written into its file, which is a log of LevelDB's: pieces in blocks of 32,768 bytes."""
+    records = pytest.importorskip("wandb.proto.wandb_internal_pb2")
+    content, rows, record, place = file.read_bytes(), list[dict[str, float]](), b"", 7
+    while place + 7 < len(content):
+        if 32_768 - place % 32_768 < 7:
+            place += 32_768 - place % 32_768  # no piece begins in the last bytes of a block
+            continue
+        length, kind = struct.unpack("<HB", content[place + 4 : place + 7])
+        record += content[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last piece
+            items = records.Record.FromString(record).history.item
+            rows += [{item.key or item.nested_key[0]: json.loads(item.value_json) for item in items}] if items else []
+            record = b""
+    return rows
+
+
+def test_wandb_keeps_both_sessions_of_a_run_where_it_has_no_key(
+    sinks: Callable[..., Sinks], tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    for events in (SESSION[:2], [STARTED, *SESSION[2:]]):
+        opened = sinks("wandb")
+        for event in events:
+            opened.take(event)
+        opened.close()
+    assert said == []
+    files = sorted(tmp_path.glob("wandb/offline-run-*-abcd1234/run-abcd1234.wandb"))
+    rows = [{name: row[name] for name in row if not name.startswith("_")} for file in files for row in logged(file)]
+    assert rows == [
+        {"global_step": 5, "step/train_loss": 2.0},
+        {"global_step": 10, "epoch/val_accuracy": 0.5},
+        {"global_step": 10, "result/test_accuracy": 0.25},
+    ]
+
+
 class Broken:
     """A tool that fails where it is told to."""
 
@@ -147,5 +188,5 @@ def test_an_unknown_tool_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEIT_LOG_TO", "tensorboard, mlflow")
     assert Settings.from_env().log_to == ("tensorboard", "mlflow")
     monkeypatch.setenv("DEIT_LOG_TO", "tensorbord")
-    with pytest.raises(SpecError, match="tensorboard and mlflow with a comma between them, not 'tensorbord'"):
+    with pytest.raises(SpecError, match="tensorboard, mlflow, wandb with a comma between them, not 'tensorbord'"):
         Settings.from_env()

@@ -1,4 +1,4 @@
-"""Out of memory: told in a sentence whose batch size then trains under the very same limit."""
+"""Out of memory: told in a sentence whose number of parts then trains under the very same limit."""
 
 import os
 import re
@@ -39,17 +39,18 @@ try:
         pass
 except ResourceError as error:
     print(error)
-    fitting = int(str(error).split(";")[1].split()[0])
+    steps = int(str(error).split("gradient_accumulation_steps ")[1].split(",")[0])
 else:
     sys.exit("it fitted")
-for event in train(replace(spec, {"optim.batch_size": fitting}), run_dir=folder / "small", num_threads=1):
+parts = {"compute.gradient_accumulation_steps": steps}
+for event in train(replace(spec, parts), run_dir=folder / "parts", num_threads=1):
     pass
 assert isinstance(event, RunFinished), event
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
-def test_the_batch_size_that_is_named_trains_under_the_same_limit(tiny: RunSpec, tmp_path: Path) -> None:
+def test_the_number_of_parts_that_is_named_trains_under_the_same_limit(tiny: RunSpec, tmp_path: Path) -> None:
     """A step of 256 images keeps some 600 MB, nearly all of it attention, and the process may take 200 MB more."""
     many_tokens = {"data.img_size": 30, "model.patch_size": 2, "model.depth": 1, "model.embed_dim": 16}
     few_images = {"data.fraction": 0.25, "optim.batch_size": 256, "optim.epochs": 1, "optim.warmup_epochs": 0}
@@ -62,12 +63,12 @@ def test_the_batch_size_that_is_named_trains_under_the_same_limit(tiny: RunSpec,
     )
     assert done.returncode == 0, done.stderr
     match = re.fullmatch(
-        r"Out of memory: there was not enough for a step of 256 images; (\d+) fit\. Start again with optim\.batch_size "
-        r"\1, .*",
+        r"Out of memory: there was not enough for a step of 256 images; (\d+) fit\. Start again with "
+        r"compute\.gradient_accumulation_steps (\d+), which computes a batch of 256 in parts of \1, .*",
         done.stdout.strip(),
     )
     assert match
-    assert int(match[1]) in (8, 16, 32, 64, 128)
+    assert (int(match[1]), int(match[2])) in [(size, 256 // size) for size in (8, 16, 32, 64, 128)]
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_a_worker_says_it_and_the_run_can_be_resumed(
     (run,), mistake = train_here(open_store(settings.store_url), settings, tiny, lambda *_: None)
     assert run.status == Status.FAILED
     assert run.status.can_resume
-    assert "16 fit. Start again with optim.batch_size 16" in run.message
+    assert "16 fit. Start again with compute.gradient_accumulation_steps 4" in run.message
     assert mistake is not None
     assert not any(frame.f_locals for frame, _ in traceback.walk_tb(mistake.__traceback__) if "loop" in str(frame))
 

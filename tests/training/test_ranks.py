@@ -12,10 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from whole_batch import TOLERANCE, numbers, without_dropout
 
 from deit_core.data import TrainBatches, load_data
 from deit_core.errors import RunError, SpecError
-from deit_core.events import EpochDone, Event, RunFinished, RunStarted, StepDone
+from deit_core.events import Event, RunStarted, StepDone
 from deit_core.models import library_versions
 from deit_core.spec import ComputeSpec, ExperimentSpec, RunSpec, replace
 from deit_core.training import train
@@ -24,7 +25,6 @@ from deit_core.training.meeting import Meeting, Task, described, difference
 from deit_core.training.ranks import ALONE, Ranks
 
 CPU = torch.device("cpu")
-TOLERANCE = 2e-6  # of a loss, relative: the ranks add their parts in another order
 
 starts_ranks = pytest.mark.skipif(
     os.environ.get("CLUSTER") != "1", reason="starts processes that train: make test-cluster"
@@ -72,24 +72,11 @@ def test_the_ranks_of_a_batch_see_the_views_and_the_mixing_of_the_whole_batch(ti
     assert kinds == {True, False}
 
 
-def without_dropout(spec: RunSpec, **changes: object) -> RunSpec:
-    """Five steps in each of two epochs."""
-    quick = {"data.fraction": 0.3, "model.drop_rate": 0.0, "model.attn_drop_rate": 0.0, "optim.epochs": 2}
-    return replace(spec, {**quick, "optim.warmup_epochs": 0.5, **changes})
-
-
 def alike(spec: RunSpec, folder: Path) -> None:
     """Train a run on one and on two devices, and compare all that they say."""
     spreads = replace(spec, {"compute.devices": 2})
     for one, two in zip(numbers(spec, folder / "one"), numbers(spreads, folder / "two"), strict=True):
         assert one == pytest.approx(two, rel=TOLERANCE, abs=1e-7)
-
-
-def numbers(spec: RunSpec, folder: Path) -> list[dict[str, float]]:
-    events = train(spec, run_dir=folder, runs_dir=folder.parent, group_s=0, num_threads=1)
-    measured = [event.metrics for event in events if isinstance(event, StepDone | EpochDone | RunFinished)]
-    others = {"images_per_s", "teacher_hit_rate"}  # the second run finds the logits that the first one stored
-    return [{name: value for name, value in one.items() if name not in others} for one in measured]
 
 
 def test_a_vit_learns_on_two_devices_what_it_learns_on_one(tiny: RunSpec, tmp_path: Path) -> None:

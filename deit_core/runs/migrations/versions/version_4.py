@@ -1,10 +1,12 @@
-"""What runs want of workers, and which runs workers take: the engine, and numbers of devices and machines."""
+"""What runs want of workers, and which runs workers take; an index with all that a claim asks of waiting runs, and what
+a SQLite file notes of each write of a run."""
 
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
+from deit_core.runs import schema
 from deit_core.runs.rows import parse_spec
 
 revision, down_revision = "4", "3"
@@ -37,3 +39,11 @@ def upgrade() -> None:
     for run_id, text in connection.execute(sa.select(runs.c.id, runs.c.spec)).all():
         if (spec := parse_spec(text)) is not None and spec.compute.devices > 1:
             connection.execute(runs.update().where(runs.c.id == run_id).values(num_devices=spec.compute.devices))
+    schema.metadata.create_all(connection)  # those that are missing
+    op.drop_index("ix_runs_status", if_exists=True)
+    (in_queue,) = (index for index in schema.runs.indexes if index.name == "runs_in_queue")
+    in_queue.create(connection, checkfirst=True)
+    if connection.dialect.name == "sqlite":
+        written, number = schema.run_writes, schema.runs.c.number
+        missing = sa.select(number).where(number.not_in(sa.select(written.c.number)))
+        connection.execute(written.insert().from_select(["number"], missing))
