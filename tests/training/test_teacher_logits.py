@@ -415,8 +415,9 @@ def test_no_room_is_no_failure(trio: ExperimentSpec, runs_dir: Path) -> None:
 
 @pytest.fixture(scope="module")
 def never_stopped(trio: ExperimentSpec, taught: Path) -> Outcome:
-    """A student by one thread."""
-    return Outcome(student(trio, compute__num_threads=None), taught.parent / "never-stopped", num_threads=1)
+    """A student by one thread, without a table."""
+    spec = student(trio, compute__num_threads=None, distillation__stored_logits="off")
+    return Outcome(spec, taught.parent / "never-stopped", num_threads=1)
 
 
 @pytest.mark.parametrize("write_at_once", [True, False])
