@@ -30,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Two nodes with a core each; this process is connected to the first."""
     os.environ["RAY_AUTH_TOKEN"] = "right" * 8
+    os.environ.update(RAY_health_check_failure_threshold="2")  # a silent node is missed after 20 s, not after a minute
     check_ray()
     import ray
     from ray.cluster_utils import Cluster

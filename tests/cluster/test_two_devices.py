@@ -28,6 +28,15 @@ def spread(tiny: RunSpec) -> RunSpec:
     return replace(tiny, {"compute.devices": 2, "compute.nodes": 2, "optim.epochs": 2, **changes})
 
 
+@pytest.fixture(autouse=True)
+def _room_is_given_back(launcher: LocalLauncher) -> Iterator[None]:
+    yield
+    import ray
+
+    groups = ray.util.placement_group_table
+    wait_for(launcher, lambda: all(group["state"] == "REMOVED" for group in groups().values()))
+
+
 @pytest.fixture
 def to_lose(cluster: Any) -> Iterator[Callable[[], None]]:
     """Two nodes beside the first, which has no room until this is called."""
