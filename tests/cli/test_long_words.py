@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "data": (LONG,),
     "import": (LONG,),
     "doctor": (LONG,),
+    "slurm": (LONG,),
 }
 
 

@@ -44,6 +44,7 @@ WITHOUT: dict[str, dict[str, str]] = {  # command -> the options that it does no
     "data": {"--runs-dir": _NO_RUNS, "--set": _NO_SPEC},
     "import": {"--runs-dir": _NO_RUNS, "--set": _NO_SPEC},
     "doctor": {"--set": _NO_SPEC},
+    "slurm": {"--set": _SPEC_IS_FIXED},
 }
 
 
@@ -59,7 +60,7 @@ def options_of(command: str) -> dict[str, tuple[object, ...]]:
 
 
 def test_the_table_holds_every_command() -> None:
-    groups = {"store", "cluster"}  # they have commands of their own, on no run or spec
+    groups = {"store", "cluster", "curves"}  # they have commands of their own, on no run or spec
     assert WITHOUT.keys() == COMMANDS.keys() - groups
 
 

@@ -1,5 +1,11 @@
 """A worker of a cluster whose time is over: its run waits for another, unless there was no time for a single step."""
 
+import os
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+
 from deit_core.events import Event, RunStarted, StepDone
 from deit_core.runs import Run, Status, enqueue, open_store, queue
 from deit_core.runs.cluster_worker import train_ready
@@ -7,6 +13,13 @@ from deit_core.runs.wants import Takes
 from deit_core.runs.worker import Worker
 from deit_core.settings import Settings
 from deit_core.spec import RunSpec, replace
+
+
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """A worker of a cluster has a process for itself, and tells the processes of a training where the store is."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 def train_until(settings: Settings, kind: type[Event]) -> None:

@@ -174,8 +174,9 @@ def _torchvision_network(state: Mapping[str, Tensor], file: Path) -> "Torchvisio
     shapes = _shapes(state)
     kind = "regnet" if "stem.0.weight" in state else "resnet"
     names = [name for name in get_args(TorchvisionSpec.model_fields["name"].annotation) if name.startswith(kind)]
+    device = "meta" if kind == "resnet" else "cpu"  # without its weights; a RegNet computes its widths by tensors
     for name in names:
-        with torch.device("meta"):  # without the time and the memory of its weights
+        with torch.device(device):
             outline = TorchvisionClassifier(name, num_classes=len(head))
         if shapes == _shapes(outline.network.state_dict()):
             model = TorchvisionClassifier(name, num_classes=len(head))
