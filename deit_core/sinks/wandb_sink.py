@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from typing import Literal
 
 from deit_core.sinks.sink import Told
 
@@ -18,7 +19,9 @@ class WandbSink:
         import wandb
 
         told.folder.mkdir(parents=True, exist_ok=True)
-        mode = "online" if os.environ.get("WANDB_API_KEY") else "offline"
+        mode: Literal["online", "offline"] | None = "online" if os.environ.get("WANDB_API_KEY") else "offline"
+        if os.environ.get("WANDB_MODE"):
+            mode = None  # W&B reads it itself
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT") or _PROJECT,
             id=told.id,
@@ -26,7 +29,7 @@ class WandbSink:
             group=told.experiment or None,
             config=json.loads(told.spec),
             dir=told.folder.parent,  # where it makes a folder of its name
-            mode=os.environ.get("WANDB_MODE") or mode,
+            mode=mode,
             resume="allow",
             settings=wandb.Settings(silent=True, console="off", disable_git=True, finish_timeout=_WAIT_S),
         )
