@@ -132,9 +132,9 @@ def fashion_few_labels() -> ExperimentSpec:
         ),
         runs=with_few_labels(trio, _LABELLED, teacher_epochs=_COMPARED_FRACTIONS[_LABELLED][0]),
         expectation=Expectation(
-            accuracy={"teacher": 0.893, "vit": 0.847, "deit": 0.893},
+            accuracy={"teacher": 0.893, "vit": 0.845, "deit": 0.890},
             duration_s=8300,
-            measured_on="one thread of an EPYC, float32, next to other work, 2026-11-29, seed 42",
+            measured_on="one thread of an EPYC, float32, next to other work, 2026-11-30, mean of three seeds",
         ),
     )
 

@@ -33,8 +33,9 @@ def take(meeting: Meeting, number: int, task: Task, ranks: Ranks) -> None:
         signal.signal(one, signal.SIG_IGN)
     try:
         meeting.say_versions(number, ranks.rank)
-        meeting.join(number, ranks.rank, ranks.world, task.backend)
-        _follow(task, ranks)
+        if meeting.begins(number):
+            meeting.join(number, ranks.rank, ranks.world, task.backend)
+            _follow(task, ranks)
     except LostRankError:
         pass
     except Exception as error:

@@ -57,8 +57,13 @@ class Leader:
             }
             self._processes.start({rank: place | {"RANK": str(rank)} for rank in range(1, self._world)})
         self._number = self._meeting.give(task)
-        for rank in range(1, self._world):
-            self._check_versions(rank)
+        try:
+            for rank in range(1, self._world):
+                self._check_versions(rank)
+        except RunError:
+            self._meeting.decide(self._number, begins=False)
+            raise
+        self._meeting.decide(self._number, begins=True)
         self._meeting.join(self._number, 0, self._world, task.backend)
 
     def _check_versions(self, rank: int) -> None:

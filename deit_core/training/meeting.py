@@ -57,6 +57,10 @@ class Meeting:
         key = f"versions {number} {rank}"
         return dict(json.loads(self._store.get(key))) if self._store.check([key]) else None
 
+    def decide(self, number: int, *, begins: bool) -> None:
+        """Tell the others whether the task begins."""
+        self._store.set(f"begins {number}", "yes" if begins else "no")
+
     def trouble(self, number: int) -> str:
         """Why a rank has ended its task, in its own words; empty where none has said so."""
         key = f"trouble {number}"
@@ -69,6 +73,11 @@ class Meeting:
         self._store.wait([f"task {number}"], _FOR_EVER)
         document = json.loads(self._store.get(f"task {number}"))
         return None if document is None else Task(**document)
+
+    def begins(self, number: int) -> bool:
+        """Wait until rank 0 has seen all ranks, and has decided."""
+        self._store.wait([f"begins {number}"], PATIENCE)
+        return bytes(self._store.get(f"begins {number}")) == b"yes"
 
     def say_versions(self, number: int, rank: int) -> None:
         self._store.set(f"versions {number} {rank}", json.dumps(described()))

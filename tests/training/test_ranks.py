@@ -19,8 +19,8 @@ from deit_core.errors import RunError, SpecError
 from deit_core.events import Event, RunStarted, StepDone
 from deit_core.models import library_versions
 from deit_core.spec import ComputeSpec, ExperimentSpec, RunSpec, replace
-from deit_core.training import train
-from deit_core.training.leader import check_devices
+from deit_core.training import follower, train
+from deit_core.training.leader import Leader, check_devices
 from deit_core.training.meeting import Meeting, Task, described, difference
 from deit_core.training.ranks import ALONE, Ranks
 
@@ -174,6 +174,27 @@ def test_a_meeting_passes_on_tasks_and_what_ranks_say_of_themselves() -> None:
     meeting.say_versions(1, 1)
     meeting.say_trouble(1, "The disk is full.")
     assert (meeting.versions(1, 1), meeting.trouble(1)) == (described(), "The disk is full.")
+
+
+def test_a_rank_leaves_a_task_that_rank_0_refuses() -> None:
+    meeting = Meeting(torch.distributed.HashStore())  # type: ignore[attr-defined]
+    task = Task("no such folder", "runs", "data", None, 1.5, 2.0, "gloo")
+    meeting.decide(1, begins=False)
+    follower.take(meeting, 1, task, Ranks(rank=1, world=2))
+    assert meeting.trouble(1) == ""
+    assert meeting.versions(1, 1) == described()
+
+
+def test_rank_0_says_that_a_task_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = torch.distributed.HashStore()  # type: ignore[attr-defined]
+    monkeypatch.setattr("deit_core.training.leader.Meeting", lambda: Meeting(store))
+    monkeypatch.setattr("deit_core.machine.torchrun.world", lambda: 2)
+    other = Meeting(store)
+    other.say_versions(1, 1)
+    monkeypatch.setattr("deit_core.training.leader.described", lambda: described() | {"torch": "1.0"})
+    with pytest.raises(RunError, match="have different versions: rank 1"):
+        Leader(2, None).gather(Task("run", "runs", "data", None, 1.5, 2.0, "gloo"))
+    assert not other.begins(1)
 
 
 def test_a_world_of_one_sums_up_to_itself() -> None:
