@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from deit_core import presets
 from deit_core.attention import Viewer
 from deit_core.data import load_source
 from deit_core.data.sources.source import find_examples, source_picture
+from deit_core.errors import DeitError
 from deit_core.layout import run_folder
 from deit_core.runs import Status, Store, enqueue
 from deit_core.spec import replace
@@ -175,6 +176,19 @@ def test_a_damaged_model_leaves_the_others(run_page: RunPage, looked: dict[str, 
     page = run_page("predict")
     assert "is damaged" in page.warning[0].value
     assert heads(page) == [HEADS[0], *HEADS[2:]]
+
+
+def test_a_cnn_without_a_map_answers_all_the_same(
+    run_page: RunPage, looked: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_map(*_: object) -> NoReturn:
+        raise DeitError("This network has no stages to read.")
+
+    monkeypatch.setattr("dashboard.views.predict.answers.grad_cam_map", no_map)
+    page = run_page("predict")
+    assert heads(page) == HEADS
+    assert (len(charts(page)), len(panels(page, "map"))) == (5, 4)
+    assert "This network has no stages to read\\." in [one.value for one in page.caption]
 
 
 def test_a_model_of_another_data_set_knows_no_class_of_the_picture(

@@ -1,7 +1,7 @@
 """What each head of each model says of a picture, with its map: side by side. Knows models by their runs; no bars."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -42,8 +42,9 @@ class Answer:
     run: Run
     chances: Map
     classes: Sequence[str]
-    map: PictureMap
     colour: str
+    map: PictureMap | None = None
+    why_no_map: str = ""
 
 
 def draw(picture: Picture, models: Sequence[Run], seen: DeltaGenerator) -> None:
@@ -61,15 +62,16 @@ def draw(picture: Picture, models: Sequence[Run], seen: DeltaGenerator) -> None:
     if not answers:
         return
     with seen:
-        _draw_picture(picture, answers[0].map)
+        _draw_picture(picture, Checkpoint.at(best_file(answers[0].run)))
     if any(picture.truth is not None and picture.truth not in answer.classes for answer in answers):
         st.info("A model that was trained on another data set does not know the class of this picture.")
-    scales = scales_of([answer.map for answer in answers], _SPEC)
+    scales = scales_of([answer.map for answer in answers if answer.map], _SPEC)
     for start in range(0, len(answers), _PER_ROW):
         places = st.columns(_PER_ROW)
         for number, answer in enumerate(answers[start : start + _PER_ROW]):
             with places[number]:
-                _draw_answer(answer, picture.truth, panel(answer.map, scales, _SPEC, caption=""), start + number)
+                shown = None if answer.map is None else panel(answer.map, scales, _SPEC, caption="")
+                _draw_answer(answer, picture.truth, shown, start + number)
     draw_scales(scales, _SPEC)
 
 
@@ -77,8 +79,11 @@ def _answers(picture: Picture, run: Run, name: str, colour: str) -> Iterator[Ans
     checkpoint = Checkpoint.at(best_file(run))
     if run.spec.model.family != "vit":
         chances = images.predict(checkpoint, picture)
-        classes = images.viewer(checkpoint).card.classes
-        yield Answer(name, _ONE_HEAD, run, chances, classes, grad_cam_map(checkpoint, picture, _SPEC), colour)
+        answer = Answer(name, _ONE_HEAD, run, chances, images.viewer(checkpoint).card.classes, colour)
+        try:
+            yield replace(answer, map=grad_cam_map(checkpoint, picture, _SPEC))
+        except DeitError as error:
+            yield replace(answer, why_no_map=str(error))
         return
     subject = images.subject(checkpoint, picture)
     by_head = subject.look.probabilities()
@@ -86,22 +91,26 @@ def _answers(picture: Picture, run: Run, name: str, colour: str) -> Iterator[Ans
         title, token = _HEADS[head] if len(by_head) > 1 else (_ONE_HEAD, "head")
         shown = token_map(subject, token, _SPEC)
         of_head = look_of("DeiT", head=head).colour if title != _ONE_HEAD and head != "mean" else colour
-        yield Answer(name, title, run, chances, subject.card.classes, shown, of_head)
+        yield Answer(name, title, run, chances, subject.card.classes, of_head, shown)
 
 
-def _draw_picture(picture: Picture, first: PictureMap) -> None:
-    side = first.pixels.shape[1]
+def _draw_picture(picture: Picture, checkpoint: Checkpoint) -> None:
+    pixels = images.fit(checkpoint, picture)
+    side = pixels.shape[1]
     shown = Panel(
-        png(images.rgb(first.pixels)),
+        png(images.rgb(pixels)),
         f"The picture as the first model sees it, {side} by {side} pixels",
         caption=f"{picture.truth or 'As a model sees it'}, {side} × {side} px",
     )
     panels([[shown]], key="predict_seen", max_width=160)
 
 
-def _draw_answer(answer: Answer, truth: str | None, shown: Panel, number: int) -> None:
+def _draw_answer(answer: Answer, truth: str | None, shown: Panel | None, number: int) -> None:
     st.markdown(f"**{escape(answer.name)}**  \n:small[{answer.head}]  \n{_verdict(answer, truth)}")
-    panels([[shown]], key=f"predict_map_{number}", max_width=160)
+    if shown is None:
+        st.caption(escape(answer.why_no_map))
+    else:
+        panels([[shown]], key=f"predict_map_{number}", max_width=160)
     st.html(bars(f"{answer.name}, {answer.head}", answer.chances, answer.classes, truth=truth, colour=answer.colour))
     st.caption(escape(label(answer.run)))
 
