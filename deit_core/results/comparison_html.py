@@ -169,7 +169,7 @@ def _calibration(document: Mapping[str, Any]) -> _Table:
         found = one["calibration"]
         numbers = found["error"], found["negative_log_likelihood"], found["temperature"], found["with_temperature"]
         rows.append((one["name"], *("–" if number is None else f"{number:.4f}" for number in numbers)))
-    head = ("Model", "Calibration error", "Negative log likelihood", "Best temperature", "Likelihood with it")
+    head = ("Model", "Calibration error", "Negative log likelihood", "Best temperature", "The same at that temperature")
     return _Table("Is a model right as often as it says?", head, rows)
 
 

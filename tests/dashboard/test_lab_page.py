@@ -92,7 +92,7 @@ def test_the_terms_may_be_those_of_a_run(run_page: RunPage, trio: dict[str, str]
 
 def test_with_the_factor_the_size_of_the_gradient_stays() -> None:
     lines: dict[str, Any] = {trace["name"]: trace for trace in lab_charts.gradient_sizes(ANSWERS, 10)["data"]}
-    kept, plain, limit = (lines[name]["y"] for name in ("with the factor τ²", "without it", "limit of the first"))
+    kept, plain, limit = (lines[name]["y"] for name in ("with the factor τ²", "without it", "limit with the factor"))
     assert kept[-1] == pytest.approx(limit[-1], rel=0.25)
     assert plain[-1] < plain[0] / 10
 

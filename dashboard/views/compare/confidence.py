@@ -43,5 +43,5 @@ def _row(one: Answers, two: TwoRuns) -> dict[str, str]:
         "Calibration error": f"{calibration_error(reliability(two.labels, logits)):.2%}",
         "Negative log likelihood": f"{negative_log_likelihood(two.labels, logits):.4f}",
         "Best temperature": "–" if temperature is None else f"{temperature:.2f}",
-        "Likelihood with it": mended,
+        "The same at that temperature": mended,
     }

@@ -54,7 +54,7 @@ def _offer(without: Sequence[Run], reason: str, *, key: str) -> None:
                 key=f"{key}_make",
                 on_click=_make,
                 args=(without[0],),
-                help="Asks the finished model about each test image, once. It works beside the page.",
+                help="Asks the finished model about each test image, once. You can use the page meanwhile.",
             )
         st.caption(escape(reason))
     if words := maker.last_words(without[0].id):

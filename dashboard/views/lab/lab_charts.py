@@ -62,7 +62,7 @@ def gradient_sizes(answers: Answers, tau: float) -> Figure:
         "data": [
             _line("with the factor τ²", with_factor, STUDENT),
             _line("without it", plain, TEACHER, dash="dash"),
-            _line("limit of the first", [limit] * len(TAUS), LABEL, dash="dot"),
+            _line("limit with the factor", [limit] * len(TAUS), LABEL, dash="dot"),
             {
                 "type": "scatter",
                 "uid": "now",

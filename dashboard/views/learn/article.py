@@ -97,8 +97,8 @@ def _explain_rollout() -> None:
 
 def _name_sources() -> None:
     st.caption(
-        "Sources: Vision Transformer, Dosovitskiy et al. 2020 ([arXiv:2010.11929](https://arxiv.org/abs/2010.11929)). "
-        "DeiT, Touvron et al. 2020 ([arXiv:2012.12877](https://arxiv.org/abs/2012.12877)). Soft distillation, Hinton, "
+        "Sources: Vision Transformer, Dosovitskiy et al. 2021 ([arXiv:2010.11929](https://arxiv.org/abs/2010.11929)). "
+        "DeiT, Touvron et al. 2021 ([arXiv:2012.12877](https://arxiv.org/abs/2012.12877)). Soft distillation, Hinton, "
         "Vinyals and Dean 2015 ([arXiv:1503.02531](https://arxiv.org/abs/1503.02531)). Attention rollout, Abnar and "
         "Zuidema 2020 ([arXiv:2005.00928](https://arxiv.org/abs/2005.00928))."
     )

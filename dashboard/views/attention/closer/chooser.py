@@ -32,7 +32,7 @@ _LOOKS: dict[str, tuple[Draw, str]] = {
     "Heads": (heads.draw, "What the token attends to in each head of each layer. A click shows that head alone."),
     "Variants": (
         variants.draw,
-        "The rollout with each head aggregation and several discard ratios. A click sets both.",
+        "The rollout with each head fusion and several discard ratios. A click sets both.",
     ),
     "Faithfulness": (faithfulness.draw, "Does the prediction depend on the patches that the map points at?"),
     "Film": (film.draw, "The map after every epoch of the training, on one scale."),

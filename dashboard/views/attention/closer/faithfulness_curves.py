@@ -28,7 +28,9 @@ _TITLES = {"drop": "Tokens dropped", "blur": "Blurred", "mean": "Mean colour"}
 def draw(picture: Picture, column: Column, spec: RolloutSpec) -> None:
     """Raises: DeitError where the model cannot be measured."""
     if spec.query == "patch":
-        st.info("The map of a patch explains that patch, not the prediction. Set the query to the output tokens.")
+        st.info(
+            "The map of a patch explains that patch, not the prediction. Choose *Output tokens* under *Trace from*."
+        )
         return
     subject = images.subject(column.choice.checkpoint, picture)
     picture_map = token_map(subject, column.token, spec)
@@ -67,8 +69,9 @@ def _draw_strip(subject: Subject, picture_map: PictureMap, column: Column, spec:
         f"Area between the map's curves: {areas['map']:+.3f}, larger than {share:.0f}% of {len(measured.random)} "
         f"random orders; of the centre prior: {areas['centre prior']:+.3f}.",
         help="The score is the probability of the chosen class, or else of the predicted one, in the model's output. "
-        "MoRF takes the most relevant patches first, LeRF the least. A map that is better than all random orders "
-        "and than the centre says something about this prediction; for other pictures it may be different.",
+        "MoRF takes the most relevant patches first, LeRF the least. The centre prior knows only where the middle of "
+        "the picture is. A map that is better than all random orders and than the centre says something about this "
+        "prediction; for other pictures it may be different.",
     )
     curves = {"map": measured.given, "centre": measured.centre} | {
         f"random {number}": one for number, one in enumerate(measured.random, start=1)
