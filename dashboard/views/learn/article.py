@@ -51,9 +51,10 @@ def _explain_distillation() -> None:
         "the distillation head with the teacher's logits for the same view.",
     )
     st.markdown(
-        "The class head gives the logits $z_c$, the distillation head $z_d$, and the teacher $z_t$ for the very same "
-        "view of the image; $y$ is the true label, $\\psi$ the softmax. In **hard** distillation the class with the "
-        "teacher's largest logit is a second label:"
+        "The class head gives the logits $z_c$ (one number for each class), the distillation head $z_d$, and the "
+        "teacher $z_t$ for the very same view of the image; $y$ is the true label. $\\psi$ is the softmax, which makes "
+        "probabilities of logits, CE the cross-entropy, and KL the Kullback-Leibler divergence. In **hard** "
+        "distillation the class with the teacher's largest logit is a second label:"
     )
     st.latex(
         r"\begin{aligned}\mathcal{L}_\text{hard} = {}& (1-\alpha)\,\text{CE}\big(\psi(z_c),\, y\big) \\"
@@ -90,8 +91,9 @@ def _explain_rollout() -> None:
         "may have come from. In a ViT that is the class token. A DeiT predicts with the distillation token too, so the "
         "map is the mean of both rows, and you can look at each row alone.\n\n"
         "A rollout does not show which class a patch supports or opposes: the map is the same for every class. It "
-        "ignores the MLPs and the content of the tokens, and the prediction may not depend on a bright patch at all. "
-        "Use it to ask questions about the model, not as an answer."
+        "ignores the content of the tokens and the MLPs, the parts of a block that work on each token by itself, and "
+        "the prediction may not depend on a bright patch at all. Use it to ask questions about the model, not as an "
+        "answer."
     )
 
 

@@ -20,7 +20,7 @@ def draw(spec: RolloutSpec) -> None:
     example = worked_example_of(spec)
     st.caption(
         "A class token and 2 × 2 patches, two layers, two heads. The token of a row attends to those of the columns. "
-        "The weights are invented; the settings of the panel decide what becomes of them."
+        "The weights are made up; the settings of the panel decide what becomes of them."
     )
     for layer in (1, 0):
         steps = [
