@@ -40,7 +40,8 @@ class NodeActivity(NamedTuple):
 def write_nodes(store: Store, nodes: Sequence[Node]) -> bool:
     """Write down all nodes that are there now. Returns whether a person has asked the cluster to end."""
     with store.writing(is_news=False) as connection:
-        is_asked = bool(connection.scalar(select(func.max(_nodes.c.is_asked_to_end))))
+        of_this_one = _nodes.c.id.in_([node.id for node in nodes])  # not of one that was killed
+        is_asked = bool(connection.scalar(select(func.max(_nodes.c.is_asked_to_end)).where(of_this_one)))
         connection.execute(delete(_nodes))
         rows = [{**node._asdict(), "is_asked_to_end": int(is_asked)} for node in nodes]
         if rows:

@@ -165,15 +165,18 @@ class Store(StoreReader):
         *,
         worker_id: str | None = None,
     ) -> None:
-        """Move a run to another status, with a sentence on why.
+        """Move a run to another status, with a sentence on why. One that was to stop meanwhile is not queued again.
 
         Args: worker_id: the worker that says so; None where no worker trains the run.
         Raises: GivenUpError where the run is not that worker's any more; then nothing is written.
         """
         with self.writing() as connection:
-            owner = connection.scalar(select(schema.runs.c.worker_id).where(schema.runs.c.id == run_id))
-            if worker_id not in (None, owner):
+            columns = schema.runs.c.worker_id, schema.runs.c.stop_requested
+            row = connection.execute(select(*columns).where(schema.runs.c.id == run_id)).first()
+            if worker_id is not None and (row is None or row.worker_id != worker_id):
                 raise _given_up(run_id)
+            if status is Status.QUEUED and row is not None and row.stop_requested:
+                status, message = Status.STOPPED, "Stopped; resume continues from here."
             self.move(connection, run_id, status, message, update)
 
     def move(

@@ -4,6 +4,7 @@ Knows events; nothing of stores, processes, or how a run ends.
 """
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,8 @@ log = logging.getLogger("deit_core.worker")
 
 OPEN: dict[str, Callable[[Told], Sink]] = {"tensorboard": TensorBoardSink, "mlflow": MlflowSink, "wandb": WandbSink}
 _PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow-skinny cryptography", "wandb": "wandb"}
+
+_USER = re.compile(r"(?<=://)[^/\s]*@")  # and password, in the address of a server that an error quotes
 
 
 class Sinks:
@@ -85,8 +88,9 @@ class Sinks:
         except ModuleNotFoundError as error:
             self._leave_out(name, f"{error}; install it with `python -m pip install {_PACKAGES[name]}`")
         except Exception as error:
-            log.exception("%s", name)
-            self._leave_out(name, f"it failed ({type(error).__name__}: {shortened(str(error))})")
+            said = _USER.sub("", str(error))
+            log.warning("%s failed: %s: %s", name, type(error).__name__, said)
+            self._leave_out(name, f"it failed ({type(error).__name__}: {shortened(said)})")
 
     def _leave_out(self, name: str, reason: str) -> None:
         self._open.pop(name, None)

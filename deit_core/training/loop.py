@@ -138,7 +138,7 @@ def _session(
             leader.gather(_task(options, logits_gb, session.device))
             session.meet()
         session.notes += [note] if note else []
-        yield from _events(session, group_s, logits_gb)
+        yield from _events(session, leader, group_s, logits_gb)
     except LostRankError:
         assert leader is not None
         raise leader.reason() from None
@@ -150,13 +150,20 @@ def _session(
         if not is_out_of_memory(error):
             raise
         release(error)
-        session.go_alone()
+        _go_alone(session, leader)
         num_images, num_parts = session.batches.batch_size, session.step.num_parts
         raise out_of_memory(num_images, num_parts, fitting_batch_size(session.step, session.batches)) from error
     finally:
         session.close()
         if leader is not None:
             leader.close()
+
+
+def _go_alone(session: Session, leader: Leader | None) -> None:
+    """Part from the other ranks. They end with that, so from here on nobody may take one for lost."""
+    session.go_alone()
+    if leader is not None:
+        leader.close()
 
 
 def _task(options: dict[str, Any], logits_gb: float, device: torch.device) -> Task:
@@ -173,7 +180,7 @@ class _NotFiniteError(Exception):
         self.step, self.is_teachers = step, is_teachers
 
 
-def _events(session: Session, group_s: float, logits_gb: float) -> Iterator[Event]:
+def _events(session: Session, leader: Leader | None, group_s: float, logits_gb: float) -> Iterator[Event]:
     batches, data = session.batches, session.data
     started = RunStarted(
         num_params=sum(p.numel() for p in session.model.parameters()),
@@ -201,6 +208,7 @@ def _events(session: Session, group_s: float, logits_gb: float) -> Iterator[Even
         session.has_unsaved_steps = False  # they are not finite
         yield RunFailed(session.progress.step, _sentence(session, error))
     else:
+        _go_alone(session, leader)
         yield _finish(session)
 
 
@@ -258,7 +266,6 @@ def _end_epoch(session: Session) -> Iterator[Event]:
 
 def _finish(session: Session) -> RunFinished:
     """Evaluate the best epoch's weights on test: the only use of the test images, by this process alone."""
-    session.go_alone()
     best = place(load_checkpoint(session.folder.path), session.device)
     metrics, note = session.score_best(best)
     session.keep_views()

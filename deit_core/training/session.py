@@ -54,7 +54,6 @@ from deit_core.training.device import (
 from deit_core.training.evaluation import evaluate
 from deit_core.training.head_measures import HeadMeasures
 from deit_core.training.measures import Sums
-from deit_core.training.meeting import part
 from deit_core.training.outputs import Keeper, Reader
 from deit_core.training.probe import choose_plan
 from deit_core.training.ranks import ALONE, Order, Ranks
@@ -163,8 +162,7 @@ class Session:
         self._started_at = time.monotonic() - self.progress.elapsed_s
 
     def go_alone(self) -> None:
-        """Part from the other ranks, which end with that."""
-        part()
+        """Do without the other ranks from now on."""
         self.ranks = self.step.ranks = ALONE
         self.batches.members = None
 

@@ -58,3 +58,13 @@ def test_a_worker_without_time_for_a_step_does_not_queue_its_run_for_ever(settin
     run = store.run(run_id)
     assert run.status == Status.INTERRUPTED
     assert "give workers more time" in run.message
+
+
+def test_a_stop_that_is_asked_for_while_a_run_is_given_back_is_not_lost(settings: Settings, tiny: RunSpec) -> None:
+    store = open_store(settings.store_url)
+    (run_id,) = enqueue(store, tiny)
+    queue.register(store, None, "a1", node_id="job 7")
+    queue.claim(store, "a1")
+    store.stop(run_id)
+    store.set_status(run_id, Status.QUEUED, "It goes on on another.", worker_id="a1")
+    assert store.run(run_id).status == Status.STOPPED

@@ -143,7 +143,7 @@ class Broken:
     def write(self, metrics: dict[str, float], step: int) -> None:
         self.written += 1
         if self.where == "write":
-            raise OSError("the disk is full")
+            raise OSError("http://me:secret@lab/api is full")
 
     def close(self, *, is_completed: bool) -> None:
         if self.where == "close":
@@ -158,7 +158,7 @@ class Broken:
             "From here on nothing goes to mlflow: No module named 'mlflow'; install it with `python -m pip install "
             "mlflow-skinny cryptography`.",
         ),
-        ("write", "From here on nothing goes to mlflow: it failed (OSError: the disk is full)."),
+        ("write", "From here on nothing goes to mlflow: it failed (OSError: http://lab/api is full)."),
         ("close", "From here on nothing goes to mlflow: it failed (TimeoutError: )."),
     ],
 )

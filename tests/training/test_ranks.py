@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import pytest
@@ -21,8 +22,10 @@ from deit_core.models import library_versions
 from deit_core.spec import ComputeSpec, ExperimentSpec, RunSpec, replace
 from deit_core.training import follower, train
 from deit_core.training.leader import Leader, check_devices
+from deit_core.training.loop import _session
 from deit_core.training.meeting import Meeting, Task, described, difference
 from deit_core.training.ranks import ALONE, Ranks
+from deit_core.training.session import Session
 
 CPU = torch.device("cpu")
 
@@ -195,6 +198,17 @@ def test_rank_0_says_that_a_task_does_not_begin(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(RunError, match="have different versions: rank 1"):
         Leader(2, None).gather(Task("run", "runs", "data", None, 1.5, 2.0, "gloo"))
     assert not other.begins(1)
+
+
+def test_the_others_are_let_go_before_rank_0_scores_the_test_images(
+    tiny: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, score, done = mock.Mock(spec=Leader), Session.score_best, list[str]()
+    leader.close.side_effect = lambda: done.append("lets go")
+    monkeypatch.setattr(Session, "score_best", lambda self, best: done.append("scores") or score(self, best))
+    options = {"run_dir": tmp_path, "runs_dir": tmp_path, "data_dir": Path("data"), "device": None, "images_gb": None}
+    list(_session(without_dropout(tiny, **{"optim.epochs": 1}), options, leader, 0, 1.0, resume=False))
+    assert done[:2] == ["lets go", "scores"]
 
 
 def test_a_world_of_one_sums_up_to_itself() -> None:
