@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args
 
 from deit_core.errors import DataError
 from deit_core.metrics import LR, METRICS, TRAIN_ACCURACY, TRAIN_LOSS, VAL_ACCURACY, VAL_LOSS
+from deit_core.plain_text import harmless
 from deit_core.runs.records import PointKind
 from deit_core.text.quoting import quoted
 
@@ -63,7 +64,7 @@ def read_curves(folder: Path, name: str = "") -> list[FoundCurve]:
         )
     if num_bytes > MAX_BYTES:
         raise DataError(
-            f"The event files in {folder} have {num_bytes:,} bytes, of which up to {MAX_BYTES:,} are read; give  the "
+            f"The event files in {folder} have {num_bytes:,} bytes, of which up to {MAX_BYTES:,} are read; give the "
             "folder of one training, or write numbers less often."
         )
     name = name or folder.resolve().name
@@ -113,7 +114,7 @@ def _read(folder: Path, name: str) -> FoundCurve:
         if meant is None or not points:
             left_out.append(tag[:_LONGEST_TAG])
         elif meant[1] not in lines or len(points) > len(lines[meant[1]].points):
-            lines[meant[1]] = FoundLine(*meant, tag[:_LONGEST_TAG], points)
+            lines[meant[1]] = FoundLine(*meant, harmless(tag)[:_LONGEST_TAG], points)
     return FoundCurve(name, list(lines.values()), left_out)
 
 

@@ -43,7 +43,7 @@ def keep(
             said = trouble or said
             time.sleep(_LOOK_S)
         say("It takes no other run, and ends with those that train.")
-        while not engine.drain():
+        while not _is_drained(engine):
             check()
             time.sleep(_LOOK_S)
     finally:
@@ -67,3 +67,10 @@ def _look_after(launcher: LocalLauncher) -> str:
     except StoreError as error:  # the queue is as it was; what trains has patience too
         return str(error)
     return launcher.trouble
+
+
+def _is_drained(engine: TaskEngine[Any, Any]) -> bool:
+    try:
+        return engine.drain()
+    except StoreError:  # what trains has patience, and must not be cut off
+        return False

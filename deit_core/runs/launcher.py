@@ -21,6 +21,7 @@ from deit_core.runs.artifacts import artifacts_of
 from deit_core.runs.engines import Engine
 from deit_core.runs.engines.local import TAKES, LocalEngine
 from deit_core.runs.rows import is_run_id
+from deit_core.runs.schema import MAX_KEY
 from deit_core.runs.store import Store, new_id
 from deit_core.settings import Settings
 from deit_core.spec import MAX_TRAININGS, AnySpec, ExperimentSpec, RunSpec, trainings
@@ -157,8 +158,10 @@ def enqueue(store: Store, spec: AnySpec, *, reserved_for: str | None = None, key
     also the name of its folder.
 
     Raises: SpecError when such a run is neither one of the store nor a checkpoint on this machine, or the spec asks for
-        too many runs.
+        too many runs; RunError for a key that a store cannot keep.
     """
+    if key is not None and not (len(key) <= MAX_KEY and key.isprintable()):
+        raise RunError(f"A key has up to {MAX_KEY} letters, digits and signs, on one line; choose a shorter one.")
     specs, needs = resolve(store, spec)
     experiment = spec if isinstance(spec, ExperimentSpec) else None
     return store.add(specs, needs, experiment=experiment, reserved_for=reserved_for, key=key)

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from deit_core.runs.sqlite_triggers import TRIGGERS
 
 VERSION = 4
+MAX_KEY = 80
 
 
 class _JsonText(TypeDecorator[Any]):
@@ -169,7 +170,7 @@ submissions = Table(
     "submissions",
     metadata,
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
-    Column("key", String(80), nullable=False, index=True),
+    Column("key", String(MAX_KEY), nullable=False, index=True),
 )
 
 dependencies = Table(

@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from deit_core.errors import LostRankError, SpecError
+from deit_core.wording import counted
 
 
 class Order(IntEnum):
@@ -56,7 +57,12 @@ class Ranks:
         return torch.cat([front, back[back >= (batch_size + 1) // 2]])
 
     def part(self, num_images: int) -> slice:
-        """Which images of a split this rank evaluates."""
+        """Which images of a split this rank evaluates. Raises: SpecError where a rank would have none."""
+        if num_images < self.world:
+            raise SpecError(
+                f"{counted(num_images, 'image')} cannot be shared by {self.world} devices; choose a larger "
+                "data.val_fraction, or set compute.devices to less."
+            )
         start, end = (num_images * place // self.world for place in (self.rank, self.rank + 1))
         return slice(start, end)
 

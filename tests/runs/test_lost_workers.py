@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from deit_core import presets
+from deit_core.errors import RunError
 from deit_core.runs import NewPoint, Run, Status, Store, enqueue, open_store, queue, schema
 from deit_core.runs.condition import explain
 from deit_core.runs.nodes import Node, ask_to_end, nodes_of, write_nodes
@@ -223,6 +224,13 @@ def test_one_key_is_one_submission_however_often_it_comes(each_store: Store) -> 
         each_store.delete(run_id)
     assert len(submit(0)) == 3, "a key is free once its runs are deleted"
     assert len(enqueue(each_store, presets.smoke(), key="form 8")) == 1
+
+
+@pytest.mark.parametrize("key", ["k" * 81, "two\nlines", "\x00"])
+def test_a_key_that_no_store_can_keep_is_refused(each_store: Store, key: str) -> None:
+    with pytest.raises(RunError, match=r"A key has up to 80 letters"):
+        enqueue(each_store, presets.smoke(), key=key)
+    assert not each_store.runs()
 
 
 def test_twenty_claimers_take_each_of_200_runs_once(each_store: Store) -> None:

@@ -90,6 +90,8 @@ def test_what_a_job_cannot_ask_for_is_a_sentence(settings: Settings, monkeypatch
     store = open_store(settings.store_url)
     with pytest.raises(SpecError, match=r"no parameter partion here; choose from account, .*partition"):
         SlurmEngine(store, settings, {"partion": "gpu"}, cluster="local")
+    with pytest.raises(SpecError, match="additional_parameters has names and values"):
+        SlurmEngine(store, settings, {"additional_parameters": 5}, cluster="local")
     with pytest.raises(SpecError, match="whole number"):
         SlurmEngine(store, settings, {"cpus_per_task": "many"}, cluster="local")
     monkeypatch.setenv("PATH", "")

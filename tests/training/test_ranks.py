@@ -51,7 +51,7 @@ def test_a_batch_that_is_too_small_for_its_ranks_is_refused() -> None:
         Ranks(0, 4).members(7)
 
 
-@pytest.mark.parametrize("num_images", [2, 10, 11])
+@pytest.mark.parametrize("num_images", [3, 10, 11])
 def test_each_image_of_a_split_is_evaluated_once(num_images: int) -> None:
     seen = [number for rank in range(3) for number in range(num_images)[Ranks(rank, 3).part(num_images)]]
     assert seen == list(range(num_images))
@@ -209,6 +209,11 @@ def test_the_others_are_let_go_before_rank_0_scores_the_test_images(
     options = {"run_dir": tmp_path, "runs_dir": tmp_path, "data_dir": Path("data"), "device": None, "images_gb": None}
     list(_session(without_dropout(tiny, **{"optim.epochs": 1}), options, leader, 0, 1.0, resume=False))
     assert done[:2] == ["lets go", "scores"]
+
+
+def test_a_split_with_fewer_images_than_devices_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"^1 image cannot be shared by 2 devices; choose a larger data.val_fraction"):
+        Ranks(0, 2).part(1)
 
 
 def test_a_world_of_one_sums_up_to_itself() -> None:

@@ -61,6 +61,10 @@ class RayEngine(TaskEngine[_Kind, _Task]):
         self.is_asked_to_end = False
         self._work = ray.remote(max_retries=0, max_calls=1)(work_on_node)
 
+    def drain(self) -> bool:
+        write_nodes(self.store, alive_nodes())
+        return super().drain()
+
     def leave(self) -> None:
         super().leave()
         write_nodes(self.store, [])

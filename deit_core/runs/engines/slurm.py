@@ -42,7 +42,7 @@ class SlurmEngine(TaskEngine[Takes, Any]):
         asked: dict[str, Any] = _DEFAULTS | dict(parameters)
         self._executor = _executor(slurm_folder(settings.runs_dir), asked, cluster)
         self._num_threads = int(asked["cpus_per_task"])
-        has_gpu = bool({"gpus_per_node", "gpus_per_task"} & asked.keys()) or "gpu" in str(asked.get("gres"))
+        has_gpu = any(asked.get(name) for name in ("gpus_per_node", "gpus_per_task")) or "gpu" in str(asked.get("gres"))
         self._devices = ("auto", "cuda", "cpu") if has_gpu else ("auto", "cpu")
 
     def leave(self) -> None:
@@ -111,7 +111,10 @@ def _executor(folder: Path, parameters: Mapping[str, Any], cluster: str) -> Any:
         raise SpecError(f"A job of Slurm has no parameter {unknown[0]} here; choose from {', '.join(sorted(known))}.")
     if not isinstance(parameters["cpus_per_task"], int):
         raise SpecError("cpus_per_task is the number of cores that each job gets; give a whole number.")
-    ruled = {"no-requeue": True} | dict(parameters.get("additional_parameters", {}))  # our queue does that
+    additional = parameters.get("additional_parameters", {})
+    if not isinstance(additional, dict):
+        raise SpecError('additional_parameters has names and values; give them as {"constraint": "a100"}.')
+    ruled = {"no-requeue": True} | additional  # our queue does that
     values = {f"slurm_{name}": value for name, value in {**parameters, "additional_parameters": ruled}.items()}
     executor.update_parameters(timeout_min=60, **values)  # the first is for local jobs alone
     return executor
