@@ -2,7 +2,9 @@
 them the run as their task, and says why one is gone. Knows nothing of steps, or of how a process is started.
 """
 
+import socket
 import time
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -45,9 +47,7 @@ class Leader:
         if self._processes is None:
             self._meeting = Meeting()
         else:
-            store = dist.TCPStore(  # type: ignore[attr-defined]
-                self._processes.host, 0, is_master=True, wait_for_workers=False, timeout=PATIENCE
-            )
+            store = store_at(self._processes.host)
             self._meeting = Meeting(store)
             place = {
                 "MASTER_ADDR": self._processes.host,
@@ -99,6 +99,15 @@ class Leader:
         part()
         if self._processes is not None:
             self._processes.close()
+
+
+def store_at(host: str) -> Any:
+    """A store of torch.distributed that can be reached at this address alone; torch's own listens at all there are."""
+    listener = socket.create_server((host, 0))
+    port = listener.getsockname()[1]
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        host, port, is_master=True, wait_for_workers=False, timeout=PATIENCE, master_listen_fd=listener.detach()
+    )
 
 
 def check_devices(compute: ComputeSpec, device: torch.device) -> None:

@@ -20,7 +20,7 @@ from deit_core.errors import RunError, SpecError
 from deit_core.events import Event, RunStarted, StepDone
 from deit_core.models import library_versions
 from deit_core.spec import ComputeSpec, ExperimentSpec, RunSpec, replace
-from deit_core.training import follower, train
+from deit_core.training import follower, leader, train
 from deit_core.training.leader import Leader, check_devices
 from deit_core.training.loop import _session
 from deit_core.training.meeting import Meeting, Task, described, difference
@@ -214,6 +214,12 @@ def test_the_others_are_let_go_before_rank_0_scores_the_test_images(
 def test_a_split_with_fewer_images_than_devices_is_refused() -> None:
     with pytest.raises(SpecError, match=r"^1 image cannot be shared by 2 devices; choose a larger data.val_fraction"):
         Ranks(0, 2).part(1)
+
+
+def test_ranks_of_one_machine_meet_where_no_other_machine_can_reach_them() -> None:
+    store = leader.store_at("127.0.0.1")
+    listening = {one.laddr.ip for one in psutil.Process().net_connections() if one.laddr.port == store.port}
+    assert listening == {"127.0.0.1"}
 
 
 def test_a_world_of_one_sums_up_to_itself() -> None:
