@@ -21,7 +21,7 @@ _WAITS = f"{queue.WAITS}nodes of the cluster"
 _NO_NODE = f"{_WAITS} with its compute.device: there are none."
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
     """A kind of workers: the values of compute.device whose runs it takes, how many of these devices it has on how many
     nodes, and how many GPUs each of them is.
     """
@@ -47,7 +47,7 @@ class _Task(NamedTuple):
     group: Any
 
 
-class RayEngine(TaskEngine[_Kind, _Task]):
+class RayEngine(TaskEngine[Kind, _Task]):
     """Starts a task for each run that is ready; the cluster that this process is connected to has the room.
 
     Args: cpus_per_run: how many cores a worker gets for each device of its runs, and so its threads.
@@ -70,25 +70,25 @@ class RayEngine(TaskEngine[_Kind, _Task]):
         write_nodes(self.store, [])
         queue.tell_waiting(self.store, _WAITS, {})
 
-    def _wanted(self) -> Mapping[_Kind, int]:
+    def _wanted(self) -> Mapping[Kind, int]:
         nodes = alive_nodes()
         self.is_asked_to_end = write_nodes(self.store, nodes)
         self._trouble = self._lacking(nodes)
         has_gpu = any(node.num_gpus >= 1 for node in nodes)
-        counts: Counter[_Kind] = Counter()
+        counts: Counter[Kind] = Counter()
         told: dict[Wants, str] = {}
         for wants, number in queue.ready_by_wants(self.store, "ray").items():
             kind = _kind(wants, has_gpu)
             if kind is None:
                 told[wants] = _NO_NODE
-            elif sentence := self._too_large(kind, nodes):
+            elif sentence := too_large(kind, nodes, self.cpus_per_run):
                 told[wants] = sentence
             else:
                 counts[kind] += number
         queue.tell_waiting(self.store, _WAITS, told)
         return {} if self.is_asked_to_end else {kind: min(counts[kind], MOST_WAITING) for kind in counts}
 
-    def _submit(self, kind: _Kind, worker_id: str) -> _Task:
+    def _submit(self, kind: Kind, worker_id: str) -> _Task:
         import ray
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -127,19 +127,6 @@ class RayEngine(TaskEngine[_Kind, _Task]):
         ray.cancel(handle.reference)
         _give_back(handle.group)
 
-    def _too_large(self, kind: _Kind, nodes: Sequence[Node]) -> str:
-        """Why the cluster will never have room for a kind as it is now; empty where it may."""
-        num_cpus, num_gpus = self.cpus_per_run * kind.per_node, kind.num_gpus * kind.per_node
-        fitting = [node for node in nodes if node.num_cpus >= num_cpus and node.num_gpus >= num_gpus]
-        if kind.num_devices == 1 or len(fitting) >= kind.num_nodes:
-            return ""
-        gpus = f" and {counted(num_gpus, 'GPU')}" if num_gpus else ""
-        return (
-            f"{_WAITS}: it needs {kind.num_nodes} with {counted(num_cpus, 'core')}{gpus} each, and there "
-            f"{'is' if len(fitting) == 1 else 'are'} {len(fitting)}. Change compute.devices or compute.nodes, or let "
-            "more machines join."
-        )
-
     def _lacking(self, nodes: Sequence[Node]) -> str:
         most = max((math.floor(node.num_cpus) for node in nodes), default=0)
         if self.cpus_per_run <= most:
@@ -148,6 +135,20 @@ class RayEngine(TaskEngine[_Kind, _Task]):
             f"A run is to have {self.cpus_per_run} cores, and no node of the cluster has more than {most}; start the "
             "cluster with a smaller --cpus-per-run."
         )
+
+
+def too_large(kind: Kind, nodes: Sequence[Node], cpus_per_run: int) -> str:
+    """Why the cluster will never have room for a kind as it is now; empty where it may."""
+    num_cpus, num_gpus = cpus_per_run * kind.per_node, kind.num_gpus * kind.per_node
+    fitting = [node for node in nodes if node.num_cpus >= num_cpus and node.num_gpus >= num_gpus]
+    if len(fitting) >= kind.num_nodes:
+        return ""
+    gpus = f" and {counted(num_gpus, 'GPU')}" if num_gpus else ""
+    return (
+        f"{_WAITS}: it needs {kind.num_nodes} with {counted(num_cpus, 'core')}{gpus} each, and there "
+        f"{'is' if len(fitting) == 1 else 'are'} {len(fitting)}. Change compute.devices or compute.nodes, start the "
+        "cluster with a smaller --cpus-per-run, or let more machines join."
+    )
 
 
 def alive_nodes() -> list[Node]:
@@ -189,7 +190,7 @@ def refusal_of_cluster(address: str, said: str) -> str:
     return f"No cluster answers at {address}; check the address, and that `cluster up` runs there."
 
 
-def work_on_node(settings: Settings, worker_id: str, kind: _Kind, cpus_per_rank: int) -> None:
+def work_on_node(settings: Settings, worker_id: str, kind: Kind, cpus_per_rank: int) -> None:
     """The task: train what is ready, in a process of a node, until nothing is."""
     import ray
 
@@ -210,15 +211,15 @@ def work_on_node(settings: Settings, worker_id: str, kind: _Kind, cpus_per_rank:
     )
 
 
-def _kind(wants: Wants, has_gpu: bool) -> _Kind | None:
+def _kind(wants: Wants, has_gpu: bool) -> Kind | None:
     """The workers that take such runs: with GPUs, if any node has one, unless a run wants the CPU; None if none do."""
     match wants.device:
         case "cpu" | "auto" if not has_gpu:
-            return _Kind(("auto", "cpu"), 0, wants.num_devices, wants.num_nodes)
+            return Kind(("auto", "cpu"), 0, wants.num_devices, wants.num_nodes)
         case "cpu":
-            return _Kind(("cpu",), 0, wants.num_devices, wants.num_nodes)
+            return Kind(("cpu",), 0, wants.num_devices, wants.num_nodes)
         case "auto" | "cuda" if has_gpu:
-            return _Kind(("auto", "cuda"), 1, wants.num_devices, wants.num_nodes)
+            return Kind(("auto", "cuda"), 1, wants.num_devices, wants.num_nodes)
     return None
 
 
