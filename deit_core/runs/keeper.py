@@ -13,7 +13,7 @@ from deit_core.runs.engines.tasks import TaskEngine
 from deit_core.runs.launcher import LocalLauncher
 from deit_core.settings import Settings
 
-_LOOK_S = 1.0
+LOOK_S = 1.0
 _TRY_AGAIN_S = 60.0
 
 Say = Callable[[str], object]
@@ -41,11 +41,11 @@ def keep(
                 engine.try_again()
                 try_again_at = time.monotonic() + _TRY_AGAIN_S
             said = trouble or said
-            time.sleep(_LOOK_S)
+            time.sleep(LOOK_S)
         say("It takes no other run, and ends with those that train.")
         while not _is_drained(engine):
             check()
-            time.sleep(_LOOK_S)
+            time.sleep(LOOK_S)
     finally:
         with suppress(StoreError, RunError):
             engine.leave()

@@ -95,7 +95,7 @@ def train(
     }
     if world == 1:
         options["num_threads"] = num_threads
-        yield from _session(spec, options, None, group_s, logits_gb, resume=resume)
+        yield from session_events(spec, options, None, group_s, logits_gb, resume=resume)
         return
     if processes is None:
         check_devices(spec.compute, choose_device(spec.compute, device))
@@ -104,7 +104,9 @@ def train(
     lost = ""
     for restarts_left in reversed(range(NUM_RESTARTS + 1)):
         try:
-            yield from _session(spec, options, Leader(world, processes), group_s, logits_gb, resume=resume, note=lost)
+            yield from session_events(
+                spec, options, Leader(world, processes), group_s, logits_gb, resume=resume, note=lost
+            )
             return
         except LostRankError as error:
             if not restarts_left or processes is None or not processes.can_start_again:  # as torchrun does, if it is to
@@ -112,7 +114,7 @@ def train(
             lost, resume = f"{error} All were started again, from the last saved state.", True
 
 
-def _session(
+def session_events(
     spec: RunSpec,
     options: dict[str, Any],
     leader: Leader | None,

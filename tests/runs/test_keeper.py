@@ -30,7 +30,7 @@ class _Engine:
 def test_what_trains_is_waited_for_though_the_store_is_away_for_a_moment(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deit_core.runs.keeper._LOOK_S", 0)
+    monkeypatch.setattr("deit_core.runs.keeper.LOOK_S", 0)
     engine: Any = _Engine(open_store(settings.store_url), settings)
     said: list[str] = []
     keep(engine, is_ending=lambda: True, say=said.append)

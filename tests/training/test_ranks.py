@@ -22,7 +22,7 @@ from deit_core.models import library_versions
 from deit_core.spec import ComputeSpec, ExperimentSpec, RunSpec, replace
 from deit_core.training import follower, leader, train
 from deit_core.training.leader import Leader, check_devices
-from deit_core.training.loop import _session
+from deit_core.training.loop import session_events
 from deit_core.training.meeting import Meeting, Task, described, difference
 from deit_core.training.ranks import ALONE, Ranks
 from deit_core.training.session import Session
@@ -207,7 +207,7 @@ def test_the_others_are_let_go_before_rank_0_scores_the_test_images(
     leader.close.side_effect = lambda: done.append("lets go")
     monkeypatch.setattr(Session, "score_best", lambda self, best: done.append("scores") or score(self, best))
     options = {"run_dir": tmp_path, "runs_dir": tmp_path, "data_dir": Path("data"), "device": None, "images_gb": None}
-    list(_session(without_dropout(tiny, **{"optim.epochs": 1}), options, leader, 0, 1.0, resume=False))
+    list(session_events(without_dropout(tiny, **{"optim.epochs": 1}), options, leader, 0, 1.0, resume=False))
     assert done[:2] == ["lets go", "scores"]
 
 
