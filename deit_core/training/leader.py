@@ -2,6 +2,7 @@
 them the run as their task, and says why one is gone. Knows nothing of steps, or of how a process is started.
 """
 
+import os
 import socket
 import time
 from typing import Any
@@ -12,6 +13,7 @@ import torch.distributed as dist
 from deit_core.errors import LostRankError, RunError, SpecError
 from deit_core.machine import torchrun
 from deit_core.machine.limits import num_cores
+from deit_core.machine.network import gloo_network
 from deit_core.spec import ComputeSpec
 from deit_core.training.meeting import PATIENCE, Meeting, Task, described, difference, part
 from deit_core.training.rank_processes import RankProcesses
@@ -47,13 +49,15 @@ class Leader:
         if self._processes is None:
             self._meeting = Meeting()
         else:
-            store = store_at(self._processes.host)
+            store, network = store_at(self._processes.host), gloo_network(self._processes.host)
+            os.environ.update(network)
             self._meeting = Meeting(store)
             place = {
                 "MASTER_ADDR": self._processes.host,
                 "MASTER_PORT": str(store.port),
                 "WORLD_SIZE": str(self._world),
                 "TORCHELASTIC_USE_AGENT_STORE": "True",
+                **network,
             }
             self._processes.start({rank: place | {"RANK": str(rank)} for rank in range(1, self._world)})
         self._number = self._meeting.give(task)

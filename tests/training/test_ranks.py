@@ -16,7 +16,7 @@ import torch
 from whole_batch import TOLERANCE, numbers, without_dropout
 
 from deit_core.data import TrainBatches, load_data
-from deit_core.errors import RunError, SpecError
+from deit_core.errors import LostRankError, RunError, SpecError
 from deit_core.events import Event, RunStarted, StepDone
 from deit_core.models import library_versions
 from deit_core.spec import ComputeSpec, ExperimentSpec, RunSpec, replace
@@ -24,6 +24,7 @@ from deit_core.training import follower, leader, train
 from deit_core.training.leader import Leader, check_devices
 from deit_core.training.loop import session_events
 from deit_core.training.meeting import Meeting, Task, described, difference
+from deit_core.training.rank_processes import LocalProcesses
 from deit_core.training.ranks import ALONE, Ranks
 from deit_core.training.session import Session
 
@@ -220,6 +221,18 @@ def test_ranks_of_one_machine_meet_where_no_other_machine_can_reach_them() -> No
     store = leader.store_at("127.0.0.1")
     listening = {one.laddr.ip for one in psutil.Process().net_connections() if one.laddr.port == store.port}
     assert listening == {"127.0.0.1"}
+
+
+def test_ranks_of_one_machine_use_the_network_that_no_other_machine_can_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "")
+    processes = mock.Mock(spec=LocalProcesses, host=LocalProcesses.host)
+    processes.start.side_effect = LostRankError("The others are not needed.")
+    with pytest.raises(LostRankError, match="not needed"):
+        Leader(2, processes).gather(Task("run", "runs", "data", None, 1.5, 2.0, "gloo"))
+    [environment] = processes.start.call_args.args[0].values()
+    network = environment["GLOO_SOCKET_IFNAME"]
+    assert os.environ["GLOO_SOCKET_IFNAME"] == network
+    assert psutil.net_if_addrs()[network][0].address == "127.0.0.1"
 
 
 def test_a_world_of_one_sums_up_to_itself() -> None:

@@ -10,8 +10,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import psutil
-
+from deit_core.machine.network import gloo_network
 from deit_core.settings import Settings
 from deit_core.training.rank_processes import RankProcesses
 
@@ -40,7 +39,6 @@ class RayProcesses(RankProcesses):
         self._tasks: dict[int, Any] = {}  # by rank
         self._node_ids: dict[int, str] = {}  # by the number of a part
         self._closed = threading.Event()
-        os.environ.update(_gloo(self.host))
 
     def start(self, environments: Mapping[int, Mapping[str, str]]) -> None:
         import ray
@@ -86,13 +84,7 @@ def follow_on_node(environment: Mapping[str, str]) -> None:
     """The task: be a rank, in a process of a node."""
     import ray
 
-    os.environ.update({**environment, **_gloo(ray.util.get_node_ip_address())})
+    os.environ.update({**environment, **gloo_network(ray.util.get_node_ip_address())})
     from deit_core.training.follower import main
 
     main()
-
-
-def _gloo(address: str) -> dict[str, str]:
-    """Let gloo use the network that Ray uses: it would take that of the host's name, which may lead nowhere else."""
-    names = [name for name, ones in psutil.net_if_addrs().items() if address in {one.address for one in ones}]
-    return {"GLOO_SOCKET_IFNAME": names[0]} if names else {}
