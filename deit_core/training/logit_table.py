@@ -19,8 +19,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deit_core.file_locks import lock, locked
 from deit_core.files import write_atomically
-
-if sys.platform != "win32":
-    import fcntl
 
 _KEY, _IN_USE, _LOGITS, _SEALS = "key.json", "in-use", "logits.bin", "seals.bin"
 _SPARE_BYTES = 10**9  # of the disk: a table must not take the space that checkpoints need
@@ -112,19 +110,19 @@ def open_table(
     folder = home / hashlib.sha256(text.encode()).hexdigest()[:16]
     sizes = {_LOGITS: shape[0] * shape[1] * np.dtype(dtype).itemsize, _SEALS: shape[0] * 4}
     home.mkdir(parents=True, exist_ok=True)
-    with _locked(home / "lock"):
+    with locked(home / "lock"):
         _make_room(home, folder, sum(sizes.values()), cap_bytes)
         folder.mkdir(exist_ok=True)
         with ExitStack() as undo:
-            lock = _lock(folder / _IN_USE, shared=True)
-            undo.callback(os.close, lock)
+            in_use = lock(folder / _IN_USE, shared=True)
+            undo.callback(os.close, in_use)
             for name, size in sizes.items():
                 _reserve(folder / name, size)
             if (folder / _KEY).exists():
                 os.utime(folder / _KEY)
             else:
                 write_atomically(folder / _KEY, text.encode())
-            table = LogitTable(folder, shape, dtype, lock)
+            table = LogitTable(folder, shape, dtype, in_use)
             undo.pop_all()
             return table
 
@@ -189,35 +187,11 @@ def _try_lock(folder: Path, locks: ExitStack) -> bool:
     if sys.platform == "win32":
         return False  # unknown: there tables are deleted by hand
     try:
-        lock = _lock(folder / _IN_USE, shared=False, wait=False)
+        held = lock(folder / _IN_USE, shared=False, wait=False)
     except BlockingIOError:
         return False
-    locks.callback(os.close, lock)
+    locks.callback(os.close, held)
     return True
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    lock = _lock(path, shared=False)
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
-def _lock(path: Path, *, shared: bool, wait: bool = True) -> int:
-    """A file descriptor that holds a lock until it is closed, or its process is gone.
-
-    Raises: BlockingIOError when it should not wait and another process holds it.
-    """
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        if sys.platform != "win32":
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
-    except BaseException:
-        os.close(file)
-        raise
-    return file
 
 
 def _gb(size_bytes: float) -> str:

@@ -4,6 +4,8 @@ import json
 import struct
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from deit_core.runs import Status, open_store
 from deit_core.runs.foreground import train_here
 from deit_core.settings import Settings
 from deit_core.sinks import Sinks, every_sink
+from deit_core.sinks.mlflow_sink import MlflowSink
+from deit_core.sinks.sink import Told
 from deit_core.spec import RunSpec, replace
 
 STARTED = RunStarted(1, 2, 3, 4, steps_per_epoch=10, total_steps=20, first_step=0, device="cpu", num_threads=1)
@@ -92,6 +96,34 @@ def test_mlflow_reads_a_run_and_its_resumed_session(
     (run,) = client.search_runs([client.get_experiment_by_name("an experiment").experiment_id])
     assert run.data.metrics == {"step/train_loss": 2.0, "epoch/val_accuracy": 0.5, "result/test_accuracy": 0.25}
     assert (run.info.status, run.info.run_name) == ("FINISHED", "vit lr 0.001")
+
+
+def begin(folder: Path, number: int) -> None:
+    MlflowSink(Told(str(number), f"run {number}", "an experiment", "{}", folder, 0))
+
+
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own
+def test_runs_that_begin_at_one_moment_share_the_new_file_of_mlflow(tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    with ProcessPoolExecutor(3, get_context("spawn")) as processes:
+        list(processes.map(begin, [tmp_path] * 3, range(3)))
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert len(client.search_runs([client.get_experiment_by_name("an experiment").experiment_id])) == 3
+
+
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own
+def test_an_experiment_that_another_machine_has_just_made_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    begin(tmp_path, 1)
+    look, answers = mlflow.MlflowClient.get_experiment_by_name, iter([None])
+    monkeypatch.setattr(
+        mlflow.MlflowClient, "get_experiment_by_name", lambda self, name: next(answers, look(self, name))
+    )
+    begin(tmp_path, 2)
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert len(client.search_runs([look(client, "an experiment").experiment_id])) == 2
 
 
 def logged(file: Path) -> list[dict[str, float]]:
