@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 # layer; single modules of a layer may import each other.
 LAYERS: dict[str, list[set[str]]] = {
     "deit_core": [
-        {"text", "plain_text", "events", "metrics", "randomness", "machine"},
+        {"text", "plain_text", "events", "metrics", "randomness", "machine", "file_locks"},
         {"errors", "wording", "catalog", "layout", "torchvision_ops", "timm_ops", "distillation"},
         {"refusals", "settings"},
         {"files"},
