@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from dashboard.text import escape
+from dashboard.text import message
 from deit_core.refusals import user_error
 
 
 def _show(sentence: str) -> None:
-    st.error(escape(sentence))
+    st.error(message(sentence))
 
 
 @contextmanager

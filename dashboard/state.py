@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard.error_messages import errors_as_messages
 from dashboard.reach import DEMO, is_demo, others_can_reach, shown
-from dashboard.text import escape
+from dashboard.text import escape, message
 from deit_core.catalog import SourceFacts, SourceName
 from deit_core.errors import RunError
 from deit_core.image_folders import ImageFolder, find_folder, list_folder
@@ -219,7 +219,7 @@ def _bring(run: Run) -> None:
     place, warned = st.session_state.get(_WARNINGS, (st, set[str]()))
     if look.trouble and run.id not in warned:
         warned.add(run.id)
-        place.warning(escape(look.trouble))
+        place.warning(message(look.trouble))
 
 
 def begin_page() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.pictures.images import Picture
 from dashboard.pictures.picture_choice import Load
-from dashboard.text import escape
+from dashboard.text import message
 from deit_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ def loaded_or_reason(load: Load) -> list[Picture]:
         with st.spinner("Loading the pictures"):
             return load()
     except DataError as error:
-        st.error(escape(str(error)))
+        st.error(message(str(error)))
         return []

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dashboard.text import escape, plotly_escape
+from dashboard.text import escape, message, plotly_escape
 
 
 @pytest.mark.parametrize("text", ["vit 2", "*a* _b_ `c`", "[x](http://e.org)", "$a$ :tada: :red[b]", "<b> & | ~ # >"])
@@ -17,6 +17,17 @@ def test_punctuation_is_escaped_and_nothing_is_lost(text: str) -> None:
 @pytest.mark.parametrize("address", ["http://e.org", "www.e.org", "a@e.org"])
 def test_addresses_make_no_links(address: str) -> None:
     assert "\u2060" in escape(address)
+
+
+def test_a_command_in_a_message_can_be_copied() -> None:
+    assert message("It's gone: run `pip install 'a @ http://b'`, twice.") == (
+        "It\\'s gone\\:\u2060 run `pip install 'a @ http://b'`\\, twice\\."
+    )
+
+
+@pytest.mark.parametrize("text", ["a ` b", "``*a*``", "`a` ``", "` ` *b*"])
+def test_backticks_that_do_not_belong_together_show_literally(text: str) -> None:
+    assert message(text) == escape(text)
 
 
 def test_the_direction_of_writing_stays() -> None:

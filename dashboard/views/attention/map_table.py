@@ -17,7 +17,7 @@ from dashboard.pictures import images
 from dashboard.pictures.images import Picture, Pixels
 from dashboard.pictures.map_painting import draw_scales, panel, scales_of, tile
 from dashboard.pictures.picture_maps import PictureMap, kept_by_tokens
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.views.attention import save
 from dashboard.views.attention.controls import query_patch
 from dashboard.views.attention.maps import Column, find
@@ -41,7 +41,7 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
     with st.spinner("Looking at the pictures"):
         rows, mistakes = _find_all(pictures, columns, spec)
     for mistake in mistakes:
-        st.warning(escape(mistake))
+        st.warning(message(mistake))
     shown = [picture_map for row in rows for picture_map in row if picture_map is not None]
     if not shown:
         return

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from dashboard.state import has_predictions
-from dashboard.text import escape
+from dashboard.text import message
 from dashboard.verdicts.pairs import Judged, answers_of, judge_pair, moment_of
 from dashboard.views.compare.confidence import show_calibration
 from dashboard.views.compare.missing_answers import offer_predictions
@@ -46,7 +46,7 @@ def judge_pairs(chosen: Sequence[Run], runs: list[Run]) -> list[Judged]:
         try:
             found.append(judge_pair(first, other, moment))
         except DeitError as error:
-            st.info(escape(str(error)))
+            st.info(message(str(error)))
     return found
 
 

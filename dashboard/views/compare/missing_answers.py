@@ -11,7 +11,7 @@ from dashboard.error_messages import errors_as_messages
 from dashboard.reach import may, shown
 from dashboard.run_status import label
 from dashboard.state import files_of, has_predictions
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.verdicts.pairs import predictor
 from deit_core.runs import Run
 
@@ -21,7 +21,7 @@ _ERROR = "predictions_error"
 def offer_predictions(runs: Sequence[Run]) -> None:
     """The button for the first of these finished runs that kept no predictions."""
     if error := st.session_state.pop(_ERROR, ""):
-        st.error(escape(error))
+        st.error(message(error))
     if gone := [run for run in runs if not files_of(run).folder.is_dir()]:
         st.caption(
             f"The files of {escape(', '.join(map(label, gone)))} are gone, and with them what was answered; put the "

@@ -17,7 +17,7 @@ from dashboard.live.feed import live_feed
 from dashboard.navigation import link
 from dashboard.notebooks import offer_notebook
 from dashboard.run_status import choice_label, is_live, label, newest_pair
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.views.compare.closer import judge_pairs, show_closer
 from dashboard.views.compare.experiments import choose_experiment, show_experiment
 from dashboard.views.compare.result_rows import chance, fair, fairness, result_table, setting_table
@@ -168,7 +168,7 @@ def _fairness(chosen: Sequence[Run], by_id: Mapping[str, Run]) -> None:
     unfair: dict[str, list[Run]] = {}
     for counterpart, other in counterparts(first, others, by_id):
         if sentences := fairness(counterpart, other):
-            unfair.setdefault("\n".join(f"- {escape(sentence)}" for sentence in sentences), []).append(other)
+            unfair.setdefault("\n".join(f"- {message(sentence)}" for sentence in sentences), []).append(other)
     for lines, runs in unfair.items():
         names = " and ".join(f"**{escape(label(run))}**" for run in runs)
         st.warning(f"A comparison of **{escape(label(first))}** with {names} is not fair:\n\n{lines}")

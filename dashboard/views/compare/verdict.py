@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 
 from dashboard.state import settings
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.verdicts.pairs import Judged, answers_of
 from deit_core.plain_text import file_name
 
@@ -20,7 +20,7 @@ def show_verdict(pair: Judged) -> None:
         classes = " ".join(pair.verdict.class_sentences)
         st.markdown(f"**{escape(first)}**\n\n{escape(' '.join(others))}\n\n{escape(classes)}")
         for sentence in (*pair.verdict.warnings, *pair.notes):
-            st.warning(escape(sentence))
+            st.warning(message(sentence))
         if pair.verdict.next_steps:
             st.caption(f"Next: {escape(' '.join(pair.verdict.next_steps))}")
         st.download_button(

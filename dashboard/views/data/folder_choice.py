@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.reach import may
 from dashboard.state import listing, settings
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.views.data.uploads import is_unpacking, offer_upload, take_finished
 from deit_core.image_folders.archives import imported
 from deit_core.plain_text import cell
@@ -48,7 +48,7 @@ def show_listing(path: str) -> None:
     """What is left out of the folder at `path`, warnings, and the number of images by class and part."""
     listed = listing(path)
     for warning in listed.warnings:
-        st.warning(escape(warning))
+        st.warning(message(warning))
     num_left_out = sum(one.count for one in listed.left_out)
     if num_left_out:
         st.info(f"{num_left_out:,} {'file is' if num_left_out == 1 else 'files are'} left out, for these reasons.")

@@ -14,7 +14,7 @@ from dashboard.components.live_chart import live_chart
 from dashboard.curves.charts import COLOURS
 from dashboard.navigation import link
 from dashboard.state import facts, settings, source
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.views.data.download import offer_download
 from dashboard.views.data.folder_choice import choose_folder, show_listing
 from dashboard.views.data.samples import show_samples, show_views
@@ -46,13 +46,13 @@ def render() -> None:
             source(spec)
         num_train = _show_counts(spec, known)
         for warning in _warnings(spec.model_dump_json()):
-            st.warning(escape(warning))
+            st.warning(message(warning))
         show_samples(spec, known, num_train)
         show_views(spec, known, num_train)
         if name == "folder":
             link("train", "Train on it: choose source folder and this path")
     except DeitError as error:
-        st.error(escape(str(error)))
+        st.error(message(str(error)))
 
 
 def _choose_source() -> SourceName:

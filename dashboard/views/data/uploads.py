@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.error_messages import errors_as_messages
 from dashboard.state import settings
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.uploads.inbox import MAX_BYTES, Upload
 from dashboard.uploads.zip_upload import discard, zip_upload
 from deit_core.image_folders import ONE_FORMAT, archives
@@ -92,7 +92,7 @@ def offer_upload() -> None:
                 unpacking.error
                 or f"{unpacking.name} could not be unpacked; the output of the dashboard in its terminal says why."
             )
-            st.error(escape(why))
+            st.error(message(why))
         elif st.session_state.get("unpacking") == unpacking.name:
             st.rerun()  # it became a folder while the page was drawn
 

@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard.navigation import link, open_page
 from dashboard.reach import may
 from dashboard.state import launcher, settings
-from dashboard.text import escape
+from dashboard.text import message
 from deit_core import presets
 from deit_core.errors import DeitError
 from deit_core.runs.estimates import Estimates
@@ -48,7 +48,7 @@ def _start() -> None:
     try:
         run_ids = launcher().submit(presets.get(_FIRST))
     except DeitError as error:
-        st.error(escape(str(error)))
+        st.error(message(str(error)))
         return
     st.session_state["runs"] = run_ids  # what the Runs page shows
     open_page("runs")

@@ -8,7 +8,7 @@ from dashboard.notebooks import offer_notebook
 from dashboard.reach import DEMO, may
 from dashboard.run_status import explain, is_live, label
 from dashboard.state import launcher, runs
-from dashboard.text import escape
+from dashboard.text import escape, message
 from deit_core import presets
 from deit_core.errors import DeitError
 from deit_core.runs import Status
@@ -46,7 +46,7 @@ def training(preset: str) -> None:
         try:
             launcher().submit(spec)
         except DeitError as error:
-            st.error(escape(str(error)))
+            st.error(message(str(error)))
             return
         st.rerun()
 
@@ -62,6 +62,6 @@ def _follow(preset: str) -> None:
     now = next((run for run in live if run.status == Status.RUNNING), live[0])
     st.progress(
         progress,
-        f"{preset}: {done} of {len(started)} runs completed. **{escape(label(now))}** {escape(explain(now, runs()))}",
+        f"{preset}: {done} of {len(started)} runs completed. **{escape(label(now))}** {message(explain(now, runs()))}",
     )
     st.caption("Read on: training goes on when you leave this page, and the answer comes by itself.")

@@ -13,7 +13,7 @@ from dashboard.navigation import link
 from dashboard.reach import may
 from dashboard.run_status import explain, label, tone, word
 from dashboard.state import check_paths, launcher, shown_spec
-from dashboard.text import escape
+from dashboard.text import escape, message
 from deit_core.runs import Run, Status
 from deit_core.runs.bulk import for_each, newest_first
 
@@ -25,7 +25,7 @@ def show_outcome() -> None:
     if done := st.session_state.get("run_done"):
         st.success(done)
     if error := st.session_state.get("run_error"):
-        st.error(escape(error))
+        st.error(message(error))
 
 
 def actions(run: Run, runs: Sequence[Run]) -> None:
@@ -36,7 +36,7 @@ def actions(run: Run, runs: Sequence[Run]) -> None:
         if run.status == Status.RUNNING:
             live_line(run.id, explain(run, runs), key=f"line-{run.id}")
         else:
-            st.markdown(escape(explain(run, runs)), width="stretch")
+            st.markdown(message(explain(run, runs)), width="stretch")
         if run.status.is_active and not run.stop_requested and may("stop"):
             _button("Stop", run, launcher().stop)
         if run.status.can_resume and may("resume"):

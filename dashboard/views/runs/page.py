@@ -21,7 +21,7 @@ from dashboard.navigation import link
 from dashboard.pictures.page_parts import main_and_side
 from dashboard.run_status import label
 from dashboard.state import SHOWS_DEMO, launcher, settings, shown_log, store
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.verdicts.outcome import pairs_of_experiments, show_outcome_of
 from dashboard.views.runs import learning_picture
 from dashboard.views.runs.actions import actions, actions_on_many, show_outcome
@@ -114,7 +114,7 @@ def _progress(
         actions_on_many(chosen, listed)
     with places.lines:
         if trouble := launcher().trouble:
-            st.error(escape(trouble))
+            st.error(message(trouble))
         show_unreadable(unreadable)
         show_outcome()
         for pair in pairs_of_experiments([run for run in chosen[:SHOWN] if run.status == Status.COMPLETED]):
@@ -189,6 +189,6 @@ def _story(run: Run) -> str:
     """The history of the run, one line per status, with times in the reader's own time zone."""
     zone = timezone(-timedelta(minutes=st.context.timezone_offset or 0))
     return "\n".join(
-        f"- {datetime.fromtimestamp(event.at, zone):%d %b %Y, %H:%M:%S} **{event.status}** {escape(event.message)}"
+        f"- {datetime.fromtimestamp(event.at, zone):%d %b %Y, %H:%M:%S} **{event.status}** {message(event.message)}"
         for event in store().lifecycle(run.id)
     )

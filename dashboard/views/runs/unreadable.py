@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.error_messages import errors_as_messages
 from dashboard.reach import may
 from dashboard.state import launcher
-from dashboard.text import escape
+from dashboard.text import escape, message
 from deit_core.runs import UnreadableRun
 
 _SHOWN = 20
@@ -16,7 +16,7 @@ _SHOWN = 20
 def show_unreadable(runs: Sequence[UnreadableRun]) -> None:
     """Nothing where every run can be read."""
     if error := st.session_state.get("unreadable_error"):
-        st.error(escape(error))
+        st.error(message(error))
     if not runs:
         return
     count = "1 run cannot be shown" if len(runs) == 1 else f"{len(runs):,} runs cannot be shown"

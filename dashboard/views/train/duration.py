@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.error_messages import errors_as_messages
 from dashboard.run_status import is_live
 from dashboard.state import settings, store
-from dashboard.text import escape
+from dashboard.text import escape, message
 from deit_core.analysis.rough_time import rough_duration
 from deit_core.errors import DeitError
 from deit_core.memory import most_needed
@@ -31,7 +31,7 @@ def estimate(spec: AnySpec, unchanged: AnySpec) -> None:
         check_here(spec, settings())
         gigabytes = most_needed(spec, settings().runs_dir) / 1e9
     except DeitError as error:
-        st.warning(escape(str(error)))
+        st.warning(message(str(error)))
         return
     is_open = _find(spec) is None
     st.fragment(_show, run_every=1.0 if is_open else None)(spec, is_open, roughly(spec, unchanged))

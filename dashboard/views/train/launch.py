@@ -12,7 +12,7 @@ from dashboard.navigation import link
 from dashboard.reach import DEMO, may
 from dashboard.run_status import label
 from dashboard.state import check_paths, launcher, settings, store
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.views.train import duration as estimate
 from deit_core.errors import DeitError
 from deit_core.metrics import METRICS, TEST_ACCURACY
@@ -47,7 +47,7 @@ def start(spec: AnySpec, variant: AnySpec | None, *, key: str) -> None:
         _submit(to_start, variant, key)
     refused, why = st.session_state.get(f"{key}/refused", (None, ""))
     if why and refused == variant:  # it stays until something is changed
-        st.error(escape(why))
+        st.error(message(why))
     running = [run for run in store().runs() if run.status == Status.RUNNING]
     if started := st.session_state.get(f"{key}/started"):
         _tell_started(started)

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import address
 from dashboard.reach import may
 from dashboard.state import check_paths
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.views.train import form as forms
 from dashboard.views.train.changes import Changes
 from dashboard.views.train.duration import estimate
@@ -54,16 +54,16 @@ def render() -> None:
         to_start, error = try_values(variant, key=key)
     start(spec, to_start, key=key)
     if to_start is None and variant is not None:
-        st.error(escape(error))
+        st.error(message(error))
     if variant is None:
-        st.error(escape(error))
+        st.error(message(error))
         offer_repair(changes)
     elif may("start"):
         if to_start != variant:
             st.caption("Each run once, without other values:")
         estimate(variant, spec)
     for sentence in advice(variant) if variant is not None else ():
-        st.info(escape(sentence), icon=":material/lightbulb:")
+        st.info(message(sentence), icon=":material/lightbulb:")
     _describe(spec, variant)
     st.header("Change anything")
     _list_changes(changes)
@@ -91,7 +91,7 @@ def _changes(spec: AnySpec, address_changes: Sequence[str]) -> Changes:
     try:
         return Changes.of(spec, dict(map(parse_change, address_changes)))
     except DeitError as error:
-        sentence = f"The changes in the address cannot be made and are ignored. {escape(str(error))}"
+        sentence = f"The changes in the address cannot be made and are ignored. {message(str(error))}"
         address.note("set", sentence, is_error=True)
         return Changes(spec)
 

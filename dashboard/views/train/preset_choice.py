@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.reach import may
 from dashboard.state import settings
-from dashboard.text import escape
+from dashboard.text import escape, message
 from dashboard.views.train.preset_picture import preset_picture
 from deit_core import presets
 from deit_core.errors import DeitError
@@ -50,7 +50,7 @@ def choose() -> tuple[str, AnySpec] | None:
         try:
             spec = load_spec(opened[1])
         except DeitError as error:
-            st.error(escape(str(error)))
+            st.error(message(str(error)))
             return None
         st.caption(f"From {escape(opened[0])}.")
         return opened[0], spec

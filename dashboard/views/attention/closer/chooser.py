@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from dashboard.pictures.images import Picture
-from dashboard.text import escape
+from dashboard.text import message
 from dashboard.views.attention.closer import (
     by_hand,
     depth,
@@ -77,7 +77,7 @@ def draw(pictures: Sequence[Picture], columns: Sequence[Column], spec: RolloutSp
         try:
             look(picture, column, spec)
         except DeitError as error:
-            st.warning(escape(str(error)))
+            st.warning(message(str(error)))
 
 
 def _choose_picture(pictures: Sequence[Picture]) -> Picture:
