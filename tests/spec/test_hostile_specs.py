@@ -14,7 +14,7 @@ from deit_core.spec import AnySpec, load_spec, parse_change, replace
 from deit_core.text.quoting import quoted, shortened
 
 LONG = "a" * 100_000
-DEEP = "[" * 1500
+DEEP = "[" * 200_000  # more than any Python reads
 HALF = "\ud800"
 
 
