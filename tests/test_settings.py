@@ -40,3 +40,15 @@ def test_a_machine_trains_the_runs_of_a_shared_store_only_if_it_is_meant_to(monk
 def test_two_runs_a_core_may_train_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEIT_WORKERS", str(2 * num_cores()))
     assert Settings.from_env().num_workers == 2 * num_cores()
+
+
+def test_the_room_for_logits_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DEIT_LOGITS_GB", raising=False)
+    assert Settings.from_env().logits_gb == 4
+    for text, value in (("", 4), ("0", 0), ("2.5", 2.5)):
+        monkeypatch.setenv("DEIT_LOGITS_GB", text)
+        assert Settings.from_env().logits_gb == value
+    for text in ("many", "-1", "nan", "inf"):
+        monkeypatch.setenv("DEIT_LOGITS_GB", text)
+        with pytest.raises(SpecError, match="DEIT_LOGITS_GB is the disk space"):
+            Settings.from_env()

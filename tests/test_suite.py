@@ -1,4 +1,4 @@
-"""The tests themselves: they lie as the code lies, do not import each other, and need no private name of our code."""
+"""The tests themselves: short files that lie as the code lies, import no other, and need no private name of ours."""
 
 import ast
 import re
@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
 FILES = sorted(TESTS.rglob("*.py"))
+MAX_LINES = 350  # a longer file has a second subject
 BESIDE_THE_CORE = {"dashboard", "browser", "fuzz", "cluster"}
 
 
@@ -68,6 +69,11 @@ def test_a_test_needs_no_private_name_of_ours(file: Path) -> None:
 def test_a_test_imports_no_other(file: Path) -> None:
     imports = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)]
     assert not [node.module for node in imports if (node.module or "").startswith(("test_", "conftest"))]
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_a_file_is_short(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= MAX_LINES
 
 
 def test_folders_of_tests_are_those_of_the_code() -> None:

@@ -1,14 +1,12 @@
-"""Methods that ask a transformer, checked against one that is written out by hand and differentiated layer by layer."""
+"""Maps of a transformer equal those written out by hand, layer by layer, and are of the class that is asked for."""
 
 import copy
-import re
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from explained_vit import BLIND_METHODS, GRIDS, Explain, gradient_methods, images_of, model_of
+from torch import Tensor
 
 from deit_core.attention.flow.rollout import rollout, rollout_matrix
 from deit_core.attention.methods.relevance import (
@@ -17,46 +15,9 @@ from deit_core.attention.methods.relevance import (
     class_attention,
     gradient_rollout,
 )
-from deit_core.attention.methods.table import METHODS
-from deit_core.models import ResNet9, VisionTransformer
+from deit_core.models import VisionTransformer
 
-Explain = Callable[..., Tensor]
-
-GRADIENT_METHODS = [gradient_rollout, attention_relevance]
-BLIND_METHODS = [attention_rollout, class_attention]
-ALL_METHODS = [*BLIND_METHODS, *GRADIENT_METHODS]
-GRIDS = {"square": {"img_size": 12, "patch_size": 4}, "rectangular": {"img_size": (8, 15), "patch_size": (4, 3)}}
 CASES = [(distilled, grid) for distilled in (False, True) for grid in GRIDS]
-
-every_method = pytest.mark.parametrize("method", ALL_METHODS)
-gradient_methods = pytest.mark.parametrize("method", GRADIENT_METHODS)
-
-
-def model_of(distilled: bool = False, grid: str = "square", dtype: torch.dtype = torch.float64) -> VisionTransformer:
-    torch.manual_seed(3)
-    model = VisionTransformer(
-        **GRIDS[grid],
-        in_chans=2,
-        num_classes=5,
-        embed_dim=24,
-        depth=3,
-        num_heads=3,
-        mlp_ratio=2,
-        distilled=distilled,
-        drop_rate=0.1,
-        attn_drop_rate=0.1,
-        drop_path_rate=0.1,
-    )
-    with torch.no_grad():
-        for parameter in model.parameters():  # far from initialisation, where attention is nearly even
-            parameter.add_(torch.randn_like(parameter), alpha=0.15)
-    return model.to(dtype).eval()
-
-
-def images_of(model: VisionTransformer, batch: int = 3) -> Tensor:
-    generator = torch.Generator().manual_seed(1)
-    pixels = torch.randn(batch, model.in_chans, *model.img_size, generator=generator, dtype=torch.float64)
-    return pixels.to(model.pos_embed.dtype)
 
 
 def queries_of(model: VisionTransformer) -> list[str]:
@@ -193,45 +154,6 @@ def test_each_layer_gets_its_own_gradient(method: Explain, silent: int) -> None:
     torch.testing.assert_close(found, scaled(expected, model), rtol=0, atol=1e-12)
 
 
-@every_method
-def test_a_call_leaves_nothing_behind(method: Explain) -> None:
-    model = model_of(distilled=True, dtype=torch.float32)
-    images = images_of(model)
-    before, pixels = copy.deepcopy(model.state_dict()), images.clone()
-    first = method(model, images)
-    assert torch.equal(first, method(model, images))
-    assert torch.equal(images, pixels)
-    assert not images.requires_grad
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
-    assert not any(module._forward_hooks or module._backward_hooks for module in model.modules())
-
-
-@every_method
-def test_maps_are_plain_shares(method: Explain) -> None:
-    for dtype in (torch.float32, torch.float64, torch.bfloat16):
-        model = model_of(dtype=dtype)
-        maps = method(model, images_of(model))
-        assert maps.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-        assert not maps.requires_grad
-        assert (maps >= 0).all()
-        if method in GRADIENT_METHODS:
-            torch.testing.assert_close(maps.sum((1, 2)), torch.ones(3, dtype=maps.dtype))
-
-
-@every_method
-@pytest.mark.parametrize("distilled", [False, True])
-def test_a_batch_equals_its_images_one_by_one(method: Explain, distilled: bool) -> None:
-    model = model_of(distilled)
-    images, targets = images_of(model, 4), torch.tensor([3, 3, 0, 1])
-    for target in (None, targets):
-        batch = method(model, images, target=target)
-        for index in range(4):
-            one = slice(index, index + 1)
-            alone = method(model, images[one], target=None if target is None else target[one])
-            torch.testing.assert_close(batch[one], alone, rtol=0, atol=1e-12)
-
-
 @pytest.mark.parametrize("method", BLIND_METHODS)
 def test_attention_alone_is_blind_to_the_class(method: Explain) -> None:
     model = model_of()
@@ -284,42 +206,6 @@ def test_nothing_positive_gives_an_empty_map(method: Explain) -> None:
     assert torch.equal(maps, torch.zeros_like(maps))
 
 
-@every_method
-def test_works_where_the_caller_wants_no_gradients(method: Explain) -> None:
-    model = model_of(dtype=torch.float32)
-    images, target = images_of(model), torch.tensor([0, 1, 2])
-    expected = method(model, images, target=target)
-    with torch.no_grad():
-        assert torch.equal(method(model, images, target=target), expected)
-        assert not torch.is_grad_enabled()
-    with torch.inference_mode():
-        made_here = images.clone(), target.clone()
-        assert torch.equal(method(model, made_here[0], target=made_here[1]), expected)
-        assert torch.is_inference_mode_enabled()
-    model.requires_grad_(False)
-    assert torch.equal(method(model, images, target=target), expected)
-    assert torch.equal(method(model, images.double().requires_grad_(), target=target), expected)
-
-
-def test_threads_share_a_model() -> None:
-    model = model_of()
-    images = images_of(model)
-    expected = [attention_relevance(model, images, target=torch.full((3,), target)) for target in range(5)]
-    found: dict[int, Tensor] = {}
-
-    def work(target: int) -> None:
-        for _ in range(5):
-            found[target] = attention_relevance(model, images, target=torch.full((3,), target))
-
-    threads = [threading.Thread(target=work, args=(target,)) for target in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(torch.equal(found[target], expected[target]) for target in range(5))
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
 @pytest.mark.parametrize("method", BLIND_METHODS)
 def test_any_token_can_be_queried_without_gradients(method: Explain) -> None:
     model = model_of(distilled=True)
@@ -328,98 +214,3 @@ def test_any_token_can_be_queried_without_gradients(method: Explain) -> None:
     weights = torch.arange(11.0) / 55
     expected = torch.einsum("n,nbij->bij", weights.double(), maps)
     torch.testing.assert_close(method(model, images, query=weights), expected)
-
-
-@gradient_methods
-@pytest.mark.parametrize("query", [3, torch.ones(10)], ids=["token", "weights"])
-def test_a_token_without_a_logit_is_refused(method: Explain, query: Any) -> None:
-    model = model_of()
-    with pytest.raises(ValueError, match=r"Only an output has a logit .* choose rollout or class_attention"):
-        method(model, images_of(model), query=query)
-
-
-@every_method
-@pytest.mark.parametrize(
-    ("query", "says"),
-    [("cls", "There is no query 'cls'; choose head, class, distillation"), ("distillation", "no distillation token")],
-)
-def test_a_query_that_does_not_exist_is_named(method: Explain, query: str, says: str) -> None:
-    model = model_of()
-    with pytest.raises(ValueError, match=re.escape(says)):
-        method(model, images_of(model), query=query)
-
-
-@gradient_methods
-@pytest.mark.parametrize(
-    "target",
-    [
-        torch.tensor([0, 1]),
-        torch.tensor([[0, 1, 2]]),
-        torch.tensor(1),
-        torch.tensor([0, 1, 5]),
-        torch.tensor([0, -1, 2]),
-        torch.tensor([0.0, 1.0, 2.0]),
-        torch.tensor([True, False, True]),
-    ],
-    ids=str,
-)
-def test_a_class_that_does_not_exist_is_refused(method: Explain, target: Tensor) -> None:
-    model = model_of()
-    with pytest.raises(ValueError, match="target must be 3 class indices from 0 to 4, one per image; None takes"):
-        method(model, images_of(model), target=target)
-
-
-@every_method
-@pytest.mark.parametrize("shape", [(2, 12, 12), (1, 3, 12, 12), (1, 2, 12, 16)], ids=str)
-def test_images_of_another_shape_are_refused(method: Explain, shape: tuple[int, ...]) -> None:
-    says = f"The model reads images of shape (2, 12, 12) in a batch, not {shape}; use fit_image"
-    with pytest.raises(ValueError, match=re.escape(says)):
-        method(model_of(), torch.zeros(shape))
-
-
-@every_method
-def test_what_cannot_be_explained_is_refused(method: Explain) -> None:
-    model = model_of()
-    images = images_of(model)
-    with pytest.raises(ValueError, match=r"must be floating point, normalised as in training, not torch\.uint8\."):
-        method(model, images.byte())
-    with pytest.raises(ValueError, match=r"A ResNet9 has no attention .*; choose grad_cam"):
-        method(ResNet9(2, 5, width=4).eval(), images)
-    with pytest.raises(ValueError, match="A Linear has no attention"):
-        method(nn.Linear(2, 2), images)
-    with pytest.raises(ValueError, match="There are no images to explain; give at least one"):
-        method(model, images[:0])
-    model.blocks[1].mlp.drop.train()
-    with pytest.raises(ValueError, match=re.escape("train mode, where dropout makes each pass another; call")):
-        method(model, images)
-
-
-@every_method
-def test_weights_that_are_not_finite_are_refused(method: Explain) -> None:
-    model = model_of()
-    with torch.no_grad():
-        model.blocks[0].mlp.fc1.bias[0] = float("nan")
-    with pytest.raises(ValueError, match="NaN or infinite"):
-        method(model, images_of(model))
-
-
-@gradient_methods
-def test_an_output_that_is_not_finite_is_refused(method: Explain) -> None:
-    model = model_of()
-    with torch.no_grad():
-        model.head.bias[2] = float("inf")
-    with pytest.raises(ValueError, match="output holds NaN or infinite values; choose an earlier epoch"):
-        method(model, images_of(model))
-
-
-def test_every_listed_method_explains_its_family() -> None:
-    vit, cnn = model_of(distilled=True, dtype=torch.float32), ResNet9(2, 5, width=4).eval()
-    images = images_of(vit)
-    assert list(METHODS) == ["rollout", "class_attention", "gradient_rollout", "attention_relevance", "grad_cam"]
-    for facts, explain in ((method.facts, method.explain) for method in METHODS.values()):
-        model, other = (vit, cnn) if facts.family == "vit" else (cnn, vit)
-        maps = [explain(model, images, query="head", target=torch.full((3,), target)) for target in (1, 3)]
-        assert torch.equal(maps[0], maps[1]) != facts.class_specific
-        assert facts.summary.endswith(".")
-        with pytest.raises(ValueError, match="choose"):
-            explain(other, images)

@@ -10,6 +10,7 @@ import streamlit as st
 from kept_answers import keep
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+from train_pages import FakeEstimates, sound
 
 from dashboard import state
 from deit_core import presets
@@ -145,6 +146,29 @@ def run_page(store: Store) -> Callable[..., AppTest]:
         for key, value in query.items():
             page.query_params[key] = value
         return page.run()
+
+    return run
+
+
+@pytest.fixture
+def estimates(monkeypatch: pytest.MonkeyPatch) -> type[FakeEstimates]:
+    """What the Train page asks how long a spec takes; a test sets what it has found."""
+
+    class Estimates(FakeEstimates):
+        pass
+
+    monkeypatch.setattr("dashboard.views.train.duration.Estimates", Estimates)
+    return Estimates
+
+
+@pytest.fixture
+def train_page(
+    store: Store, estimates: type[FakeEstimates], run_page: Callable[..., AppTest]
+) -> Callable[..., AppTest]:
+    """Call it with what the address says, to get the Train page; without a preset, that of digits-quick."""
+
+    def run(**query: str | list[str]) -> AppTest:
+        return sound(run_page("train", **{"preset": "digits-quick", **query}))
 
     return run
 
