@@ -50,8 +50,8 @@ class Ranks:
         front = torch.arange((batch_size + 1) // 2).tensor_split(self.world)[self.rank]
         if batch_size < 2 * self.world:
             raise SpecError(
-                f"A batch of {batch_size} images cannot be shared by {self.world} devices, of which each takes two at "
-                f"least; set optim.batch_size to {2 * self.world} or more, or compute.devices to less."
+                f"A batch of {batch_size} images cannot be shared by {self.world} devices, because each needs at least "
+                f"two images; set optim.batch_size to {2 * self.world} or more, or compute.devices to less."
             )
         back = batch_size - 1 - front.flip(0)
         return torch.cat([front, back[back >= (batch_size + 1) // 2]])
