@@ -22,7 +22,7 @@ class PassedOn:
     """Two students beside a teacher.
 
     teacher, students: names.
-    agreement: on all images, paired as if to decide as the teacher does were to be right.
+    agreement: on all images; to decide as the teacher does counts as right here.
     mistakes: the same on the images that the teacher gets wrong; None where there is none.
     """
 

@@ -37,7 +37,7 @@ class Look:
     num_prefix_tokens, grid_size: P and (gh, gw), as `rollout` asks for them.
     shares: (N,) by head, the weights of the tokens that it reads; where there are none, `query_weights` goes by P.
     skip_connections: whether the model has them. Without, nothing passes a layer but by attention, so the residual of
-        every rollout is 0, whatever is asked for.
+        every rollout is 0, even if another is asked for.
     """
 
     attention: Tensor

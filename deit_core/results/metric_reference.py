@@ -1,6 +1,6 @@
 """The reference of all metrics, as `docs/metrics.md` has it: python -m deit_core.results.metric_reference
 
-Knows the table of metrics and Markdown alone.
+Knows only the table of metrics, and Markdown.
 """
 
 from deit_core.metrics import METRICS, TOKEN_COSINES

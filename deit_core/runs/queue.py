@@ -45,7 +45,7 @@ def register(
 
     Args:
         num_slots: how many workers this machine may have; None enters one beside them, as a foreground command is.
-        worker_id: the name that whoever started the process knows it by.
+        worker_id: the name that the starter of the process has given it.
         node_id: the node of a cluster that it works on. A run that is lost with it is queued again.
         takes: which runs it takes.
     """

@@ -1,4 +1,4 @@
-"""Advice on choices that are known to hurt. It refuses nothing, and knows specs alone."""
+"""Advice on choices that are known to hurt. It refuses nothing, and knows only specs."""
 
 from deit_core.spec.experiment import AnySpec, members
 from deit_core.spec.run import RunSpec

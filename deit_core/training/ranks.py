@@ -43,7 +43,7 @@ class Ranks:
     def members(self, batch_size: int) -> Tensor:
         """Which images (b,) of a batch are this rank's: as many from its end as from its start.
 
-        So each is there with the one that it is mixed with: the first with the last, the second with the last but one.
+        So two images that are mixed are on one rank: the first and the last, the second and the last but one.
 
         Raises: SpecError where a rank would have none.
         """

@@ -1,4 +1,4 @@
-"""What methods share that ask a model and not its attention alone: images made ready, the class, the scale of a map.
+"""What all methods share that need the model, not only its attention: images made ready, the class, the scale of a map.
 
 Knows neither attention nor features.
 
