@@ -146,7 +146,7 @@ def _sentence(detail: "ErrorDetails", run: str, path: str, closest: str) -> str:
         case "missing":
             return f"{where} is missing; give it a value."
         case "string_unicode":
-            return f"{where or 'The name of a field'} has a character that is only half of one; write it again."
+            return f"{where or 'The name of a field'} contains only half of a character; write it again."
         case "value_error":  # our own validators, already sentences
             return (run and f"{run}: ") + detail["msg"].removeprefix("Value error, ")
         case "string_too_short" | "string_pattern_mismatch":

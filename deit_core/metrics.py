@@ -128,7 +128,8 @@ _OF_STEPS = (
         "Training loss",
         "nats",
         "lower",
-        "What the steps minimise, on augmented images. It holds label smoothing, and a student's term of the teacher.",
+        "What the steps minimise, on augmented images. It includes label smoothing and, for a student, the teacher's "
+        "term.",
     ),
     Metric(
         "train_loss_class",
@@ -149,8 +150,8 @@ _OF_STEPS = (
         "Training accuracy",
         "share",
         "higher",
-        "Share of the augmented training images that the model classifies correctly; of two mixed ones the stronger "
-        "label counts.",
+        "Share of the augmented training images that the model classifies correctly; where two are mixed, the "
+        "stronger label counts.",
     ),
     Metric(
         "train_accuracy_class",
@@ -179,7 +180,7 @@ _OF_STEPS = (
         "share",
         "higher",
         "Share of the training images for which the teacher's answer to this very view was on disk already, from an "
-        "earlier epoch or another student. The answers are the same either way; looked up they cost nothing.",
+        "earlier epoch or another student. The answers are the same either way; those on disk need no computing.",
     ),
     Metric(LR, "Learning rate", "none", "neither", "Warm-up, then cosine decay."),
     Metric(IMAGES_PER_S, "Images per second", "images/s", "higher", "Training speed, without validation."),

@@ -98,8 +98,8 @@ def _num_workers(text: str) -> int:
     most = _RUNS_PER_CORE * num_cores()
     if not 0 <= number <= most:
         raise SpecError(
-            f"DEIT_WORKERS is the number of runs that train at once, not {quoted(text)}; set it to 1 or more, and on "
-            f"this machine to {most} at most, {_RUNS_PER_CORE} for each core, or to 0 where it is to train none."
+            f"DEIT_WORKERS is the number of runs that train at once, not {quoted(text)}; set it to 1 or more, on this "
+            f"machine at most {most} ({_RUNS_PER_CORE} for each core), or to 0 so that this machine trains no run."
         )
     return number
 

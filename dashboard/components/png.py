@@ -1,4 +1,4 @@
-"""Pixels as PNG for the browser. Knows arrays alone."""
+"""Pixels as PNG for the browser. Knows only arrays."""
 
 import cv2
 import numpy as np

@@ -36,7 +36,7 @@ def choose() -> tuple[str, ...]:
             key=_CHOSEN,
             persist_state="session",
             placeholder="None is drawn",
-            help="Curves of other programs, with dotted lines. They are no runs, so no table and no verdict has them.",
+            help="Curves of other programs, with dotted lines. They are not runs, so no table or verdict shows them.",
         )
         if ids and may("delete"):
             st.button("Delete these", icon=":material/delete:", on_click=_delete, args=([names[one] for one in ids],))

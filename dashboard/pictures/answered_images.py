@@ -26,7 +26,7 @@ def images_answered(data: DataSpec, labels: NDArray[np.int64]) -> "tuple[Source 
     num_here = len(source.test_labels)
     ships_with_demo = not len(source.train_labels)
     if not np.array_equal(source.test_labels, labels[:num_here] if ships_with_demo else labels):
-        return None, "The images are not shown: those on this machine are not the ones that were answered for."
+        return None, "The images are not shown: this machine has other images than the models were asked about."
     if num_here < len(labels):
         few = f"Only the first {num_here} test images are on this machine; get all of them on the Data page."
         return source, few

@@ -1,4 +1,4 @@
-"""Results kept in memory for all visitors, up to a number and a size; of more, those used last. Knows sizes alone."""
+"""Results kept in memory for all visitors, up to a number and a size; of more, those used last. Knows only sizes."""
 
 from collections.abc import Callable, Hashable
 from threading import Condition

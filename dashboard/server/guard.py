@@ -79,7 +79,7 @@ def frame_headers() -> dict[str, str]:
     if strange := [site for site in sites if not re.fullmatch(r"https?://[\w.*:\[\]-]+", site, re.ASCII)]:
         raise SpecError(
             f"DEIT_FRAMED_BY lists the sites that may show the dashboard in a frame, such as https://lab.example.org, "
-            f"with spaces between them; {strange[0]!r} is none."
+            f"with spaces between them; {strange[0]!r} is not one."
         )
     if sites:  # X-Frame-Options cannot name them
         return {"Content-Security-Policy": f"frame-ancestors 'self' {' '.join(sites)}"}

@@ -59,7 +59,7 @@ class Inbox:
         try:
             async for block in _blocks(chunks):
                 if turn != self._turn:
-                    raise DataError(f"{name} was not uploaded to its end, because another file was chosen.")
+                    raise DataError(f"{name} was not uploaded completely, because another file was chosen.")
                 self.num_awaited -= len(block)
                 if self.num_awaited < 0:
                     raise DataError(f"{name} has more bytes than were announced; choose it again.")

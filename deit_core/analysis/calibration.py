@@ -95,7 +95,7 @@ def sureness(labels: NDArray[np.int64], logits: NDArray[np.floating]) -> Surenes
 
 
 def negative_log_likelihood(labels: NDArray[np.int64], logits: NDArray[np.floating], temperature: float = 1.0) -> float:
-    """The mean, in nats, of what the true class's probability lacks of certainty."""
+    """The mean of -log(probability of the true class), in nats."""
     log_chances = log_softmax(logits, temperature)
     return float(-log_chances[np.arange(len(labels)), labels].mean())
 

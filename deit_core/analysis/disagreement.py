@@ -78,8 +78,9 @@ def inherited(labels: Labels, teacher: Labels, student: Labels) -> Inherited:
 
 
 def more_inherited(labels: Labels, teacher: Labels, first: Labels, second: Labels) -> Paired | None:
-    """The teacher's mistakes that two students make in the same way, paired as if to repeat them were to be right, so
-    that its difference and its test say which of them inherits more; None where the teacher makes none.
+    """The teacher's mistakes that two students make in the same way; None where the teacher makes none.
+
+    To repeat a mistake counts as right here, so the difference and its test say which student inherits more.
     """
     wrong = teacher != labels
     return paired((first == teacher)[wrong], (second == teacher)[wrong]) if wrong.any() else None

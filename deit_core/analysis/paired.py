@@ -42,7 +42,7 @@ class Paired:
 
     @property
     def p_value(self) -> float:
-        """McNemar's exact test: how often chance alone splits the images that only one is right on so unevenly.
+        """McNemar's exact test, on images that only one is right on: how often chance alone splits them as unevenly.
 
         Source: McNemar 1947, "Note on the sampling error of the difference between correlated proportions".
         """

@@ -22,7 +22,7 @@ class PassedOn:
     """Two students beside a teacher.
 
     teacher, students: names.
-    agreement: on all images, paired as if to decide as the teacher does were to be right.
+    agreement: on all images; to decide as the teacher does counts as right here.
     mistakes: the same on the images that the teacher gets wrong; None where there is none.
     """
 
@@ -37,7 +37,7 @@ class PassedOn:
         (first, second), (one, other) = self.students, self.agreement.accuracies
         said = [
             f"{second} decides as {self.teacher} does on {other:.1%} of the images and {first} on {one:.1%}: "
-            f"{_apart(self.agreement)}. Most of this is being right: they agree wherever both are."
+            f"{_apart(self.agreement)}. Most of this comes from right answers: two models that are right also agree."
         ]
         if self.mistakes is None:
             return [*said, f"{self.teacher} makes no mistake on these images, so there is none to repeat."]
@@ -54,7 +54,7 @@ class PassedOn:
         if not mistakes.can_tell:
             return (
                 f"So these images do not show that either student takes over more of the mistakes of {self.teacher} "
-                "than it would make without it."
+                "than it would make without this teacher."
             )
         more, less = (second, first) if mistakes.difference > 0 else (first, second)
         return f"So {more} has taken over mistakes too: it shares more of them with {self.teacher} than {less} does."

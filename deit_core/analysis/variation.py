@@ -47,7 +47,7 @@ class Point:
     values: one for each axis; None where the recipe has no such field, so that it holds for all of them.
     ids: of the runs, which differ in their seed alone.
     teacher: the accuracy of their teacher, if they have one on the same images.
-    gain: over the runs without a teacher that are alike in all else, seed by seed, if there are such runs.
+    gain: over the runs without a teacher that have otherwise the same settings, seed by seed, if there are any.
     """
 
     values: tuple[Any, ...]

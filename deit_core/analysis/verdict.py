@@ -81,10 +81,10 @@ class Verdict:
         """Who is ahead, and what that is to be compared with."""
         closed = self.background.closed
         teacher = self.background.teacher_accuracy
-        known = "" if teacher is None else f", which is right on {teacher:.1%},"
+        known = "" if teacher is None else f" The teacher is right on {teacher:.1%}."
         said = [self._who_is_ahead(), self._beside_the_largest_class()]
         if closed:
-            said.append(f"Of the lead of its teacher{known} {self.names[1]} has closed {share_words(closed)}.")
+            said.append(f"Share of its teacher's lead that {self.names[1]} has closed: {share_words(closed)}.{known}")
         return said
 
     @property
@@ -119,9 +119,9 @@ class Verdict:
             chance = "" if self.num_seeds else f"; McNemar's exact test: {p_value(self.paired.p_value)}"
             return f"{higher} is ahead of {lower} by {points} {where} ({interval}{chance})."
         if self.difference == 0:
-            return f"No difference can be told {where}: {first} and {second} are right equally often."
+            return f"There is no clear difference {where}: {first} and {second} are right equally often."
         needed = "" if self.num_seeds else f", and about {_rounded(self.paired.images_needed):,} would be needed"
-        return f"No difference can be told {where}: {higher} has {points} more ({interval}){needed}."
+        return f"There is no clear difference {where}: {higher} has {points} more ({interval}){needed}."
 
     def _on_images(self) -> str:
         return f"on {counted(self.paired.num_images, f'{self.background.part} image')}"
@@ -145,7 +145,7 @@ class Verdict:
         if not self.num_seeds:
             yield (
                 "Train each with three seeds (Number of seeds on Train): one training of each says which of these two "
-                "models is better, not whether another training would end the same."
+                "models is better, not whether another training would give the same result."
             )
         elif not self.leader:
             yield "Train with more seeds, or judge by more images."

@@ -37,7 +37,7 @@ class Look:
     num_prefix_tokens, grid_size: P and (gh, gw), as `rollout` asks for them.
     shares: (N,) by head, the weights of the tokens that it reads; where there are none, `query_weights` goes by P.
     skip_connections: whether the model has them. Without, nothing passes a layer but by attention, so the residual of
-        every rollout is 0, whatever is asked for.
+        every rollout is 0, even if another is asked for.
     """
 
     attention: Tensor
@@ -116,7 +116,7 @@ def look(model: nn.Module, card: Reading, images: NDArray[Any] | Tensor) -> Look
         raise DeitError(
             f"The attention of {card.name!r} over {len(pixels)} image(s) takes {num_bytes / 2**20:.0f} MiB "
             f"and at most {MAX_BYTES // 2**20} MiB are shown; choose a model with larger patches, or fewer images, or "
-            "load a file of others for smaller images (img_size)."
+            "load a foreign file for smaller images (img_size)."
         )
     tokens, attention = vit.forward_features(pixels, return_attention=True)
     logits = vit.forward_heads(tokens)

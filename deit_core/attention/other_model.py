@@ -72,7 +72,7 @@ class OtherModel(nn.Module):
         layers = [weights for weights in watch.layers if len(weights) == len(images)]
         if not layers or {weights.shape for weights in layers} != {layers[0].shape}:
             raise DeitError(
-                f"No attention of one set of tokens from the first layer to the last was seen in {name!r}: "
+                f"{name!r} showed no attention between the same tokens in all of its layers: "
                 f"{_listed(watch.layers)}. Rollout is for ViTs, not for models with windows; compiled and exported "
                 'models hide theirs, and so do Hugging Face\'s unless attn_implementation is "eager" or "sdpa".'
             )

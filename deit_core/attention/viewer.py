@@ -68,7 +68,7 @@ class Viewer:
     def load(cls, checkpoint: Path | str, *, img_size: int | None = None) -> "Viewer":
         """The model of a run's folder or checkpoint, of an export of ours, or of a file or folder of others.
 
-        Args: img_size: side in pixels, of a ViT in a file of others; another than the file's resamples the positions.
+        Args: img_size: side in pixels, of a ViT in a foreign file; another than the file's resamples the positions.
         Raises: CheckpointError where it is missing, damaged or of a kind that is not read.
         """
         if is_foreign(checkpoint):

@@ -58,7 +58,7 @@ def join(
 
     with until_asked_to_end("This machine leaves the cluster.") as asked:
         node = cluster.another_node(address)
-        _say(f"This machine works for the cluster at {address}; Ctrl-C ends that.")
+        _say(f"This machine works for the cluster at {address} until you press Ctrl-C.")
         try:
             while node.is_alive and not asked.is_set():
                 time.sleep(_LOOK_S)
@@ -113,6 +113,6 @@ def slurm(
     keeper.check_shared(settings)
     store = open_store(settings.store_url)
     engine = SlurmEngine(store, settings, dict(map(parse_change, parameters or [])))
-    _say("Slurm trains what is queued; Ctrl-C ends that.")
+    _say("Slurm trains what is queued, until you press Ctrl-C.")
     with suppress(KeyboardInterrupt), until_asked_to_end("Press Ctrl-C again to end at once.") as asked:
         keeper.keep(engine, is_ending=asked.is_set, say=_say)

@@ -1,4 +1,4 @@
-"""A comparison of two runs for a terminal: sentences, then tables. Knows its document alone."""
+"""A comparison of two runs for a terminal: sentences, then tables. Knows only its document."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any

@@ -26,7 +26,7 @@ def import_curves(
     ] = None,
     runs_dir: RunsDirOption = None,
 ) -> None:
-    """Keep curves from TensorBoard's files for the charts of Runs and Compare. They are no runs."""
+    """Keep curves from TensorBoard's files for the charts of Runs and Compare. They are not runs."""
     found = read_curves(folder, name)
     with closing(open_store(Settings.from_env(runs_dir=runs_dir).store_url)) as store:
         names = add_curves(store, found, steps_per_epoch)

@@ -38,22 +38,22 @@ SweepOption = Annotated[
         "--sweep",
         metavar="FIELD=VALUES",
         help="Try several values of a field as one experiment: optim.lr=1e-3,2e-3, or with --trials a range, "
-        "optim.lr=1e-4..1e-2. It reaches the students, or by its name one run: vit.model.depth=2,4. Repeatable: every "
+        "optim.lr=1e-4..1e-2. It changes the students, or one run by its name: vit.model.depth=2,4. Repeatable: every "
         "combination is trained.",
     ),
 ]
 TrialsOption = Annotated[
     int | None,
     typer.Option(
-        help="Of --sweep, train so many combinations, drawn at random: from a range uniformly in the logarithm, from "
-        "whole numbers and from one that begins at 0 or below uniformly.",
+        help="With --sweep: how many combinations are drawn at random and trained. From a range, numbers are drawn "
+        "uniformly in the logarithm; whole numbers, and a range that begins at 0 or below, are drawn uniformly.",
         min=1,
     ),
 ]
 SweepSeedOption = Annotated[int, typer.Option(help="The seed of that draw.", min=0)]
 StopEarlyOption = Annotated[
     bool,
-    typer.Option("--stop-early", help="Of --sweep, stop runs that fall behind on validation images (median rule)."),
+    typer.Option("--stop-early", help="With --sweep: stop runs that fall behind on validation images (median rule)."),
 ]
 DataDirOption = Annotated[Path | None, typer.Option(help="Folder of the data sets (default: DEIT_DATA_DIR, or data).")]
 RunsDirOption = Annotated[

@@ -44,7 +44,7 @@ def rollout(
     img_size: Annotated[
         int | None,
         typer.Option(
-            min=8, max=1024, help="Of a ViT in a file of others: the side of its images; positions are resampled."
+            min=8, max=1024, help="For a ViT in a foreign file: the side of its images; positions are resampled."
         ),
     ] = None,
     as_json: JsonOption = False,

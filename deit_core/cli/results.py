@@ -87,8 +87,8 @@ def report(
 
 
 def demo(
-    experiments: Annotated[list[str], typer.Argument(metavar="EXPERIMENT...", help="Names, in their order.")],
-    out: Annotated[Path, typer.Option(help="The folder; what it has of demo runs is replaced.")],
+    experiments: Annotated[list[str], typer.Argument(metavar="EXPERIMENT...", help="Names, in the order to show.")],
+    out: Annotated[Path, typer.Option(help="The folder; demo runs in it are replaced.")],
     data_dir: DataDirOption = None,
     runs_dir: RunsDirOption = None,
 ) -> None:

@@ -160,8 +160,9 @@ def work(
     settings = Settings.from_env(runs_dir=runs_dir, data_dir=data_dir)
     settings = replace(settings, num_workers=max(1, settings.num_workers))
     launcher = LocalLauncher(open_store(settings.store_url), settings)
-    terminal.say(f"This machine trains up to {settings.num_workers} runs at once; Ctrl-C ends that.", file=sys.stderr)
-    sentence = "This machine takes no other run, and ends with those that train; Ctrl-C again ends at once."
+    what = f"This machine trains up to {settings.num_workers} runs at once, until you press Ctrl-C."
+    terminal.say(what, file=sys.stderr)
+    sentence = "This machine starts no other run, and ends when its runs have ended; Ctrl-C again ends at once."
     try:
         with until_asked_to_end(sentence) as asked:
             while not asked.is_set() and (not once or any(run.status.is_active for run in launcher.store.runs())):

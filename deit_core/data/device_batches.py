@@ -1,5 +1,6 @@
-"""Batches made from the number of a step that is a tensor itself, by tensors alone: so the making of a batch can be
-recorded with its step. The batches are those of `TrainBatches`.
+"""Makes batches with tensors only, even the number of the step is one, so that a batch can be recorded with its step.
+
+The batches are those of `TrainBatches`.
 
 All that is drawn for an epoch lies in tensors that keep their place from one epoch to the next. Knows images in memory
 and no others.

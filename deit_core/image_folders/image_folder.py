@@ -200,8 +200,8 @@ def _check_evaluation(
         raise DataError(
             _sentence(
                 f"There is no image in the classes of {folder}; it should contain one folder per class, as training "
-                f"does, with {ONE_FORMAT} files in it. Sort them so, or remove it, and images are held out of the "
-                "training images.",
+                f"does, with {ONE_FORMAT} files in it. Sort its files like this, or remove the folder: then images "
+                "are held out of the training images.",
                 left_out,
             )
         )

@@ -1,6 +1,6 @@
 """Images cut into patches, put into another order, and put together again; images moved by some pixels.
 
-Knows arrays alone.
+Knows only arrays.
 
     B images, C channels, S side in pixels, P side of a patch, N = (S / P)^2 patches, row by row
 """

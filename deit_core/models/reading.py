@@ -17,7 +17,7 @@ class Reading(BaseModel, ABC):
     """All that is needed to show pictures to a model, besides its weights.
 
     `mean` and `std` are per channel, of pixels in [0, 1]; `epoch` is the one the weights are from, 0 where none is
-    known, and `metrics` are those of that epoch. `pixel_version` is the one that it reads image files by.
+    known, and `metrics` are those of that epoch. `pixel_version` says how it reads image files.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -163,7 +163,7 @@ class VisionTransformer(nn.Module):
 
     @property
     def is_published_kind(self) -> bool:
-        """Whether other programs have such a ViT: none lacks skip connections or positions."""
+        """Whether other programs have this kind of ViT: theirs always have skip connections and positions."""
         return self.skip_connections and self.pos_embed is not None
 
     def no_weight_decay(self) -> set[str]:

@@ -56,8 +56,8 @@ def lesson_positions() -> ExperimentSpec:
     return ExperimentSpec(
         name="lesson-positions",
         description=(
-            "A ViT with learned positions, and the same without: it sees its patches as a set, and their order changes "
-            "nothing."
+            "A ViT with learned positions, and the same ViT without positions, which sees its patches as a set: their "
+            "order changes nothing."
         ),
         runs=(with_positions, replace(with_positions, {"name": "no-positions", "model.positions": "none"})),
         expectation=Expectation(
@@ -72,8 +72,8 @@ def lesson_skips() -> ExperimentSpec:
     return ExperimentSpec(
         name="lesson-skips",
         description=(
-            "A ViT of six blocks with skip connections, as all published ones, and the same without: there each block "
-            "replaces its input instead of adding to it."
+            "A ViT of six blocks with skip connections, as all published ViTs have, and the same ViT without: there "
+            "each block replaces its input instead of adding to it."
         ),
         runs=(with_skips, replace(with_skips, {"name": "no-skips", "model.skip_connections": False})),
         expectation=Expectation(

@@ -16,8 +16,8 @@ from deit_core.results.role_looks import Look, looks
 from deit_core.results.two_runs import Answers, TwoRuns
 
 FEW_IMAGES_NOTE = (
-    f"Pale marks that no line joins are bins with fewer than {FEW_IMAGES} images, where chance alone moves the share "
-    "of right answers far; the bars count the images of each bin."
+    f"Pale marks without a line are bins with fewer than {FEW_IMAGES} images: there chance alone can change the share "
+    "of right answers a lot. The bars count the images of each bin."
 )
 
 

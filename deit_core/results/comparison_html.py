@@ -122,7 +122,8 @@ def _mistakes(two: TwoRuns) -> _Section:
     if not has_matrices(two):
         return _Section("Mistakes", note=f"Matrices of {len(two.classes):,} classes would be too small to read.")
     note = (
-        "Rows of a matrix are true classes, its cells the shares of their images by what the model answers, in percent."
+        "Each row is a true class, each column an answer. A cell is the share of the images of that class that get "
+        "that answer, in percent."
     )
     return _Section("Mistakes", figures=[*confusion_figures(two), class_figure(two)], note=note)
 

@@ -1,6 +1,6 @@
 """The reference of all fields of a spec, as the command `fields` prints it and `docs/fields.md` has it.
 
-Knows specs and Markdown alone.
+Knows only specs and Markdown.
 """
 
 from collections.abc import Iterator

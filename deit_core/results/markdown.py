@@ -1,4 +1,4 @@
-"""Pieces of a Markdown page. Knows text alone."""
+"""Pieces of a Markdown page. Knows only text."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,6 @@
 """The reference of all metrics, as `docs/metrics.md` has it: python -m deit_core.results.metric_reference
 
-Knows the table of metrics and Markdown alone.
+Knows only the table of metrics, and Markdown.
 """
 
 from deit_core.metrics import METRICS, TOKEN_COSINES
@@ -8,8 +8,8 @@ from deit_core.results.markdown import Markup, table
 
 _INTRODUCTION = """
 Each metric is defined once, in `deit_core/metrics.py`; charts, tables and this page are made from there. A run has them
-by these names in `show --json`, in *Points as CSV* and in its model card. A share is in [0, 1], a loss in nats. What
-*the model* answers is, of a DeiT, the mean of both heads' logits. The cosine of the tokens is measured after every
+by these names in `show --json`, in *Points as CSV* and in its model card. A share is in [0, 1], a loss in nats. For a
+DeiT, the answer of *the model* is the mean of both heads' logits. The cosine of the tokens is measured after every
 block; the table shows the first.
 """
 

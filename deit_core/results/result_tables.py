@@ -54,7 +54,9 @@ def result_tables(runs: Sequence[Run], by_id: Runs) -> list[str]:
     results = _results(groups, by_id)
     tables = [results]
     if pairings:
-        words = "What distillation changed on test images, among runs of the same seed that are alike in all else:"
+        words = (
+            "What distillation changed on test images, among runs with the same seed and otherwise the same settings:"
+        )
         tables += [words, _paired(pairings, groups, by_id)]
     validation = {run.id: run.results[BEST_VAL_ACCURACY] for run in runs if BEST_VAL_ACCURACY in run.results}
     if best := best_pairings(ids, specs, validation):

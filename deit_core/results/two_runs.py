@@ -26,7 +26,7 @@ from deit_core.spec import SEARCH_TAG
 Part = Literal["test", "validation"]
 Read = Callable[[Path], KeptPredictions]
 
-_HEADS_MISSING = "heads and embeddings are left out, since all would have made too large a file."
+_HEADS_MISSING = "heads and embeddings are left out, because the file would be too large with them."
 
 _SCORES: dict[Part, str] = {"test": TEST_ACCURACY, "validation": BEST_VAL_ACCURACY}
 

@@ -156,7 +156,9 @@ class Artifacts:
                 self._remote.put(source[file.name], f"{run_id}/{file.sha256}")
                 there.add(file.sha256)
         if self.list_of(run_id) != base:
-            raise SupersededError(f"Another machine has published run {run_id} since, so this one publishes no more.")
+            raise SupersededError(
+                f"Another machine has published run {run_id} since then, so this machine stops publishing it."
+            )
         self._remote.write(f"{run_id}/{_LIST}", content)
         named = {_LIST, *(file.sha256 for file in files)}
         others = [name for name in self._remote.names(run_id) if name not in named]  # also what a kill has left

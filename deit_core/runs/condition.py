@@ -12,9 +12,9 @@ from deit_core.wording import duration
 
 _WORKERS = {
     "any": "a worker is free",
-    "local": "a machine by itself has a worker free (DEIT_WORKERS, or `work`), as its compute.engine wants",
-    "ray": "a Ray cluster has a worker free (`cluster up`), as its compute.engine wants",
-    "slurm": "Slurm has a worker free (`slurm`), as its compute.engine wants",
+    "local": "a worker of a single machine is free (DEIT_WORKERS, or `work`), because compute.engine is local",
+    "ray": "a worker of a Ray cluster is free (`cluster up`), because compute.engine is ray",
+    "slurm": "a worker of Slurm is free (`slurm`), because compute.engine is slurm",
 }
 _ENDS = {Status.STOPPED: "was stopped", Status.INTERRUPTED: "was interrupted", Status.FAILED: "failed"}
 

@@ -1,4 +1,4 @@
-"""The curves of runs: what each has measured, without what a later session of it measured anew.
+"""The curves of runs: what each has measured. What a later session measured again counts instead of the earlier points.
 
 A resumed session goes on from the last saved state. What the sessions before it measured beyond that step was lost with
 them: it is in the store, and no part of the curve. Pages, files of points and benchmarks read curves here.

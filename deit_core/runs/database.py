@@ -16,9 +16,9 @@ class Listener:
     """Hears when something is written. For one thread at a time."""
 
     def has_news(self) -> bool:
-        """Whether something may have been written since one asked last; never a question to the database.
+        """Whether something may have been written since the last call. Does not ask the database.
 
-        Always True where the database tells nothing, or cannot be reached: then one must ask it.
+        Always True where the database sends no messages, or cannot be reached: then the caller must ask it.
         """
         return True
 

@@ -12,7 +12,7 @@ def kept_here(run: Run, settings: Settings, trouble: str) -> str:
     """Where the files of a run are that could not be published. Args: trouble: why, a sentence."""
     where = f"{socket.gethostname()}, in {run_folder(settings.runs_dir, run.id)}"
     todo = f"`python -m deit_core publish {run.id}` there publishes them"
-    return f"Its files are only on {where}: {trouble} When that is mended, {todo}."
+    return f"Its files are only on {where}: {trouble} When this is fixed, {todo}."
 
 
 def describe(error: Exception) -> str:

@@ -42,7 +42,7 @@ def keep(
                 try_again_at = time.monotonic() + _TRY_AGAIN_S
             said = trouble or said
             time.sleep(LOOK_S)
-        say("It takes no other run, and ends with those that train.")
+        say("It starts no other run, and ends when its runs have ended.")
         while not _is_drained(engine):
             check()
             time.sleep(LOOK_S)

@@ -45,7 +45,7 @@ def register(
 
     Args:
         num_slots: how many workers this machine may have; None enters one beside them, as a foreground command is.
-        worker_id: the name that whoever started the process knows it by.
+        worker_id: the name that the starter of the process has given it.
         node_id: the node of a cluster that it works on. A run that is lost with it is queued again.
         takes: which runs it takes.
     """
@@ -130,7 +130,7 @@ def leave(store: Store, worker_id: str, reason: str = "Its worker was cut off") 
         if connection.scalar(select(_workers.c.node_id).where(_workers.c.id == worker_id)) is not None:
             _queue_lost(connection, store, worker_id, reason)
         connection.execute(delete(_workers).where(_workers.c.id == worker_id))
-        _end_orphans(connection, store, "Its worker broke off. Resume goes on from the last saved state.")
+        _end_orphans(connection, store, "Its worker was cut off. Resume goes on from the last saved state.")
 
 
 def drain(store: Store, worker_ids: Collection[str]) -> None:
@@ -310,11 +310,12 @@ def _queue_lost(connection: Connection, store: Store, worker_id: str, reason: st
         if stop_requested:
             store.move(connection, run_id, Status.STOPPED, f"{reason}. Resume goes on from the last saved state.")
         elif times_lost >= _MOST_LOSSES:
-            message = f"{reason}, as {times_lost} times before: the run may be the reason, see its log. Resume goes on."
+            before = f"This has happened {times_lost} times before: the run itself may be the reason, see its log."
+            message = f"{reason}. {before} Resume goes on from the last saved state."
             store.move(connection, run_id, Status.INTERRUPTED, message)
         else:
             connection.execute(update(_runs).where(_runs.c.id == run_id).values(times_lost=times_lost + 1))
-            message = f"{reason}. It is queued again, and goes on from the last saved state on another."
+            message = f"{reason}. It is queued again, and another worker continues it from the last saved state."
             store.move(connection, run_id, Status.QUEUED, message)
     return [row.id for row in rows]
 

@@ -271,7 +271,8 @@ class Worker:
             return
         match self.mode:
             case Mode.CLUSTER if self._has_stepped:
-                raise _StoppedError(Status.QUEUED, "The time of its worker was over; it goes on from here on another.")
+                why = "The time of its worker was over; another worker continues it from here."
+                raise _StoppedError(Status.QUEUED, why)
             case Mode.CLUSTER:
                 why = "The time of its worker was over before its first step; give workers more time, then resume."
                 raise _StoppedError(Status.INTERRUPTED, why)

@@ -10,7 +10,7 @@ _LONGEST = 500  # of a tag, in characters, that every store takes
 
 
 class MlflowSink:
-    """A run of MLflow. A resumed run continues the one that it began."""
+    """A run of MLflow. A resumed run goes on in the run of MLflow that it began."""
 
     def __init__(self, told: Told) -> None:
         import mlflow

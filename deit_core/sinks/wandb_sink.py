@@ -13,7 +13,7 @@ _WAIT_S = 60.0  # for what is still to be sent when a run ends; the rest stays i
 
 
 class WandbSink:
-    """A run of W&B. A resumed run continues the one that it began, and its curves show both sessions."""
+    """A run of W&B. A resumed run goes on in the run of W&B that it began, and its curves show both sessions."""
 
     def __init__(self, told: Told) -> None:
         import wandb

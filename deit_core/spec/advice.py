@@ -1,4 +1,4 @@
-"""Advice on choices that are known to hurt. It refuses nothing, and knows specs alone."""
+"""Advice on choices that are known to hurt. It refuses nothing, and knows only specs."""
 
 from deit_core.spec.experiment import AnySpec, members
 from deit_core.spec.run import RunSpec
@@ -28,7 +28,7 @@ def _of_smoothing(student: RunSpec, teacher: RunSpec) -> list[str]:
         return []
     return [
         f"{student.name} learns from the probabilities of {teacher.name}, which was trained with a label smoothing of "
-        f"{smoothing:g}. That takes from them which classes look alike, the very thing that soft distillation passes "
+        f"{smoothing:g}. Label smoothing hides which classes look alike, and that is what soft distillation passes "
         "on. Set the teacher's optim.label_smoothing to 0, or distillation.tau to 1."
     ]
 
@@ -42,7 +42,7 @@ def _of_few_epochs(student: RunSpec) -> list[str]:
         return []
     return [
         f"{student.name} will probably be behind a ViT: with a distillation.alpha of {_LARGE_ALPHA:g} or more, "
-        f"{_FEW_EPOCHS} epochs or less and images that are not mixed, its class head learned too little of the digits, "
-        "by 0.3 to 2.1 points in each of eight comparisons. Set augment.mixup_alpha of all students to 0.8, or alpha "
-        "to 0.5."
+        f"{_FEW_EPOCHS} epochs or less and images that are not mixed, its class head learns too little of the digits. "
+        "In each of eight comparisons the student was behind by 0.3 to 2.1 points. Set augment.mixup_alpha of all "
+        "students to 0.8, or alpha to 0.5."
     ]

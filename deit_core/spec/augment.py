@@ -8,7 +8,7 @@ class AugmentSpec(Part):
 
     crop_padding: int = field(
         2,
-        "Pads each side by this, then crops at random: shifts the image by up to as much.",
+        "Pads each side by this, then crops at random, so the image is shifted by up to this much.",
         unit="px",
         ge=0,
         le=32,

@@ -30,7 +30,7 @@ class ComputeSpec(Part):
     )
     nodes: int = field(
         1,
-        "Over how many machines of a Ray cluster these devices are spread, as many on each.",
+        "Over how many machines of a Ray cluster these devices are spread, the same number on each.",
         ge=1,
         le=1024,
         title="Number of machines",

@@ -25,8 +25,8 @@ class DataSpec(Part):
     )
     corrupt_images: Literal["refuse", "skip"] = field(
         "refuse",
-        "What a file that cannot be read does: it ends the run and is named (refuse), or is left out (skip). For skip "
-        "all files are tried first.",
+        "What happens if a file cannot be read: the run ends and names the file (refuse), or the file is left out "
+        "(skip). skip tries to read all files first.",
         advanced=True,
         source="folder",
     )
@@ -41,8 +41,8 @@ class DataSpec(Part):
     )
     places_per_digit: int = field(
         DEFAULT_PLACES,
-        "At how many random places each training digit is shown; so many images it gives. Each test digit is shown at "
-        "8 places.",
+        "At how many random places each training digit is shown, each place in its own image. Each test digit is "
+        "shown at 8 places.",
         ge=1,
         le=64,
         source="scattered-digits",

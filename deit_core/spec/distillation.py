@@ -62,8 +62,8 @@ class DistillationSpec(Part):
     )
     reduction: Literal["batchmean", "numel"] = field(
         "batchmean",
-        "The mean that the soft term is: over images (batchmean), or over images and classes (numel). The first is of "
-        "Hinton et al. 2015; the original DeiT code has the second, which divides by the number of classes as well.",
+        "How the soft term is averaged: over images (batchmean, as in Hinton et al. 2015), or over images and classes "
+        "(numel, as in the original DeiT code), which also divides by the number of classes.",
         advanced=True,
     )
     mixed_labels: Literal["both", "teacher"] = field(

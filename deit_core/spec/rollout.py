@@ -68,13 +68,13 @@ class RolloutSpec(Part):
     smooth: bool = field(False, "Blends between patches. The numbers stay the same.")
     opacity: float = field(0.7, "Opacity of the colours over the picture.", ge=0, le=1, title="Strength of the colours")
     shared_scale: bool = field(
-        True, "One colour means one value in all maps of a kind. Off, each map uses all of the colours."
+        True, "One colour means one value in all maps of a kind. Off: each map uses all of the colours."
     )
     compat: bool = field(
         False,
-        "Draws what vit-explain draws, the code that is copied most, errors included: it ranks links to the class "
-        "token too and divides columns where it means rows. With the mean of the heads and nothing discarded it is "
-        "right.",
+        "Draws the same as vit-explain, the code that is copied most, with its errors: it also ranks links to the "
+        "class token, and it divides columns instead of rows. Its map is right for the mean of the heads with nothing "
+        "discarded.",
         title="As vit-explain",
     )
     cmap: ColourMap = field("inferno", "The colours, from 0 upwards.", advanced=True, title="Colours")
@@ -89,7 +89,7 @@ class RolloutSpec(Part):
     )
     scope: Scope = field(
         "matrix",
-        "matrix ranks all links of a layer together; row ranks each token's own, so that no map vanishes.",
+        "matrix ranks all links of a layer together; row ranks the links of each token, so that no map becomes empty.",
         advanced=True,
         title="Discard scope",
     )

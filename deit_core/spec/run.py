@@ -33,8 +33,8 @@ class RunSpec(Part):
     initial_checkpoint: str = field(
         "",
         "Weights that training starts from: the name of a run of the same experiment, the id of a finished run, or a "
-        "file of DeiT Lab, timm, Facebook's DeiT or Hugging Face; for another network, of torchvision or timm. Another "
-        "image size resamples the positions, and other classes get new heads. Empty: from scratch.",
+        "file of DeiT Lab, timm, Facebook's DeiT or Hugging Face; for a network of torchvision or timm, a file of that "
+        "library. Another image size resamples the positions, and other classes get new heads. Empty: from scratch.",
         advanced=True,
         max_length=1000,
     )

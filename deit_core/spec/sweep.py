@@ -56,11 +56,13 @@ class Sweep(Part):
     trials: int | None = field(
         None, "How many combinations are drawn at random; empty: every combination, a grid.", ge=1, le=MAX_TRAININGS
     )
-    seed: int = field(0, "Seed of the draw. More trials with the same seed begin with the same ones.", ge=0, lt=2**31)
+    seed: int = field(
+        0, "Seed of the draw. With the same seed, more trials begin with the same combinations.", ge=0, lt=2**31
+    )
     stop_early: bool = field(
         False,
-        "Stops a run whose best validation accuracy is below the median of the finished runs of its kind, each with "
-        "its mean up to the same epoch (the median rule of Google Vizier).",
+        "Stops a run whose best validation accuracy is below the median of the finished runs of its kind. Each of "
+        "these counts with its mean up to the same epoch (the median rule of Google Vizier).",
     )
     warmup_epochs: int = field(2, "Epochs in which stop_early stops no run.", ge=0, le=10_000)
     min_finished: int = field(5, "Finished runs that stop_early needs before it stops one.", ge=1, le=MAX_TRAININGS)
@@ -108,7 +110,7 @@ class Sweep(Part):
             return values
         whole = range(math.ceil(values.low), math.floor(values.high) + 1)
         if not whole:
-            raise SpecError(f"No whole number lies from {values.low:g} to {values.high:g}, and {path} takes no other.")
+            raise SpecError(f"{path} takes only whole numbers, and none lies from {values.low:g} to {values.high:g}.")
         return whole
 
 

@@ -128,7 +128,7 @@ class _Plan:
             runs = (max(named, key=lambda run: len(run.name)),)
             path = path.removeprefix(f"{runs[0].name}.")
         if path in _NEVER_SWEPT:
-            raise SpecError(f"A sweep cannot vary {path}; it is what people find a run by.")
+            raise SpecError(f"A sweep cannot vary {path}, because people use it to find a run.")
         having = [run.name for run in runs if _infos_of(run, path)]
         if not having:
             raise no_such_field(path, self.spec)

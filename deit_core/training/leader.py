@@ -106,7 +106,7 @@ class Leader:
 
 
 def store_at(host: str) -> Any:
-    """A store of torch.distributed that can be reached at this address alone; torch's own listens at all there are."""
+    """A store of torch.distributed that listens only at this address; torch's own listens at all addresses."""
     listener = socket.create_server((host, 0))
     port = listener.getsockname()[1]
     return dist.TCPStore(  # type: ignore[attr-defined]

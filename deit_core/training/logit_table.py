@@ -80,7 +80,7 @@ class LogitTable:
         self._seals[numbers] = self._seal(numbers, values)
 
     def close(self) -> None:
-        """Allow others to delete the table, with the present as its last use."""
+        """Allow others to delete the table. Its last use is now."""
         self._logits, self._seals = self._logits[:0].copy(), self._seals[:0].copy()  # no longer maps the files
         with suppress(OSError):  # it was deleted by hand
             os.utime(self.folder / _KEY)

@@ -70,7 +70,8 @@ def out_of_memory(num_images: int, num_parts: int, fitting: int | None) -> Resou
         )
     if fitting == at_once:
         return ResourceError(
-            f"{problem}, but there is now: something else had taken it. Resume; it continues from the last saved state."
+            f"{problem}, but now there is: something else had used the memory. Resume: the run continues from the last "
+            "saved state."
         )
     return ResourceError(
         f"{problem}; {fitting} fit. Start again with compute.gradient_accumulation_steps {-(-num_images // fitting)}, "

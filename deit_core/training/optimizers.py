@@ -1,5 +1,6 @@
-"""torch's optimisers, without its compiler: they load it on their first step, in a second or more, only to keep it away
-from themselves; but here only models are compiled. They compute what torch's compute.
+"""torch's optimisers without its compiler, which they load on their first step, only to say that they are not compiled.
+
+Loading it takes a second or more, and here only models are compiled. The numbers are the same as torch's.
 """
 
 import inspect

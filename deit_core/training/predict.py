@@ -1,4 +1,4 @@
-"""Predictions of a run that has none, and the training views of a student, as it would have kept them at its end.
+"""Predictions of a run that has none, and for a student its training views, the same that a training keeps at its end.
 
 Knows the folders of a run and of its teacher, and the data; no store and no training.
 """

@@ -43,15 +43,15 @@ class Ranks:
     def members(self, batch_size: int) -> Tensor:
         """Which images (b,) of a batch are this rank's: as many from its end as from its start.
 
-        So each is there with the one that it is mixed with: the first with the last, the second with the last but one.
+        So two images that are mixed are on one rank: the first and the last, the second and the last but one.
 
         Raises: SpecError where a rank would have none.
         """
         front = torch.arange((batch_size + 1) // 2).tensor_split(self.world)[self.rank]
         if batch_size < 2 * self.world:
             raise SpecError(
-                f"A batch of {batch_size} images cannot be shared by {self.world} devices, of which each takes two at "
-                f"least; set optim.batch_size to {2 * self.world} or more, or compute.devices to less."
+                f"A batch of {batch_size} images cannot be shared by {self.world} devices, because each needs at least "
+                f"two images; set optim.batch_size to {2 * self.world} or more, or compute.devices to less."
             )
         back = batch_size - 1 - front.flip(0)
         return torch.cat([front, back[back >= (batch_size + 1) // 2]])

@@ -42,7 +42,7 @@ class Recorder(Protocol):
         ...
 
     def record(self, body: Body) -> Body:
-        """What repeats the body; it is not run by this. Raises: RuntimeError where it cannot be recorded."""
+        """Record the body, and return what repeats it. This does not run it. Raises: RuntimeError where it cannot."""
         ...
 
 

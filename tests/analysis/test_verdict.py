@@ -36,7 +36,7 @@ def test_a_difference_that_chance_does_not_give_names_the_leader() -> None:
     assert found.warnings == []
     assert found.next_steps == [
         "Train each with three seeds (Number of seeds on Train): one training of each says which of these two models "
-        "is better, not whether another training would end the same."
+        "is better, not whether another training would give the same result."
     ]
 
 
@@ -54,14 +54,16 @@ def test_where_chance_may_give_it_the_images_needed_are_said() -> None:
     assert found.paired.images_needed == 4237
     low, high = (f"{100 * end:+.1f}" for end in found.interval)
     assert found.sentences[0] == (
-        f"No difference can be told on 360 test images: DeiT has 1.1 points more (95% interval {low} to {high}), and "
-        "about 4,300 would be needed."
+        f"There is no clear difference on 360 test images: DeiT has 1.1 points more (95% interval {low} to {high}), "
+        "and about 4,300 would be needed."
     )
 
 
 def test_models_that_are_right_equally_often() -> None:
     found = verdict(30, (20, 0), (20, 5))
-    assert found.sentences[0] == ("No difference can be told on 30 test images: ViT and DeiT are right equally often.")
+    assert found.sentences[0] == (
+        "There is no clear difference on 30 test images: ViT and DeiT are right equally often."
+    )
 
 
 def test_several_seeds_go_before_the_images() -> None:
@@ -71,14 +73,14 @@ def test_several_seeds_go_before_the_images() -> None:
     assert (found.leader, found.num_seeds) == ("DeiT", 3)
     assert found.interval == pytest.approx((0.03 - 0.024841, 0.03 + 0.024841), abs=1e-6)
     assert found.sentences[0] == "DeiT is ahead of ViT by 3.0 points over 3 seeds (95% interval +0.5 to +5.5)."
-    assert found.sentences[2] == "Of the lead of its teacher DeiT has closed 40% (31% to 52%)."
+    assert found.sentences[2] == "Share of its teacher's lead that DeiT has closed: 40% (31% to 52%)."
     assert found.next_steps == []
 
 
 def test_seeds_that_do_not_agree_tell_nothing() -> None:
     found = verdict(360, (250, 0), (290, 0), Background(gains=Sample((-0.03, 0.02, -0.01))))
     assert found.leader == ""
-    assert found.sentences[0].startswith("No difference can be told over 3 seeds: ViT has 0.7 points more (95% ")
+    assert found.sentences[0].startswith("There is no clear difference over 3 seeds: ViT has 0.7 points more (95% ")
     assert found.next_steps == ["Train with more seeds, or judge by more images."]
 
 

@@ -255,7 +255,7 @@ def test_model_inputs_and_global_randomness_stay(
         ({"target": torch.tensor([0, 1, -1])}, "class indices from 0 to 4"),
         ({"target": torch.tensor([0.0, 1.0, 1.0])}, "class indices from 0 to 4"),
         ({"model": ResNet9(2, 5, 4).eval()}, "A ResNet9 has no tokens to drop; choose replacement blur or mean"),
-        ({"model": vit().train()}, "in train mode, where dropout blurs every score; call model.eval() first"),
+        ({"model": vit().train()}, "in train mode, where dropout changes every score; call model.eval() first"),
     ],
     ids=str,
 )

@@ -206,7 +206,7 @@ def test_works_where_the_caller_wants_no_gradients() -> None:
         ({"images": torch.zeros(3, 2, 28, 28, dtype=torch.uint8)}, "must be floating point"),
         ({"images": torch.full((3, 2, 28, 28), float("nan"))}, "output holds NaN or infinite values"),
         ({"model": ResNet9(2, 5, width=4)}, "train mode"),
-        ({"model": VisionTransformer(28, 7, 2, 5, 12, 1, 3).eval()}, "a VisionTransformer has not; choose attention_"),
+        ({"model": VisionTransformer(28, 7, 2, 5, 12, 1, 3).eval()}, "a VisionTransformer has none; choose attention_"),
     ],
     ids=str,
 )

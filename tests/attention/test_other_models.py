@@ -223,7 +223,7 @@ def test_models_without_one_set_of_tokens_are_refused() -> None:
     windows = timm.create_model("swin_tiny_patch4_window7_224", img_size=56, window_size=7, num_classes=3).eval()
     for model in (windows, timm.create_model("resnet18", num_classes=3).eval()):
         viewer = Viewer(model)
-        with pytest.raises(DeitError, match=r"No attention of one set of tokens .* Rollout is for ViTs"):
+        with pytest.raises(DeitError, match=r"no attention between the same tokens .* Rollout is for ViTs"):
             viewer.look(np.zeros((1, 3, viewer.card.img_size, viewer.card.img_size), np.uint8))
     with pytest.raises(DeitError, match="The methods read models of DeiT Lab"):
         viewer.explain(np.zeros((1, 3, 224, 224), np.uint8), METHODS["rollout"].explain)

@@ -71,7 +71,7 @@ def test_what_cannot_be_explained_is_refused(method: Explain) -> None:
     with pytest.raises(ValueError, match="There are no images to explain; give at least one"):
         method(model, images[:0])
     model.blocks[1].mlp.drop.train()
-    with pytest.raises(ValueError, match=re.escape("train mode, where dropout makes each pass another; call")):
+    with pytest.raises(ValueError, match=re.escape("train mode, where dropout makes each pass different; call")):
         method(model, images)
 
 

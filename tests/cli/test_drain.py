@@ -32,6 +32,6 @@ def test_work_drains(deit: Program, tiny: RunSpec) -> None:
     done = deit("work")
     assert statuses == [Status.RUNNING], store.run(first).message
     assert done.code == 0
-    assert "ends with those that train" in done.stderr.decode()
+    assert "ends when its runs have ended" in done.stderr.decode()
     assert [store.run(run_id).status for run_id in (first, second)] == [Status.COMPLETED, Status.QUEUED]
     assert queue.registered(store) == set()

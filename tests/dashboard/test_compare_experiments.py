@@ -125,7 +125,7 @@ def test_kinds_are_categories_and_one_vit_is_their_line(run_page: RunPage, store
     assert figure["layout"]["xaxis"]["ticktext"] == ["hard", "soft"]  # type: ignore[index]
     assert trace(charts["compare_variation"], "ViT")["y"] == [0.87, 0.87]
     assert trace(charts["compare_variation"], "DeiT")["mode"] == "markers"
-    assert "Together with `distillation.kind` change `distillation.alpha`" in said(page)
+    assert "Where `distillation.kind` changes, other fields change too: `distillation.alpha`" in said(page)
 
 
 def test_a_second_field_has_a_line_for_each_value(run_page: RunPage, store: Store, charts: Charts) -> None:

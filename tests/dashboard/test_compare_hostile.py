@@ -143,7 +143,7 @@ def test_a_folder_that_is_removed_between_two_clicks_is_a_sentence(run_page: Run
     assert "vit is ahead of deit" in said(page)
     shutil.rmtree(files_of(answered["deit"]).folder)
     opened(page)
-    assert "The files of 3 deit are gone, and with them what was answered; put the folder back, or delete" in said(page)
+    assert "The files of 3 deit are gone, and so are the predictions; put the folder back, or delete" in said(page)
     assert "vit is ahead of deit" not in said(page)
     assert page.table[0].value.shape[1] == 3, "results are in the store"
     assert "predictions_make" not in [button.key for button in page.button]
@@ -210,10 +210,10 @@ def test_images_that_changed_are_not_shown(run_page: RunPage, answered: dict[str
     for name, num_wrong in (("teacher", 650), ("vit", 690), ("deit", 680)):
         keep(answered[name], others, num_wrong=num_wrong)
     page = opened(run_page("compare"))
-    assert "those on this machine are not the ones that were answered for" in said(page)
+    assert "this machine has other images than the models were asked about" in said(page)
     assert "Calibration error" in said(page), "the rest of the page is there"
     lab = run_page("lab", lab_source="Of a test image", lab_image="719")
-    assert "those on this machine are not the ones that were answered for" in said(lab)
+    assert "this machine has other images than the models were asked about" in said(lab)
     two = compare_runs(state.store(), state.settings().runs_dir, answered["vit"], answered["deit"])
     assert pictures_only_second_is_right_on(two, state.settings().data_dir) is None
 

@@ -186,7 +186,7 @@ def test_a_later_file_takes_the_place_of_one_on_its_way(tmp_path: Path) -> None:
 
         first = asyncio.create_task(inbox.receive(slow(), "first.zip", 4_000_000))
         second = asyncio.create_task(inbox.receive(quick(), "second.zip", 5))
-        with pytest.raises(DataError, match=r"first.zip was not uploaded to its end, because another file was chosen"):
+        with pytest.raises(DataError, match=r"first.zip was not uploaded completely, because another file was chosen"):
             await first
 
     asyncio.run(choose_twice())

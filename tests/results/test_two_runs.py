@@ -256,4 +256,4 @@ def test_without_the_teachers_answers_the_rest_is_compared(store: Store, setting
 def test_heads_that_were_not_kept_are_said(store: Store, settings: Settings) -> None:
     ids = finish(store, settings, presets.digits_quick(), with_fields(FACTS, logits_alone=True))
     two = compare_runs(store, settings.runs_dir, ids["vit"], ids["deit"])
-    assert "deit: heads and embeddings are left out, since all would have made too large a file." in two.notes
+    assert "deit: heads and embeddings are left out, because the file would be too large with them." in two.notes

@@ -42,7 +42,7 @@ def test_a_run_goes_on_with_the_next_worker(settings: Settings, tiny: RunSpec) -
     run = store.run(run_id)
     assert (run.status, run.message) == (
         Status.QUEUED,
-        "The time of its worker was over; it goes on from here on another.",
+        "The time of its worker was over; another worker continues it from here.",
     )
     assert queue.registered(store) == set()
     train_ready(settings, "b2", node_id="job 8", takes=Takes("slurm"), num_threads=1)

@@ -35,4 +35,4 @@ def test_what_trains_is_waited_for_though_the_store_is_away_for_a_moment(
     said: list[str] = []
     keep(engine, is_ending=lambda: True, say=said.append)
     assert (engine.drained, engine.has_left) == (3, True)
-    assert said == ["It takes no other run, and ends with those that train."]
+    assert said == ["It starts no other run, and ends when its runs have ended."]

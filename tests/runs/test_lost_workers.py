@@ -111,7 +111,7 @@ def test_a_run_that_ends_every_node_is_not_queued_for_ever(each_store: Store) ->
         losses += 1
         assert losses < 10
     assert each_store.run(run_id).status == Status.INTERRUPTED
-    assert "as 3 times before" in each_store.run(run_id).message
+    assert "This has happened 3 times before" in each_store.run(run_id).message
     each_store.resume(run_id)
     claimed(each_store, worker_of(each_store))
     lose(each_store)
@@ -207,7 +207,7 @@ def test_a_run_that_no_node_can_train_says_why_until_one_can(each_store: Store) 
 def test_a_run_for_one_engine_says_what_it_waits_for(each_store: Store) -> None:
     (run_id,) = enqueue(each_store, wanting(engine="slurm"))
     sentence = explain(each_store.run(run_id), each_store.runs())
-    assert sentence.endswith("Slurm has a worker free (`slurm`), as its compute.engine wants.")
+    assert sentence.endswith("a worker of Slurm is free (`slurm`), because compute.engine is slurm.")
 
 
 def test_one_key_is_one_submission_however_often_it_comes(each_store: Store) -> None:

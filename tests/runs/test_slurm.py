@@ -81,7 +81,7 @@ def test_a_job_that_slurm_refuses_is_a_sentence_and_the_run_waits(
 
 def test_a_run_whose_device_no_job_has_says_so(launcher: LocalLauncher, tiny: RunSpec) -> None:
     (run_id,) = launcher.submit(replace(tiny, {"compute.device": "cuda"}))
-    assert "those of `slurm` have none" in explain(launcher.store.run(run_id), launcher.store.runs())
+    assert "the jobs of `slurm` have no such device" in explain(launcher.store.run(run_id), launcher.store.runs())
     launcher.engine.leave()  # type: ignore[attr-defined]
     assert explain(launcher.store.run(run_id), launcher.store.runs()).startswith("Next in the queue")
 

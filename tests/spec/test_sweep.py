@@ -160,7 +160,7 @@ def test_its_work_is_counted_from_that_of_its_runs() -> None:
         (["optim.lrr=1,2"], {}, "There is no field optim.lrr; did you mean optim.lr?"),
         (["vit.optim.lr=1e-3", LRS], {}, "Two of the swept fields are optim.lr of 'vit'; leave out one of them."),
         (["model.depth=1,2.5"], {}, "vit depth 2.5: model.depth should be a valid integer"),
-        (["model.depth=1.2..1.8"], {"trials": 2}, "No whole number lies from 1.2 to 1.8"),
+        (["model.depth=1.2..1.8"], {"trials": 2}, "takes only whole numbers, and none lies from 1.2 to 1.8"),
         (["name=a,b"], {}, "A sweep cannot vary name"),
         (["vit.data.fraction=0.1,0.2", "deit.data.fraction=0.1"], {}, "split their data differently"),
         (["seed=" + ",".join(map(str, range(1001)))], {}, "This sweep asks for 1,001 trainings, and 1,000 can be"),

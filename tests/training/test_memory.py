@@ -113,7 +113,8 @@ def test_a_worker_says_it_and_the_run_can_be_resumed(
 
 
 @pytest.mark.parametrize(
-    ("fit", "words"), [(2, "not even 4 fit; start again with a smaller model"), (10_000, "something else had taken it")]
+    ("fit", "words"),
+    [(2, "not even 4 fit; start again with a smaller model"), (10_000, "something else had used the memory")],
 )
 def test_where_no_smaller_batch_would_help(
     fit: int,

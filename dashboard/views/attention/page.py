@@ -51,7 +51,7 @@ def render() -> None:
 def _say_what_to_do(runs: Sequence[Run]) -> None:
     students = [run for run in runs if run.spec.model.family == "vit"]
     if any(run.status.is_active for run in students):
-        st.info("No ViT has finished its first epoch yet. Come back when one has, to see where it looks.")
+        st.info("No ViT has finished its first epoch yet. Come back after that, to see where it looks.")
         link("runs", "See how far the runs are")
     elif runs and not students:
         st.info("Only CNNs have been trained so far, and a CNN has no attention to show. Train a ViT or a DeiT too.")

@@ -187,10 +187,12 @@ def _place(found: Variation, values: Sequence[Any]) -> str:
 def _legend(found: Variation, roles: _Roles, *, has_gains: bool) -> str:
     sentences = ["Marks are means over seeds, bars are Student's 95% intervals, which need three seeds."]
     if has_gains:
-        sentences.append(f"Gain: {roles.taught.name} minus {roles.plain.name}, of the same seed and alike in all else.")
+        gain = f"Gain: {roles.taught.name} minus {roles.plain.name}"
+        sentences.append(f"{gain}, with the same seed and otherwise the same settings.")
     for axis in found.axes:
         if axis.also:
-            sentences.append(f"Together with `{axis.path}` change {', '.join(f'`{path}`' for path in axis.also)}.")
+            also = ", ".join(f"`{path}`" for path in axis.also)
+            sentences.append(f"Where `{axis.path}` changes, other fields change too: {also}.")
         if not axis.path:
             sentences.append(f"Each recipe changes one field of a common one, which is *{NOTHING}* here.")
     return " ".join(sentences)

@@ -24,7 +24,7 @@ def offer_predictions(runs: Sequence[Run]) -> None:
         st.error(message(error))
     if gone := [run for run in runs if not files_of(run).folder.is_dir()]:
         st.caption(
-            f"The files of {escape(', '.join(map(label, gone)))} are gone, and with them what was answered; put the "
+            f"The files of {escape(', '.join(map(label, gone)))} are gone, and so are the predictions; put the "
             "folder back, or delete the run."
         )
     if without := [run for run in runs if run not in gone and not has_predictions(run)]:

@@ -23,8 +23,8 @@ def show_mistakes(two: TwoRuns) -> None:
                 st.markdown(f"**{escape(drawn.title)}**")
                 _draw(drawn, f"confusion_{number}", f"Confusion matrix of {drawn.title}", height=380)
         st.caption(
-            "Each row is a true class; its cells are the shares of that class's images by what the model answers, in "
-            "percent. The arrow keys read a matrix that is chosen with Tab."
+            "Each row is a true class, each column an answer. A cell is the share of the images of that class that "
+            "get that answer, in percent. Choose a matrix with Tab, then move through its cells with the arrow keys."
         )
         by_class = class_figure(two)
         _draw(by_class, "classes", by_class.title, height=300)

@@ -27,7 +27,7 @@ _SHOWN_SIDE = 128  # pixels of the page
 def of_image() -> Answers | None:
     """Widgets that choose a student, one of its heads and a test image; None, with the reason, where there is none.
 
-    Raises: RunError where predictions are damaged, or student and teacher answered for different images.
+    Raises: RunError where predictions are damaged, or student and teacher were asked about different images.
     """
     runs = state.runs()
     taught = {label(run): (run, teacher) for run in runs if (teacher := _teacher(run, runs)) is not None}
@@ -40,7 +40,7 @@ def of_image() -> Answers | None:
     run, teacher = taught[name]
     student, own = (state.predictions(state.files_of(one).predictions) for one in (run, teacher))
     if student.facts.data_hash != own.facts.data_hash or not np.array_equal(student.test.labels, own.test.labels):
-        raise RunError(f"{label(run)} and its teacher answered for different images; choose another student.")
+        raise RunError(f"{label(run)} and its teacher were asked about different images; choose another student.")
     arrays = student.test.arrays
     head = second.selectbox("Its answer", [title for title, key in _HEADS.items() if key in arrays], key="lab_head")
     number = whole_number("Test image", 0, len(student.test) - 1, key="lab_image", place=third)

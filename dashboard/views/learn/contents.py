@@ -17,7 +17,7 @@ def draw() -> None:
         "Eight lessons on Vision Transformers and distillation. In each you guess first; then models answer, your own "
         f"or those that come with DeiT Lab. All work without a download and take {together} minutes together; lessons "
         f"{', '.join(first)} and {last} alone are a class of {of_class} minutes. Lessons that train show the last "
-        "measured numbers until yours are there. New to ViT and DeiT? Begin with what stands below the lessons."
+        "measured numbers until yours are there. New to ViT and DeiT? Begin with the text below the lessons."
     )
     with st.grid(2, border=True, min_column_width=300):
         for number, lesson in lessons().items():

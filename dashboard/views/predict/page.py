@@ -30,7 +30,7 @@ def render() -> None:
 
 def _say_what_to_do(runs: Sequence[Run]) -> None:
     if any(run.status.is_active for run in runs):
-        st.info("No run has finished yet. Come back when one has, to ask its model about a picture.")
+        st.info("No run has finished yet. Come back after that, to ask its model about a picture.")
         link("runs", "See how far the runs are")
     else:
         st.info("There is no finished run yet. Train digits-quick first: it takes about a minute, without a download.")

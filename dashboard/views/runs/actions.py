@@ -65,7 +65,7 @@ def actions_on_many(chosen: Sequence[Run], listed: Sequence[Run]) -> None:
                     _confirm_many("stop", can_stop)
                 if st.button("Delete", key=f"delete_{name}", disabled=not may("delete")):
                     _confirm_many("delete", group)
-        st.caption("The listed runs are those that the search and the filters leave, on all pages of the table.")
+        st.caption("The listed runs are all runs that match the search and the filters, on all pages of the table.")
 
 
 def _edit_and_rerun(run: Run) -> None:

@@ -27,8 +27,8 @@ from deit_core.spec import RolloutSpec
 
 _SPEC = RolloutSpec(vmax=3.0)  # one scale for all epochs, so that a change of colour is a change of the map
 _HELP = (
-    "An attention rollout: from which patches information can reach the model's output tokens. Yellow: three times as "
-    "much as if all patches had the same, or more. The Attention page has all of its settings."
+    "An attention rollout: from which patches information can reach the model's output tokens. Yellow: at least "
+    "three times as much as if all patches had the same. The Attention page has all of its settings."
 )
 
 

@@ -20,8 +20,8 @@ def render() -> None:
     st.header("Installation")
     if others_can_reach():
         st.caption(
-            "What `python -m deit_core doctor` finds names folders of this machine, so it is not shown to visitors. "
-            "Run the command there."
+            "Visitors do not see the results of `python -m deit_core doctor`, because they contain names of folders on "
+            "this machine. Run the command on the machine itself."
         )
         return
     st.caption("The same as `python -m deit_core doctor`, which also checks whether the dashboard's port is free.")

@@ -118,14 +118,14 @@ def _options(key: str) -> Mapping[str, Any]:
             max_value=_MOST_TRIALS,
             value=None,
             placeholder="all of them",
-            help="Empty: every combination. Else so many, drawn at random; a range needs this.",
+            help="How many combinations are drawn at random; a range needs this number. Empty: every combination.",
             key=f"{key}/trials",
         )
         seed = st.number_input(
             "Seed of the draw",
             min_value=0,
             max_value=_MOST_SEEDS,
-            help="More trials with the same seed begin with the same ones.",
+            help="With the same seed, a larger number begins with the same combinations.",
             key=f"{key}/sweep-seed",
         )
         stop_early = st.toggle(

@@ -116,7 +116,9 @@ def _check(frames: Sequence[Picture], frame_s: float) -> None:
         raise DeitError("There is no frame to film; pass at least one picture.")
     for frame in frames:
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] != 3 or frame.size == 0:
-            raise DeitError(f"A frame must be (H, W, 3) uint8, not {frame.shape} {frame.dtype}; overlay makes such.")
+            raise DeitError(
+                f"A frame must be (H, W, 3) uint8, not {frame.shape} {frame.dtype}; overlay makes such frames."
+            )
         if frame.shape != frames[0].shape:
             raise DeitError(
                 f"All frames must have one size, but there are {frames[0].shape} and {frame.shape}; draw them alike."

@@ -154,7 +154,7 @@ def _check(rows: Sequence[Sequence[Picture | None]], columns: Sequence[str], row
     for panel in panels:
         if panel.dtype != np.uint8 or panel.ndim != 3 or panel.shape[-1] != 3 or panel.size == 0:
             raise DeitError(
-                f"A panel must be (H, W, 3) uint8, not {panel.shape} {panel.dtype}; overlay and colourise make such."
+                f"A panel must be (H, W, 3) uint8, not {panel.shape} {panel.dtype}; overlay and colourise make them."
             )
 
 

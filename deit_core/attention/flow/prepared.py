@@ -38,7 +38,7 @@ class PreparedRollout:
     Args:
         attention, num_prefix_tokens, grid_size, head_fusion, scope: as in `rollout`; what else it takes may change from
             map to map.
-        skip_connections: whether the model has them; without, the residual is 0, whatever is asked for.
+        skip_connections: whether the model has them; without, the residual is 0, even if another is asked for.
     Raises: ValueError, as `rollout`.
     """
 

@@ -91,7 +91,7 @@ def rollout(
         head_fusion: "mean", "max", "min", a head's index, or H weights; see `fuse_heads`.
         discard_ratio: share in [0, 1) of the weakest patch links that is dropped, per image and layer; ties are kept.
             Links to prefix tokens are never dropped.
-        scope: "matrix" ranks all links of a layer together; "row" each token's own, so that no map vanishes.
+        scope: "matrix" ranks all links of a layer together; "row" those of each token, so that no map is empty.
         layers: indices of the layers to follow, in any order; the others pass everything on. None means all.
         residual: share in [0, 1] of the residual stream, 0.5 in the paper.
         row_norm: "mixed" normalises a; after a discard or a max the residual share then drifts from `residual`.

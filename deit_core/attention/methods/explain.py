@@ -1,4 +1,4 @@
-"""What methods share that ask a model and not its attention alone: images made ready, the class, the scale of a map.
+"""What all methods share that need the model, not only its attention: images made ready, the class, the scale of a map.
 
 Knows neither attention nor features.
 
@@ -20,7 +20,7 @@ def to_model(model: nn.Module, images: Tensor) -> Tensor:
         point.
     """
     if any(module.training for module in model.modules()):
-        raise DeitError("The model is in train mode, where dropout makes each pass another; call model.eval() first.")
+        raise DeitError("The model is in train mode, where dropout makes each pass different; call model.eval() first.")
     if not len(images):
         raise DeitError("There are no images to explain; give at least one.")
     if not images.is_floating_point():

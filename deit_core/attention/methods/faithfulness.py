@@ -191,7 +191,7 @@ def _blur(images: Tensor, grid_size: tuple[int, int]) -> Tensor:
 
 def _check(model: nn.Module, images: Tensor, maps: Tensor, replacement: str, num_random: int) -> None:
     if model.training:
-        raise DeitError("The model is in train mode, where dropout blurs every score; call model.eval() first.")
+        raise DeitError("The model is in train mode, where dropout changes every score; call model.eval() first.")
     if replacement not in REPLACEMENTS:
         raise DeitError(f"There is no replacement {replacement!r}; choose {', '.join(REPLACEMENTS)}.")
     if num_random < 1:

@@ -68,7 +68,7 @@ def grad_cam(
     """
     if not isinstance(model, Staged):
         raise DeitError(
-            f"Grad-CAM here reads the features of a CNN, which a {type(model).__name__} has not; choose "
+            f"Grad-CAM here reads the features of a CNN, and a {type(model).__name__} has none; choose "
             "attention_relevance for a ViT or a DeiT, and a ResNet9, a PlainCnn, a TorchvisionClassifier or a "
             "TimmClassifier among the CNNs."
         )

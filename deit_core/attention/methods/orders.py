@@ -22,7 +22,7 @@ def relevance_order(maps: Tensor, shuffle: Tensor) -> Tensor:
 
 
 def centre_prior(grid_size: tuple[int, int]) -> Tensor:
-    """Make the map of who knows only that things are photographed in the middle.
+    """Make the map of a guess without a model: the thing is in the middle of the picture.
 
     Returns: (gh, gw), a Gaussian whose standard deviation is a quarter of the height downwards and of the width across;
         sums to 1. Mirrored patches are exactly equal.

@@ -34,7 +34,7 @@ def attention_rollout(
         query: "head", "class", "distillation", a token's index or weights; see `query_weights`.
         target: ignored. Rollout knows no classes.
         options: the controls of `rollout`, such as `head_fusion` and `discard_ratio`. The residual of a model without
-            skip connections is 0, whatever is asked for.
+            skip connections is 0, even if another is asked for.
     Returns: (B, gh, gw), the patches' shares as they are: with those of the prefix tokens they sum to 1. In float32
         (float64 for a float64 model), like every method's maps.
     Raises: ValueError for a model that is no VisionTransformer or is in train mode, images that it cannot read,

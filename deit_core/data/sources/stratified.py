@@ -36,7 +36,7 @@ def stratified_subset(labels: NDArray[np.integer], num_kept: int, seed: int) -> 
     """
     kept, _ = _draw(labels, len(labels) - num_kept, seed)
     if num_lost := len(np.setdiff1d(labels, labels[kept])):
-        raise ValueError(f"{num_kept} images, none of which is of {num_lost} of the classes")
+        raise ValueError(f"{num_kept} images, and {num_lost} of the classes have none of them")
     return kept
 
 

@@ -18,7 +18,7 @@ from deit_core.settings import Settings
 from deit_core.wording import counted
 
 _WAITS = f"{queue.WAITS}nodes of the cluster"
-_NO_NODE = f"{_WAITS} with its compute.device: there are none."
+_NO_NODE = f"{_WAITS} with its compute.device: no node has one."
 
 
 class Kind(NamedTuple):

@@ -22,8 +22,8 @@ from deit_core.settings import Settings
 _DEFAULTS = {"job_name": "deit", "time": 60, "cpus_per_task": 1}
 _NOT_OURS = {"nodes", "ntasks_per_node", "array_parallelism"}  # a job is one worker
 _WAITS = f"{queue.WAITS}jobs of Slurm"
-_NO_JOB = f"{_WAITS} with its compute.device: those of `slurm` have none."
-_ONE_NODE = f"{_WAITS} on several machines: those of `slurm` have one; set compute.nodes to 1."
+_NO_JOB = f"{_WAITS} with its compute.device: the jobs of `slurm` have no such device."
+_ONE_NODE = f"{_WAITS} on several machines: a job of `slurm` has only one; set compute.nodes to 1."
 
 
 class SlurmEngine(TaskEngine[Takes, Any]):

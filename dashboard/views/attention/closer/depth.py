@@ -149,7 +149,7 @@ def _draw_audit(audit: "Audit") -> None:
             width="small",
             format="%.0f%%",
             max_value=100,
-            help="Links to patches that are left after the discard; equal ones stay.",
+            help="Links to patches that are left after the discard. Links as weak as the weakest of these stay too.",
         ),
         "Residual": st.column_config.ProgressColumn(
             width="small",
@@ -159,7 +159,7 @@ def _draw_audit(audit: "Audit") -> None:
         ),
         "Layer": st.column_config.NumberColumn(width=50),
         "Query": st.column_config.TextColumn(
-            width="small", help="Whether the discard took every link to a patch from the queried token in this layer."
+            width="small", help="Whether the queried token lost all of its links to patches in this layer."
         ),
     }
     st.dataframe(table, column_config=columns, hide_index=True, height=min(260, 38 + 35 * len(wiped)))

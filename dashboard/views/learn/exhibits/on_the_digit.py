@@ -145,7 +145,7 @@ def _play(run: Run) -> None:
         width=560,
     )
     st.caption(
-        "Alone, the digit is the only bright thing, so nearly every map points at it and the game tells nothing "
-        f"apart. With clutter, {clutter} fragments of other digits lie around each digit. The model names "
+        "A digit alone is the only bright thing, so nearly every map points at it and the game shows no difference "
+        f"between the maps. With clutter, {clutter} fragments of other digits lie around each digit. The model names "
         f"{alone.accuracy:.0%} of the digits alone and {among.accuracy:.0%} of those with clutter."
     )

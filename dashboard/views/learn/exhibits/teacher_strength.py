@@ -99,6 +99,6 @@ def _answer(found: Evidence) -> Answer:
     sentence = (
         f"The narrow CNN has {accuracy['narrow']:.1%}, {worse} than the ViT with {vit:.1%}; the gain "
         f"of its student is {100 * gain:+.1f} points. With the ResNet-9 it is {100 * gains['resnet']:+.1f}, and "
-        f"{100 * gains['smoothed']:+.1f} where that learned with label smoothing."
+        f"{100 * gains['smoothed']:+.1f} where the ResNet-9 learned with label smoothing."
     )
     return Answer(0 if gain > _POINT else 1 if gain >= -_POINT else 2, sentence, found.source)

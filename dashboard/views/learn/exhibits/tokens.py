@@ -97,9 +97,9 @@ def _answer(counted: list[Cost], slope: float) -> Answer:
     options = (2, 4, 16)
     right = min(range(len(options)), key=lambda index: abs(np.log(options[index] / grows)))
     sentence = (
-        f"Patches of 2 px in place of 4 give {small.tokens} tokens in place of {large.tokens}, with the class token, "
-        f"and comparing them takes {grows:.1f} times the operations: their number grows with the power "
-        f"{slope:.2f} of that of the tokens."
+        f"Patches of 2 px in place of 4 give {small.tokens} tokens in place of {large.tokens}, with the class token. "
+        f"To compare them takes {grows:.1f} times as many operations: the number of operations grows with the power "
+        f"{slope:.2f} of the number of tokens."
     )
     return Answer(right, sentence, f"Counted for an image of {_IMG_SIZE} px and tokens of width {_WIDTH}.")
 
@@ -168,8 +168,8 @@ def _show_positions() -> None:
     )
     live_chart(figure, key="learn_positions", title="Similarity of positions", alt=alt, height=380)
     st.caption(
-        f"{alt} Neighbours become alike where things stand at the same place in every image; where a digit may stand "
-        f"anywhere, they need not. {from_newest(run, source=run.spec.data.source)}"
+        f"{alt} Neighbours become alike if things stand at the same place in every image. If a digit may stand "
+        f"anywhere, neighbours can stay different. {from_newest(run, source=run.spec.data.source)}"
     )
 
 
