@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+from unittest.mock import MagicMock
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -138,14 +139,13 @@ class Downloads:
         self.returncode = status
         self.words = b"noise\nError: There is no network here.\n"
         self.commands: list[list[str]] = []
+        self.Popen = MagicMock(side_effect=self.start)  # its type takes another in brackets, as Popen's does
 
     def start(self, command: list[str], *, stdout: IO[bytes], start_new_session: bool, **_: object) -> "Downloads":
         assert start_new_session, "it goes on when the dashboard ends"
         stdout.write(self.words)
         self.commands.append(command)
         return self
-
-    Popen = start
 
     def poll(self) -> int | None:
         return self.returncode

@@ -1,5 +1,6 @@
 """Checkpoints carry what rebuilds them, and damaged ones are one sentence."""
 
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -161,7 +162,7 @@ def test_the_card_says_data_recipe_metrics_seed_and_versions(checkpoint: Path) -
         f"Seed {spec.seed}",
         f"| `optim.lr` | {spec.optim.lr} |",
         "SHA-256 of the data: x.",
-        f"torch {torch.__version__}",
+        f"torch {metadata.version('torch')}",
         "UCI Optical Recognition",
         "Teacher: teacher, hard distillation.",
     ):
