@@ -98,6 +98,11 @@ def fashion_full() -> ExperimentSpec:
             "teacher, no dropout, Muon in place of AdamW, images mirrored but not shifted, and soft distillation."
         ),
         runs=_trio(_STUDENT_EPOCHS),
+        expectation=Expectation(
+            accuracy={"teacher": 0.943, "vit": 0.903, "deit": 0.908},
+            duration_s=9300,
+            measured_on="one thread of an EPYC, float32, next to other work, 2026-11-30, mean of three seeds",
+        ),
     )
 
 
