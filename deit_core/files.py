@@ -23,7 +23,12 @@ _TEMPORARY = re.compile(r"\..+\.(\d+)-\d+\.part")  # the number of the process, 
 
 
 def write_atomically(
-    path: Path, content: bytes, *, replace: bool = True, makes_folder: bool = True, previous: Path | None = None
+    path: Path,
+    content: bytes | memoryview,
+    *,
+    replace: bool = True,
+    makes_folder: bool = True,
+    previous: Path | None = None,
 ) -> None:
     """Write a temporary file, flush it to the disk, rename it; then flush the folder, to survive a power cut.
 
@@ -123,7 +128,7 @@ def _kind(path: Path) -> int:
         return 0
 
 
-def _write_into(path: Path, kind: int, content: bytes) -> None:
+def _write_into(path: Path, kind: int, content: bytes | memoryview) -> None:
     """Write to a device or a pipe: a file with its name would take its place."""
     if stat.S_ISDIR(kind):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -161,7 +166,7 @@ def _make(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
 
 
-def _write(path: Path, content: bytes, rename: Callable[[Path, Path], None]) -> None:
+def _write(path: Path, content: bytes | memoryview, rename: Callable[[Path, Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with temporary.open("wb") as file:

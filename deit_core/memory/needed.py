@@ -31,7 +31,8 @@ class Needed:
     loading: while the images are read, before there is a model.
     images: all images, and the padded copy of the training images; few where a folder is read in every epoch.
     weights: with gradients, the optimiser, EMA weights, and the copy that is tried first or saved.
-    step: what a step keeps for its backward pass, or an evaluation computes.
+    step: what a step keeps for its backward pass, or an evaluation computes. malloc's pools keep it while a file is
+        written.
     teacher: its weights, and what it computes.
     logits: the table of teacher logits, which is a file: the system drops it from memory when it needs the space, so
         it is not a part of `total`.
@@ -85,7 +86,7 @@ def memory_needed(
     if taught_by is not None:
         teacher_bytes += _NUMBER_BYTES * _TEACHER_IMAGES * taught_by.passed
     computing = max(step, evaluation)
-    own = max(weights.tried, weights.lasting + weights.saved - computing)
+    own = max(weights.tried, weights.lasting + weights.saved)
     return Needed(_PROCESS_BYTES, loading, images, own, computing, teacher_bytes, _logits(run, facts))
 
 

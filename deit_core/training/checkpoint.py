@@ -160,7 +160,7 @@ class RunFolder:
             state["ema"] = ema.state_dict()
         torch.save(state, buffer)
         with self._where_it_was():
-            self.state.write(buffer.getvalue())
+            self.state.write(buffer)
 
     def teacher_hash(self) -> str:
         """The hash of the teacher at the start of the run; empty where its state has none, or does not exist."""

@@ -32,11 +32,16 @@ class StateFile:
         """There is one state, and it is damaged."""
         return not self._files.previous_state.exists() and _verified(self._files.state.read_bytes()) is None
 
-    def write(self, content: bytes) -> None:
-        """Write the newest state; a good one becomes the previous one, a damaged one is replaced."""
-        trailer = _MARK + hashlib.sha256(content).hexdigest().encode()
+    def write(self, content: io.BytesIO) -> None:
+        """Write the newest state; a good one becomes the previous one, a damaged one is replaced.
+
+        The hash is put behind the content in the same buffer, since a copy would be as large as the model again.
+        """
+        trailer = _MARK + hashlib.sha256(content.getbuffer()).hexdigest().encode()
+        content.seek(0, io.SEEK_END)
+        content.write(trailer)
         previous = self._files.previous_state if self.is_newest else None
-        write_atomically(self._files.state, content + trailer, makes_folder=False, previous=previous)
+        write_atomically(self._files.state, content.getbuffer(), makes_folder=False, previous=previous)
         self.is_newest = True
 
     def contents(self) -> Iterator[bytes]:
