@@ -75,7 +75,7 @@ def test_a_link_that_needs_more_memory_than_there_is_measures_and_starts_nothing
     changes = ["model.embed_dim=2048", "model.depth=48", "model.num_heads=16", "model.mlp_ratio=8"]
     page = sound(run_page("train", preset="smoke", set=changes))
     sentence = page.warning[0].value.replace("\\", "")
-    assert re.match(r"'smoke' needs about 1\d\d\.\d GB of memory \(\d\d\.\d GB for the model", sentence)
+    assert re.match(r"'smoke' needs about 1\d\d\.\d GB of memory \(1\d\d\.\d GB for the model", sentence)
     assert sentence.endswith("and this machine grants 24.0 GB; choose a smaller model.")
     sound(page.button(key="start").click().run())
     assert page.error[0].value.replace("\\", "") == sentence
