@@ -12,7 +12,14 @@ from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.dashboard import launch_chromium, serve
 
-_PATHS = {"Home": "", "Runs": "runs", "Compare": "compare", "Attention": "attention"}
+_PATHS = {
+    "Home": "",
+    "Train": "train",
+    "Runs": "runs",
+    "Compare": "compare",
+    "Attention": "attention",
+    "Predict": "predict",
+}
 _SCREENS = {"wide": (1280, 800), "narrow": (390, 844)}
 _WATCHED_S = 12  # by then a page is drawn, also on a busy machine
 # The largest sum of shifts with less than a second between two and five seconds in all.

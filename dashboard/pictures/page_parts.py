@@ -18,19 +18,14 @@ if TYPE_CHECKING:
 
 def side_and_main(key: str, side_width: int) -> "tuple[DeltaGenerator, DeltaGenerator]":
     """A place for controls and, beside it, one for answers; on a phone, which has no room beside, below it."""
-    with _row(key):
+    with st.container(horizontal=True, gap="medium", key=f"{key}_beside"):
         return st.container(width=side_width), st.container(width="stretch")
 
 
 def main_and_side(key: str, side_width: int) -> "tuple[DeltaGenerator, DeltaGenerator]":
     """The same, with the narrow place on the right; on a phone it is below."""
-    with _row(key):
+    with st.container(horizontal=True, gap="medium", key=f"{key}_beside"):
         return st.container(width="stretch"), st.container(width=side_width)
-
-
-def _row(key: str) -> "DeltaGenerator":
-    st.html(f"<style>@media (max-width: 640px) {{ .st-key-{key} > div {{ min-width: 100% }} }}</style>")
-    return st.container(horizontal=True, gap="medium", key=key)
 
 
 def loaded_or_reason(load: Load) -> list[Picture]:

@@ -25,20 +25,6 @@ _WHAT_IT_IS = (
 )
 
 
-# The pictures stand above, and the controls in a drawer at the lower edge, so that a map is seen while it changes.
-_PHONE_CSS = """
-<style>
-@media (max-width: 640px) {
-  .st-key-att_choice { justify-content: flex-start; }
-  .st-key-att_parts > div:first-child {
-    order: 1; position: sticky; bottom: 0; z-index: 10; max-height: 38vh; overflow-y: auto; padding: 8px 0 16px;
-    background: var(--st-background-color, Canvas); border-top: 1px solid rgba(128, 128, 128, 0.4);
-  }
-}
-</style>
-"""
-
-
 def render() -> None:
     runs = all_runs()
     if models.ready(runs):
@@ -67,8 +53,7 @@ def _explore(runs: Sequence[Run]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.title("Attention", help=_WHAT_IT_IS, width="content")
         chooser = st.container(horizontal=True, horizontal_alignment="right", width="content", key="att_choice")
-    side, main = side_and_main("att_parts", side_width=188)
-    st.html(_PHONE_CSS)
+    side, main = side_and_main("att", side_width=188)
     with main.container(horizontal=True):
         choices = models.choose(models.ready(runs))
     with chooser:

@@ -44,7 +44,7 @@ def _ask(finished: Sequence[Run]) -> None:
     if not models:
         st.caption("Choose a model to see its answer.")
         return
-    side, main = side_and_main("predict_parts", side_width=300)
+    side, main = side_and_main("predict", side_width=300)
     with side:
         load = pictures.choose(asked_models.data_of(models), page=_PAGE, several=False)
         seen = st.container()

@@ -37,14 +37,17 @@ def can_learn(runs: Sequence[Run]) -> bool:
     return any(run.spec.model.family == "vit" and (run.status.is_active or _newest(run)) for run in runs)
 
 
+def title() -> None:
+    st.markdown("**Where it looks**", help=_HELP)
+
+
 def show(runs: Sequence[Run]) -> None:
     """Of the transformer that trains, else of the one that began last. Nothing where there is none."""
     watched = _to_watch(runs)
     if watched is None:
         if can_learn(runs):
-            st.caption("A picture of where the model looks stands here after its first epoch.")
+            st.caption("A picture stands here after the first epoch.")
         return
-    st.markdown("**Where it looks**", help=_HELP)
     preparation = _prepare()
     if watched[0].status == Status.RUNNING and not preparation.done():
         st.caption("The picture comes in a moment.")  # with the next progress, which would break off what takes long

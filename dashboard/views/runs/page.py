@@ -68,7 +68,10 @@ def render() -> None:
     charts, picture = st.container(), None
     if learning_picture.can_learn(shown):
         with charts:
-            charts, picture = main_and_side("runs_curves", _PICTURE_WIDTH)
+            charts, picture = main_and_side("runs", _PICTURE_WIDTH)
+        with picture.container(key="runs_picture"):
+            learning_picture.title()
+            picture = st.container()
     places = _Places(picture, st.container(), st.container(), st.container())
     drawn = live.drawn(runs, [run.id for run in shown])
     with charts:
@@ -99,9 +102,6 @@ def _progress(
     """
     launcher().ensure_workers()
     runs, unreadable = listed_now.pop() if listed_now else state.listed()
-    with places.table:
-        st.header("All runs")
-        listed = choose_matching(runs)
     with places.bottom:
         if live_feed(drawn, runs, key="runs_feed") == "page":
             st.rerun()
@@ -109,9 +109,6 @@ def _progress(
     chosen = [by_id[run_id] for run_id in st.session_state["runs"] if run_id in by_id]
     if {run.id for run in chosen} != chosen_ids:
         st.rerun()  # others were ticked, or one is deleted
-    with places.table:
-        show_table(listed, runs, chosen)
-        actions_on_many(chosen, listed)
     with places.lines:
         if trouble := launcher().trouble:
             st.error(message(trouble))
@@ -125,6 +122,11 @@ def _progress(
         _tell_ended(runs)
         if len(chosen) > SHOWN:
             st.caption(f"The first {SHOWN} of {len(chosen):,} chosen runs are shown here, in the curves and the logs.")
+    with places.table:
+        st.header("All runs")
+        listed = choose_matching(runs)
+        show_table(listed, runs, chosen)
+        actions_on_many(chosen, listed)
     with places.bottom:
         _logs([run for run in chosen[:SHOWN] if run.started_at is not None and not run.is_demo])
         st.caption(machine.describe())

@@ -30,7 +30,7 @@ _CARD_CSS = """
 
 def choose() -> tuple[str, AnySpec] | None:
     """What to train, and what the command line calls it: a preset's name, or a file's. None for an unreadable file."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="train_choice"):
         purposes = st.container(width="content")
         preset = st.selectbox(
             "Preset",
@@ -67,7 +67,7 @@ def _show_cards(names: Sequence[str], chosen: str) -> None:
     st.html(_CARD_CSS)
     with st.grid(4, min_column_width=200):
         for name in names:
-            with st.container(border=True, height="stretch"):
+            with st.container(border=True, height="stretch", key=f"about_{name}"):
                 _show_card(name, FACTS[name], is_chosen=name == chosen)
 
 
