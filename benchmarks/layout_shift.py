@@ -19,6 +19,8 @@ _PATHS = {
     "Compare": "compare",
     "Attention": "attention",
     "Predict": "predict",
+    "Data": "data",
+    "System": "system",
 }
 _SCREENS = {"wide": (1280, 800), "narrow": (390, 844)}
 _WATCHED_S = 12  # by then a page is drawn, also on a busy machine

@@ -35,7 +35,7 @@ def render() -> None:
 
 def _draw_activity() -> None:
     now = activity(store())
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, key="system_counts"):
         for label, value in (
             ("Runs in the queue", f"{now.num_queued:,}"),
             ("Runs that train", f"{now.num_running:,}"),
