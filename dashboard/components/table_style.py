@@ -10,6 +10,7 @@ TABLE_STYLE = """
 .stTable :is(th, td):first-child { position: sticky; left: 0; z-index: 1; }
 @media (max-width: 640px) {
   .stTable :is(th, td):first-child > div { max-width: 9.5rem; overflow-wrap: anywhere; }
+  .stTable td:first-child > div:has(code) { max-width: 11.5rem; }
   .stTable :is(th, td):not(:first-child) { padding-left: 0.75rem; }
 }
 </style>
