@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import machine, state
 from dashboard.components.markup import markup
 from dashboard.navigation import link
+from dashboard.pictures.preparation import prepare
 from dashboard.views.home.doors import doors
 from dashboard.views.home.last_results import last_results
 from dashboard.views.home.models_picture import models_picture
@@ -39,3 +40,4 @@ def render() -> None:
         "that you ask for are fetched, from where they are published."
     )
     link("system", "All about this machine")
+    prepare()  # once the whole page is drawn; from here many go to Attention

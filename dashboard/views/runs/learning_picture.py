@@ -5,8 +5,6 @@ Loads torch, so it is drawn last.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -19,6 +17,7 @@ from dashboard.pictures import images
 from dashboard.pictures.map_painting import panel, scales_of
 from dashboard.pictures.picture_choice import test_picture
 from dashboard.pictures.picture_maps import token_map
+from dashboard.pictures.preparation import prepare
 from dashboard.run_status import label
 from dashboard.text import escape
 from deit_core.errors import DeitError
@@ -48,7 +47,7 @@ def show(runs: Sequence[Run]) -> None:
         if can_learn(runs):
             st.caption("A picture stands here after the first epoch.")
         return
-    preparation = _prepare()
+    preparation = prepare()
     if watched[0].status == Status.RUNNING and not preparation.done():
         st.caption("The picture comes in a moment.")  # with the next progress, which would break off what takes long
         return
@@ -57,17 +56,6 @@ def show(runs: Sequence[Run]) -> None:
         _draw(*watched)
     except DeitError:
         st.caption("The picture cannot be drawn; the Attention page says why.")
-
-
-@st.cache_resource(show_spinner=False)
-def _prepare() -> Future[None]:
-    """Import what a map needs, once for all pages, while they go on."""
-    return ThreadPoolExecutor(1).submit(_import_all)
-
-
-def _import_all() -> None:
-    for module in ("deit_core.attention.drawing.views", "deit_core.data"):
-        import_module(module)
 
 
 def _draw(run: Run, file: Path) -> None:
