@@ -29,7 +29,7 @@ __all__ = [
 
 _FAMILIES = {"vit": "ViT", "cnn": "CNN", "resnet9": "ResNet-9"}
 
-_CHOICE = 28  # characters of a name in a box
+_CHOICE = 31  # characters of a name in a box
 
 Tone = Literal["gray", "blue", "green", "orange", "red"]
 

@@ -20,6 +20,7 @@ from dashboard.pictures.images import Picture
 from dashboard.reach import may
 from dashboard.state import facts, test_source
 from dashboard.text import escape
+from deit_core.catalog.data_sets import DIGIT_SIZE
 from deit_core.errors import DataError
 from deit_core.image_folders import ENDINGS
 from deit_core.image_folders.facts import title_of
@@ -64,6 +65,7 @@ def choose(data: DataSpec, *, page: str, several: bool) -> Load:
     st.caption("The picture stays while you visit other pages, and is gone when you reload or close this one.")
     if kind == "Draw":
         key = f"{page}_drawing"
+        st.caption(f"Draw one thing with the mouse or a finger, {_how_large(data)}.")
         canvas(_drawn(key), key=key, on_draw=partial(_remember_strokes, key))
         return partial(_drawing, _drawn(key), invert)
     key = f"{page}_upload" if kind == "Upload" else f"{page}_camera"
@@ -170,10 +172,17 @@ def _drawn(key: str) -> Strokes:
     return strokes
 
 
+def _how_large(data: DataSpec) -> str:
+    """As large as in the images that the models have learned from."""
+    if data.source == "scattered-digits":
+        return f"anywhere, and {DIGIT_SIZE / data.canvas_size:.0%} as high as the square"
+    return "large and in the middle"
+
+
 def _drawing(strokes: Strokes, invert: bool) -> list[Picture]:
     """The drawing as a file, which each model reads as an upload."""
     if not strokes:
-        st.info("Draw one thing with the mouse or a finger, large and in the middle.")
+        st.info("Draw something to see what the models say of it.")
         return []
     pixels = paint(strokes)
     content = png(pixels)

@@ -81,10 +81,11 @@ class Verdict:
         """Who is ahead, and what that is to be compared with."""
         closed = self.background.closed
         teacher = self.background.teacher_accuracy
-        known = "" if teacher is None else f" The teacher is right on {teacher:.1%}."
         said = [self._who_is_ahead(), self._beside_the_largest_class()]
-        if closed:
-            said.append(f"Share of its teacher's lead that {self.names[1]} has closed: {share_words(closed)}.{known}")
+        if closed and self.leader:  # else the share is that of a difference that may be chance
+            said.append(f"Share of its teacher's lead that {self.names[1]} has closed: {share_words(closed)}.")
+        if teacher is not None:
+            said.append(f"The teacher is right on {teacher:.1%}.")
         return said
 
     @property
@@ -120,7 +121,9 @@ class Verdict:
             return f"{higher} is ahead of {lower} by {points} {where} ({interval}{chance})."
         if self.difference == 0:
             return f"There is no clear difference {where}: {first} and {second} are right equally often."
-        needed = "" if self.num_seeds else f", and about {_rounded(self.paired.images_needed):,} would be needed"
+        needed = (
+            "" if self.num_seeds else f", and it takes about {_rounded(self.paired.images_needed):,} images to tell"
+        )
         return f"There is no clear difference {where}: {higher} has {points} more ({interval}){needed}."
 
     def _on_images(self) -> str:

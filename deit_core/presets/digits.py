@@ -47,8 +47,8 @@ def digits_quick() -> ExperimentSpec:
             num_threads=1,  # stays fast next to a busy browser, where two threads would often wait for each other
         ),
         expectation=Expectation(
-            accuracy={"teacher": 0.994, "vit": 0.972, "deit": 0.972},
+            accuracy={"teacher": 0.994, "vit": 0.961, "deit": 0.967},
             duration_s=58,
-            measured_on="2 cores of an EPYC, 2026-11-29, seed 42, next to other work",
+            measured_on="2 cores of an EPYC, 2026-11-29, next to other work, mean of five seeds, time of one",
         ),
     )

@@ -204,7 +204,7 @@ def speed_and_accuracy(points: Sequence[tuple[str, float, float]], looks: Sequen
             for (name, speed, accuracy), look in zip(points, looks, strict=True)
         ],
         "layout": {
-            "xaxis": {"title": {"text": "Images a second"}, "rangemode": "tozero"},
+            "xaxis": {"title": {"text": "Images per second"}, "rangemode": "tozero"},
             "yaxis": {"title": {"text": "Test accuracy"}, "tickformat": ".1%"},
             "uirevision": "speed",
         },

@@ -82,9 +82,13 @@ class TaughtViews:
         )
         if not found.num_mixed:
             return words
+        if found.num_mixed == found.num_views:
+            return (
+                f"{words} Each view is two images in one and has two labels; a teacher that says neither contradicts."
+            )
         return (
-            f"{words} Of them {found.num_mixed:,} are two images in one and have two labels; it says neither on "
-            f"{found.contradicted_mixed:,} of these."
+            f"{words} Of these views {found.num_mixed:,} are two images in one and have two labels; the teacher says "
+            f"neither on {found.contradicted_mixed:,} of them."
         )
 
     @property

@@ -55,7 +55,7 @@ def test_where_chance_may_give_it_the_images_needed_are_said() -> None:
     low, high = (f"{100 * end:+.1f}" for end in found.interval)
     assert found.sentences[0] == (
         f"There is no clear difference on 360 test images: DeiT has 1.1 points more (95% interval {low} to {high}), "
-        "and about 4,300 would be needed."
+        "and it takes about 4,300 images to tell."
     )
 
 
@@ -78,8 +78,9 @@ def test_several_seeds_go_before_the_images() -> None:
 
 
 def test_seeds_that_do_not_agree_tell_nothing() -> None:
-    found = verdict(360, (250, 0), (290, 0), Background(gains=Sample((-0.03, 0.02, -0.01))))
+    found = verdict(360, (250, 0), (290, 0), Background(gains=Sample((-0.03, 0.02, -0.01)), closed=ClosedShare(-0.2)))
     assert found.leader == ""
+    assert not any("Share of its teacher's lead" in sentence for sentence in found.sentences)
     assert found.sentences[0].startswith("There is no clear difference over 3 seeds: ViT has 0.7 points more (95% ")
     assert found.next_steps == ["Train with more seeds, or judge by more images."]
 
@@ -146,4 +147,4 @@ def test_one_image() -> None:
     found = verdict(1, (0, 0), (1, 0))
     assert found.leader == ""
     assert "on 1 test image: " in found.sentences[0]
-    assert found.sentences[0].endswith("and about 6 would be needed.")
+    assert found.sentences[0].endswith("and it takes about 6 images to tell.")

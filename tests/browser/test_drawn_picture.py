@@ -61,7 +61,7 @@ def test_what_is_drawn_is_answered(
     page.goto(f"{url}/predict?predict_picture=Draw")
     empty = page.get_by_role("img", name="Your drawing: empty")
     expect(empty).to_be_visible()
-    expect(page.get_by_text("Draw one thing")).to_be_visible()
+    expect(page.get_by_text("Draw something")).to_be_visible()
     canvas = page.locator("canvas")
 
     draw(page, canvas, (0.5, 0.15), (0.5, 0.85))
@@ -85,7 +85,7 @@ def test_what_is_drawn_is_answered(
     expect(page.get_by_role("button", name="Clear", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     expect(empty).to_be_visible()
-    expect(page.get_by_text("Draw one thing")).to_be_visible()
+    expect(page.get_by_text("Draw something")).to_be_visible()
     assert white_share(canvas) == 0
 
     draw(page, canvas, (0.3, 0.3))

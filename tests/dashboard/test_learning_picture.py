@@ -7,7 +7,9 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from deit_core import presets
 from deit_core.layout import RunFiles, run_folder
+from deit_core.runs import Store, enqueue
 
 RunPage = Callable[..., AppTest]
 
@@ -36,3 +38,9 @@ def test_it_is_drawn_again_from_the_newest_weights(run_page: RunPage, looked: di
 def test_a_cnn_has_none(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("runs", runs=[looked["teacher"]])
     assert not any("Where it looks" in heading.value for heading in page.markdown)
+
+
+def test_until_then_the_run_is_named_that_it_waits_for(run_page: RunPage, store: Store) -> None:
+    enqueue(store, presets.get("digits-quick"))
+    page = run_page("runs")
+    assert any(one.value == "The picture comes after the first epoch of 2 vit." for one in page.caption)

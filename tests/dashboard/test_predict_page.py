@@ -227,7 +227,8 @@ def test_an_upload_that_is_no_image_says_so(run_page: RunPage, looked: dict[str,
 
 def test_a_drawing_is_asked_about(run_page: RunPage, looked: dict[str, str]) -> None:
     page = run_page("predict", predict_picture="Draw")
-    assert "Draw one thing" in page.info[0].value
+    assert "Draw something" in page.info[0].value
+    assert any(caption.value.endswith("large and in the middle.") for caption in page.caption)
     page.session_state["predict_drawing_picture"] = STROKES
     page.run()
     assert heads(page) == HEADS

@@ -64,3 +64,11 @@ def test_what_the_address_cannot_have_is_left_out(run_page: RunPage) -> None:
     assert any("vary colour, name, which cannot be varied here" in one for one in words)
     assert any("trials=none, which is no whole number from 1 to 1000" in one for one in words)
     assert not page.exception
+
+
+def test_the_example_fits_the_kind_of_the_field(run_page: RunPage) -> None:
+    page = run_page("train", preset="digits-quick")
+    paths = ["model.depth", "model.skip_connections", "optim.optimizer", "optim.lr"]
+    widget(page.multiselect, "Fields to vary").set_value(paths).run()
+    examples = [widget(page.text_input, f"Values of {path}").placeholder for path in paths]
+    assert examples == ["2, 4 or 2..8", "true, false", "adamw, sgd", "1e-3, 2e-3 or 1e-4..1e-2"]

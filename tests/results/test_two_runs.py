@@ -120,8 +120,8 @@ def test_the_teachers_word_on_training_views(store: Store, settings: Settings) -
         {"image": 14, "labels": [2], "teacher": 8, "probability": half},
     ]
     assert taught["sentence"] == (
-        "The teacher of deit contradicts the label on 2 of 4 training views (50.0%), the first of epoch 1. Of them 2 "
-        "are two images in one and have two labels; it says neither on 1 of these."
+        "The teacher of deit contradicts the label on 2 of 4 training views (50.0%), the first of epoch 1. Of these "
+        "views 2 are two images in one and have two labels; the teacher says neither on 1 of them."
     )
     (seen,) = compare_runs(store, settings.runs_dir, ids["vit"], ids["deit"]).taught
     first, second = seen.contradicted_views

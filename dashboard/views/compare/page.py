@@ -62,6 +62,7 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
         key="compare",
         persist_state="session",
         on_change=_begin,
+        select_all=False,
         wrap=True,
     )
     if "compare_began" in st.session_state:

@@ -33,6 +33,6 @@ def show_speed(runs: Sequence[Run]) -> None:
         title="Accuracy against speed",
     )
     st.caption(
-        "Images a second in training, on the machine and with the precision of each run: compare only runs of one "
+        "Images per second in training, on the machine and with the precision of each run: compare only runs of one "
         "machine. The DeiT paper has the same figure for the speed of prediction, on a GPU."
     )

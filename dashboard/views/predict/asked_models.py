@@ -34,6 +34,7 @@ def choose(runs: Sequence[Run]) -> list[Run]:
         key=_KEY,
         max_selections=_MOST,
         persist_state="session",
+        select_all=False,
         wrap=True,
     )
     write_runs(_KEY, chosen)  # a reload shows them, whatever is newer

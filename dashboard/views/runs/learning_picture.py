@@ -44,8 +44,9 @@ def show(runs: Sequence[Run]) -> None:
     """Of the transformer that trains, else of the one that began last. Nothing where there is none."""
     watched = _to_watch(runs)
     if watched is None:
-        if can_learn(runs):
-            st.caption("A picture stands here after the first epoch.")
+        if coming := [run for run in runs if run.spec.model.family == "vit" and run.status.is_active]:
+            first = min(coming, key=lambda run: run.number)
+            st.caption(f"The picture comes after the first epoch of {escape(label(first))}.")
         return
     preparation = prepare()
     if watched[0].status == Status.RUNNING and not preparation.done():

@@ -161,6 +161,7 @@ def _choose(runs: Sequence[Run]) -> list[Run]:
         persist_state="session",
         placeholder="Choose runs, or select them in the table",
         label_visibility="collapsed",
+        select_all=False,
         wrap=True,
     )
     write_runs("runs", ids)  # a reload shows them, whatever is newer

@@ -71,7 +71,8 @@ def _show(spec: AnySpec, was_open: bool, roughly: str) -> None:
             st.markdown(
                 f"About **{duration(result.duration_s)}** on this machine: {parts}.",
                 width="content",
-                help="Measured with one second of real training steps per run. Other busy programs make it longer.",
+                help="Measured with one second of real training steps per run. The rest is for starting Python. "
+                "Other busy programs make it longer.",
             )
             st.button("Measure again", type="tertiary", on_click=_measure_again, args=(spec,), key="measure_again")
 

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import address
-from dashboard.fields import form_fields
+from dashboard.fields import FormField, form_fields
 from dashboard.text import escape
 from dashboard.views.train.duration import roughly
 from deit_core.errors import DeitError
@@ -30,8 +30,8 @@ def try_values(spec: AnySpec, *, key: str) -> tuple[AnySpec | None, str]:
     """
     if isinstance(spec, ExperimentSpec) and spec.sweep is not None:  # opened from a file
         return _checked(spec)
-    fields = {field.path: field.label for run in reversed(members(spec)) for field in form_fields(run)}
-    paths = [path for path in fields if path not in ("name", "notes", "tags")]
+    by_path = {field.path: field for run in reversed(members(spec)) for field in form_fields(run)}
+    paths = [path for path in by_path if path not in ("name", "notes", "tags")]
     _take_address(key, paths)
     is_used = bool(st.session_state.get(f"{key}/sweep"))
     box = st.expander("Try several values", icon=":material/grid_on:", expanded=is_used)
@@ -44,12 +44,14 @@ def try_values(spec: AnySpec, *, key: str) -> tuple[AnySpec | None, str]:
         chosen = st.multiselect(
             "Fields to vary",
             paths,
-            format_func=lambda path: f"{fields[path]} ({path})",
+            format_func=lambda path: f"{by_path[path].label} ({path})",
             key=f"{key}/sweep",
+            filter_mode="contains",
+            select_all=False,
         )
         texts = {
             path: st.text_input(
-                f"Values of {path}", placeholder="1e-3, 2e-3 or 1e-4..1e-2", help=_HELP, key=f"{key}/sweep/{path}"
+                f"Values of {path}", placeholder=_example(by_path[path]), help=_HELP, key=f"{key}/sweep/{path}"
             )
             for path in chosen
         }
@@ -67,6 +69,13 @@ def try_values(spec: AnySpec, *, key: str) -> tuple[AnySpec | None, str]:
         return None, str(error)
     box.markdown(f"**{number:,} trainings.** {roughly(sweep, spec)}")
     return sweep, ""
+
+
+def _example(field: FormField) -> str:
+    """What may be typed, by the kind of the field."""
+    if field.choices:
+        return ", ".join(field.choices[:2])
+    return {bool: "true, false", int: "2, 4 or 2..8", float: "1e-3, 2e-3 or 1e-4..1e-2"}.get(field.kind, "")
 
 
 def _take_address(key: str, paths: Collection[str]) -> None:

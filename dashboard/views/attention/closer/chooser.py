@@ -35,7 +35,7 @@ _LOOKS: dict[str, tuple[Draw, str]] = {
         "The rollout with each head fusion and several discard ratios. A click sets both.",
     ),
     "Faithfulness": (faithfulness.draw, "Does the prediction depend on the patches that the map points at?"),
-    "Film": (film.draw, "The map after every epoch of the training, on one scale."),
+    "Film": (film.draw, "The map after each epoch that was kept, on one scale."),
 }
 _PREDICTIONS = "Predictions"  # of all models at once
 _BY_HAND = "By hand"  # of none

@@ -142,8 +142,9 @@ def _draw_audit(audit: "Audit") -> None:
         "Layer": [layer + 1 for layer in audit.layers],
         "Links kept": (100 * audit.kept[:, 0]).tolist(),
         "Residual": (100 * audit.residual_share[:, 0]).tolist(),
-        "Query": ["lost all" if is_wiped else "" for is_wiped in wiped],
     }
+    if any(wiped):
+        table["Query"] = ["lost all" if is_wiped else "" for is_wiped in wiped]
     columns = {
         "Links kept": st.column_config.ProgressColumn(
             width="small",
