@@ -123,7 +123,8 @@ class Chart {
       this.node,
       data.map((trace) => (trace.meta ? extended(trace) : { ...trace })),
       { uirevision: "constant", ...structuredClone(layout), autosize: true, template: templateOf(themeOf(this.node)) },
-      CONFIG,
+      // Where nothing can hover the buttons are always there, and would cover the first row of a matrix.
+      { ...CONFIG, displayModeBar: data[0]?.type === "heatmap" ? false : "hover" },
     );
   }
 

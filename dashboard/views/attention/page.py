@@ -50,7 +50,7 @@ def _say_what_to_do(runs: Sequence[Run]) -> None:
 @st.fragment
 @errors_as_messages()
 def _explore(runs: Sequence[Run]) -> None:
-    with st.container(horizontal=True, horizontal_alignment="distribute"):
+    with st.container(horizontal=True, horizontal_alignment="distribute", key="att_head"):
         st.title("Attention", help=_WHAT_IT_IS, width="content")
         chooser = st.container(horizontal=True, horizontal_alignment="right", width="content", key="att_choice")
     side, main = side_and_main("att", side_width=188)
