@@ -67,7 +67,7 @@ _NOTE_STEPS = """
     for (const chart of document.querySelectorAll(".js-plotly-plot")) {
       for (const trace of chart.data ?? []) {
         const step = trace.x.at(-1), key = `${chart.ariaLabel} ${trace.uid}`;
-        if (trace.mode !== "lines" || newest.get(key) === step) continue;
+        if (trace.meta?.kind !== "step" || newest.get(key) === step) continue;
         if (newest.has(key)) window.seen.push([key, trace.name, step, now]);
         newest.set(key, step);
       }
