@@ -83,9 +83,7 @@ class TaughtViews:
         if not found.num_mixed:
             return words
         if found.num_mixed == found.num_views:
-            return (
-                f"{words} Each view is two images in one and has two labels; a teacher that says neither contradicts."
-            )
+            return f"{words} Each view is two images in one and has two labels; there the teacher says neither."
         return (
             f"{words} Of these views {found.num_mixed:,} are two images in one and have two labels; the teacher says "
             f"neither on {found.contradicted_mixed:,} of them."

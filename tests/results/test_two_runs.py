@@ -1,5 +1,6 @@
 """Two runs by what they answered: the numbers are those of the files, and what cannot be compared is refused."""
 
+import dataclasses
 import json
 from dataclasses import replace as with_fields
 from pathlib import Path
@@ -129,6 +130,12 @@ def test_the_teachers_word_on_training_views(store: Store, settings: Settings) -
     assert first.picture is not None
     assert (first.picture.shape, first.picture.min()) == ((2, 2, 3), 9)
     assert second.picture is None
+
+    write_views(file, dataclasses.replace(views, other_labels=np.array([0, 4, 7, 2])), ViewFacts(FACTS.classes, 1))
+    (taught,) = document_of(store, settings, ids)["training_views"]
+    assert taught["sentence"].endswith(
+        "Each view is two images in one and has two labels; there the teacher says neither."
+    )
 
     file.write_bytes(b"no")
     (taught,) = document_of(store, settings, ids)["training_views"]
